@@ -1,0 +1,305 @@
+"""The few columnar idioms: gather, ranges, hash, group, walk. Knows nothing of networks.
+
+A *batch* is one byte buffer and arrays of offsets into it. Everything here works on whole
+arrays; nothing here loops over packets.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes: TypeAlias = NDArray[np.uint8]
+Mask: TypeAlias = NDArray[np.bool_]
+I64: TypeAlias = NDArray[np.int64]
+U64: TypeAlias = NDArray[np.uint64]
+Header: TypeAlias = NDArray[Any]  # a structured array, one row an offset
+Ints: TypeAlias = NDArray[Any]  # any integer dtype, named by the field
+
+GROUP_ROWS = 1 << 16  # rows that one `group` can tell apart: 16 bits of the sort word
+_MIX = (
+    np.uint64(0x9E3779B97F4A7C15),  # odd constants of splitmix64 (Steele et al., 2014)
+    np.uint64(0xBF58476D1CE4E5B9),
+    np.uint64(0x94D049BB133111EB),
+)
+
+
+# ------------------------------------------------------------------------------- gather
+
+
+def windows(buffer: Bytes, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Every position of the buffer read as dtype, without a copy; shape (len - size + 1,)."""
+    size = dtype.itemsize
+    return np.ndarray((len(buffer) - size + 1,), f"V{size}", buffer, strides=(1,))
+
+
+def gather(buffer: Bytes, offset: I64, end: I64, dtype: np.dtype[Any]) -> tuple[Header, Mask]:
+    """Read dtype at each offset, if it fits before end: (rows, fits).
+
+    The only place where bytes of the network are read by position: a row that does not fit
+    into ``offset <= .. end`` is all zero and its mask is False.
+    """
+    size = dtype.itemsize
+    fits = (offset >= 0) & (offset + size <= np.minimum(end, len(buffer)))
+    if len(buffer) < size:
+        return np.zeros(len(offset), dtype), fits
+    if fits.all():
+        return windows(buffer, dtype)[offset].view(dtype), fits
+    rows = windows(buffer, dtype)[np.where(fits, offset, 0)].view(dtype)
+    rows[~fits] = np.zeros((), dtype)
+    return rows, fits
+
+
+def ranges(start: I64, count: I64) -> I64:
+    """All positions of the ranges [start, start + count), one range behind the other."""
+    total = int(count.sum())
+    if total == 0:
+        return np.empty(0, np.int64)
+    ends = np.cumsum(count)
+    return np.arange(total, dtype=np.int64) + np.repeat(start - (ends - count), count)
+
+
+def gather_spans(buffer: Bytes, start: I64, length: I64) -> Bytes:
+    """The bytes of all spans, one behind the other. The caller has checked the bounds."""
+    return buffer[ranges(start, length)]
+
+
+def starts_of(changed: Mask) -> I64:
+    """Positions where a new run begins; changed[0] is taken as True."""
+    if len(changed) == 0:
+        return np.empty(0, np.int64)
+    changed[0] = True
+    return np.flatnonzero(changed)
+
+
+# --------------------------------------------------------------------------------- hash
+
+
+def hash_words(words: list[U64], seed: int) -> U64:
+    """One 64-bit hash a row over columns of equal length; random for who has no seed."""
+    state = np.full(len(words[0]), np.uint64(seed), np.uint64)
+    for word in words:
+        state ^= word
+        state *= _MIX[0]
+        state ^= state >> np.uint64(32)
+        state *= _MIX[1]
+    state ^= state >> np.uint64(29)
+    state *= _MIX[2]
+    state ^= state >> np.uint64(32)
+    return state
+
+
+_TAIL = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [(1 << 64) - 1], np.uint64)
+
+
+def span_word(buffer: Bytes, start: I64, length: I64, at: int) -> U64:
+    """Bytes at..at+8 of each span as one little-endian word, zero beyond the span's end."""
+    left = np.clip(length - at, 0, 8)
+    offset = np.where(left > 0, start + at, 0)
+    last = len(buffer) - 8
+    if last < 0:
+        buffer = np.concatenate([buffer, np.zeros(8, np.uint8)])
+        last = len(buffer) - 8
+    back = np.maximum(offset - last, 0)  # near the buffer's end read earlier and shift
+    word = windows(buffer, np.dtype("<u8"))[offset - back].view("<u8")
+    if back.any():
+        word = word >> (back.astype(np.uint64) * np.uint64(8))
+    return np.asarray(word & _TAIL[left], np.uint64)
+
+
+def hash_spans(buffer: Bytes, start: I64, length: I64, seed: int) -> U64:
+    """One 64-bit hash a span, over its length and all its bytes, in rounds of 8 bytes."""
+    state = hash_words([length.astype(np.uint64)], seed)
+    left = np.arange(len(start))
+    at = 0
+    while len(left):
+        word = span_word(buffer, start[left], length[left], at)
+        state[left] = hash_words([state[left] ^ word], seed)
+        at += 8
+        left = left[length[left] > at]
+    return state
+
+
+def equal_spans(buffer: Bytes, start: I64, length: I64, one: I64, other: I64) -> Mask:
+    """Whether the spans of rows ``one`` have the same bytes as those of rows ``other``."""
+    same = length[one] == length[other]
+    left = np.flatnonzero(same)
+    at = 0
+    while len(left):
+        a, b = one[left], other[left]
+        differ = span_word(buffer, start[a], length[a], at) != span_word(
+            buffer, start[b], length[b], at
+        )
+        same[left[differ]] = False
+        at += 8
+        left = left[~differ & (length[a] > at)]
+    return same
+
+
+# -------------------------------------------------------------------------------- group
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Rows with equal keys, brought together.
+
+    ``order`` lists all rows, group by group, each group in row order; ``start`` and ``count``
+    delimit the groups in ``order``. The groups stand in no meaningful order.
+    """
+
+    order: I64
+    start: I64
+    count: I64
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def first(self) -> I64:
+        """The first row of each group."""
+        return self.order[self.start]
+
+    def group_of_rows(self) -> I64:
+        """The group of each row."""
+        group = np.empty(len(self.order), np.int64)
+        group[self.order] = np.repeat(np.arange(len(self.start)), self.count)
+        return group
+
+
+def sort_by_hash(hashes: U64, bits: int) -> I64:
+    """Row order by hash, equal hashes in row order; the low 16 bits of a hash are not used."""
+    rows = len(hashes)
+    if rows > GROUP_ROWS or bits < 48:
+        kept = hashes >> np.uint64(64 - min(bits, 64))
+        return np.argsort(kept, kind="stable")
+    word = (hashes & np.uint64(0xFFFF_FFFF_FFFF_0000)) | np.arange(rows, dtype=np.uint64)
+    word.sort()
+    return (word & np.uint64(0xFFFF)).astype(np.int64)
+
+
+def group(words: list[U64], seed: int, bits: int = 64) -> Groups:
+    """Group rows by equal words. The hash proposes, the words decide.
+
+    ``bits`` keeps only that many bits of the hash (tests let collisions abound with 8).
+    """
+    rows = len(words[0])
+    if rows == 0:
+        empty = np.empty(0, np.int64)
+        return Groups(empty, empty, empty)
+    hashes = hash_words(words, seed)
+    order = sort_by_hash(hashes, bits)
+    changed = np.zeros(rows, np.bool_)
+    for word in words:
+        sorted_word = word[order]
+        changed[1:] |= sorted_word[1:] != sorted_word[:-1]
+    kept = hashes[order] >> np.uint64(64 - bits if bits < 48 else 16)
+    if (changed[1:] & (kept[1:] == kept[:-1])).any():  # a collision: sort by the words themselves
+        order = np.lexsort(words)
+        changed[:] = False
+        for word in words:
+            sorted_word = word[order]
+            changed[1:] |= sorted_word[1:] != sorted_word[:-1]
+    return _delimit(order, changed)
+
+
+def group_spans(
+    buffer: Bytes, start: I64, length: I64, words: list[U64], seed: int, bits: int = 64
+) -> Groups:
+    """Group rows by equal words and equal bytes of their spans; hash proposes, bytes decide."""
+    if not len(start):
+        return Groups(start, start, start)
+    hashes = hash_words([hash_spans(buffer, start, length, seed), *words], seed)
+    order = sort_by_hash(hashes, bits)
+    changed = np.zeros(len(order), np.bool_)
+    for word in words:
+        changed[1:] |= word[order][1:] != word[order][:-1]
+    changed[1:] |= ~equal_spans(buffer, start, length, order[1:], order[:-1])
+    kept = hashes[order] >> np.uint64(64 - bits if bits < 48 else 16)
+    if (changed[1:] & (kept[1:] == kept[:-1])).any():
+        return _group_spans_plainly(buffer, start, length, words)
+    return _delimit(order, changed)
+
+
+def _group_spans_plainly(buffer: Bytes, start: I64, length: I64, words: list[U64]) -> Groups:
+    seen: dict[tuple[bytes, ...], int] = {}
+    group = np.empty(len(start), np.int64)
+    columns = [word.tolist() for word in words]
+    for row, (at, size) in enumerate(zip(start.tolist(), length.tolist(), strict=True)):
+        key = (buffer[at : at + size].tobytes(), *(column[row] for column in columns))
+        group[row] = seen.setdefault(key, len(seen))
+    order = np.argsort(group, kind="stable")
+    changed = np.zeros(len(order), np.bool_)
+    changed[1:] = group[order][1:] != group[order][:-1]
+    return _delimit(order, changed)
+
+
+def _delimit(order: I64, changed: Mask) -> Groups:
+    start = starts_of(changed)
+    return Groups(order, start, np.diff(start, append=len(order)))
+
+
+# --------------------------------------------------------------------------------- walk
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Links of chains: link i begins at ``offset[i]`` and belongs to walker ``walker[i]``.
+
+    ``exit`` says for each walker where it stopped: at or beyond its stop, or at the link it
+    could not pass. Links stand in order of walker, then offset.
+    """
+
+    walker: I64
+    offset: I64
+    length: I64
+    exit: I64
+
+
+def walk(start: I64, stop: I64, step: Callable[[I64, I64], I64]) -> Walk:
+    """Walk many chains of lengths at once: from each start until at or beyond its stop.
+
+    ``step(walker, offset)`` gives the length of the link at each offset, or 0 or less where the
+    chain cannot go on.
+    """
+    position = start.copy()
+    walkers = np.flatnonzero(position < stop)
+    found: list[tuple[I64, I64, I64]] = []
+    while len(walkers):
+        offset = position[walkers]
+        length = step(walkers, offset)
+        going = length > 0
+        walkers, offset, length = walkers[going], offset[going], length[going]
+        found.append((walkers, offset, length))
+        position[walkers] = offset + length
+        walkers = walkers[position[walkers] < stop[walkers]]
+    if not found:
+        empty = np.empty(0, np.int64)
+        return Walk(empty, empty, empty, position)
+    walker, offset, length = (np.concatenate(column) for column in zip(*found, strict=True))
+    if len(found) > 1:
+        order = np.argsort(walker, kind="stable")
+        walker, offset, length = walker[order], offset[order], length[order]
+    return Walk(walker, offset, length, position)
+
+
+# ----------------------------------------------------------------------------- histogram
+
+BUCKETS = 256  # four to an octave over 63 bits
+
+
+def bucket(value: I64) -> I64:
+    """The logarithmic bucket of each value >= 0: 0 to 3 themselves, then four to an octave."""
+    small = np.maximum(value, 0)
+    mantissa, exponent = np.frexp(small.astype(np.float64))  # value = mantissa * 2**exponent
+    fine = (exponent.astype(np.int64) - 1) * 4 + ((mantissa - 0.5) * 8).astype(np.int64) - 4
+    return np.where(small < 4, small, np.minimum(fine, BUCKETS - 1))
+
+
+def bucket_floor(number: int) -> int:
+    """The smallest value of a bucket."""
+    if number < 4:
+        return number
+    octave, quarter = divmod(number + 4, 4)
+    return (1 << octave) + (quarter << octave >> 2)

@@ -1,0 +1,222 @@
+"""What a protocol gives to the engine, and what it is given.
+
+The way of a byte: a *framing* cuts segments into units, in columns. A *protocol* says which units
+are its own (`claims`), cuts each into key, tags and values (`split`), and decodes one of each
+distinct key in plain Python (`decode`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from otsec.columns import I64, U64, Bytes, Header, Ints, Mask
+from otsec.errors import Truncated
+from otsec.model import OperationClass
+
+NOT_MINE = 0  # a framing's length where the bytes cannot be its header
+
+Transport: TypeAlias = Literal["tcp", "udp", "ethernet"]
+
+
+class Side(IntEnum):
+    """Who speaks in a unit."""
+
+    REQUEST = 0  # what a client sends
+    RESPONSE = 1  # what a server sends
+    UNKNOWN = 2
+
+
+class Reader:
+    """Reads one unit from its front; every bound is checked here and nowhere else.
+
+    Raises Truncated where a read would pass the end.
+    """
+
+    __slots__ = ("data", "offset")
+
+    def __init__(self, data: bytes, offset: int = 0) -> None:
+        self.data = data
+        self.offset = offset
+
+    def take(self, size: int) -> bytes:
+        """The next bytes."""
+        end = self.offset + size
+        if size < 0 or end > len(self.data):
+            raise Truncated(f"{size} bytes at {self.offset}, {self.left()} left")
+        piece = self.data[self.offset : end]
+        self.offset = end
+        return piece
+
+    def left(self) -> int:
+        """How many bytes are left."""
+        return len(self.data) - self.offset
+
+    def rest(self) -> bytes:
+        """All that is left."""
+        return self.take(self.left())
+
+    def u8(self) -> int:
+        """An unsigned byte."""
+        return self.take(1)[0]
+
+    def u16(self) -> int:
+        """Two bytes, most significant first."""
+        return int.from_bytes(self.take(2), "big")
+
+    def u32(self) -> int:
+        """Four bytes, most significant first."""
+        return int.from_bytes(self.take(4), "big")
+
+    def u16le(self) -> int:
+        """Two bytes, least significant first."""
+        return int.from_bytes(self.take(2), "little")
+
+    def u32le(self) -> int:
+        """Four bytes, least significant first."""
+        return int.from_bytes(self.take(4), "little")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that a message says of a device; text as sent, decoded, not cleaned."""
+
+    attribute: str  # vendor, product_code, revision, ...
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """Which numbered elements the values of a message belong to."""
+
+    space: str  # holding, coil, ...; the object's own word
+    first: int  # number of the first element
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One distinct request or response, decoded."""
+
+    operation: str  # the protocol's own word; unknown codes `unknown_0x2b`
+    cls: OperationClass
+    object: str = ""  # canonical text, `holding 100-109`
+    device: str = ""  # the device behind the address, `unit 3`; "" where the address is the device
+    outcome: str = ""  # "ok", or how it failed; "" in a request
+    elements: Elements | None = None  # whose values the unit carries
+    facts: tuple[Fact, ...] = ()
+    note: str = ""  # what was not decoded of it, and why
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """Units of one protocol as columns over one buffer; what `split` works on."""
+
+    buffer: Bytes
+    start: I64  # offset of each unit, framing header included
+    end: I64  # offset behind its last byte
+    side: Ints  # u1, Side
+    framing: Ints  # u1, position of the framing in Protocol.framings
+    kind: Ints  # u1, Pieces.kind
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Units cut into key, tag and values: columns as long as the units.
+
+    A key is the words together with the span's bytes. ``decode`` gets the bytes of the unit that
+    was seen first with that key, so it must look at nothing outside key and framing header.
+    """
+
+    key_words: list[U64]
+    key_start: I64  # the span of the unit that also belongs to the key
+    key_length: I64  # 0 where the words are all
+    tag: U64  # pairs a response with its request within a connection
+    value_start: I64  # offset of the first value
+    value_count: I64  # elements from there; 0 where the unit carries none
+    value_type: Ints  # u1, position in VALUE_TYPES
+    malformed: Mask  # units that contradict the standard; not decoded, counted
+
+
+VALUE_TYPES: tuple[np.dtype[Any] | None, ...] = (
+    None,  # bits, least significant first
+    np.dtype(">u2"),
+    np.dtype("u1"),
+    np.dtype(">i2"),
+    np.dtype(">u4"),
+    np.dtype(">i4"),
+)
+BITS, U16_BE, U8, I16_BE, U32_BE, I32_BE = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What frames carry, as columns as long as the frames: whole messages or pieces of them.
+
+    A framing that transforms (DNP3 strips check sums) brings a buffer of its own.
+    """
+
+    buffer: Bytes
+    start: I64
+    end: I64
+    first: Mask  # begins a message
+    last: Mask  # ends one; first and last together: a whole message
+    lane: U64  # pieces of one sender with different numbers are joined apart
+    kind: Ints  # u1: 0 carries a message; else a unit of the framing's own, numbered by it
+    bad: Mask  # fails the framing's own checks: counted as malformed, not joined
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Says over columns where each frame of a stream, datagram or message begins and ends.
+
+    ``lengths(buffer, start, end, header)`` gives the frame length in bytes for each start, at
+    least ``header.itemsize``; NOT_MINE where the bytes cannot be such a frame. ``end`` is where
+    the bytes at hand end, which may be before the frame does. ``pieces(buffer, start, end)``
+    says what whole frames carry; without it a frame is a message. ``over`` is the framing on
+    whose messages this one stands; without it, on the transport.
+    """
+
+    name: str
+    header: np.dtype[Any]  # the bytes needed to know a frame's length
+    lengths: Callable[[Bytes, I64, I64, Header], I64]
+    longest: int  # bytes; a frame said to be longer is NOT_MINE
+    pieces: Callable[[Bytes, I64, I64], Pieces] | None = None
+    over: "Framing | None" = None
+    longest_message: int = 65_536  # bytes that pieces may join up to
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One entry of a protocol's list of operations."""
+
+    name: str
+    cls: OperationClass
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One protocol; each file of this package ends in one."""
+
+    name: str
+    title: str  # as people write it, `Modbus/TCP`
+    standard: str
+    transports: frozenset[Transport]
+    ports: frozenset[int]  # where it is usually found: a hint which to try first, never a proof
+    framings: tuple[Framing, ...]
+    # Whether each unit, alone, is of this protocol beyond reasonable doubt. Asked only of the
+    # first units of connections that no protocol owns yet.
+    claims: Callable[[Units], Mask]
+    sides: Callable[[Units], Ints]  # Side of each unit by its content, UNKNOWN if it could be both
+    split: Callable[[Units], Split]
+    decode: Callable[[Reader, Side, Message | None], Message]
+    operations: tuple[Operation, ...]
+    paired: bool = True  # whether requests have responses
+    outstanding: int = 16  # requests that may wait for their response on one connection
+    identity: tuple[str, ...] = field(default=())  # attributes its facts can have
