@@ -1,0 +1,40 @@
+"""Addresses and services as canonical text."""
+
+import ipaddress
+
+from otsec.model import TCP, UDP, Kind
+
+SERVICES = {1: "icmp", 2: "igmp", 47: "gre", 50: "esp", 51: "ah", 58: "icmp6", 89: "ospf", 112: "vrrp"}
+
+
+def mac_text(mac: int) -> str:
+    """A MAC address as ``00:11:22:33:44:55``."""
+    return mac.to_bytes(6, "big").hex(":")
+
+
+def address_text(kind: int, high: int, low: int) -> str:
+    """An address of a kind (`model.Kind`) as text."""
+    if kind == Kind.MAC:
+        return mac_text(low & 0xFFFF_FFFF_FFFF)
+    if kind == Kind.IPV4:
+        return str(ipaddress.IPv4Address(low & 0xFFFF_FFFF))
+    return str(ipaddress.IPv6Address(high << 64 | low))
+
+
+def service_text(kind: int, protocol: int, port: int) -> str:
+    """``tcp/502``, ``icmp``, ``ip/99``, or the ethertype ``0x88b8``; port -1: several."""
+    if kind == Kind.MAC:
+        return f"0x{protocol:04x}"
+    if protocol in (TCP, UDP):
+        name = "tcp" if protocol == TCP else "udp"
+        return f"{name}/{port if port >= 0 else 'many'}"
+    return SERVICES.get(protocol, f"ip/{protocol}")
+
+
+def is_group(kind: int, high: int, low: int) -> bool:
+    """Whether an address is a multicast or broadcast one."""
+    if kind == Kind.MAC:
+        return bool(low >> 40 & 1)
+    if kind == Kind.IPV4:
+        return low & 0xF000_0000 == 0xE000_0000 or low & 0xFFFF_FFFF == 0xFFFF_FFFF
+    return high >> 56 == 0xFF

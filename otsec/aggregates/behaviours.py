@@ -1,0 +1,528 @@
+"""What a client does with a server: one operation on one object of one device, with its outcome.
+
+Each is counted with its times; what is notable is also kept one by one; values go to the cells.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from otsec.aggregates.counters import Row
+from otsec.aggregates.values import Block, Cells
+from otsec.columns import I64, bucket, group
+from otsec.protocols.api import Elements
+from otsec.protocols.exchanges import Content, Occurrences
+
+MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart
+NOTABLE = frozenset({"control", "program", "mode", "firmware", "config", "file", "time", "session"})
+HOUR_NS = 3600 * 10**9
+SPREAD = 4  # packets are remembered of occurrences 4, 16, 64, ...
+
+STATS = np.dtype(
+    [
+        ("count", "<i8"),
+        ("first", "<i8", (2,)),  # time and ordinal
+        ("last", "<i8", (2,)),
+        ("response", "<i8", (4,)),  # count, least, greatest, sum, in microseconds
+        ("interval", "<i8", (4,)),
+        ("request_time", "<i8"),  # of the last request
+        ("request_epoch", "<i8"),
+        ("hour", "<i8"),  # of the last notable event
+        ("events", "<i8"),  # kept in that hour
+        ("changed", "?"),
+    ]
+)
+Key = tuple[int, str, str, str, str, str, str]
+# conversation, protocol, device, operation, class, object, outcome
+
+
+class Behaviours:
+    """Ordered: the behaviours of one source."""
+
+    def __init__(self, cap: int, events_per_hour: int, cells: Cells, facts: "Facts") -> None:
+        self.cap, self.events_per_hour = cap, events_per_hour
+        self.cells, self.facts = cells, facts
+        self.index: dict[Key, int] = {}
+        self.keys: list[Key] = []
+        self.notes: list[str] = []
+        self.packets: dict[int, list[int]] = {}
+        self.table = np.zeros(1024, STATS)
+        self.known: dict[tuple[str, int, int], int] = {}
+        self.refused = 0
+        self.events: dict[tuple[int, int, str, int], Row] = {}
+        self.capped: dict[int, tuple[int, int, int]] = {}  # packet, part, time of the first
+        self.spread: dict[str, list[I64]] = {"response_us": [], "interval_us": []}
+
+    # ------------------------------------------------------------------ one batch
+
+    def add(self, protocol: str, contents: Sequence[Content | None], found: Occurrences) -> None:
+        """Count the exchanges of one protocol in one batch."""
+        if not len(found):
+            return
+        groups = group(
+            [found.conversation.astype(np.uint64), found.content.astype(np.uint64)], 0
+        )
+        number = self._numbers(protocol, contents, found, groups.first)
+        # Contents that differ only in what is not part of a behaviour share its number.
+        row_number = number[groups.group_of_rows()]
+        order = np.argsort(row_number, kind="stable")
+        order = order[row_number[order] >= 0]
+        if not len(order):
+            return
+        row_number = row_number[order]
+        start = np.flatnonzero(np.diff(row_number, prepend=-1))
+        lots = Lots(row_number[start], start, np.diff(start, append=len(order)), order)
+        before = self.table["count"][lots.number].copy()
+        self._count(found, lots)
+        self._intervals(found, lots)
+        self._responses(found, lots)
+        self._remember(found, lots, before)
+        self._keep_values(contents, found, lots, before)
+        self._tell(contents, found, groups.first, number)
+        self._notable(found, lots)
+
+    def _numbers(
+        self,
+        protocol: str,
+        contents: Sequence[Content | None],
+        found: Occurrences,
+        first: I64,
+    ) -> I64:
+        """The behaviour of the first row of each group, -1 where there is no room."""
+        number = np.empty(len(first), np.int64)
+        for at in np.argsort(first, kind="stable").tolist():
+            row = first[at]
+            pair = protocol, int(found.conversation[row]), int(found.content[row])
+            known = self.known.get(pair)
+            if known is None:
+                content = contents[pair[2]]
+                known = -1 if content is None else self._enter(protocol, pair[1], content)
+                if len(self.known) > 2 * self.cap:
+                    self.known.clear()
+                self.known[pair] = known
+            number[at] = known
+        return number
+
+    def forget_contents(self, protocol: str) -> None:
+        """Numbers of contents became void."""
+        self.known = {pair: at for pair, at in self.known.items() if pair[0] != protocol}
+
+    def _enter(self, protocol: str, conversation: int, content: Content) -> int:
+        said = content.message
+        key: Key = (
+            conversation, protocol, said.device, said.operation, said.cls, said.object, said.outcome,
+        )  # fmt: skip
+        known = self.index.get(key)
+        if known is not None:
+            return known
+        if len(self.keys) < self.cap:
+            return self._add(key, said.note)
+        self.refused += 1
+        for room, stand_in in (
+            (self.cap // 4, (*key[:5], MANY_OBJECTS, key[6])),
+            (self.cap // 2, (*key[:2], MANY_OBJECTS, MANY_OBJECTS, key[4], MANY_OBJECTS, "")),
+        ):
+            if stand_in in self.index:
+                return self.index[stand_in]
+            if len(self.keys) < self.cap + room:
+                return self._add(stand_in, "")
+        return -1
+
+    def _add(self, key: Key, note: str) -> int:
+        number = self.index[key] = len(self.keys)
+        self.keys.append(key)
+        self.notes.append(note)
+        if number == len(self.table):
+            self.table = np.concatenate([self.table, np.zeros(number, STATS)])
+        return number
+
+    def _count(self, found: Occurrences, lots: "Lots") -> None:
+        table, number = self.table, lots.number
+        ordinal, time = found.ordinal[lots.order], found.time[lots.order]
+        lowest = np.minimum.reduceat(ordinal, lots.start)
+        highest = np.maximum.reduceat(ordinal, lots.start)
+        begin = np.stack([_at(time, ordinal, lowest, lots), lowest], axis=1)
+        end = np.stack([_at(time, ordinal, highest, lots), highest], axis=1)
+        new = (table["count"][number] == 0) | (begin[:, 1] < table["first"][number, 1])
+        table["first"][number[new]] = begin[new]
+        later = (table["count"][number] == 0) | (end[:, 1] > table["last"][number, 1])
+        table["last"][number[later]] = end[later]
+        table["count"][number] += lots.count
+        table["changed"][number] = True
+
+    def _intervals(self, found: Occurrences, lots: "Lots") -> None:
+        table, number = self.table, lots.number
+        time, epoch = found.time[lots.order], found.epoch[lots.order]
+        before, before_epoch = np.empty_like(time), np.empty_like(epoch)
+        before[1:], before_epoch[1:] = time[:-1], epoch[:-1]
+        before[lots.start] = table["request_time"][number]
+        before_epoch[lots.start] = np.where(
+            table["interval"][number, 0] < 0, -1, table["request_epoch"][number]
+        )
+        fresh = table["count"][number] == lots.count
+        before_epoch[lots.start[fresh]] = -1
+        last = lots.start + lots.count - 1
+        table["request_time"][number] = time[last]
+        table["request_epoch"][number] = epoch[last]
+        measured = before_epoch == epoch
+        apart = np.maximum(time - before, 0) // 1000
+        self._summarise("interval", lots, measured, apart)
+
+    def _responses(self, found: Occurrences, lots: "Lots") -> None:
+        took = found.response_ns[lots.order]
+        self._summarise("response", lots, took >= 0, took // 1000)
+
+    def _summarise(self, name: str, lots: "Lots", measured: Any, value: I64) -> None:
+        """Add the measured values to count, least, greatest, sum and histogram."""
+        rows = np.flatnonzero(measured)
+        if not len(rows):
+            return
+        lot = lots.of_rows()[rows]
+        value = value[rows]
+        start = np.flatnonzero(np.diff(lot, prepend=-1))
+        number = lots.number[lot[start]]
+        stats = self.table[name]
+        count = np.diff(start, append=len(lot))
+        none = stats[number, 0] == 0
+        least, most = np.minimum.reduceat(value, start), np.maximum.reduceat(value, start)
+        stats[number, 1] = np.where(none, least, np.minimum(stats[number, 1], least))
+        stats[number, 2] = np.where(none, most, np.maximum(stats[number, 2], most))
+        stats[number, 0] += count
+        stats[number, 3] += np.add.reduceat(value, start)
+        log = self.spread[f"{name}_us"]
+        log.append(_tally(lots.number[lot] << 8 | bucket(value)))
+        if sum(len(part) for part in log) > MERGE_ROWS:
+            log[:] = [_merge(log)]
+
+    def _remember(self, found: Occurrences, lots: "Lots", before: I64) -> None:
+        """Keep the packets of occurrences 4, 16, 64, ... of each behaviour."""
+        after = before + lots.count
+        crossed = np.flatnonzero(_power(after) > _power(before))
+        for lot in crossed.tolist():
+            number = int(lots.number[lot])
+            kept = self.packets.setdefault(number, [])
+            nth = SPREAD ** (int(_power(before[lot : lot + 1])[0]) + 1)
+            while nth <= after[lot]:
+                row = lots.order[lots.start[lot] + nth - 1 - before[lot]]
+                kept.append(int(found.ordinal[row]))
+                nth *= SPREAD
+
+    # ------------------------------------------------------------------ values
+
+    def _keep_values(
+        self, contents: Sequence[Content | None], found: Occurrences, lots: "Lots", before: I64
+    ) -> None:
+        if not found.values:
+            return
+        lot_of = np.full(len(found), -1, np.int64)
+        lot_of[lots.order] = lots.of_rows()
+        rank = np.empty(len(found), np.int64)  # place in the order of its lot
+        rank[lots.order] = np.arange(len(lots.order))
+        blocks: dict[int, Block | None] = {}
+        base, size = np.full((2, len(lots.number)), -1, np.int64)
+        has = np.zeros(len(found), np.bool_)
+        for values in found.values:
+            has[values.occurrence] = True
+            kinds = dict(zip(lot_of[values.occurrence].tolist(), values.type.tolist(), strict=True))
+            for lot, kind in kinds.items():
+                if lot >= 0 and lot not in blocks:
+                    row = int(lots.order[lots.start[lot]])
+                    elements = _elements(contents[int(found.content[row])])
+                    number = int(lots.number[lot])
+                    block = blocks[lot] = self._block(number, elements, kind)
+                    if block is not None:
+                        base[lot], size[lot] = block.base, block.size
+        first_rank, last_rank = self._edges(lots, has, blocks)
+        for values in found.values:
+            rows = np.arange(len(values.occurrence))
+            lot = lot_of[values.occurrence]
+            keep = np.flatnonzero((lot >= 0) & (base[lot] >= 0))
+            if not len(keep):
+                continue
+            rows = keep[np.argsort(rank[values.occurrence[keep]], kind="stable")]
+            lot = lot_of[values.occurrence[rows]]
+            place = rank[values.occurrence[rows]]
+            self.cells.add(
+                values, rows, base[lot], size[lot], place == first_rank[lot], place == last_rank[lot]
+            )
+        self._note_blocks(found, lots, has, blocks)
+
+    def _block(self, number: int, elements: Elements | None, kind: int) -> Block | None:
+        if elements is None or self.keys[number][5] == MANY_OBJECTS:
+            return None
+        return self.cells.room(number, elements.space, elements.first, elements.count, kind)
+
+    def _edges(self, lots: "Lots", has: Any, blocks: dict[int, Block | None]) -> tuple[I64, I64]:
+        """Rank of the first ever and of the last occurrence with values of each lot; or -1."""
+        first, last = np.full((2, len(lots.number)), -1, np.int64)
+        carries = has[lots.order]
+        for lot, block in blocks.items():
+            if block is not None:
+                begin = int(lots.start[lot])
+                inside = np.flatnonzero(carries[begin : begin + int(lots.count[lot])])
+                last[lot] = begin + inside[-1]
+                if block.count == 0:
+                    first[lot] = begin + inside[0]
+        return first, last
+
+    def _note_blocks(
+        self, found: Occurrences, lots: "Lots", has: Any, blocks: dict[int, Block | None]
+    ) -> None:
+        for lot, block in blocks.items():
+            if block is None:
+                continue
+            begin = int(lots.start[lot])
+            rows = lots.order[begin : begin + int(lots.count[lot])]
+            rows = rows[has[rows]]
+            head, tail = int(rows[0]), int(rows[-1])
+            if block.count == 0:
+                block.seen = (int(found.time[head]), int(found.ordinal[head]), 0, 0)
+            block.count += len(rows)
+            block.seen = (*block.seen[:2], int(found.time[tail]), int(found.ordinal[tail]))
+            self.cells.changed.add(int(lots.number[lot]))
+
+    # ------------------------------------------------------------------ one by one
+
+    def _tell(
+        self, contents: Sequence[Content | None], found: Occurrences, first: I64, number: I64
+    ) -> None:
+        """Facts that the messages of this batch say."""
+        tells = [
+            at for at in range(len(first))
+            if number[at] >= 0 and (content := contents[int(found.content[first[at]])])
+            and content.message.facts
+        ]  # fmt: skip
+        for at in tells:
+            row = int(first[at])
+            mine = np.flatnonzero(
+                (found.content == found.content[row])
+                & (found.conversation == found.conversation[row])
+            )
+            content = contents[int(found.content[row])]
+            ordinal = found.ordinal[mine]
+            low, high = int(mine[ordinal.argmin()]), int(mine[ordinal.argmax()])
+            seen = [(int(found.time[one]), int(found.ordinal[one])) for one in (low, high)]
+            if content is not None:
+                conversation, protocol = self.keys[int(number[at])][:2]
+                for fact in content.message.facts:
+                    key = conversation, content.message.device, fact.attribute, fact.value, protocol
+                    self.facts.add(key, len(mine), seen[0], seen[1])
+
+    def _notable(self, found: Occurrences, lots: "Lots") -> None:
+        kinds = [event_kind(self.keys[number]) for number in lots.number.tolist()]
+        if not any(kinds):
+            return
+        rows: list[tuple[int, int]] = []
+        for lot, kind in enumerate(kinds):
+            if kind:
+                begin = int(lots.start[lot])
+                chosen = lots.order[begin : begin + int(lots.count[lot])]
+                rows += [(row, lot) for row in chosen.tolist()]
+        for row, lot in sorted(rows):
+            self._event(found, row, int(lots.number[lot]), kinds[lot])
+
+    def _event(self, found: Occurrences, row: int, number: int, kind: str) -> None:
+        stats = self.table[number]
+        time, packet, part = int(found.time[row]), int(found.ordinal[row]), int(found.part[row])
+        hour = time // HOUR_NS
+        if hour != stats["hour"]:
+            stats["hour"], stats["events"] = hour, 0
+            self.capped.pop(number, None)
+        stats["events"] += 1
+        count = 1
+        name = packet, part, kind, number
+        if stats["events"] > self.events_per_hour:
+            kind = "capped"
+            packet, part, time = self.capped.setdefault(number, (packet, part, time))
+            name = packet, part, kind, number
+            count = int(stats["events"]) - self.events_per_hour
+        self.events[name] = (name[0], name[1], time, self.keys[number][0], number, kind, count)
+
+    # ------------------------------------------------------------------ store
+
+    def take_rows(self, source: int) -> dict[str, list[Row]]:
+        """Rows of the tables behaviour, histogram, value and event that changed."""
+        changed = np.flatnonzero(self.table["changed"]).tolist()
+        self.table["changed"] = False
+        rows: dict[str, list[Row]] = {
+            "behaviour": [self._row(source, number) for number in changed],
+            "histogram": list(self._histograms(source)),
+            "value": [self._value_row(source, number) for number in sorted(self.cells.changed)],
+            "event": [(source, *row) for row in self.events.values()],
+        }
+        self.cells.changed.clear()
+        self.events.clear()
+        return rows
+
+    def _row(self, source: int, number: int) -> Row:
+        conversation, protocol, device, operation, cls, what, outcome = self.keys[number]
+        stats = self.table[number]
+        return (
+            source, number, conversation, protocol, device, operation, cls, what, outcome,
+            int(stats["count"]), *stats["first"].tolist(), *stats["last"].tolist(),
+            json.dumps(self.packets.get(number, [])),
+            *stats["response"].tolist(), *stats["interval"].tolist(),
+            int(stats["request_time"]), self.notes[number],
+        )  # fmt: skip
+
+    def _histograms(self, source: int) -> Iterable[Row]:
+        for kind, log in self.spread.items():
+            if not log:
+                continue
+            merged = _merge(log)
+            log.clear()
+            number = merged[0] >> 8
+            start = np.flatnonzero(np.diff(number, prepend=-1)).tolist()
+            for begin, end in zip(start, [*start[1:], len(number)], strict=True):
+                pairs = np.empty(end - begin, HISTOGRAM)
+                pairs["bucket"], pairs["count"] = merged[0][begin:end] & 255, merged[1][begin:end]
+                yield (source, int(number[begin]), kind, pairs.tobytes())
+
+    def _value_row(self, source: int, number: int) -> Row:
+        block, cells = self.cells.blocks[number], self.cells
+        at = slice(block.base, block.base + block.size)
+        blobs = (cells.minimum[at], cells.maximum[at], cells.first[at], cells.last[at])
+        return (
+            source, number, block.space, block.first, block.type,
+            *(blob.astype("<i8").tobytes() for blob in blobs), block.count, *block.seen,
+        )  # fmt: skip
+
+    def restore(self, rows: Iterable[tuple[Any, ...]], values: Iterable[tuple[Any, ...]]) -> None:
+        """Take back what the store holds of the tables behaviour and value, in order of number."""
+        for row in rows:
+            _, number, conversation, protocol, device, operation, cls, what, outcome = row[:9]
+            key: Key = conversation, protocol, device, operation, cls, what, outcome
+            if self._add(key, row[-1]) != number:
+                raise ValueError(f"behaviour {number} is out of order")
+            stats = self.table[number]
+            stats["count"], stats["first"], stats["last"] = row[9], row[10:12], row[12:14]
+            kept = json.loads(row[14])
+            if kept:
+                self.packets[number] = kept
+            stats["response"], stats["interval"] = row[15:19], row[19:23]
+            stats["request_time"] = row[23]
+        for _, number, space, first, kind, least, most, begin, last, count, *seen in values:
+            size = len(least) // 8
+            block = self.cells.room(number, space, first, size, kind)
+            if block is not None:
+                block.count, block.seen = count, (seen[0], seen[1], seen[2], seen[3])
+                at = slice(block.base, block.base + size)
+                for name, blob in zip(
+                    ("minimum", "maximum", "first", "last"), (least, most, begin, last), strict=True
+                ):
+                    getattr(self.cells, name)[at] = np.frombuffer(blob, "<i8")
+
+    def dump(self) -> dict[str, Any]:
+        """What the store's tables do not hold."""
+        count = len(self.keys)
+        names = ("request_epoch", "hour", "events")
+        return {
+            **{name: self.table[name][:count].copy() for name in names},
+            "capped": [[number, list(name)] for number, name in self.capped.items()],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave, after `restore`."""
+        for name in ("request_epoch", "hour", "events"):
+            self.table[name][: len(self.keys)] = state[name]
+        self.capped = {number: tuple(name) for number, name in state["capped"]}
+
+
+MERGE_ROWS = 1 << 20  # histogram counts that may wait unmerged
+HISTOGRAM = np.dtype([("bucket", "u1"), ("count", "<i8")])
+
+
+class Lots:
+    """Occurrences brought together by behaviour, each lot in order of completion."""
+
+    __slots__ = ("count", "number", "order", "start")
+
+    def __init__(self, number: I64, start: I64, count: I64, order: I64) -> None:
+        self.number, self.start, self.count, self.order = number, start, count, order
+
+    def of_rows(self) -> I64:
+        """The lot of each position in `order`."""
+        return np.repeat(np.arange(len(self.number)), self.count)
+
+
+def event_kind(key: Key) -> str:
+    """How an occurrence of a behaviour is notable; empty if it is not."""
+    if key[6] not in {"ok", ""}:
+        return "failure"
+    if key[4] == "session":
+        return "session"
+    return "operation" if key[4] in NOTABLE else ""
+
+
+def _at(time: I64, ordinal: I64, wanted: I64, lots: Lots) -> I64:
+    """The time of the occurrence with the wanted ordinal, for each lot."""
+    hit = np.flatnonzero(ordinal == np.repeat(wanted, lots.count))
+    lot = lots.of_rows()[hit]
+    return time[hit[np.flatnonzero(np.diff(lot, prepend=-1))]]
+
+
+def _power(count: I64) -> I64:
+    """How many of SPREAD, SPREAD squared, ... are at most count."""
+    steps = np.array([SPREAD**n for n in range(1, 31)])
+    return np.searchsorted(steps, count, side="right")
+
+
+def _tally(codes: I64) -> I64:
+    """Distinct codes and how often each comes; shape (2, n)."""
+    code, count = np.unique(codes, return_counts=True)
+    return np.stack([code, count])
+
+
+def _merge(log: list[I64]) -> I64:
+    codes = np.concatenate([part[0] for part in log])
+    counts = np.concatenate([part[1] for part in log])
+    code, place = np.unique(codes, return_inverse=True)
+    total = np.zeros(len(code), np.int64)
+    np.add.at(total, place, counts)
+    return np.stack([code, total])
+
+
+def _elements(content: Content | None) -> Elements | None:
+    return content.message.elements if content else None
+
+
+FactKey = tuple[int, str, str, str, str]  # conversation, device, attribute, value, protocol
+
+
+class Facts:
+    """Ordered: what messages say of devices, rivals side by side."""
+
+    def __init__(self, cap: int) -> None:
+        self.cap = cap
+        self.rows: dict[FactKey, list[int]] = {}
+        self.changed: set[FactKey] = set()
+        self.refused = 0
+
+    def add(self, key: FactKey, count: int, first: tuple[int, int], last: tuple[int, int]) -> None:
+        """Count a fact said from the packet ``first`` to the packet ``last`` (time, ordinal)."""
+        known = self.rows.get(key)
+        if known is None:
+            if len(self.rows) >= self.cap:
+                self.refused += count
+                return
+            self.rows[key] = [count, *first, *last]
+        else:
+            known[0] += count
+            if first[1] < known[2]:
+                known[1:3] = first
+            if last[1] > known[4]:
+                known[3:5] = last
+        self.changed.add(key)
+
+    def take_rows(self, source: int) -> list[Row]:
+        """Rows of the table `fact` that changed since the last call."""
+        rows: list[Row] = [(source, *key, *self.rows[key]) for key in sorted(self.changed)]
+        self.changed.clear()
+        return rows
+
+    def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take back what the store holds."""
+        for _, conversation, device, attribute, value, protocol, *numbers in rows:
+            self.rows[conversation, device, attribute, value, protocol] = list(numbers)

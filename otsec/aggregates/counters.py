@@ -1,0 +1,41 @@
+"""Counters by name: what capture and decoding met, each with its first and last packet."""
+
+from collections.abc import Iterable
+
+Row = tuple[int | str | bytes, ...]
+
+
+class Counters:
+    """Ordered: the counters of one source. Names and details are otsec's own words."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str], list[int]] = {}
+        self.changed: set[tuple[str, str]] = set()
+
+    def add(
+        self, name: str, count: int, first: tuple[int, int], last: tuple[int, int], detail: str = ""
+    ) -> None:
+        """Count something seen from the packet ``first`` to the packet ``last`` (time, ordinal)."""
+        key = name, detail
+        known = self.rows.get(key)
+        if known is None:
+            self.rows[key] = [count, *first, *last]
+        else:
+            known[0] += count
+            known[3:] = last
+        self.changed.add(key)
+
+    def count(self, name: str, detail: str = "") -> int:
+        """How often something was counted."""
+        return self.rows.get((name, detail), [0])[0]
+
+    def take_rows(self, source: int) -> list[Row]:
+        """Rows of the table `counter` that changed since the last call."""
+        rows: list[Row] = [(source, *key, *self.rows[key]) for key in sorted(self.changed)]
+        self.changed.clear()
+        return rows
+
+    def restore(self, rows: Iterable[tuple[int | str, ...]]) -> None:
+        """Take back what the store holds."""
+        for _, name, detail, *numbers in rows:
+            self.rows[str(name), str(detail)] = [int(number) for number in numbers]

@@ -1,0 +1,20 @@
+"""Captures to packet batches: pcap, pcapng, gzip, zstd, folders, standard input."""
+
+from otsec.capture.contract import Chunk, Damage, Drops, Interface, Reader
+from otsec.capture.files import head_hash, open_capture, tail_hash
+from otsec.capture.sources import Source, find_captures, plan, times
+
+__all__ = [
+    "Chunk",
+    "Damage",
+    "Drops",
+    "Interface",
+    "Reader",
+    "Source",
+    "find_captures",
+    "head_hash",
+    "open_capture",
+    "plan",
+    "tail_hash",
+    "times",
+]

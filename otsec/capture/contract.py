@@ -1,0 +1,193 @@
+"""What every reader of captures gives: chunks of packet batches, drops, damage."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from otsec.capture.chain import Rule, chain
+from otsec.capture.intake import FINGERPRINT, Intake
+from otsec.columns import I64
+from otsec.model import PacketBatch
+
+MAX_CAPTURED = 262_144  # bytes of one packet: the largest snap length of tcpdump and dumpcap
+MAX_INTERFACES = 1_024  # of one file; a pcapng can announce one in 20 bytes
+MAX_CHANGES = 65_536  # sections, or headers that change the format: each costs a fresh start
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One interface of a capture."""
+
+    number: int  # position over all sections of the file
+    name: str  # "" if the file gives none; as sent, not cleaned
+    link: int  # LINKTYPE_ number
+    snaplen: int  # bytes; 0 is no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Drops:
+    """Packets that the capturing machine itself says it lost."""
+
+    interface: int
+    time: int  # when it said so
+    count: int  # since it last said so
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a capture: one batch for each interface that has packets in it.
+
+    There may be no batch at all where only other blocks were read. Reading can resume at
+    ``end``, an offset in the uncompressed content.
+    """
+
+    batches: tuple[PacketBatch, ...]
+    end: int
+    drops: tuple[Drops, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is wrong with a capture, and where in its uncompressed content."""
+
+    offset: int
+    text: str
+
+
+class Corrupt(Exception):  # noqa: N818 - a word, not an error of ours
+    """The bytes at hand cannot be what stands there in the format; never leaves this package."""
+
+
+class Reader(ABC):
+    """Reads one capture from front to back.
+
+    ``damage`` and ``complete`` are settled when `chunks` is exhausted. ``complete`` is False
+    where the file ends inside a record: it may be half-written, and can be resumed there.
+    """
+
+    format: str
+
+    def __init__(self, intake: Intake, batch_packets: int) -> None:
+        self.interfaces: list[Interface] = []
+        self.damage: Damage | None = None
+        self.complete = True
+        self._intake = intake
+        self._batch_packets = batch_packets
+        self._end = intake.offset  # behind the chunk last yielded
+        self._used = intake.offset  # behind the last record read over
+        self._digest: str | None = None  # the fingerprint, where the buffer may move on
+        self._changes = 0
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the uncompressed content, if known."""
+        return self._intake.content.size
+
+    @property
+    def total(self) -> int | None:
+        """Bytes of the file as it is on disk, if known."""
+        return self._intake.content.total
+
+    @property
+    def consumed(self) -> int:
+        """Bytes read so far of the file as it is on disk."""
+        return self._intake.content.consumed
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All packets in record order; each chunk is valid until the next one is drawn."""
+        try:
+            yield from self._read()
+        except Corrupt as reason:
+            self._note(self._used, f"{reason} at byte {self._used:,}")
+        if self._used > self._end:
+            self._end, self._digest = self._used, None
+            yield Chunk((), self._end, ())
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Plain data from which `open_capture` goes on behind the chunk last yielded."""
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the last 64 KiB (or fewer, if there are fewer) before that place."""
+        if self._digest is None:
+            before = self._intake.before(self._end, FINGERPRINT)
+            self._digest = sha256(before.data).hexdigest()
+        return self._digest
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._intake.content.close()
+
+    # ------------------------------------------------------------ what a format must say
+
+    @abstractmethod
+    def _rule(self) -> Rule:
+        """How the chain of records goes on from here."""
+
+    @abstractmethod
+    def _chunk(self, start: I64, end: int) -> Chunk:
+        """Records that stand one behind the other in the buffer, the last one up to end."""
+
+    @abstractmethod
+    def _pass(self) -> int:
+        """Get over what the chain could not pass: how many bytes, 0 if more are needed.
+
+        Raises Corrupt where there is no way on.
+        """
+
+    # ------------------------------------------------------------------------------- reading
+
+    def _read(self) -> Iterator[Chunk]:
+        intake = self._intake
+        while True:
+            links = chain(intake.buffer, intake.begin, intake.end, self._rule())
+            yield from self._divide(links.start, links.exit)
+            over = self._pass() if intake.end > intake.begin else 0
+            if over:
+                self.fingerprint()
+                more = intake.skip(over)
+            else:
+                more = intake.fill()
+            if not more:
+                self._finish(inside=bool(over) or intake.end > intake.begin)
+                return
+            if over:
+                self._used = intake.offset
+
+    def _divide(self, start: I64, end: int) -> Iterator[Chunk]:
+        """Chunks of about equal size, so that no tiny one is left over."""
+        intake = self._intake
+        parts = -(-len(start) // self._batch_packets)
+        for part in range(parts):
+            first = len(start) * part // parts
+            last = len(start) * (part + 1) // parts
+            stop = int(start[last]) if last < len(start) else end
+            chunk = self._chunk(start[first:last], stop)
+            intake.begin = stop
+            self._end = self._used = chunk.end
+            self._digest = None
+            yield chunk
+
+    def _finish(self, *, inside: bool) -> None:
+        """Settle how the capture ended."""
+        content, offset = self._intake.content, self._used
+        if content.damage is not None:
+            self.complete = not content.truncated
+            self._note(offset, content.damage)
+        elif inside:
+            self.complete = False
+            self._note(offset, f"ends inside a record, which begins at byte {offset:,}")
+
+    def _note(self, offset: int, text: str) -> None:
+        """Keep the first damage in full, and where reading ended."""
+        if self.damage is None:
+            self.damage = Damage(offset, text)
+        elif offset > self.damage.offset:
+            self.damage = Damage(self.damage.offset, f"{self.damage.text}; later: {text}")
+
+    def _change(self) -> None:
+        self._changes += 1
+        if self._changes > MAX_CHANGES:
+            raise Corrupt(f"more than {MAX_CHANGES:,} captures or sections in one file")

@@ -1,0 +1,199 @@
+"""The command: one file per command, each with `configure` and `run`, and one place that catches.
+
+Nothing heavy is imported before a command runs, so `otsec --help` costs what argparse costs; a
+command's own file is imported only when its name is on the command line.
+"""
+
+import errno
+import os
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from otsec import __version__
+from otsec.cli.options import common, common_again, unknown_choice, unknown_option
+from otsec.errors import (
+    Exit,
+    InputError,
+    OtsecError,
+    RightsError,
+    StorageError,
+    UsageError,
+)
+
+COMMANDS = {  # in the order of the help
+    "analyze": "read captures into a store and sum up what they show",
+    "watch": "follow a folder in which a recorder writes captures",
+    "conversations": "list who talks to whom, by which service",
+    "behaviours": "list what each client does with each server",
+    "writers": "list who wrote which object, second writers first",
+    "values": "list what registers, coils and points held",
+    "protocols": "list the protocols, and how much of each could be read",
+    "health": "tell whether the mirror is any good, worst first",
+    "db": "dump, describe, check or back up a store",
+    "config": "check the configuration, or show what is in effect",
+    "bench": "measure the pipeline on a capture, stage by stage",
+    "doctor": "tell whether this machine has what otsec needs",
+}
+EXITS = """\
+exit codes: 0 fine, 1 findings at or above --fail-on, 2 usage or configuration, 3 a capture is
+unreadable or damaged (what came before the damage is kept), 4 permission, 5 storage, 70 a bug in
+otsec, 130 interrupted"""
+
+# What the system refuses, in words; everything else that nobody expected is a bug.
+REFUSALS: dict[int, tuple[type[OtsecError], str]] = {
+    errno.EACCES: (RightsError, "not allowed; check the owner and the permissions"),
+    errno.EPERM: (RightsError, "not allowed; check the owner and the permissions"),
+    errno.EROFS: (RightsError, "cannot write, the file system is read-only"),
+    errno.ENOSPC: (StorageError, "no space left; free some and run the same command again"),
+    errno.EDQUOT: (StorageError, "the disk quota is used up; free some space and try again"),
+    errno.EFBIG: (StorageError, "the file would become larger than the system allows"),
+    errno.EIO: (InputError, "the device reports a read or write error; check the disk"),
+    errno.EMFILE: (UsageError, "too many open files; raise the limit (ulimit -n)"),
+}
+
+
+class Parser(ArgumentParser):
+    """An ArgumentParser whose errors are one line and name what was probably meant."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", RawDescriptionHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError instead of printing the usage."""
+        command = self.prog.partition(" ")[2]
+        hint = f"see `{self.prog} --help`"
+        raise UsageError(f"{command + ': ' if command else ''}{unknown_choice(message)}; {hint}")
+
+
+def build_parser(words: Sequence[str]) -> Parser:
+    """The parser; commands whose names are not among the words have no arguments of their own."""
+    top = Parser(
+        prog="otsec",
+        description="Listen to an industrial network without sending: who is there, who does what.",
+        epilog=f"{EXITS}\n\nmore on a command: otsec COMMAND --help",
+    )
+    top.add_argument("--version", action="version", version=f"otsec {__version__}")
+    common(top)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, summary in COMMANDS.items():
+        parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
+        if name in words:
+            common_again(parser)
+            module = import_module(f"otsec.cli.{name}")
+            module.configure(parser)
+            parser.set_defaults(run=module.run, parser=parser)
+    return top
+
+
+def parse(argv: Sequence[str]) -> Namespace:
+    """What the command line asks for; raises UsageError, or SystemExit after ``--help``."""
+    top = build_parser(argv)
+    arguments, rest = top.parse_known_args(argv)
+    if arguments.command is None:
+        if not rest:
+            top.print_help(sys.stderr)
+            raise SystemExit(Exit.USAGE)
+        arguments.parser = top
+    if rest:
+        arguments.parser.error(unknown_option(rest[0], arguments.parser.format_help()))
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code and prints no traceback unless asked to."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    _escape_what_cannot_be_printed()
+    debug = "--debug" in words
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the one place that catches
+        code = Exit.FINE if _reader_gone() else _told(error, words, debug=debug)
+    return _flushed(code)
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        arguments = parse(words)
+        return int(arguments.run(arguments) or 0)
+    except SystemExit as stop:  # argparse after --help and --version
+        return stop.code if isinstance(stop.code, int) else Exit.FINE
+
+
+def _told(error: Exception, words: Sequence[str], *, debug: bool) -> int:
+    """Say what went wrong on standard error; the exit code."""
+    from otsec.cli.bug import write_report
+    from otsec.cli.output import say
+
+    if debug:
+        import traceback
+
+        sys.stderr.write("".join(traceback.format_exception(error)))
+    known = _as_known(error)
+    if known is not None:
+        say("\n".join(f"otsec: {line}" for line in str(known).split("\n")))
+        return known.exit
+    where = write_report(error, words)
+    told = f"report written to {where}" if where else "no report could be written; see --debug"
+    say(f"otsec: internal error: {type(error).__name__}: {str(error)[:200]}; {told}")
+    return Exit.BUG
+
+
+def _as_known(error: Exception) -> OtsecError | None:
+    """The error as something that a user can act on, None if it is a bug."""
+    if isinstance(error, OtsecError):
+        return error
+    if isinstance(error, MemoryError):
+        return StorageError("out of memory; close other programs, or lower caps in otsec.yaml")
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        kind, words = REFUSALS[error.errno]
+        return kind(f"{error.filename}: {words}" if error.filename else words)
+    return None
+
+
+def _escape_what_cannot_be_printed() -> None:
+    """Letters that the terminal's encoding lacks are shown as escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _reader_gone() -> bool:
+    """Whether who read our output has closed it, as `head` does."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            _to_nowhere(stream)
+            return True
+        except OSError as error:
+            if sys.platform == "win32" and error.errno == errno.EINVAL:  # its broken pipe
+                _to_nowhere(stream)
+                return True
+    return False
+
+
+def _flushed(code: int) -> int:
+    """Flush what is left, so that the interpreter's own flush cannot fail with a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            _to_nowhere(stream)
+    return int(code)
+
+
+def _to_nowhere(stream: Any) -> None:
+    """Let what could not be written vanish."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # no real file, as in tests
+        pass

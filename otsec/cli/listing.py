@@ -1,0 +1,235 @@
+"""What all listings share: filters, the span of time, columns, order, and the way out.
+
+A filter is a word ``KEY:VALUE`` (or ``KEY=VALUE``, which a shell leaves alone when it begins with
+``!``); ``!KEY:VALUE`` and ``KEY!=VALUE`` turn it round; a word without a key is looked for in all
+texts of a row.
+"""
+
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, time, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
+
+from otsec.cli import options
+from otsec.cli.output import Column, say, style_of, write
+from otsec.errors import UsageError
+
+if TYPE_CHECKING:
+    from otsec.store import Store
+    from otsec.store.queries import Filter
+
+    Query = Callable[[Store, Sequence[Filter]], Sequence[object]]
+
+FILTERS = {  # every key that some listing takes
+    "site": "the site's name",
+    "group": "the point group",
+    "point": "the capture point",
+    "interface": "the interface of the capture",
+    "vlan": "the VLAN (place): 10, 100.10, vni 5000",
+    "client": "address or network of who asks",
+    "server": "address or network of who answers",
+    "host": "address or network of either",
+    "service": "tcp/502, udp/53, 0x88b8",
+    "proto": "the protocol, modbus",
+    "device": "the device behind the address, unit 3",
+    "op": "the operation, write_single_register",
+    "class": "read, write, control, program, ...",
+    "object": "the object; a range matches what it overlaps: holding 100-109",
+    "outcome": "ok, or how it failed",
+}
+FOR_CONVERSATIONS = (
+    *("proto", "client", "server", "host", "service", "vlan"),
+    *("point", "group", "site", "interface"),
+)
+FOR_BEHAVIOURS = ("class", "op", "object", "device", "outcome", *FOR_CONVERSATIONS)
+
+EPILOG = """\
+filters: KEY:VALUE or KEY=VALUE; !KEY:VALUE or KEY!=VALUE for all others; TEXT anywhere in a row.
+Several filters must all hold; * in a value stands for anything. Keys:
+{filters}
+
+columns (those in brackets only with --columns, --json, --jsonl and --csv):
+{columns}
+"""
+
+UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+SECOND_NS = 1_000_000_000
+
+
+# ------------------------------------------------------------------------------- arguments
+
+
+def configure(parser: ArgumentParser, columns: Sequence[Column], keys: Sequence[str]) -> None:
+    """The arguments that every listing takes."""
+    parser.add_argument(
+        "filter", nargs="*", metavar="FILTER", help="only rows that match, see below"
+    )
+    options.store(parser)
+    parser.add_argument("--site", metavar="NAME", help="only this site")
+    parser.add_argument(
+        "-S",
+        "--since",
+        metavar="TIME",
+        help="only what was still seen then: 2026-01-31T08:00, a date, or 2h before the last packet",
+    )
+    parser.add_argument(
+        "-U", "--until", metavar="TIME", help="only what was seen by then; a date means its end"
+    )
+    parser.add_argument("--sort", metavar="COLUMN", help="numbers and times: greatest first")
+    parser.add_argument("--reverse", action="store_true", help="turn the order round")
+    parser.add_argument("--limit", type=int, metavar="N", help="at most N rows")
+    parser.add_argument("--columns", metavar="A,B,...", help="these columns, or `all`")
+    options.formats(parser)
+    filters = "\n".join(f"  {key:<10} {FILTERS[key]}" for key in keys)
+    parser.epilog = EPILOG.format(filters=filters, columns="\n".join(map(_described, columns)))
+
+
+def _described(column: Column) -> str:
+    name = f"[{column.name}]" if column.detail else column.name
+    return f"  {name:<20} {column.about or column.title}"
+
+
+# ------------------------------------------------------------------------------- running
+
+
+def run(
+    arguments: Namespace, kind: str, columns: Sequence[Column], keys: Sequence[str], query: "Query"
+) -> int:
+    """Print what a query gives; `kind` names the rows in JSON."""
+    from otsec.store import open_store
+
+    chosen = _chosen(arguments, columns)
+    config = options.configured(arguments, "db")
+    style = style_of(arguments, config.zone())
+    with open_store(config.store, readonly=True) as store:
+        filters = [
+            *parse_filters(arguments.filter, keys),
+            *_span(arguments, store, style.zone),
+            *_at(arguments.site),
+        ]
+        rows = arranged(query(store, filters), arguments, columns)
+    write(kind, chosen, rows[: arguments.limit], style, sys.stdout)
+    if not rows and style.format == "table" and not arguments.quiet:
+        say(f"nothing in {config.store} matches" if filters else f"{config.store} holds none")
+    return 0
+
+
+def _chosen(arguments: Namespace, columns: Sequence[Column]) -> Sequence[Column]:
+    """The columns to show: a table shows the main ones, other formats all."""
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UsageError(f"--limit {arguments.limit}: expected a number of at least 1")
+    if arguments.sort is not None:
+        _column(arguments.sort, columns, "--sort")
+    if arguments.columns is None:
+        return [column for column in columns if arguments.format or not column.detail]
+    if arguments.columns == "all":
+        return columns
+    return [_column(name, columns, "--columns") for name in arguments.columns.split(",")]
+
+
+def _column(name: str, columns: Sequence[Column], option: str) -> Column:
+    known = {column.name: column for column in columns}
+    if name not in known:
+        hint = options.nearest(name, list(known)) or f"; there are: {', '.join(known)}"
+        raise UsageError(f"{option}: no column {name!a}{hint}")
+    return known[name]
+
+
+def arranged(
+    rows: Sequence[object], arguments: Namespace, columns: Sequence[Column]
+) -> Sequence[object]:
+    """The rows in the order asked for, else in the order of the query."""
+    if arguments.sort is None:
+        return list(reversed(rows)) if arguments.reverse else rows
+    column = _column(arguments.sort, columns, "--sort")
+    greatest_first = column.kind not in {"text", "list"}
+    known = [row for row in rows if column.of(row) is not None]
+    known.sort(
+        key=lambda row: natural(column.of(row)), reverse=greatest_first is not arguments.reverse
+    )
+    return [*known, *(row for row in rows if column.of(row) is None)]
+
+
+def natural(value: Any) -> Any:
+    """A sort key in which numbers within text count as numbers: ``unit 2`` before ``unit 10``."""
+    if isinstance(value, tuple):
+        value = ", ".join(map(str, value))
+    if not isinstance(value, str):
+        return value
+    parts = re.split(r"([0-9]+)", value.casefold())
+    return [(part, 0) if n % 2 == 0 else ("", int(part)) for n, part in enumerate(parts)]
+
+
+# ------------------------------------------------------------------------------- filters
+
+_FILTER = re.compile(r"(!?)([A-Za-z_]+)(!?)[:=](.*)", re.DOTALL)
+
+
+def parse_filters(words: Sequence[str], keys: Sequence[str]) -> "list[Filter]":
+    """The filters that the words mean; raises UsageError naming a key that is none."""
+    return [_filter(word, keys) for word in words]
+
+
+def _filter(word: str, keys: Sequence[str]) -> "Filter":
+    from otsec.store.queries import Filter
+
+    found = _FILTER.fullmatch(word)
+    if found is None:
+        negated = word.startswith("!")
+        return Filter("text", word[negated:], negated)
+    before, key, behind, value = found.groups()
+    if key not in keys and key != "text":
+        hint = options.nearest(key, [*keys]) or f"; there are: {', '.join(keys)}"
+        raise UsageError(f"no filter {key!a}{hint} (write text:{word} to look for it anywhere)")
+    return Filter(key, value, bool(before) is not bool(behind))
+
+
+def _at(site: str | None) -> "list[Filter]":
+    from otsec.store.queries import Filter
+
+    return [] if site is None else [Filter("site", site)]
+
+
+# ------------------------------------------------------------------------------- time
+
+
+def _span(arguments: Namespace, store: "Store", zone: tzinfo) -> "list[Filter]":
+    """The filters of ``--since`` and ``--until``."""
+    from otsec.store.queries import Filter, sources
+
+    def newest() -> int:
+        return max((source.last_time for source in sources(store)), default=0)
+
+    given: Mapping[str, str | None] = {"since": arguments.since, "until": arguments.until}
+    return [
+        Filter(key, str(moment(text, zone, newest, at_end=key == "until")))
+        for key, text in given.items()
+        if text is not None
+    ]
+
+
+def moment(text: str, zone: tzinfo, newest: Callable[[], int], *, at_end: bool = False) -> int:
+    """A time in ns: ISO 8601 (in the zone, if it has no offset), or an age such as ``2h``.
+
+    An age counts back from the newest packet. A date is its first instant; at_end: its last.
+    """
+    if age := re.fullmatch(r"([0-9]{1,9})([smhd])", text):
+        return newest() - int(age[1]) * UNITS_S[age[2]] * SECOND_NS
+    fraction = re.search(r"(?<=[:0-9][0-9])[.,]([0-9]{1,9})(?=[+\-Z]|$)", text)
+    whole = text if fraction is None else text[: fraction.start()] + text[fraction.end() :]
+    try:
+        when = datetime.fromisoformat(whole)
+        if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", text) and at_end:
+            when = datetime.combine(when.date() + timedelta(days=1), time())
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=zone)
+        seconds = int(when.timestamp())
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{text!a} is no time; write 2026-01-31T08:00, 2026-01-31, or an age: 90s 15m 2h 7d"
+        ) from None
+    nanoseconds = int(fraction[1].ljust(9, "0")) if fraction else 0
+    ends_day = at_end and "T" not in text and " " not in text
+    return seconds * SECOND_NS + nanoseconds - (1 if ends_day else 0)

@@ -1,0 +1,291 @@
+"""Frames that a mirror delivered twice: the same frame again within two milliseconds.
+
+A frame repeats if the last identical frame before it (same captured bytes, same length on the
+wire) is at most `WINDOW_NS` older and at most `WINDOW_FRAMES` frames before, and no frame between
+the two is later than that window. The last two conditions say nothing new where time runs
+forward at rates that networks have; they make the answer depend only on a bounded tail, so that
+it is the same wherever batches end.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from otsec.columns import (
+    I64,
+    U64,
+    Bytes,
+    Mask,
+    gather,
+    group_spans,
+    hash_words,
+    windows,
+)
+from otsec.model import PacketBatch
+
+WINDOW_NS = 2_000_000  # a mirror of two ports repeats within microseconds, a busy one within 1 ms
+WINDOW_FRAMES = 8_192  # four million frames a second; also the frames a tail keeps at most
+
+_WORD = np.dtype("<u8")
+_BLOCK = np.dtype("V64")
+# where fingerprints look: length, id and protocol of IPv4; sequence and acknowledgement of TCP
+_PROBE = np.dtype(
+    {"names": ["network", "transport"], "formats": ["<u8", "<u8"], "offsets": [0, 22]}
+)
+_PROBE_AT = 16
+_SLOT_BITS = 20  # sixteen slots for each frame of a full batch
+
+
+def fingerprint(batch: PacketBatch, seed: int) -> U64:
+    """A hash of a few words of each frame: equal for identical frames, mostly different else."""
+    end = batch.offset + batch.captured
+    words = [(batch.captured << 32 ^ batch.wire).astype(np.uint64)]
+    # in frames too short for it the probe moves to the front
+    at = end - np.maximum(batch.captured - _PROBE_AT, _PROBE.itemsize)
+    probe, _ = gather(batch.buffer, np.where(at < batch.offset, -1, at), end, _PROBE)
+    words += [probe["network"], probe["transport"]]
+    at = end - _WORD.itemsize
+    words.append(gather(batch.buffer, np.where(at < batch.offset, -1, at), end, _WORD)[0])
+    return hash_words(words, seed)
+
+
+def duplicates(batch: PacketBatch, seed: int, bits: int = 64) -> Mask:
+    """Which frames repeat a frame of the same batch; hash proposes, bytes decide.
+
+    ``bits`` keeps only that many bits of the hashes (tests let collisions abound with 8).
+    """
+    repeats = np.zeros(len(batch), np.bool_)
+    if len(batch) < 2:
+        return repeats
+    kept = fingerprint(batch, seed) >> np.uint64(64 - min(bits, 64))
+    rows = _sharing_a_slot(kept) if bits >= 64 else np.arange(len(batch))
+    if not len(rows):
+        return repeats
+    forward = bool((batch.time[1:] >= batch.time[:-1]).all())
+    order, run = _runs(batch, rows, kept, forward=forward)
+    rows, earlier = _identical_pairs(batch, order, run, seed, bits)
+    age = batch.time[rows] - batch.time[earlier]
+    near = (age >= 0) & (age <= WINDOW_NS) & (rows - earlier <= WINDOW_FRAMES)
+    rows, earlier = rows[near], earlier[near]
+    if not forward:
+        ahead = _latest_between(batch.time, earlier, rows) > batch.time[earlier] + WINDOW_NS
+        rows = rows[~ahead]
+    repeats[rows] = True
+    return repeats
+
+
+def _sharing_a_slot(fingerprints: U64) -> I64:
+    """Rows that may have an equal: a scatter and a gather, far cheaper than to sort them all."""
+    slot = fingerprints >> np.uint64(64 - _SLOT_BITS)
+    slot = slot.view(np.int64)
+    owner = np.empty(1 << _SLOT_BITS, np.int32)  # read only where it was written
+    row = np.arange(len(slot), dtype=np.int32)
+    owner[slot] = row
+    robbed = slot[owner[slot] != row]
+    if not len(robbed):
+        return np.empty(0, np.int64)
+    owner[robbed] = -1
+    return np.flatnonzero(owner[slot] == -1)
+
+
+def _runs(batch: PacketBatch, rows: I64, kept: U64, *, forward: bool) -> tuple[I64, I64]:
+    """Rows in runs of equal fingerprints, each in row order, and the run of each.
+
+    Rows without such a neighbour in time are left out; where time does not run forward, neighbours
+    say nothing, and all rows of equal fingerprints stay.
+    """
+    order = rows[np.argsort(kept[rows], kind="stable")]
+    linked = kept[order[1:]] == kept[order[:-1]]
+    if forward:
+        linked &= batch.time[order[1:]] - batch.time[order[:-1]] <= WINDOW_NS
+    in_run = np.zeros(len(order), np.bool_)
+    in_run[1:] = linked
+    in_run[:-1] |= linked
+    run = np.zeros(len(order), np.int64)
+    np.cumsum(~linked, out=run[1:])
+    return order[in_run], run[in_run]
+
+
+def _identical_pairs(
+    batch: PacketBatch, order: I64, run: I64, seed: int, bits: int
+) -> tuple[I64, I64]:
+    """Rows of runs that have an identical row before them in their run: (row, the last such)."""
+    rows, earlier = order[1:], order[:-1]
+    linked = run[1:] == run[:-1]
+    same = np.zeros(len(rows), np.bool_)
+    same[linked] = _identical(batch, rows[linked], earlier[linked])
+    mixed_runs = run[1:][linked & ~same]  # frames of several kinds: neighbours do not decide
+    if not len(mixed_runs):
+        return rows[same], earlier[same]
+    mixed = np.isin(run, mixed_runs)
+    same &= ~mixed[1:]
+    members = order[mixed]
+    words = [batch.wire[members].astype(np.uint64), run[mixed].astype(np.uint64)]
+    groups = group_spans(
+        batch.buffer, batch.offset[members], batch.captured[members], words, seed, bits
+    )
+    follows = np.ones(len(members), np.bool_)
+    follows[groups.start] = False
+    members = members[groups.order]
+    return (
+        np.concatenate([rows[same], members[1:][follows[1:]]]),
+        np.concatenate([earlier[same], members[:-1][follows[1:]]]),
+    )
+
+
+def _identical(batch: PacketBatch, one: I64, other: I64) -> Mask:
+    """Whether frames are identical pair by pair, in blocks from the front and one at the end."""
+    same: Mask = batch.captured[one] == batch.captured[other]
+    same &= batch.wire[one] == batch.wire[other]
+    left = np.flatnonzero(same)
+    for dtype in (_BLOCK, _WORD, np.dtype("u1")):  # frames shorter than a block go on by words
+        size = dtype.itemsize
+        length = batch.captured[one[left]]
+        short = left[length < size]
+        left = left[length >= size]
+        _compare(batch, one, other, left, dtype, same)
+        left = short
+    return same
+
+
+def _compare(
+    batch: PacketBatch, one: I64, other: I64, left: I64, dtype: np.dtype[Any], same: Mask
+) -> None:
+    """Unset ``same`` for the pairs ``left`` that differ; each is at least one dtype long."""
+    view = windows(batch.buffer, dtype) if len(left) else None
+    width = "<u8" if dtype.itemsize >= _WORD.itemsize else "u1"
+    at = 0
+    while len(left) and view is not None:
+        a, b = one[left], other[left]
+        last = batch.captured[a] - dtype.itemsize
+        step = np.minimum(at, last)
+        x = view[batch.offset[a] + step].view(width).reshape(len(left), -1)
+        y = view[batch.offset[b] + step].view(width).reshape(len(left), -1)
+        equal = (x == y).all(axis=1)
+        same[left[~equal]] = False
+        left = left[equal & (last > at)]
+        at += dtype.itemsize
+
+
+def _latest_between(time: I64, first: I64, last: I64) -> I64:
+    """The latest of time[first:last] for each pair, first < last, from maxima over powers of two."""
+    span = last - first
+    level = np.frexp(span.astype(np.float64))[1] - 1  # 2**level <= span
+    latest = np.empty(len(first), np.int64)
+    maxima = time
+    for power in range(int(level.max(initial=-1)) + 1):
+        mine = level == power
+        size = 1 << power
+        latest[mine] = np.maximum(maxima[first[mine]], maxima[last[mine] - size])
+        maxima = np.maximum(maxima[:-size], maxima[size:]) if len(maxima) > size else maxima
+    return latest
+
+
+# ------------------------------------------------------------------------- across batches
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What is kept of a frame: SHA-256 stands for its bytes, so that size and state stay small."""
+
+    number: int  # within the source
+    time: int
+    mark: int  # fingerprint, to look at few frames of the next batch
+    digest: bytes
+
+
+@dataclass(slots=True)
+class DuplicateTail:
+    """The ordered half: frames of the last two milliseconds of one source.
+
+    For each batch first `check`, then `remember`.
+    """
+
+    frames: list[_Frame] = field(default_factory=list)
+    number: int = 0  # frames seen before
+
+    def check(self, batch: PacketBatch) -> I64:
+        """Rows that repeat a frame of an earlier batch, where none of this batch is identical."""
+        if not self.frames or not len(batch):
+            return np.empty(0, np.int64)
+        head = self._head(batch)
+        known = {frame.digest: frame for frame in self.frames}  # the last of identical ones
+        latest = np.maximum.accumulate(head.time)
+        marks = np.array([frame.mark for frame in self.frames], np.uint64)
+        found = []
+        for row in np.flatnonzero(np.isin(fingerprint(head, 0), marks)).tolist():
+            frame = known.pop(_digest(head, row), None)
+            if frame is None:
+                continue
+            until = frame.time + WINDOW_NS
+            near = frame.time <= head.time[row] <= until
+            ahead = row > 0 and latest[row - 1] > until
+            if near and not ahead and self.number + row - frame.number <= WINDOW_FRAMES:
+                found.append(row)
+        return np.array(found, np.int64)
+
+    def _head(self, batch: PacketBatch) -> PacketBatch:
+        """The rows that can still repeat a kept frame: until a later one ends all windows."""
+        times = batch.time[:WINDOW_FRAMES]
+        last = max(frame.time for frame in self.frames) + WINDOW_NS
+        return _rows(batch, np.arange(np.searchsorted(np.maximum.accumulate(times), last, "right")))
+
+    def remember(self, batch: PacketBatch) -> None:
+        """Keep what the next batch may repeat."""
+        if not len(batch):
+            return
+        first = max(len(batch) - WINDOW_FRAMES, 0)
+        times = batch.time[first:]
+        later = np.maximum.accumulate(times[::-1])[::-1]  # the latest from each row on
+        kept = np.flatnonzero(times[:-1] + WINDOW_NS >= later[1:]) + first
+        end = _rows(batch, np.append(kept, len(batch) - 1))
+        oldest = self.number + len(batch) - WINDOW_FRAMES
+        latest = int(batch.time.max())
+        self.frames = [
+            frame
+            for frame in self.frames
+            if frame.number >= oldest and frame.time + WINDOW_NS >= latest
+        ]
+        numbers = (self.number + np.append(kept, len(batch) - 1)).tolist()
+        for row, (number, time, mark) in enumerate(
+            zip(numbers, end.time.tolist(), fingerprint(end, 0).tolist(), strict=True)
+        ):
+            self.frames.append(_Frame(number, time, mark, _digest(end, row)))
+        self.number += len(batch)
+
+    def dump(self) -> dict[str, Any]:
+        """The state as plain data."""
+        return {
+            "number": self.number,
+            "frames": [
+                [frame.number, frame.time, frame.mark, frame.digest.hex()] for frame in self.frames
+            ],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a state dumped before."""
+        self.number = state["number"]
+        self.frames = [
+            _Frame(number, time, mark, bytes.fromhex(digest))
+            for number, time, mark, digest in state["frames"]
+        ]
+
+
+def _rows(batch: PacketBatch, rows: I64) -> PacketBatch:
+    return PacketBatch(
+        batch.interface,
+        batch.link,
+        batch.buffer,
+        batch.offset[rows],
+        batch.captured[rows],
+        batch.wire[rows],
+        batch.time[rows],
+    )
+
+
+def _digest(batch: PacketBatch, row: int) -> bytes:
+    start = int(batch.offset[row])
+    frame: Bytes = batch.buffer[start : start + int(batch.captured[row])]
+    return hashlib.sha256(frame.tobytes() + int(batch.wire[row]).to_bytes(8, "big")).digest()

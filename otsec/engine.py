@@ -1,0 +1,449 @@
+"""The engine of one source: from batches of packets to what is known, and back to go on.
+
+`columnar` is the half that is a pure function of a batch; `Engine` is the half that sees the
+batches of one source in order and holds all state.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from otsec.aggregates.behaviours import Behaviours, Facts
+from otsec.aggregates.conversations import Conversations
+from otsec.aggregates.counters import Counters, Row
+from otsec.aggregates.lookups import Lookups
+from otsec.aggregates.stations import Stations
+from otsec.aggregates.values import Cells
+from otsec.columns import I64, Bytes, Mask
+from otsec.config import Caps
+from otsec.dissect import (
+    DuplicateTail,
+    Fragments,
+    arp,
+    dissect,
+    dissect_datagrams,
+    duplicates,
+)
+from otsec.model import MINUTE_TICKS, NO_VLAN, TICK_NS, PacketBatch, Packets, Problem
+from otsec.protocols.api import Side
+from otsec.protocols.exchanges import PART_BITS, Cache, Calls, Exchanges, Window
+from otsec.streams.claim import Registry
+from otsec.streams.clock import Clock, Times
+from otsec.streams.connections import Connections
+from otsec.streams.flows import Flows, find_flows
+from otsec.streams.ordered import Found, Speculation, Streams, speculate
+
+ARP = 0x0806
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the engine works; none of it may change what it finds."""
+
+    seed: int
+    hash_bits: int = 64  # 8: collisions abound
+    cache_off: bool = False
+    all_plain: bool = False
+
+
+@dataclass(slots=True)
+class Columnar:
+    """What the columnar half makes of a batch."""
+
+    packets: Packets
+    flows: Flows
+    speculations: list[Speculation]
+    repeats: I64  # rows that repeat a frame, and were left out
+    seen: Counter[str]  # tunnels, tags and the like, by name
+
+
+def columnar(batch: PacketBatch, registry: Registry, settings: Settings) -> Columnar:
+    """The half that needs no state: may run in any process."""
+    seen: Counter[str] = Counter()
+    packets = dissect(batch, seen)
+    repeated = duplicates(batch, settings.seed, settings.hash_bits)
+    repeats = np.flatnonzero(repeated)
+    if len(repeats):
+        packets = packets.take(np.flatnonzero(~repeated))
+    flows, speculations = _streams(batch.buffer, packets, registry, settings)
+    return Columnar(packets, flows, speculations, repeats, seen)
+
+
+def _streams(
+    buffer: Bytes, packets: Packets, registry: Registry, settings: Settings
+) -> tuple[Flows, list[Speculation]]:
+    flows = find_flows(packets, settings.seed, settings.hash_bits)
+    return flows, speculate(buffer, packets, flows, registry)
+
+
+class Engine:
+    """Ordered: one source."""
+
+    def __init__(self, registry: Registry, caps: Caps, settings: Settings) -> None:
+        self.registry, self.caps, self.settings = registry, caps, settings
+        self.clock = Clock()
+        self.packets = 0
+        self.first_time = self.last_time = 0
+        self.tail = DuplicateTail()
+        self.fragments = Fragments()
+        self.connections = Connections(caps.connections)
+        ports = registry.by_port["tcp"] + registry.by_port["udp"]
+        self.conversations = Conversations(caps.conversations, self.connections, ports)
+        self.stations = Stations(caps.stations)
+        self.lookups = Lookups(caps.stations)
+        self.counters = Counters()
+        self.cells = Cells(caps.value_cells)
+        self.facts = Facts(caps.facts)
+        self.behaviours = Behaviours(
+            caps.behaviours, caps.events_per_hour, self.cells, self.facts
+        )
+        self.gaps: list[Row] = []
+        self.gap_count = 0
+        self.purged_minute = -1
+        self.streams = Streams(
+            registry,
+            self.connections,
+            enter=self._enter,
+            leave=self._leave,
+            claimed=self.conversations.turn,
+            all_plain=settings.all_plain,
+        )
+        self.exchanges = [
+            Exchanges(
+                Cache(protocol, caps.cached_messages, off=settings.cache_off),
+                settings.seed,
+                settings.hash_bits,
+            )
+            for protocol in registry.protocols
+        ]
+        self._now: Packets | None = None
+
+    # ------------------------------------------------------------------ one batch
+
+    def apply(self, batch: PacketBatch, prepared: Columnar) -> None:
+        """Take the next batch of the source."""
+        times = self.clock.advance(batch.time)
+        ordinal = self.packets
+        self._note_batch(batch, times, ordinal)
+        packets, flows, speculations = prepared.packets, prepared.flows, prepared.speculations
+        amended = self._amend(batch, packets, prepared.repeats)
+        buffer = batch.buffer
+        if amended is not None:
+            buffer, packets = amended
+            flows, speculations = _streams(buffer, packets, self.registry, self.settings)
+        self._note_packets(batch, packets, prepared, ordinal)
+        self._flow(buffer, packets, flows, speculations, times, ordinal)
+        self.packets += len(batch)
+
+    def _amend(
+        self, batch: PacketBatch, packets: Packets, repeats: I64
+    ) -> tuple[Bytes, Packets] | None:
+        """Drop what repeats frames of the batch before, add datagrams joined from fragments."""
+        repeated = np.setdiff1d(self.tail.check(batch), repeats)
+        self.tail.remember(batch)
+        self._tell("duplicate_frames", batch, np.union1d(repeated, repeats))
+        pieces = np.flatnonzero(packets.problem == Problem.FRAGMENT)
+        if len(repeated):
+            packets = packets.take(np.flatnonzero(~np.isin(packets.row, repeated)))
+            pieces = np.flatnonzero(packets.problem == Problem.FRAGMENT)
+        if not len(pieces):
+            return (batch.buffer, packets) if len(repeated) else None
+        self._tell("fragments", batch, packets.row[pieces])
+        joined = self.fragments.add(packets, pieces, batch.buffer)
+        if not joined:
+            return (batch.buffer, packets) if len(repeated) else None
+        rows = np.array([row for row, _ in joined])
+        size = np.array([len(data) for _, data in joined])
+        end = len(batch.buffer) + np.cumsum(size)
+        blob = np.frombuffer(b"".join(data for _, data in joined), np.uint8)
+        buffer = np.concatenate([batch.buffer, blob])
+        whole = dissect_datagrams(buffer, end - size, end, packets.take(rows))
+        packets = packets.join(whole)
+        return buffer, packets.take(np.argsort(packets.row, kind="stable"))
+
+    def _flow(
+        self,
+        buffer: Bytes,
+        packets: Packets,
+        flows: Flows,
+        speculations: list[Speculation],
+        times: Times,
+        ordinal: int,
+    ) -> None:
+        self._now, self._ordinal = packets, ordinal
+        keys = _key_bytes(flows)
+        slots = self.connections.find(keys)
+        room = self.connections.cap - len(self.connections)
+        if int((slots < 0).sum()) <= room:
+            fresh = self._admit(keys, flows, slots)
+            self._work(buffer, packets, flows, speculations, times, ordinal, slots, fresh)
+            window = Window(times.steady, times.epoch, ordinal)
+        else:
+            window = self._flow_by_minutes(buffer, packets, times, ordinal)
+        self._expire(window)
+
+    def _flow_by_minutes(
+        self, buffer: Bytes, packets: Packets, times: Times, ordinal: int
+    ) -> Window:
+        """There is no room for all connections: make room, once a minute of capture time."""
+        minutes = times.tick[packets.row] // MINUTE_TICKS
+        bounds = [0, *(np.flatnonzero(np.diff(minutes)) + 1).tolist(), len(packets)]
+        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+            if begin == end:
+                continue
+            part = packets.take(np.arange(begin, end))
+            self._now = part
+            flows, speculations = _streams(buffer, part, self.registry, self.settings)
+            keys = _key_bytes(flows)
+            slots = self.connections.find(keys)
+            slots = self._make_room(keys, flows, slots, int(minutes[begin]))
+            fresh = self._admit(keys, flows, slots)
+            self._count_untracked(part, flows, slots, ordinal)
+            self._work(buffer, part, flows, speculations, times, ordinal, slots, fresh)
+        return Window(times.steady, times.epoch, ordinal)
+
+    def _make_room(self, keys: list[bytes], flows: Flows, slots: I64, minute: int) -> I64:
+        """Let go of ended connections when the first new one finds the table full."""
+        new = np.flatnonzero(slots < 0)
+        room = self.connections.cap - len(self.connections)
+        if len(new) <= room or self.purged_minute >= minute:
+            return slots
+        self.purged_minute = minute
+        order = new[np.argsort(flows.flow_first[new], kind="stable")]
+        moment = flows.flow_first[order[room]]
+        touched = slots[(slots >= 0) & (flows.flow_first < moment)]
+        gone = self.connections.purge(minute * MINUTE_TICKS, touched, self._leave)
+        self.streams.forget(gone)
+        return self.connections.find(keys)
+
+    def _admit(self, keys: list[bytes], flows: Flows, slots: I64) -> Mask:
+        """Enter new connections in order of their first packets; fills in their slots."""
+        fresh = slots < 0
+        new = np.flatnonzero(fresh)
+        if len(new):
+            new = new[np.argsort(flows.flow_first[new], kind="stable")]
+            slots[new] = self.connections.enter([keys[flow] for flow in new.tolist()], flows.key[new])
+            new = new[slots[new] >= 0]
+            self._enter(slots[new], flows.flow_first[new])
+        return np.asarray(fresh & (slots >= 0), np.bool_)
+
+    def _enter(self, slots: I64, rows: I64) -> None:
+        if self._now is not None:
+            self.conversations.enter(slots, self._now, rows, self._ordinal)
+
+    def _leave(self, slots: I64) -> None:
+        self.conversations.fold(slots)
+
+    def _work(
+        self,
+        buffer: Bytes,
+        packets: Packets,
+        flows: Flows,
+        speculations: list[Speculation],
+        times: Times,
+        ordinal: int,
+        slots: I64,
+        fresh: Mask,
+    ) -> None:
+        mine = replace(times, epoch=times.epoch[packets.row], steady=times.steady[packets.row])
+        found = self.streams.apply(
+            buffer, packets, flows, mine, slots, fresh, ordinal, speculations
+        )
+        for number, parts in found.items():
+            calls = [self._calls(part, packets, mine, ordinal) for part in parts if len(part.row)]
+            self._exchange(number, calls, Window(times.steady, times.epoch, ordinal))
+        self.streams.finish()
+
+    def _expire(self, window: Window) -> None:
+        """Requests may run out of time without any unit of their protocol."""
+        for number, exchanges in enumerate(self.exchanges, 1):
+            if exchanges.waiting is not None and len(exchanges.waiting):
+                self._exchange(number, [], window)
+
+    def _calls(self, part: Found, packets: Packets, times: Times, ordinal: int) -> Calls:
+        table = self.connections.table[part.slot]
+        row = packets.row[part.row]
+        order = np.lexsort((part.start, part.side, row))
+        heads = np.flatnonzero(np.diff(row[order], prepend=-1))
+        rank = np.empty(len(row), np.int64)
+        rank[order] = np.arange(len(row)) - np.repeat(heads, np.diff(heads, append=len(row)))
+        client = table["client"]
+        side = np.where(part.side == client, Side.REQUEST, Side.RESPONSE)
+        side = np.where(client < 0, Side.UNKNOWN, side)
+        count = len(row)
+        return Calls(
+            part.buffer,
+            part.start,
+            part.end,
+            part.framing.astype(np.uint8),
+            np.zeros(count, np.uint8),
+            side.astype(np.uint8),
+            table["serial"],
+            part.slot,
+            table["conversation"],
+            (ordinal + row << PART_BITS) | rank,
+            packets.time[part.row],
+            times.steady[part.row],
+            times.epoch[part.row],
+            np.zeros(count, np.int64),
+        )
+
+    def _exchange(self, number: int, calls: list[Calls], window: Window) -> None:
+        exchanges, name = self.exchanges[number - 1], self.registry.protocols[number - 1].name
+        if exchanges.cache.full:
+            exchanges.cache.clear()
+            self.behaviours.forget_contents(name)
+        found, bad = exchanges.apply(calls, self.connections.table, window)
+        for slots, _ in bad:
+            np.add.at(self.connections.table["counts"], (slots, 0, 7), 1)
+        self.behaviours.add(name, exchanges.cache.contents, found)
+
+    # ------------------------------------------------------------------ what is counted
+
+    def _note_batch(self, batch: PacketBatch, times: Times, ordinal: int) -> None:
+        if self.packets == 0:
+            self.first_time = int(batch.time[0])
+        self.last_time = int(batch.time[-1])
+        for step in times.steps:
+            self.gap(step.kind, step.begin, step.end, ordinal + step.row, "")
+        self._tell("snapped", batch, np.flatnonzero(batch.captured < batch.wire))
+
+    def gap(self, kind: str, begin: int, end: int, packet: int, detail: str) -> None:
+        """A span in which the capture was blind."""
+        if self.gap_count < self.caps.gaps:
+            self.gaps.append((self.gap_count, kind, begin, end, packet, detail))
+            self.gap_count += 1
+        self.counters.add(f"gap:{kind}", 1, (end, packet), (end, packet))
+
+    def _note_packets(
+        self, batch: PacketBatch, packets: Packets, prepared: Columnar, ordinal: int
+    ) -> None:
+        problem = packets.problem
+        if problem.any():
+            for kind in (Problem.CUT, Problem.MALFORMED, Problem.TOO_DEEP):
+                self._tell(f"header:{kind.name.lower()}", batch, packets.row[problem == kind])
+            unknown = packets.row[problem == Problem.UNKNOWN_LINK]
+            self._tell("unknown_link", batch, unknown, str(batch.link))
+        group = packets.mac_target >> np.uint64(40) & np.uint64(1) != 0
+        self._tell("group_frames", batch, packets.row[group])
+        self._tell("tagged", batch, packets.row[packets.place != NO_VLAN])
+        everything = (0, len(batch) - 1)
+        for name, count in prepared.seen.items():
+            self._add(f"seen:{name}", batch, count, *everything)
+        self.stations.add(packets, np.flatnonzero(packets.kind), ordinal, self.settings.seed)
+        asks = np.flatnonzero((packets.kind == 2) & (packets.protocol == ARP))
+        if len(asks):
+            self.lookups.add(arp(batch.buffer, packets), packets, ordinal)
+
+    def _tell(self, name: str, batch: PacketBatch, rows: I64, detail: str = "") -> None:
+        if len(rows):
+            self._add(name, batch, len(rows), int(rows[0]), int(rows[-1]), detail)
+
+    def _add(
+        self, name: str, batch: PacketBatch, count: int, first: int, last: int, detail: str = ""
+    ) -> None:
+        ends = [(int(batch.time[row]), self.packets + row) for row in (first, last)]
+        self.counters.add(name, count, ends[0], ends[1], detail)
+
+    def _count_untracked(self, packets: Packets, flows: Flows, slots: I64, ordinal: int) -> None:
+        for flow in np.flatnonzero(slots < 0).tolist():
+            counts = np.zeros((2, 9), np.int64)
+            for side, lane in enumerate(flows.flow_lanes[flow].tolist()):
+                if lane >= 0:
+                    counts[side, :3] = (
+                        flows.lane_count[lane], flows.lane_bytes[lane], flows.lane_payload[lane],
+                    )  # fmt: skip
+            rows = [int(flows.flow_first[flow]), int(flows.flow_last[flow])]
+            seen = [(int(packets.time[row]), ordinal + int(packets.row[row])) for row in rows]
+            lane = int(flows.flow_lanes[flow].max())
+            speaker = int(flows.flow_lanes[flow, 0] != lane)
+            self.conversations.untracked(
+                flows.key[flow].tolist(), speaker, int(packets.flags[rows[0]]), counts, seen
+            )
+            self.counters.add("cap:connections", int(counts[:, 0].sum()), seen[0], seen[1])
+
+    # ------------------------------------------------------------------ store
+
+    def take_rows(self, source: int) -> dict[str, list[Row]]:
+        """All rows that changed since the last call, by table."""
+        self._note_caps()
+        names = ["", *(protocol.name for protocol in self.registry.protocols)]
+        rows = {
+            "clock": [
+                (
+                    source, self.packets, self.first_time, self.last_time,
+                    self.clock.epoch, self.clock.steady,
+                )
+            ],
+            "station": self.stations.take_rows(source),
+            "conversation": self.conversations.take_rows(source, names, self.packets),
+            **self.behaviours.take_rows(source),
+            "fact": self.facts.take_rows(source),
+            "counter": self.counters.take_rows(source),
+            "gap": [(source, *gap) for gap in self.gaps],
+            "lookup": self.lookups.take_rows(source),
+        }  # fmt: skip
+        self.gaps = []
+        return rows
+
+    def _note_caps(self) -> None:
+        """Tell how often each cap was hit; `refused` is set back, so that nothing counts twice."""
+        here = (self.last_time, max(self.packets - 1, 0))
+        for name in ("conversations", "behaviours", "stations", "lookups", "cells", "facts"):
+            part = getattr(self, name)
+            if part.refused:
+                self.counters.add(f"cap:{name}", part.refused, here, here)
+                part.refused = 0
+        plain, self.streams.plain_flows = self.streams.plain_flows, 0
+        if plain:
+            self.counters.add("engine:plain_flows", plain, here, here)
+
+    def dump(self) -> dict[str, dict[str, Any]]:
+        """The state of each part, to go on from."""
+        return {
+            "clock": self.clock.dump(),
+            "engine": {"gap_count": self.gap_count, "purged_minute": self.purged_minute},
+            "tail": self.tail.dump(),
+            "fragments": self.fragments.dump(),
+            "connections": self.connections.dump(),
+            "conversations": self.conversations.dump(),
+            "streams": self.streams.dump(),
+            "behaviours": self.behaviours.dump(),
+            **{
+                f"exchanges:{protocol.name}": exchanges.dump()
+                for protocol, exchanges in zip(
+                    self.registry.protocols, self.exchanges, strict=True
+                )
+            },
+        }
+
+    def load(self, state: dict[str, dict[str, Any]], rows: dict[str, list[Row]]) -> None:
+        """Go on from a checkpoint: what `dump` gave, and the rows in the store by table."""
+        for _, packets, first, last, *_ in rows["clock"]:
+            self.packets, self.first_time, self.last_time = int(packets), int(first), int(last)
+        self.stations.restore(rows["station"])
+        self.lookups.restore(rows["lookup"])
+        self.counters.restore(rows["counter"])
+        self.facts.restore(rows["fact"])
+        self.behaviours.restore(rows["behaviour"], rows["value"])
+        for name in (
+            "clock", "tail", "fragments", "connections", "conversations", "streams", "behaviours",
+        ):  # fmt: skip
+            getattr(self, name).load(state[name])
+        self.gap_count = state["engine"]["gap_count"]
+        self.purged_minute = state["engine"]["purged_minute"]
+        for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
+            exchanges.load(state.get(f"exchanges:{protocol.name}", {}))
+
+
+RESTORED = ("clock", "station", "lookup", "counter", "fact", "behaviour", "value")
+
+
+def _key_bytes(flows: Flows) -> list[bytes]:
+    keys = np.ascontiguousarray(flows.key)
+    return keys.view(f"V{keys.shape[1] * 8}").ravel().tolist() if len(keys) else []
+
+
+_ = TICK_NS

@@ -1,0 +1,16 @@
+"""The store: schema, migrations, typed queries and the canonical dump; the only SQL of otsec."""
+
+from otsec.store.database import Capture, CaptureProgress, Store, open_store, storable
+from otsec.store.schema import NONE, TABLES, Column, Table
+
+__all__ = [
+    "NONE",
+    "TABLES",
+    "Capture",
+    "CaptureProgress",
+    "Column",
+    "Store",
+    "Table",
+    "open_store",
+    "storable",
+]

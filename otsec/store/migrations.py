@@ -1,0 +1,298 @@
+"""The numbered migrations of the store: only ever added, never changed.
+
+A migration is applied with its record in one transaction, so a store is always of exactly one
+version: the number of the last record.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+APPLICATION_ID = 0x4F54_5345  # "OTSE" in the file's header tells a store from other databases
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step from one version of the schema to the next."""
+
+    name: str
+    statements: tuple[str, ...]
+
+
+_TABLES_OF_1 = (
+    """
+CREATE TABLE migration (
+    number INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL
+)
+""",
+    """
+CREATE TABLE site_source (
+    id INTEGER NOT NULL PRIMARY KEY,
+    site TEXT NOT NULL,
+    point TEXT NOT NULL,
+    point_group TEXT NOT NULL,
+    interface TEXT NOT NULL,
+    UNIQUE (site, point, interface)
+)
+""",
+    """
+CREATE TABLE capture (
+    id INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    head_length INTEGER NOT NULL,
+    head_hash TEXT NOT NULL,
+    tail_hash TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    packets INTEGER NOT NULL,
+    complete INTEGER NOT NULL,
+    damage TEXT NOT NULL,
+    reader_state TEXT NOT NULL,
+    PRIMARY KEY (id)
+)
+""",
+    """
+CREATE TABLE clock (
+    source INTEGER NOT NULL,
+    packets INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    virtual_ns INTEGER NOT NULL,
+    PRIMARY KEY (source)
+)
+""",
+    """
+CREATE TABLE station (
+    source INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    mac TEXT NOT NULL,
+    address TEXT NOT NULL,
+    frames INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, number)
+)
+""",
+    """
+CREATE TABLE conversation (
+    source INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    client TEXT NOT NULL,
+    server TEXT NOT NULL,
+    service TEXT NOT NULL,
+    client_reason TEXT NOT NULL,
+    protocol TEXT NOT NULL,
+    claimed_by TEXT NOT NULL,
+    doubtful INTEGER NOT NULL,
+    connections INTEGER NOT NULL,
+    packets_out INTEGER NOT NULL,
+    packets_in INTEGER NOT NULL,
+    bytes_out INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    payload_out INTEGER NOT NULL,
+    payload_in INTEGER NOT NULL,
+    lost_out INTEGER NOT NULL,
+    lost_in INTEGER NOT NULL,
+    resent_out INTEGER NOT NULL,
+    resent_in INTEGER NOT NULL,
+    undecoded_out INTEGER NOT NULL,
+    undecoded_in INTEGER NOT NULL,
+    malformed INTEGER NOT NULL,
+    truncated INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, number)
+)
+""",
+    """
+CREATE TABLE behaviour (
+    source INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    device TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    class TEXT NOT NULL,
+    object TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    packets TEXT NOT NULL,
+    response_count INTEGER NOT NULL,
+    response_min_us INTEGER NOT NULL,
+    response_max_us INTEGER NOT NULL,
+    response_sum_us INTEGER NOT NULL,
+    interval_count INTEGER NOT NULL,
+    interval_min_us INTEGER NOT NULL,
+    interval_max_us INTEGER NOT NULL,
+    interval_sum_us INTEGER NOT NULL,
+    last_request_time INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    PRIMARY KEY (source, number)
+)
+""",
+    """
+CREATE TABLE histogram (
+    source INTEGER NOT NULL,
+    behaviour INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    buckets BLOB NOT NULL,
+    PRIMARY KEY (source, behaviour, kind)
+)
+""",
+    """
+CREATE TABLE value (
+    source INTEGER NOT NULL,
+    behaviour INTEGER NOT NULL,
+    space TEXT NOT NULL,
+    first_element INTEGER NOT NULL,
+    value_type INTEGER NOT NULL,
+    minimum BLOB NOT NULL,
+    maximum BLOB NOT NULL,
+    first BLOB NOT NULL,
+    last BLOB NOT NULL,
+    count INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, behaviour)
+)
+""",
+    """
+CREATE TABLE fact (
+    source INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    device TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    value TEXT NOT NULL,
+    protocol TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, conversation, device, attribute, value, protocol)
+)
+""",
+    """
+CREATE TABLE event (
+    source INTEGER NOT NULL,
+    packet INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    behaviour INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (source, packet, part, kind, behaviour)
+)
+""",
+    """
+CREATE TABLE counter (
+    source INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, name, detail)
+)
+""",
+    """
+CREATE TABLE gap (
+    source INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    begin_time INTEGER NOT NULL,
+    end_time INTEGER NOT NULL,
+    packet INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (source, number)
+)
+""",
+    """
+CREATE TABLE lookup (
+    source INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    address TEXT NOT NULL,
+    asked INTEGER NOT NULL,
+    answered INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, place, address)
+)
+""",
+    """
+CREATE TABLE state (
+    source INTEGER NOT NULL,
+    module TEXT NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (source, module)
+)
+""",
+    """
+CREATE TABLE checkpoint (
+    source INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (source)
+)
+""",
+)
+
+MIGRATIONS = (Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),)
+NEWEST = len(MIGRATIONS)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """The version of a store: 0 for an empty file.
+
+    Raises ValueError if the database belongs to another program.
+    """
+    (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    if not tables:
+        return 0
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise ValueError("a database of another program")
+    (number,) = connection.execute("SELECT MAX(number) FROM migration").fetchone()
+    return int(number or 0)
+
+
+def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
+    """Apply the migrations that the store does not have yet, each in its own transaction.
+
+    The version is read again inside the transaction, since another program may have been faster.
+    """
+    while (done := version(connection)) < len(migrations):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if version(connection) == done:
+                _apply(connection, done + 1, migrations[done])
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _apply(connection: sqlite3.Connection, number: int, migration: Migration) -> None:
+    for statement in migration.statements:
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO migration (number, name) VALUES (?, ?)", (number, migration.name)
+    )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

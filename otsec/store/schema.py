@@ -1,0 +1,382 @@
+"""The tables of the store as data: columns, types, keys and a sentence for each.
+
+From here come the upsert statements and `docs/store.md`. The CREATE statements stand written out
+in `migrations`, because a migration, once shipped, never changes; a test keeps both equal.
+
+Types are plain so that PostgreSQL can hold the same tables: INTEGER is a signed 64-bit number
+there (BIGINT), TEXT is TEXT, BLOB is BYTEA. Keys are natural: no table needs a row number that
+the database invents. Nothing is NULL: a reference to nothing is NONE.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+NONE = -1  # a reference to nothing (an event that belongs to no behaviour)
+
+Type: TypeAlias = Literal["INTEGER", "TEXT", "BLOB"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: Type
+    about: str  # one sentence
+    refers: str = ""  # `table.column` within the same source, where it names a row of another table
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table; the order of its columns is the order of the tuples in a checkpoint."""
+
+    name: str
+    about: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    derived: bool = True  # from packets alone, so that it belongs in the canonical dump
+    pushed: bool = True  # written by rows of a checkpoint; others have functions of their own
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def upsert(self) -> str:
+        """The statement that inserts a row or replaces the one of the same key."""
+        values = ", ".join("?" * len(self.columns))
+        changed = ", ".join(
+            f"{name} = excluded.{name}" for name in self.names if name not in self.key
+        )
+        return (
+            f"INSERT INTO {self.name} ({', '.join(self.names)}) VALUES ({values}) "  # noqa: S608 - names of this file
+            f"ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {changed}"
+        )
+
+
+def _integer(name: str, about: str, refers: str = "") -> Column:
+    return Column(name, "INTEGER", about, refers)
+
+
+def _text(name: str, about: str) -> Column:
+    return Column(name, "TEXT", about)
+
+
+def _blob(name: str, about: str) -> Column:
+    return Column(name, "BLOB", about)
+
+
+_SOURCE = _integer("source", "The source, `site_source.id`.", "site_source.id")
+_PLACE = _text(
+    "place", "VLAN and VXLAN network as `model.place_text` writes them; empty: untagged."
+)
+_FIRST = (
+    _integer("first_time", "Time of the first packet, ns since 1970 UTC by the capture's clock."),
+    _integer("first_packet", "Ordinal of the first packet within the source, from 0."),
+)
+_LAST = (
+    _integer("last_time", "Time of the last packet, ns since 1970 UTC by the capture's clock."),
+    _integer("last_packet", "Ordinal of the last packet within the source."),
+)
+_SEEN = (*_FIRST, *_LAST)
+_CONVERSATION = _integer("conversation", "The conversation, by number.", "conversation.number")
+_BEHAVIOUR = _integer("behaviour", "The behaviour, by number.", "behaviour.number")
+
+
+def _both(name: str, about: str) -> tuple[Column, Column]:
+    return (
+        _integer(f"{name}_out", f"{about}, sent by the client."),
+        _integer(f"{name}_in", f"{about}, sent by the server."),
+    )
+
+
+def _summary(name: str, about: str) -> tuple[Column, ...]:
+    return (
+        _integer(f"{name}_count", f"How many {about} were measured."),
+        _integer(f"{name}_min_us", f"Shortest of the {about}, microseconds; 0 without any."),
+        _integer(f"{name}_max_us", f"Longest of the {about}, microseconds; 0 without any."),
+        _integer(f"{name}_sum_us", f"Sum of the {about}, microseconds."),
+    )
+
+
+_ALL = (
+    Table(
+        "site_source",
+        "One tap with one clock, at a capture point of a site.",
+        (
+            _integer("id", "Number by which the other tables name the source, from 1."),
+            _text("site", "The site, by name."),
+            _text("point", "The capture point, by name."),
+            _text("point_group", "The points that see the same network, by name."),
+            _text("interface", "The interface of the capture; empty where there is but one."),
+        ),
+        key=("site", "point", "interface"),
+        pushed=False,
+    ),
+    Table(
+        "capture",
+        "A file (or standard input) that was read, known within its point by its content.",
+        (
+            _integer("id", "Number of the capture, from 1."),
+            _SOURCE,
+            _text("path", "Where it lay when it was last read; `-` is standard input."),
+            _integer("head_length", "Bytes of uncompressed content that `head_hash` covers."),
+            _text("head_hash", "SHA-256 of the first bytes, in hexadecimal digits."),
+            _text("tail_hash", "SHA-256 of the last 64 KiB before `position`."),
+            _integer("position", "Bytes of uncompressed content behind the last record used."),
+            _integer("packets", "Packets read from it."),
+            _integer("complete", "1 when it was read to its end, else 0."),
+            _text("damage", "What is wrong with the file and where; empty: nothing."),
+            _text("reader_state", "What the reader needs to go on at `position`; a JSON object."),
+        ),
+        key=("id",),
+        derived=False,
+        pushed=False,
+    ),
+    Table(
+        "clock",
+        "How far each source has been read.",
+        (
+            _SOURCE,
+            _integer("packets", "Packets of the source; also the next ordinal."),
+            *(_FIRST[0], _LAST[0]),
+            _integer("epoch", "How often the clock stepped, back or ahead."),
+            _integer("virtual_ns", "Capture time that went by, clock steps taken out."),
+        ),
+        key=("source",),
+    ),
+    Table(
+        "station",
+        "An address seen as sender, with the MAC address that carried it.",
+        (
+            _SOURCE,
+            _integer("number", "Number within the source, in order of first sight."),
+            _PLACE,
+            _text("mac", "MAC address, `00:11:22:33:44:55`; empty where the link has none."),
+            _text("address", "IP address; empty for frames without one."),
+            _integer("frames", "Frames sent."),
+            *_SEEN,
+        ),
+        key=("source", "number"),
+    ),
+    Table(
+        "conversation",
+        "Who talks to whom by which service: connections with the client's ports folded.",
+        (
+            _SOURCE,
+            _integer("number", "Number within the source, in order of first sight."),
+            _PLACE,
+            _integer("kind", "What the addresses are: 4 IPv4, 6 IPv6, 2 MAC, 0 mixed."),
+            _text(
+                "client", "Address that asks or publishes; `many`: beyond the cap, counted as one."
+            ),
+            _text("server", "Address that answers, or the group or peer; `many` alike."),
+            _text(
+                "service", "`tcp/502`, `icmp`, `ip/99`, or the ethertype `0x88b8`; `many` alike."
+            ),
+            _text(
+                "client_reason",
+                "Why that is the client: `syn`, `protocol`, `port`, `publisher`, `unknown`.",
+            ),
+            _text("protocol", "The protocol, by name; empty: none was recognised."),
+            _text("claimed_by", "`content` when its bytes prove the protocol; empty: unproven."),
+            _integer("doubtful", "1 when a claim was withdrawn: what was counted is in doubt."),
+            _integer("connections", "Connections (5-tuples) folded into it."),
+            *_both("packets", "Packets"),
+            *_both("bytes", "Bytes on the wire, all layers"),
+            *_both("payload", "Bytes of payload above the transport, without repeats"),
+            *_both("lost", "Bytes acknowledged or skipped but never seen"),
+            *_both("resent", "Bytes sent again"),
+            *_both("undecoded", "Bytes of payload that no protocol accounted for"),
+            _integer("malformed", "Units that contradict the protocol's standard."),
+            _integer("truncated", "Units that the capture cut short."),
+            *_SEEN,
+        ),
+        key=("source", "number"),
+    ),
+    Table(
+        "behaviour",
+        "What a client does with a server: one operation on one object with one outcome.",
+        (
+            _SOURCE,
+            _integer("number", "Number within the source, in order of first sight."),
+            _CONVERSATION,
+            _text("protocol", "The protocol, by name."),
+            _text("device", "Device behind the address, `unit 3`; empty: the address itself."),
+            _text("operation", "The protocol's own word, `write_single_register`."),
+            _text("class", "Class of the operation, from the closed list."),
+            _text("object", "What it is done to, `holding 100-109`; empty: nothing named."),
+            _text("outcome", "`ok`, or how it failed (`unanswered`, `exception ...`)."),
+            _integer("count", "How often."),
+            *_SEEN,
+            _text("packets", "Ordinals of a few packets that show it; a JSON list."),
+            *_summary("response", "times from request to response"),
+            *_summary("interval", "times between one request and the next"),
+            _integer("last_request_time", "Time of the last request, ns; 0 without any."),
+            _text("note", "What was not decoded of it, and why; empty: nothing."),
+        ),
+        key=("source", "number"),
+    ),
+    Table(
+        "histogram",
+        "How response times and intervals of a behaviour are spread; checkpoints add to it.",
+        (
+            _SOURCE,
+            _BEHAVIOUR,
+            _text("kind", "`response_us` or `interval_us`."),
+            _blob(
+                "buckets",
+                "Pairs of bucket (`columns.bucket`, one byte) and count (signed 64 bits, least "
+                "significant byte first), sorted by bucket.",
+            ),
+        ),
+        key=("source", "behaviour", "kind"),
+    ),
+    Table(
+        "value",
+        "What the numbered elements of a behaviour's object held, an element a place.",
+        (
+            _SOURCE,
+            _BEHAVIOUR,
+            _text("space", "What the elements are, `holding`, `coil`."),
+            _integer("first_element", "Number of the first element."),
+            _integer("value_type", "How a value is coded, position in `api.VALUE_TYPES`."),
+            _blob("minimum", "Least value of each element; signed 64 bits, least byte first."),
+            _blob("maximum", "Greatest value of each element, coded alike."),
+            _blob("first", "First value of each element, coded alike."),
+            _blob("last", "Last value of each element, coded alike."),
+            _integer("count", "How often the elements were seen together."),
+            *_SEEN,
+        ),
+        key=("source", "behaviour"),
+    ),
+    Table(
+        "fact",
+        "Something that a message says of a device; rival values are all kept.",
+        (
+            _SOURCE,
+            _CONVERSATION,
+            _text("device", "Device behind the server's address; empty: the address itself."),
+            _text("attribute", "`vendor`, `product_code`, `revision`, ..."),
+            _text("value", "Text as it was sent."),
+            _text("protocol", "The protocol that says so."),
+            _integer("count", "How often it was said."),
+            *_SEEN,
+        ),
+        key=("source", "conversation", "device", "attribute", "value", "protocol"),
+    ),
+    Table(
+        "event",
+        "One notable thing, kept by itself: a command, a failure, a session, a first sight.",
+        (
+            _SOURCE,
+            _integer("packet", "Ordinal of the packet that shows it."),
+            _integer("part", "Position among the units of the packet, from 0."),
+            _integer("time", "Time of the packet, ns."),
+            _CONVERSATION,
+            _BEHAVIOUR,
+            _text(
+                "kind",
+                "`operation`, `failure`, `session`, `identity`, `first_sight`, or `capped`: "
+                "further ones of the hour are only counted.",
+            ),
+            _integer("count", "How many it stands for."),
+        ),
+        key=("source", "packet", "part", "kind", "behaviour"),
+    ),
+    Table(
+        "counter",
+        "What capture and decoding met: health, and each cap that was hit.",
+        (
+            _SOURCE,
+            _text("name", "What is counted; `cap:...` is a cap, `engine:...` the engine's own."),
+            _text("detail", "Which one, where a name has several; else empty."),
+            _integer("count", "How often."),
+            *_SEEN,
+        ),
+        key=("source", "name", "detail"),
+    ),
+    Table(
+        "gap",
+        "A span in which the capture was blind.",
+        (
+            _SOURCE,
+            _integer("number", "Number within the source, in order of sight."),
+            _text("kind", "`clock_back`, `clock_ahead` or `drops`."),
+            _integer("begin_time", "Time before the gap, ns."),
+            _integer("end_time", "Time behind the gap, ns."),
+            _integer("packet", "Ordinal of the first packet behind the gap."),
+            _text("detail", "What is known of it."),
+        ),
+        key=("source", "number"),
+    ),
+    Table(
+        "lookup",
+        "An address that was asked for (ARP), and whether it answered.",
+        (
+            _SOURCE,
+            _PLACE,
+            _text("address", "The address asked for."),
+            _integer("asked", "How often it was asked for."),
+            _integer("answered", "How often it answered."),
+            *_FIRST,
+        ),
+        key=("source", "place", "address"),
+    ),
+    Table(
+        "state",
+        "What the stateful parts of the engine need to go on after the last checkpoint.",
+        (
+            _SOURCE,
+            _text("module", "The part, by name."),
+            _blob("data", "Its state, as plain data of its own."),
+        ),
+        key=("source", "module"),
+        derived=False,
+        pushed=False,
+    ),
+    Table(
+        "checkpoint",
+        "Guards that one program at a time goes on with a source.",
+        (_SOURCE, _integer("number", "Checkpoints written for the source.")),
+        key=("source",),
+        derived=False,
+        pushed=False,
+    ),
+)
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+
+_INTRODUCTION = """\
+# The store
+
+One SQLite file holds all that otsec learned from packets, and how far each capture has been read.
+`otsec db info` shows what is in it, `otsec db check` whether it is sound, `otsec db backup` copies it while it is in use, and `otsec db dump` writes all that derives from packets as text that is equal for equal captures.
+
+The file and its companions (`-wal`, `-shm`) are readable by their owner only (0600).
+A checkpoint is one transaction: changed rows, the position in each capture and the engine's state are written together or not at all.
+The schema changes by numbered migrations that are applied, each together with its record in the table `migration`, when a newer otsec opens the store for writing; a store written by a newer otsec is refused.
+
+Numbers are signed 64-bit (`INTEGER`), times are nanoseconds since 1970 UTC by the capture's clock, nothing is NULL, and a reference to nothing is -1.
+Rows are named by their source and a number given in order of first sight, so the same captures give the same numbers.
+"""
+
+
+def markdown() -> str:
+    """The page `docs/store.md`: every table and column with its sentence."""
+    parts = [_INTRODUCTION]
+    for table in TABLES.values():
+        outside = "" if table.derived else "Not part of the canonical dump.\n"
+        parts.append(
+            f"## {table.name}\n\n{table.about}\n{outside}\n"
+            f"Key: {', '.join(f'`{name}`' for name in table.key)}.\n\n"
+            "| column | type | what it holds |\n|---|---|---|\n"
+            + "".join(f"| `{c.name}` | {c.type} | {c.about} |\n" for c in table.columns)
+        )
+    parts.append(
+        "## migration\n\nThe migrations that were applied.\n\nKey: `number`.\n\n"
+        "| column | type | what it holds |\n|---|---|---|\n"
+        "| `number` | INTEGER | Number of the migration, from 1. |\n"
+        "| `name` | TEXT | What it did. |\n"
+    )
+    return "\n".join(parts)

@@ -1,0 +1,226 @@
+"""The SELECTs of the queries, what they may be filtered by, and the choice between sources."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
+
+from otsec.store.database import Store
+from otsec.store.filters import Cells, Field, Filter, condition
+
+Filters: TypeAlias = Sequence[Filter]
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+T = TypeVar("T", bound=_Dataclass)
+
+# --------------------------------------------------------------------------------- fields
+
+_OF_SOURCE = {
+    "site": Field(("site",)),
+    "group": Field(("point_group",)),
+    "point": Field(("point",)),
+    "interface": Field(("interface",)),
+}
+_TIMES = {
+    "since": Field(("last_time",), "since"),
+    "until": Field(("first_time",), "until"),
+}
+_OF_CONVERSATION = {
+    **_OF_SOURCE,
+    "vlan": Field(("place",)),
+    "client": Field(("client",), "address"),
+    "server": Field(("server",), "address"),
+    "host": Field(("client", "server"), "address"),
+    "service": Field(("service",)),
+    "proto": Field(("protocol",)),
+}
+_OF_BEHAVIOUR = {
+    **_OF_CONVERSATION,
+    "device": Field(("device",)),
+    "op": Field(("operation",)),
+    "class": Field(("cls",)),
+    "object": Field(("object",), "object"),
+    "outcome": Field(("outcome",)),
+}
+_TEXTS = ("site", "point", "place", "client", "server", "service", "protocol")
+_TEXTS_OF_BEHAVIOUR = (*_TEXTS, "device", "operation", "cls", "object", "outcome")
+
+
+def _fields(base: Mapping[str, Field], *texts: str) -> dict[str, Field]:
+    return {**base, **_TIMES, "text": Field(texts, "text")}
+
+
+FIELDS: dict[str, dict[str, Field]] = {
+    "sources": _fields(_OF_SOURCE, "site", "point_group", "point", "interface"),
+    "conversations": _fields(_OF_CONVERSATION, *_TEXTS),
+    "behaviours": _fields(_OF_BEHAVIOUR, *_TEXTS_OF_BEHAVIOUR),
+    "writers": _fields(_OF_BEHAVIOUR, *_TEXTS_OF_BEHAVIOUR),
+    "values": _fields(_OF_BEHAVIOUR, *_TEXTS_OF_BEHAVIOUR),
+    "protocols": _fields(_OF_CONVERSATION, *_TEXTS),
+    "devices": _fields(
+        {
+            **_OF_SOURCE,
+            "vlan": Field(("place",)),
+            "address": Field(("address",), "address"),
+            "host": Field(("address",), "address"),
+            "mac": Field(("mac",)),
+        },
+        *("site", "point", "place", "address", "mac"),
+    ),
+    "facts": _fields(
+        {
+            **_OF_SOURCE,
+            "vlan": Field(("place",)),
+            "server": Field(("server",), "address"),
+            "host": Field(("server",), "address"),
+            "device": Field(("device",)),
+            "attribute": Field(("attribute",)),
+            "value": Field(("value",)),
+            "proto": Field(("protocol",)),
+        },
+        *("site", "point", "place", "server", "device", "attribute", "value", "protocol"),
+    ),
+    "events": {
+        **_OF_BEHAVIOUR,
+        "kind": Field(("kind",)),
+        "since": Field(("time",), "since"),
+        "until": Field(("time",), "until"),
+        "text": Field((*_TEXTS_OF_BEHAVIOUR, "kind"), "text"),
+    },
+    "counters": _fields(
+        {**_OF_SOURCE, "name": Field(("name",)), "detail": Field(("detail",))},
+        *("site", "point", "name", "detail"),
+    ),
+    "gaps": {
+        **_OF_SOURCE,
+        "kind": Field(("kind",)),
+        "since": Field(("end_time",), "since"),
+        "until": Field(("begin_time",), "until"),
+        "text": Field(("site", "point", "kind", "detail"), "text"),
+    },
+    "lookups": {
+        **_OF_SOURCE,
+        "vlan": Field(("place",)),
+        "address": Field(("address",), "address"),
+        "host": Field(("address",), "address"),
+        "text": Field(("site", "point", "place", "address"), "text"),
+    },
+}
+
+# ------------------------------------------------------------------------------------ SQL
+
+_SITE = "s.site, s.point_group, s.point, s.interface"
+_SQL = {
+    "sources": (
+        "s.id, "
+        "COALESCE(k.packets, 0) AS packets, COALESCE(k.first_time, 0) AS first_time, "
+        "COALESCE(k.last_time, 0) AS last_time, "
+        "(SELECT COUNT(*) FROM capture AS f WHERE f.source = s.id) AS captures, "
+        "(SELECT COUNT(*) FROM capture AS f WHERE f.source = s.id AND f.complete = 0) "
+        "AS incomplete, "
+        "(SELECT COUNT(*) FROM capture AS f WHERE f.source = s.id AND f.damage <> '') AS damaged, "
+        "(SELECT COUNT(*) FROM gap AS g WHERE g.source = s.id) AS gaps "
+        "FROM site_source AS s LEFT JOIN clock AS k ON k.source = s.id"
+    ),
+    "conversations": (
+        "c.*, c.packets_out + c.packets_in AS weight "
+        "FROM conversation AS c JOIN site_source AS s ON s.id = c.source"
+    ),
+    "behaviours": (
+        "c.place, c.client, c.server, c.service, c.doubtful, b.*, b.class AS cls, b.count AS weight "
+        "FROM behaviour AS b JOIN site_source AS s ON s.id = b.source "
+        "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation"
+    ),
+    "writers": (
+        "c.place, c.client, c.server, c.service, c.doubtful, b.source, b.number, b.protocol, b.device, "
+        "b.operation, b.class AS cls, b.object, b.outcome, b.count, b.first_time, b.first_packet, "
+        "b.last_time, b.last_packet, b.count AS weight, v.space, v.first_element, v.minimum, "
+        "v.maximum, v.last FROM behaviour AS b JOIN site_source AS s ON s.id = b.source "
+        "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
+        "LEFT JOIN value AS v ON v.source = b.source AND v.behaviour = b.number"
+    ),
+    "values": (
+        "c.place, c.client, c.server, c.service, b.protocol, b.device, b.operation, b.class AS cls, b.object, "
+        "b.outcome, v.* FROM value AS v JOIN site_source AS s ON s.id = v.source "
+        "JOIN behaviour AS b ON b.source = v.source AND b.number = v.behaviour "
+        "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation"
+    ),
+    "devices": (
+        "t.source, t.place, t.mac, t.address, t.frames, t.first_time, t.last_time "
+        "FROM (SELECT source, place, mac, CASE address WHEN '' THEN mac ELSE address END "
+        "AS address, frames, first_time, last_time FROM station "
+        "UNION ALL SELECT source, place, '', client, 0, first_time, last_time FROM conversation "
+        "UNION ALL SELECT source, place, '', server, 0, first_time, last_time FROM conversation"
+        ") AS t JOIN site_source AS s ON s.id = t.source"
+    ),
+    "facts": (
+        "c.place, c.server, f.* "
+        "FROM fact AS f JOIN site_source AS s ON s.id = f.source "
+        "JOIN conversation AS c ON c.source = f.source AND c.number = f.conversation"
+    ),
+    "events": (
+        "e.time, e.packet, e.part, e.kind, e.count, "
+        "COALESCE(c.place, '') AS place, COALESCE(c.client, '') AS client, "
+        "COALESCE(c.server, '') AS server, COALESCE(c.service, '') AS service, "
+        "COALESCE(b.protocol, c.protocol, '') AS protocol, COALESCE(b.device, '') AS device, "
+        "COALESCE(b.operation, '') AS operation, COALESCE(b.class, '') AS cls, "
+        "COALESCE(b.object, '') AS object, COALESCE(b.outcome, '') AS outcome "
+        "FROM event AS e JOIN site_source AS s ON s.id = e.source "
+        "LEFT JOIN conversation AS c ON c.source = e.source AND c.number = e.conversation "
+        "LEFT JOIN behaviour AS b ON b.source = e.source AND b.number = e.behaviour"
+    ),
+    "counters": ("n.* FROM counter AS n JOIN site_source AS s ON s.id = n.source"),
+    "gaps": "g.* FROM gap AS g JOIN site_source AS s ON s.id = g.source",
+    "lookups": ("l.*, l.asked AS weight FROM lookup AS l JOIN site_source AS s ON s.id = l.source"),
+}
+
+
+_THEN = {"devices": ", frames DESC"}  # what sent something before what was only addressed
+
+
+def selected(store: Store, query: str, filters: Filters, extra: str = "") -> Iterator[Cells]:
+    """Rows of one of the SELECTs above that pass the filters, sources in order of their names."""
+    wanted = condition(filters, FIELDS[query])
+    rows = store.query(
+        f"SELECT * FROM (SELECT {_SITE}, {_SQL[query]}) AS t WHERE {wanted.sql} {extra} "  # noqa: S608 - text of this file; values are bound
+        f"ORDER BY site, point, interface{_THEN.get(query, '')}",
+        wanted.parameters,
+    )
+    return filter(wanted.keeps, rows) if wanted.tests else rows
+
+
+# ------------------------------------------------------------------------------- witnesses
+
+
+def source_name(cells: Cells) -> str:
+    """Tell how a witness is called: its point, and its interface where it has a name."""
+    point, interface = cells["point"], cells["interface"]
+    return f"{point}/{interface}" if interface else str(point)
+
+
+def strongest(
+    rows: Iterable[Cells], identity: Sequence[str]
+) -> list[tuple[Cells, tuple[str, ...]]]:
+    """Of rows that are the same in one point group, those of the source with the most weight.
+
+    With them come the names of the other sources. Of equal weights the first source counts.
+    """
+    groups: dict[tuple[Any, ...], dict[str, list[Cells]]] = {}
+    names = ("site", "point_group", *identity)
+    for cells in rows:
+        group = groups.setdefault(tuple(cells[name] for name in names), {})
+        group.setdefault(source_name(cells), []).append(cells)
+    chosen = []
+    for group in groups.values():
+        best = max(group, key=lambda name: sum(cells["weight"] for cells in group[name]))
+        witnesses = tuple(name for name in group if name != best)
+        chosen += [(cells, witnesses) for cells in group[best]]
+    return chosen
+
+
+def made(kind: type[T], cells: Cells, **others: object) -> T:
+    """A row of the given kind from the columns of the same names."""
+    given = {name: cells[name] for name in kind.__dataclass_fields__ if name in cells}
+    return kind(**{**given, "group": cells["point_group"], **others})

@@ -1,0 +1,1 @@
+"""From packets to ordered units: flows in columns, connections in order."""

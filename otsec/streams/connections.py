@@ -1,0 +1,184 @@
+"""Every connection that is alive, as a table of columns: what must be known of it to go on.
+
+A connection is one flow key between two silences. It is entered with its first packet, and it
+ends when nothing was heard of it for longer than its kind is ever silent.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from otsec.columns import I64, U64, Ints, Mask
+from otsec.model import FIN, RST, TICK_NS
+from otsec.streams.flows import KEY_WORDS, Flows
+
+IDLE_TICKS = 360  # one hour: industrial connections are polled far more often
+CLOSED_TICKS = 6  # one minute behind FIN or RST, or without any content: nothing follows
+FIRST_ROWS = 1024
+
+OPEN_BOTH_FIN = 0x01, 0x02  # bits of `closed`: FIN of each side, then RST
+RESET = 0x04
+UNCLAIMED, WITHDRAWN = 0, -1  # of `protocol`; a claimed one is its number from 1
+
+TABLE = np.dtype(
+    [
+        ("key", "<u8", (KEY_WORDS,)),
+        ("alive", "?"),
+        ("steady", "<i8"),  # when it was last heard, Times.steady
+        ("next", "<i8", (2,)),  # sequence number expected of each side, -1 not known
+        ("ack", "<i8", (2,)),  # last acknowledgement of each side, -1 none
+        ("closed", "u1"),
+        ("content", "?"),  # whether any payload was seen
+        ("conversation", "<i8"),  # its number, -1 before the first packet is counted
+        ("client", "i1"),  # side of the client, -1 unknown
+        ("reason", "u1"),  # why that is the client, position in REASONS
+        ("station", "<i8", (2,)),  # number of the sender of each side, -1 none yet
+        ("mac", "<u8", (2,)),
+        ("first", "<i8", (2,)),  # time and ordinal of its first packet
+        ("last", "<i8", (2,)),
+        ("protocol", "<i2"),
+        ("framing", "u1"),
+        ("tried", "<i2"),  # segments that no protocol claimed
+        ("bad_run", "<i2"),  # malformed segments since the last good unit
+        ("serial", "<i8"),  # tells it from all others of the source, also on the same slot
+        ("requests", "<i8"),  # requests seen, for the window of outstanding ones
+        ("last_tag", "<u8"),  # tag of the last response
+        ("has_tag", "?"),
+        ("counts", "<i8", (2, 9)),  # what its packets counted to so far, by side; see COUNTS
+    ]
+)
+COUNTS = (
+    "packets",
+    "bytes",  # on the wire
+    "payload",  # bytes behind the last header
+    "acked",  # bytes of this side that the other acknowledged
+    "lost",  # bytes passed over, because they never came
+    "resent",  # bytes that had been heard before
+    "decoded",  # payload bytes in units of the protocol that owns the connection
+    "malformed",  # units
+    "truncated",  # units
+)
+REASONS = ("unknown", "publisher", "port", "protocol", "syn")  # the strongest last
+
+
+class Connections:
+    """Ordered: the live connections of one source."""
+
+    def __init__(self, cap: int) -> None:
+        self.cap = cap
+        self.table = np.zeros(FIRST_ROWS, TABLE)
+        self.index: dict[bytes, int] = {}
+        self.free: list[int] = list(range(FIRST_ROWS - 1, -1, -1))
+        self.serial = 1
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def find(self, keys: list[bytes]) -> I64:
+        """Slot of each flow key, -1 where it is not known."""
+        get = self.index.get
+        return np.fromiter((get(key, -1) for key in keys), np.int64, len(keys))
+
+    def idle_limit(self, slots: I64) -> I64:
+        """How many ticks each connection may be silent before it has ended."""
+        rows = self.table[slots]
+        brief = (rows["closed"] != 0) | ~rows["content"]
+        return np.where(brief, CLOSED_TICKS, IDLE_TICKS)
+
+    def ended(self, slots: I64, tick: I64) -> Mask:
+        """Whether each connection had ended before the given ticks."""
+        silent = tick - self.table["steady"][slots] // TICK_NS
+        return np.asarray(silent > self.idle_limit(slots), np.bool_)
+
+    def enter(self, keys: list[bytes], words: U64) -> I64:
+        """Slots for new connections, in the order given; -1 where the table is full."""
+        room = min(self.cap - len(self.index), len(keys))
+        while len(self.free) < room:
+            self._grow()
+        slots = np.full(len(keys), -1, np.int64)
+        taken = np.array([self.free.pop() for _ in range(room)], np.int64)
+        slots[:room] = taken
+        self.index.update(zip(keys[:room], taken.tolist(), strict=True))
+        self.table["key"][taken] = words[:room]
+        self.restart(taken)
+        return slots
+
+    def restart(self, slots: I64) -> None:
+        """Forget all but the key: what comes now is another connection on the same ports."""
+        key = self.table["key"][slots]
+        self.table[slots] = np.zeros((), TABLE)
+        self.table["key"][slots] = key
+        for name in ("next", "ack", "conversation", "client", "station"):
+            self.table[name][slots] = -1
+        self.table["alive"][slots] = True
+        self.table["serial"][slots] = self.serial + np.arange(len(slots))
+        self.serial += len(slots)
+
+    def purge(self, tick: int, kept: I64, leave: Callable[[I64], None]) -> I64:
+        """Let go of all connections that had ended before the tick, but for `kept`.
+
+        ``leave`` is told of their slots before they are free for others.
+        """
+        live = np.setdiff1d(np.flatnonzero(self.table["alive"]), kept)
+        gone = live[self.ended(live, np.full(len(live), tick))]
+        leave(gone)
+        self.remove(gone)
+        return gone
+
+    def remove(self, slots: I64) -> None:
+        """Free the slots; who holds anything by slot must have let go of it."""
+        for key in self.table["key"][slots]:
+            del self.index[key.tobytes()]
+        self.table["alive"][slots] = False
+        self.free.extend(slots.tolist())
+
+    def _grow(self) -> None:
+        size = len(self.table)
+        self.table = np.concatenate([self.table, np.zeros(size, TABLE)])
+        self.free.extend(range(2 * size - 1, size - 1, -1))
+
+    def follow(self, flows: Flows, lanes: I64, slots: I64) -> None:
+        """Take what lanes in order say of their TCP streams. ``slots``: of each lane."""
+        side = flows.lane_side[lanes]
+        known = flows.lane_next[lanes] >= 0
+        self.table["next"][slots[known], side[known]] = flows.lane_next[lanes][known]
+        self.note_acks(flows, lanes, slots)
+        flags = flows.lane_flags[lanes]
+        closed = np.where(flags & FIN, 1 << side, 0) | np.where(flags & RST, RESET, 0)
+        closed = np.where(flows.lane_tcp[lanes], closed, 0).astype(np.uint8)
+        np.bitwise_or.at(self.table["closed"], slots, closed)
+
+    def note_acks(self, flows: Flows, lanes: I64, slots: I64) -> None:
+        """Count the bytes that each side acknowledged of the other's."""
+        has = flows.lane_ack_last[lanes] >= 0
+        lanes, slots = lanes[has], slots[has]
+        side = flows.lane_side[lanes]
+        before = self.table["ack"][slots, side]
+        before = np.where(before < 0, flows.lane_ack_first[lanes], before)
+        last = flows.lane_ack_last[lanes]
+        moved = (last - before + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
+        self.count(slots, 1 - side, "acked", moved)
+        self.table["ack"][slots, side] = last
+
+    def count(self, slots: I64, side: I64, name: str, number: Ints) -> None:
+        """Add to a count of one side of connections; a slot may come more than once."""
+        np.add.at(self.table["counts"], (slots, side, COUNTS.index(name)), number)
+
+    def dump(self) -> dict[str, Any]:
+        """The live rows with their slots."""
+        live = np.flatnonzero(self.table["alive"])
+        rows = np.frombuffer(self.table[live].tobytes(), np.uint8)
+        return {"rows": rows, "slots": live, "size": len(self.table), "serial": self.serial}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave."""
+        slots, self.serial = state["slots"], state["serial"]
+        self.table = np.zeros(state["size"], TABLE)
+        self.table[slots] = np.frombuffer(state["rows"].tobytes(), TABLE)
+        self.index = {
+            key.tobytes(): slot
+            for key, slot in zip(self.table["key"][slots], slots.tolist(), strict=True)
+        }
+        taken = set(slots.tolist())
+        self.free = [slot for slot in range(len(self.table) - 1, -1, -1) if slot not in taken]

@@ -1,0 +1,162 @@
+"""Cuts segments into frames, in columns: guess that a segment begins a frame, verify in order."""
+
+import itertools
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+import numpy as np
+
+from otsec.columns import I64, Bytes, Ints, gather, walk
+from otsec.protocols.api import Framing
+
+
+class Status(IntEnum):
+    """How a frame came out of its segment."""
+
+    WHOLE = 0
+    TRUNCATED = 1  # the capture lacks some of its bytes
+    MALFORMED = 2  # no such frame can begin here; lasts to the end of its segment
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Pieces of streams, or datagrams, as columns over one buffer.
+
+    Frames that begin in a segment begin before ``stop`` and end at or before ``limit``, which is
+    behind ``stop`` where the stream goes on in the same buffer.
+    """
+
+    buffer: Bytes
+    row: I64  # of the packet that brought it
+    lane: I64  # whose stream it belongs to; any number
+    start: I64
+    end: I64  # behind the last byte at hand
+    stop: I64
+    limit: I64
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, rows: I64) -> "Segments":
+        """Some of the segments, in the order given."""
+        columns = (self.row, self.lane, self.start, self.end, self.stop, self.limit)
+        return Segments(self.buffer, *(column[rows] for column in columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """Frames in order of segment, then offset; ``exit`` has one entry a segment."""
+
+    segment: I64
+    start: I64
+    end: I64  # behind its last byte at hand
+    status: Ints  # u1, Status
+    exit: I64  # where the first frame that does not end before the limit begins, or the next one
+
+
+def cut(segments: Segments, framing: Framing) -> Frames:
+    """Cut each segment from its start, on the guess that a frame begins there."""
+    size = framing.header.itemsize
+    buffer, end, stop, limit = segments.buffer, segments.end, segments.stop, segments.limit
+    refused: list[I64] = []
+
+    def step(walker: I64, offset: I64) -> I64:
+        header, fits = gather(buffer, offset, end[walker], framing.header)
+        length = framing.lengths(buffer, offset, end[walker], header)
+        wrong = fits & ((length < size) | (length > framing.longest))
+        if wrong.any():
+            refused.append(offset[wrong])
+        lost = ~fits & (end[walker] < limit[walker])
+        skipped = wrong | lost
+        length = np.where(skipped, stop[walker] - offset, length)
+        partial = (~fits & ~lost) | (offset + length > limit[walker])
+        return np.where(partial & ~skipped, 0, length)
+
+    links = walk(segments.start, stop, step)
+    status = np.zeros(len(links.offset), np.uint8)
+    behind = links.offset + links.length
+    at_hand = end[links.walker]
+    status[behind > at_hand] = Status.TRUNCATED
+    if refused:
+        status[np.isin(links.offset, np.concatenate(refused))] = Status.MALFORMED
+    return Frames(links.walker, links.offset, np.minimum(behind, at_hand), status, links.exit)
+
+
+def cut_runs(segments: Segments, run: I64, framing: Framing) -> Frames:
+    """Cut runs of segments that lie behind one another, where frames may cross their borders.
+
+    ``run``: which run each segment belongs to; runs are consecutive. That each segment begins a
+    frame is only a guess: it is verified in order against the exit of the one before, and the
+    first wrong one of each run is redone, all runs side by side, until none is left.
+    """
+    frames = cut(segments, framing)
+    start, exits = segments.start.copy(), frames.exit
+    bounds = np.flatnonzero(np.diff(run, prepend=-1, append=-1)).tolist()
+    cursors = {begin: (begin + 1, end) for begin, end in itertools.pairwise(bounds)}
+    redone: dict[int, Frames] = {}
+    while cursors:
+        wrong = []
+        for name, (at, end) in list(cursors.items()):
+            found = _first_wrong(segments, start, exits, at, end)
+            if found == end:
+                del cursors[name]
+            else:
+                cursors[name] = (found + 1, end)
+                wrong.append(found)
+        if wrong:
+            _redo(segments, framing, start, exits, np.array(wrong), redone)
+    return _merge(frames, exits, redone)
+
+
+def _first_wrong(segments: Segments, start: I64, exits: I64, at: int, end: int) -> int:
+    """The first segment in at..end that does not start where the one before left; or end.
+
+    Segments that lie wholly within a frame of an earlier one are passed over: they keep no frame,
+    and hand on the exit.
+    """
+    while at < end:
+        left = int(exits[at - 1])
+        if left < segments.stop[at - 1]:  # an open frame: it covers all the rest of the run
+            left = int(segments.limit[at])
+        if left != start[at]:
+            start[at] = left
+            return at
+        at += 1
+    return end
+
+
+def _redo(
+    segments: Segments,
+    framing: Framing,
+    start: I64,
+    exits: I64,
+    wrong: I64,
+    redone: dict[int, Frames],
+) -> None:
+    again = replace(segments.take(wrong), start=start[wrong])
+    frames = cut(again, framing)
+    exits[wrong] = np.maximum(frames.exit, start[wrong])
+    bounds = np.searchsorted(frames.segment, np.arange(len(wrong) + 1))
+    for number, segment in enumerate(wrong.tolist()):
+        rows = slice(bounds[number], bounds[number + 1])
+        redone[segment] = Frames(
+            np.full(rows.stop - rows.start, segment),
+            frames.start[rows],
+            frames.end[rows],
+            frames.status[rows],
+            frames.exit[number : number + 1],
+        )
+
+
+def _merge(frames: Frames, exits: I64, redone: dict[int, Frames]) -> Frames:
+    if not redone:
+        return frames
+    kept = ~np.isin(frames.segment, np.array(list(redone)))
+    parts = [Frames(*(getattr(frames, name)[kept] for name in _COLUMNS), exits), *redone.values()]
+    segment = np.concatenate([part.segment for part in parts])
+    order = np.argsort(segment, kind="stable")
+    columns = (np.concatenate([getattr(part, name) for part in parts])[order] for name in _COLUMNS)
+    return Frames(*columns, exits)
+
+
+_COLUMNS = ("segment", "start", "end", "status")

@@ -1,0 +1,185 @@
+"""Which packets belong together, in columns: lanes (one direction of a flow) and flows.
+
+A pure function of the packets: no state, so it may run in any process. It *assumes* nothing
+about earlier batches; what it finds out about order is checked by `connections`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from otsec.columns import I64, U64, Ints, Mask, group, ranges
+from otsec.model import ACK, FIN, SYN, Packets
+
+KEY_WORDS = 6  # what tells one flow from another, see `_key_words`
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Lanes and flows of one batch.
+
+    A *lane* is all packets from one end of a flow to the other, in row order; a *flow* has one
+    lane or two. The *lower* end of a flow is the one with the smaller address (then port).
+    """
+
+    order: I64  # rows of all packets that have an address, lane by lane
+    lane_start: I64  # where each lane begins in `order`
+    lane_count: I64
+    lane_flow: I64  # the flow of each lane
+    lane_side: I64  # 0 where the lower end speaks, 1 where the higher
+    lane_tcp: Mask
+    lane_bytes: I64  # on the wire
+    lane_payload: I64  # on the wire
+    lane_flags: Ints  # u1, all TCP flags that were seen
+    lane_in_order: Mask  # each TCP segment begins where the one before ended; SYN only in front
+    lane_cut: Mask  # some payload is not fully captured
+    lane_seq: I64  # sequence number of the first segment with content, -1 without one
+    lane_next: I64  # sequence number that is expected behind the last one, -1 without one
+    lane_ack_first: I64  # first acknowledgement number, -1 without one
+    lane_ack_last: I64
+    key: U64  # shape (flows, KEY_WORDS)
+    flow_first: I64  # first row of each flow
+    flow_last: I64  # last row
+    flow_lanes: I64  # shape (flows, 2): the lane of each side, -1 where it is silent
+
+    def rows_of_lanes(self, lanes: I64) -> tuple[I64, I64]:
+        """Rows of some lanes, lane by lane, and for each the position of its lane in `lanes`."""
+        count = self.lane_count[lanes]
+        return self.order[ranges(self.lane_start[lanes], count)], np.repeat(
+            np.arange(len(lanes)), count
+        )
+
+    def rows_of_flow(self, flow: int) -> I64:
+        """Rows of one flow, both directions, in record order."""
+        lanes = self.flow_lanes[flow]
+        rows, _ = self.rows_of_lanes(lanes[lanes >= 0])
+        return np.sort(rows)
+
+
+def higher_speaks(packets: Packets) -> Mask:
+    """Whether the sender is the higher end: by low word, high word, port, then not."""
+    source, target = packets.source_lo, packets.target_lo
+    higher = source > target
+    tied = np.flatnonzero(source == target)
+    if len(tied):
+        source, target = packets.source_hi[tied], packets.target_hi[tied]
+        port, other = packets.source_port[tied], packets.target_port[tied]
+        higher[tied] = (source > target) | ((source == target) & (port > other))
+    return np.asarray(higher, np.bool_)
+
+
+def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
+    """Group the packets that have addresses into lanes and flows."""
+    rows = np.flatnonzero((packets.kind != 0) & (packets.problem == 0))
+    table = packets if len(rows) == len(packets) else packets.take(rows)
+    higher = higher_speaks(table)
+    ports = (table.source_port.astype(np.uint64) << np.uint64(16)) | table.target_port
+    what = (
+        (table.kind.astype(np.uint64) << np.uint64(48))
+        | (table.protocol.astype(np.uint64) << np.uint64(32))
+        | ports
+    )
+    words = [what, table.source_lo, table.target_lo]
+    words += [word for word in (table.place, table.source_hi, table.target_hi) if word.any()]
+    lanes = group(words, seed, bits)
+    order, start, count = lanes.order, lanes.start, lanes.count
+    first = lanes.first
+    key = _key_words(table, first, higher[first])
+    flows = group(list(key.T), seed, bits)
+    lane_flow = flows.group_of_rows() if len(first) else np.empty(0, np.int64)
+    side = higher[first].astype(np.int64)
+    flow_lanes = np.full((len(flows), 2), -1, np.int64)
+    flow_lanes[lane_flow, side] = np.arange(len(first))
+    last = order[start + count - 1] if len(start) else start
+    tcp = (table.protocol[first] == 6) & (table.kind[first] != 2)
+    flags = table.flags[order]
+    return Flows(
+        order=rows[order],
+        lane_start=start,
+        lane_count=count,
+        lane_flow=lane_flow,
+        lane_side=side,
+        lane_tcp=tcp,
+        lane_bytes=_per_lane(np.add, table.wire[order], start),
+        lane_payload=_per_lane(np.add, table.payload_wire[order], start),
+        lane_flags=_per_lane(np.bitwise_or, flags, start),
+        **_tcp_order(table, order, start, count, tcp, flags),
+        key=key[flows.first],
+        flow_first=rows[_both(np.minimum, first, flow_lanes)],
+        flow_last=rows[_both(np.maximum, last, flow_lanes)],
+        flow_lanes=flow_lanes,
+    )
+
+
+def _per_lane(ufunc: np.ufunc, column: Ints, start: I64) -> Ints:
+    return np.asarray(ufunc.reduceat(column, start)) if len(start) else column[:0]
+
+
+def _both(choose: np.ufunc, lane_value: I64, flow_lanes: I64) -> I64:
+    """The smaller or larger of a value over the lanes of each flow."""
+    one, other = flow_lanes.T
+    one, other = np.where(one < 0, other, one), np.where(other < 0, one, other)
+    return np.asarray(choose(lane_value[one], lane_value[other]))
+
+
+def _key_words(table: Packets, rows: I64, higher: Mask) -> U64:
+    """Key of each row's flow, the same for both directions; shape (rows, KEY_WORDS)."""
+    source = (table.source_lo[rows], table.source_hi[rows], table.source_port[rows])
+    target = (table.target_lo[rows], table.target_hi[rows], table.target_port[rows])
+    low = [np.where(higher, b, a).astype(np.uint64) for a, b in zip(source, target, strict=True)]
+    high = [np.where(higher, a, b).astype(np.uint64) for a, b in zip(source, target, strict=True)]
+    what = (
+        (table.kind[rows].astype(np.uint64) << np.uint64(48))
+        | (table.protocol[rows].astype(np.uint64) << np.uint64(32))
+        | (low[2] << np.uint64(16))
+        | high[2]
+    )
+    return np.stack([what, low[0], high[0], table.place[rows], low[1], high[1]], axis=1)
+
+
+def _tcp_order(
+    table: Packets, order: I64, start: I64, count: I64, tcp: Mask, flags: Ints
+) -> dict[str, I64 | Mask]:
+    """What the TCP headers of each lane say about order; the `lane_` columns of Flows."""
+    lanes = len(start)
+    none = np.full(lanes, -1, np.int64)
+    found: dict[str, I64 | Mask] = {
+        "lane_in_order": np.ones(lanes, np.bool_),
+        "lane_cut": np.zeros(lanes, np.bool_),
+        "lane_seq": none.copy(),
+        "lane_next": none.copy(),
+        "lane_ack_first": none.copy(),
+        "lane_ack_last": none,
+    }
+    if not lanes:
+        return found
+    lane = np.repeat(np.arange(lanes), count)
+    length = table.payload_wire[order]
+    cut = (length > table.payload_end[order] - table.payload[order]) & (length > 0)
+    if cut.any():
+        found["lane_cut"][lane[cut]] = True
+    if not tcp.any():
+        return found
+    length = length + ((flags & SYN) != 0) + ((flags & FIN) != 0)
+    has = np.flatnonzero((length > 0) & tcp[lane])
+    if len(has):
+        _segments_in_order(found, table.seq[order[has]], length[has], flags[has], lane[has])
+    acks = np.flatnonzero((flags & ACK) & tcp[lane])
+    if len(acks):
+        owner = lane[acks]
+        value = table.ack[order[acks]]
+        found["lane_ack_last"][owner] = value  # the last one written stays
+        found["lane_ack_first"][owner[::-1]] = value[::-1]
+    return found
+
+
+def _segments_in_order(
+    found: dict[str, I64 | Mask], seq: I64, length: I64, flags: Ints, lane: I64
+) -> None:
+    behind = (seq + length) & 0xFFFFFFFF
+    same = lane[1:] == lane[:-1]
+    broken = same & ((seq[1:] != behind[:-1]) | ((flags[1:] & SYN) != 0))
+    if broken.any():
+        found["lane_in_order"][lane[1:][broken]] = False
+    found["lane_next"][lane] = behind
+    found["lane_seq"][lane[::-1]] = seq[::-1]

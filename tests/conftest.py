@@ -1,0 +1,127 @@
+"""What every test may ask for, and what a skip must say.
+
+A skip that waits for a package of `.ci/setup` begins with ``needs`` and names the package; where
+`CI` or `OTSEC_CI` is set such a skip is a failure, so that nothing stays untested unseen.
+"""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CI_PACKAGES = frozenset({"tshark", "tcpdump", "tcpreplay", "tmux", "zstd"})  # as in .ci/setup
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+# ------------------------------------------------------------------------------- fixtures
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_settings_stay_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the configuration and environment of who runs the tests out of them."""
+    home = tmp_path_factory.mktemp("home")
+    kept = {"OTSEC_CAPTURES", "OTSEC_CI"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("OTSEC_")]:
+            if name not in kept:
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("USERPROFILE", str(home))
+        for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+            patch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+        patch.setenv("XDG_CONFIG_DIRS", str(home / "etc"))
+        yield
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """The folder of real captures shared by projects, or a skip."""
+    folder = Path(os.environ.get("OTSEC_CAPTURES") or ROOT.parent / "shared" / "captures")
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder} of real captures (set OTSEC_CAPTURES)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def otsec_command() -> Command:
+    """Run ``otsec ARGUMENTS`` as a user does, in a process of its own; text in, text out.
+
+    Keywords: ``cwd``, ``env`` (added to the environment), ``input``, ``timeout`` (60 s).
+    """
+
+    def run(
+        *arguments: str | Path,
+        cwd: Path | None = None,
+        env: dict[str, str] | None = None,
+        **options: Any,
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+        options.setdefault("timeout", 60)
+        if "input" not in options:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "otsec", *map(str, arguments)],
+            cwd=cwd,
+            env=environment,
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            **options,
+        )
+
+    return run
+
+
+# ------------------------------------------------------------------------------- skips
+
+
+def _forbidden_skip(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """The reason of a skip that may not happen here, else ``""``."""
+    if not report.skipped or not (os.environ.get("CI") or os.environ.get("OTSEC_CI")):
+        return ""
+    reason = _reason(report)
+    words = set(reason.replace(",", " ").split())
+    return reason if reason.startswith("needs ") and words & CI_PACKAGES else ""
+
+
+def _reason(report: Any) -> str:
+    """Why a test was skipped."""
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return str(text).removeprefix("Skipped: ")
+
+
+def _fail(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a forbidden skip into a failure."""
+    if reason := _forbidden_skip(report):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where .ci/setup installs what it wants: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Refuse forbidden skips of tests."""
+    report = yield
+    _fail(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Refuse forbidden skips of whole files."""
+    report = yield
+    _fail(report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many tests were skipped, and why."""
+    reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
+    listed = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
+    terminalreporter.write_line(f"{reasons.total()} skipped" + (f": {listed}" if listed else ""))

@@ -1,0 +1,47 @@
+"""Rows of the store for tests: what is not given is 0 or empty."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from otsec.store import TABLES, Store, open_store
+
+EMPTY: dict[str, Any] = {"INTEGER": 0, "TEXT": "", "BLOB": b""}
+ABSENT: dict[tuple[str, str], Any] = {
+    ("event", "conversation"): -1,
+    ("event", "behaviour"): -1,
+    ("behaviour", "packets"): "[]",
+}
+
+
+def row(table: str, **cells: Any) -> tuple[Any, ...]:
+    """One row in the order of the table's columns."""
+    columns = TABLES[table].columns
+    unknown = cells.keys() - {column.name for column in columns}
+    assert not unknown, unknown
+    return tuple(cells.get(c.name, ABSENT.get((table, c.name), EMPTY[c.type])) for c in columns)
+
+
+def array(*numbers: int) -> bytes:
+    """Numbers as the table `value` keeps them."""
+    return np.array(numbers, "<i8").tobytes()
+
+
+def values(*numbers: int) -> dict[str, bytes]:
+    """The arrays of a value row whose elements never changed."""
+    return dict.fromkeys(("minimum", "maximum", "first", "last"), array(*numbers))
+
+
+def write(store: Store, **tables: Sequence[tuple[Any, ...]]) -> None:
+    """One checkpoint of rows alone."""
+    store.checkpoint(tables, [], {})
+
+
+def store_with(path: Path, **tables: Sequence[tuple[Any, ...]]) -> Store:
+    """A new store with source 1 (plant, tap) of 1,000 packets and the given rows."""
+    store = open_store(path)
+    store.source("plant", "tap", "net", "")
+    write(store, clock=[row("clock", source=1, packets=1000)], **tables)
+    return store
