@@ -121,7 +121,7 @@ class _UnusableError(ValueError):
     """A value that its setting cannot take; says what was expected, found and meant."""
 
 
-Value: TypeAlias = "str | int | tuple[str, ...]"
+Value: TypeAlias = str | int | tuple[str, ...]
 Check: TypeAlias = Callable[[str], Value]
 
 

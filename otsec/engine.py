@@ -26,12 +26,12 @@ from otsec.dissect import (
     dissect_datagrams,
     duplicates,
 )
-from otsec.model import MINUTE_TICKS, NO_VLAN, TICK_NS, PacketBatch, Packets, Problem
+from otsec.model import MINUTE_TICKS, NO_VLAN, PacketBatch, Packets, Problem
 from otsec.protocols.api import Side
 from otsec.protocols.exchanges import PART_BITS, Cache, Calls, Exchanges, Window
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Clock, Times
-from otsec.streams.connections import Connections
+from otsec.streams.connections import COUNTS, Connections
 from otsec.streams.flows import Flows, find_flows
 from otsec.streams.ordered import Found, Speculation, Streams, speculate
 
@@ -133,7 +133,7 @@ class Engine:
         if amended is not None:
             buffer, packets = amended
             flows, speculations = _streams(buffer, packets, self.registry, self.settings)
-        self._note_packets(batch, packets, prepared, ordinal)
+        self._note_packets(batch, packets, flows, prepared, ordinal)
         self._flow(buffer, packets, flows, speculations, times, ordinal)
         self.packets += len(batch)
 
@@ -263,13 +263,10 @@ class Engine:
                 self._exchange(number, [], window)
 
     def _calls(self, part: Found, packets: Packets, times: Times, ordinal: int) -> Calls:
-        table = self.connections.table[part.slot]
+        table = self.connections.table
         row = packets.row[part.row]
-        order = np.lexsort((part.start, part.side, row))
-        heads = np.flatnonzero(np.diff(row[order], prepend=-1))
-        rank = np.empty(len(row), np.int64)
-        rank[order] = np.arange(len(row)) - np.repeat(heads, np.diff(heads, append=len(row)))
-        client = table["client"]
+        rank = _rank_within(row, part.side, part.start)
+        client = table["client"][part.slot]
         side = np.where(part.side == client, Side.REQUEST, Side.RESPONSE)
         side = np.where(client < 0, Side.UNKNOWN, side)
         count = len(row)
@@ -280,9 +277,9 @@ class Engine:
             part.framing.astype(np.uint8),
             np.zeros(count, np.uint8),
             side.astype(np.uint8),
-            table["serial"],
+            table["serial"][part.slot],
             part.slot,
-            table["conversation"],
+            table["conversation"][part.slot],
             (ordinal + row << PART_BITS) | rank,
             packets.time[part.row],
             times.steady[part.row],
@@ -318,7 +315,12 @@ class Engine:
         self.counters.add(f"gap:{kind}", 1, (end, packet), (end, packet))
 
     def _note_packets(
-        self, batch: PacketBatch, packets: Packets, prepared: Columnar, ordinal: int
+        self,
+        batch: PacketBatch,
+        packets: Packets,
+        flows: Flows,
+        prepared: Columnar,
+        ordinal: int,
     ) -> None:
         problem = packets.problem
         if problem.any():
@@ -332,7 +334,7 @@ class Engine:
         everything = (0, len(batch) - 1)
         for name, count in prepared.seen.items():
             self._add(f"seen:{name}", batch, count, *everything)
-        self.stations.add(packets, np.flatnonzero(packets.kind), ordinal, self.settings.seed)
+        self.stations.add(packets, flows, ordinal)
         asks = np.flatnonzero((packets.kind == 2) & (packets.protocol == ARP))
         if len(asks):
             self.lookups.add(arp(batch.buffer, packets), packets, ordinal)
@@ -348,21 +350,29 @@ class Engine:
         self.counters.add(name, count, ends[0], ends[1], detail)
 
     def _count_untracked(self, packets: Packets, flows: Flows, slots: I64, ordinal: int) -> None:
-        for flow in np.flatnonzero(slots < 0).tolist():
-            counts = np.zeros((2, 9), np.int64)
-            for side, lane in enumerate(flows.flow_lanes[flow].tolist()):
-                if lane >= 0:
-                    counts[side, :3] = (
-                        flows.lane_count[lane], flows.lane_bytes[lane], flows.lane_payload[lane],
-                    )  # fmt: skip
-            rows = [int(flows.flow_first[flow]), int(flows.flow_last[flow])]
-            seen = [(int(packets.time[row]), ordinal + int(packets.row[row])) for row in rows]
-            lane = int(flows.flow_lanes[flow].max())
-            speaker = int(flows.flow_lanes[flow, 0] != lane)
-            self.conversations.untracked(
-                flows.key[flow].tolist(), speaker, int(packets.flags[rows[0]]), counts, seen
-            )
-            self.counters.add("cap:connections", int(counts[:, 0].sum()), seen[0], seen[1])
+        """Flows without a place among the connections count for one of many."""
+        chosen = np.flatnonzero(slots < 0)
+        if not len(chosen):
+            return
+        chosen = chosen[np.argsort(flows.flow_first[chosen], kind="stable")]
+        counts = np.zeros((len(chosen), 2, len(COUNTS)), np.int64)
+        for side, lanes in enumerate(flows.flow_lanes[chosen].T):
+            has = np.flatnonzero(lanes >= 0)
+            for at, column in enumerate((flows.lane_count, flows.lane_bytes, flows.lane_payload)):
+                counts[has, side, at] = column[lanes[has]]
+        begin, end = flows.flow_first[chosen], flows.flow_last[chosen]
+        seen = [
+            np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
+            for rows in (begin, end)
+        ]
+        low = flows.flow_lanes[chosen, 0]
+        from_low = (low >= 0) & (flows.order[flows.lane_start[np.maximum(low, 0)]] == begin)
+        self.conversations.untracked(
+            flows.key[chosen], np.where(from_low, 0, 1), packets.flags[begin], counts, *seen
+        )
+        count = int(counts[:, :, 0].sum())
+        first, last = (tuple(one[at].tolist()) for one, at in zip(seen, (begin.argmin(), end.argmax()), strict=True))
+        self.counters.add("cap:connections", count, first, last)
 
     # ------------------------------------------------------------------ store
 
@@ -446,4 +456,13 @@ def _key_bytes(flows: Flows) -> list[bytes]:
     return keys.view(f"V{keys.shape[1] * 8}").ravel().tolist() if len(keys) else []
 
 
-_ = TICK_NS
+def _rank_within(row: I64, side: I64, start: I64) -> I64:
+    """The number of each unit within its packet, by side, then offset."""
+    rank = np.zeros(len(row), np.int64)
+    shared = np.bincount(row) > 1 if len(row) else np.zeros(0, np.bool_)
+    some = np.flatnonzero(shared[row])
+    if len(some):
+        order = some[np.lexsort((start[some], side[some], row[some]))]
+        heads = np.flatnonzero(np.diff(row[order], prepend=-1))
+        rank[order] = np.arange(len(order)) - np.repeat(heads, np.diff(heads, append=len(order)))
+    return rank

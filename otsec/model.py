@@ -31,7 +31,7 @@ OperationClass: TypeAlias = Literal[
 
 TICK_NS = 10_000_000_000  # what is judged over time is judged at ticks of capture time
 MINUTE_TICKS = 6
-BATCH_PACKETS = 65_536  # also the most that one `columns.group` can tell apart
+BATCH_PACKETS = 65_536  # what one step of the work is given at most
 
 
 class Kind(IntEnum):
@@ -136,6 +136,8 @@ def vlan_place(vlan: int, outer: int | None = None) -> int:
 
 def place_text(place: int) -> str:
     """``""`` for untagged, ``"10"``, ``"100.10"`` (outer, inner), ``"vni 5000"``, ``"vni 5000 10"``."""
+    if place == NO_VLAN:
+        return ""
     inner, outer = place & 0x1FFF, place >> VLAN_BITS & 0x1FFF
     vlan = ".".join(str(tag - 1) for tag in (outer, inner) if tag)
     vni = place >> VNI_SHIFT

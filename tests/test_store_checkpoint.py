@@ -291,7 +291,7 @@ sys.path.insert(0, sys.argv[2])
 from store_rows import row, store_with, write
 from otsec.errors import StorageError
 from otsec.store.upkeep import check
-store = store_with(Path(sys.argv[1]))
+store = store_with(Path(sys.argv[1]), conversation=[row('conversation', source=1)])
 if sys.argv[3] != "0":
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), hard))

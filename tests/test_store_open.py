@@ -34,7 +34,7 @@ def _no_umask() -> Iterator[None]:
 @posix
 @pytest.mark.usefixtures("_no_umask")
 @pytest.mark.parametrize("empty_file", [False, True])
-def test_only_the_owner_can_read_it(path: Path, empty_file: bool) -> None:  # noqa: FBT001 - a case
+def test_only_the_owner_can_read_it(path: Path, *, empty_file: bool) -> None:
     """The store and its companions are 0600 whatever the umask says."""
     if empty_file:
         path.touch(0o644)
@@ -103,7 +103,8 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_what_is_no_store_is_refused_in_one_line(
     path: Path,
     case: str,
-    readonly: bool,  # noqa: FBT001 - a case
+    *,
+    readonly: bool,
 ) -> None:
     """Each wrong file is named with what is wrong and what to do, and is left as it was."""
     make, message = REFUSED[case]
@@ -121,8 +122,9 @@ def test_what_is_no_store_is_refused_in_one_line(
 @pytest.mark.parametrize(("readonly", "create"), [(True, True), (False, False)])
 def test_a_missing_store_is_not_made_for_reading(
     path: Path,
+    *,
     readonly: bool,
-    create: bool,  # noqa: FBT001 - cases
+    create: bool,
 ) -> None:
     """Who reads a store that is not there is told how to make one; nothing is made."""
     with pytest.raises(StorageError, match="there is no such store; make one with `otsec analyze"):

@@ -1,7 +1,11 @@
 """Addresses and services as canonical text."""
 
 import ipaddress
+from functools import lru_cache
 
+import numpy as np
+
+from otsec.columns import U64, Mask
 from otsec.model import TCP, UDP, Kind
 
 SERVICES = {1: "icmp", 2: "igmp", 47: "gre", 50: "esp", 51: "ah", 58: "icmp6", 89: "ospf", 112: "vrrp"}
@@ -12,6 +16,7 @@ def mac_text(mac: int) -> str:
     return mac.to_bytes(6, "big").hex(":")
 
 
+@lru_cache(maxsize=65_536)  # the same few thousand addresses are asked for all the time
 def address_text(kind: int, high: int, low: int) -> str:
     """An address of a kind (`model.Kind`) as text."""
     if kind == Kind.MAC:
@@ -31,10 +36,12 @@ def service_text(kind: int, protocol: int, port: int) -> str:
     return SERVICES.get(protocol, f"ip/{protocol}")
 
 
-def is_group(kind: int, high: int, low: int) -> bool:
-    """Whether an address is a multicast or broadcast one."""
-    if kind == Kind.MAC:
-        return bool(low >> 40 & 1)
-    if kind == Kind.IPV4:
-        return low & 0xF000_0000 == 0xE000_0000 or low & 0xFFFF_FFFF == 0xFFFF_FFFF
-    return high >> 56 == 0xFF
+def is_group(kind: U64, high: U64, low: U64) -> Mask:
+    """Whether each address is a multicast or broadcast one."""
+    by_kind = (
+        (kind == Kind.MAC) & (low >> np.uint64(40) & np.uint64(1) != 0),
+        (kind == Kind.IPV4) & (low & np.uint64(0xF000_0000) == 0xE000_0000),
+        (kind == Kind.IPV4) & (low & np.uint64(0xFFFF_FFFF) == 0xFFFF_FFFF),
+        (kind == Kind.IPV6) & (high >> np.uint64(56) == 0xFF),
+    )
+    return np.asarray(np.logical_or.reduce(by_kind), np.bool_)

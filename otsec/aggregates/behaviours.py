@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from otsec.aggregates.counters import Row
-from otsec.aggregates.values import Block, Cells
+from otsec.aggregates.values import Cells
 from otsec.columns import I64, bucket, group
 from otsec.protocols.api import Elements
 from otsec.protocols.exchanges import Content, Occurrences
@@ -31,9 +31,11 @@ STATS = np.dtype(
         ("request_epoch", "<i8"),
         ("hour", "<i8"),  # of the last notable event
         ("events", "<i8"),  # kept in that hour
+        ("block", "<i8"),  # of cells; -1 none, UNASKED not known yet
         ("changed", "?"),
     ]
 )
+UNASKED = -2
 Key = tuple[int, str, str, str, str, str, str]
 # conversation, protocol, device, operation, class, object, outcome
 
@@ -79,7 +81,7 @@ class Behaviours:
         self._intervals(found, lots)
         self._responses(found, lots)
         self._remember(found, lots, before)
-        self._keep_values(contents, found, lots, before)
+        self._keep_values(contents, found, lots)
         self._tell(contents, found, groups.first, number)
         self._notable(found, lots)
 
@@ -136,6 +138,7 @@ class Behaviours:
         self.notes.append(note)
         if number == len(self.table):
             self.table = np.concatenate([self.table, np.zeros(number, STATS)])
+        self.table["block"][number] = UNASKED
         return number
 
     def _count(self, found: Occurrences, lots: "Lots") -> None:
@@ -212,76 +215,71 @@ class Behaviours:
     # ------------------------------------------------------------------ values
 
     def _keep_values(
-        self, contents: Sequence[Content | None], found: Occurrences, lots: "Lots", before: I64
+        self, contents: Sequence[Content | None], found: Occurrences, lots: "Lots"
     ) -> None:
         if not found.values:
             return
-        lot_of = np.full(len(found), -1, np.int64)
-        lot_of[lots.order] = lots.of_rows()
-        rank = np.empty(len(found), np.int64)  # place in the order of its lot
-        rank[lots.order] = np.arange(len(lots.order))
-        blocks: dict[int, Block | None] = {}
-        base, size = np.full((2, len(lots.number)), -1, np.int64)
-        has = np.zeros(len(found), np.bool_)
+        kind = np.full(len(found), -1, np.int64)
         for values in found.values:
-            has[values.occurrence] = True
-            kinds = dict(zip(lot_of[values.occurrence].tolist(), values.type.tolist(), strict=True))
-            for lot, kind in kinds.items():
-                if lot >= 0 and lot not in blocks:
-                    row = int(lots.order[lots.start[lot]])
-                    elements = _elements(contents[int(found.content[row])])
-                    number = int(lots.number[lot])
-                    block = blocks[lot] = self._block(number, elements, kind)
-                    if block is not None:
-                        base[lot], size[lot] = block.base, block.size
-        first_rank, last_rank = self._edges(lots, has, blocks)
+            kind[values.occurrence] = values.type
+        carries = np.flatnonzero(kind[lots.order] >= 0)  # positions in the order of lots
+        lot = lots.of_rows()[carries]
+        heads = np.flatnonzero(np.diff(lot, prepend=-1))
+        tails = np.append(heads[1:], len(lot)) - 1
+        first, last = lots.order[carries[heads]], lots.order[carries[tails]]
+        number = lots.number[lot[heads]]
+        block = self._blocks(contents, found, number, first, kind)
+        kept = np.flatnonzero(block >= 0)
+        fresh = kept[self.cells.blocks["count"][block[kept]] == 0]
+        self._note_blocks(found, block, first, last, tails - heads + 1, fresh, kept)
+        block_of = np.full(len(found), -1, np.int64)
+        block_of[lots.order[carries]] = np.repeat(block, tails - heads + 1)
+        is_first, is_last = np.zeros((2, len(found)), np.bool_)
+        is_first[first[fresh]] = is_last[last[kept]] = True
         for values in found.values:
-            rows = np.arange(len(values.occurrence))
-            lot = lot_of[values.occurrence]
-            keep = np.flatnonzero((lot >= 0) & (base[lot] >= 0))
-            if not len(keep):
-                continue
-            rows = keep[np.argsort(rank[values.occurrence[keep]], kind="stable")]
-            lot = lot_of[values.occurrence[rows]]
-            place = rank[values.occurrence[rows]]
-            self.cells.add(
-                values, rows, base[lot], size[lot], place == first_rank[lot], place == last_rank[lot]
-            )
-        self._note_blocks(found, lots, has, blocks)
+            mine = block_of[values.occurrence]
+            rows = np.flatnonzero(mine >= 0)
+            self.cells.add(values, rows, mine[rows])
+            for column, chosen in ((self.cells.first, is_first), (self.cells.last, is_last)):
+                rows = np.flatnonzero(chosen[values.occurrence])
+                self.cells.put(column, values, rows, mine[rows])
 
-    def _block(self, number: int, elements: Elements | None, kind: int) -> Block | None:
-        if elements is None or self.keys[number][5] == MANY_OBJECTS:
-            return None
-        return self.cells.room(number, elements.space, elements.first, elements.count, kind)
-
-    def _edges(self, lots: "Lots", has: Any, blocks: dict[int, Block | None]) -> tuple[I64, I64]:
-        """Rank of the first ever and of the last occurrence with values of each lot; or -1."""
-        first, last = np.full((2, len(lots.number)), -1, np.int64)
-        carries = has[lots.order]
-        for lot, block in blocks.items():
-            if block is not None:
-                begin = int(lots.start[lot])
-                inside = np.flatnonzero(carries[begin : begin + int(lots.count[lot])])
-                last[lot] = begin + inside[-1]
-                if block.count == 0:
-                    first[lot] = begin + inside[0]
-        return first, last
+    def _blocks(
+        self,
+        contents: Sequence[Content | None],
+        found: Occurrences,
+        number: I64,
+        first: I64,
+        kind: I64,
+    ) -> I64:
+        """The block of cells of each behaviour, -1 where there is none."""
+        block = self.table["block"][number]
+        for at in np.flatnonzero(block == UNASKED).tolist():
+            row, name = int(first[at]), int(number[at])
+            elements = _elements(contents[int(found.content[row])])
+            block[at] = -1
+            if elements is not None and self.keys[name][5] != MANY_OBJECTS:
+                block[at] = self.cells.room(
+                    elements.space, elements.first, elements.count, int(kind[row])
+                )
+            self.table["block"][name] = block[at]
+        return block
 
     def _note_blocks(
-        self, found: Occurrences, lots: "Lots", has: Any, blocks: dict[int, Block | None]
+        self,
+        found: Occurrences,
+        block: I64,
+        first: I64,
+        last: I64,
+        count: I64,
+        fresh: I64,
+        kept: I64,
     ) -> None:
-        for lot, block in blocks.items():
-            if block is None:
-                continue
-            begin = int(lots.start[lot])
-            rows = lots.order[begin : begin + int(lots.count[lot])]
-            rows = rows[has[rows]]
-            head, tail = int(rows[0]), int(rows[-1])
-            if block.count == 0:
-                block.seen = (int(found.time[head]), int(found.ordinal[head]), 0, 0)
-            block.count += len(rows)
-            block.seen = (*block.seen[:2], int(found.time[tail]), int(found.ordinal[tail]))
-            self.cells.changed.add(int(lots.number[lot]))
+        table = self.cells.blocks
+        for name, rows, at in (("first", first, fresh), ("last", last, kept)):
+            seen = np.stack([found.time[rows[at]], found.ordinal[rows[at]]], axis=1)
+            table[name][block[at]] = seen
+        table["count"][block[kept]] += count[kept]
 
     # ------------------------------------------------------------------ one by one
 
@@ -349,10 +347,13 @@ class Behaviours:
         rows: dict[str, list[Row]] = {
             "behaviour": [self._row(source, number) for number in changed],
             "histogram": list(self._histograms(source)),
-            "value": [self._value_row(source, number) for number in sorted(self.cells.changed)],
+            "value": [
+                self._value_row(source, number)
+                for number in changed
+                if self.table["block"][number] >= 0
+            ],
             "event": [(source, *row) for row in self.events.values()],
         }
-        self.cells.changed.clear()
         self.events.clear()
         return rows
 
@@ -381,12 +382,13 @@ class Behaviours:
                 yield (source, int(number[begin]), kind, pairs.tobytes())
 
     def _value_row(self, source: int, number: int) -> Row:
-        block, cells = self.cells.blocks[number], self.cells
-        at = slice(block.base, block.base + block.size)
+        cells, which = self.cells, int(self.table["block"][number])
+        base, size, element, kind, count, first, last = cells.blocks[which].tolist()
+        at = slice(base, base + size)
         blobs = (cells.minimum[at], cells.maximum[at], cells.first[at], cells.last[at])
         return (
-            source, number, block.space, block.first, block.type,
-            *(blob.astype("<i8").tobytes() for blob in blobs), block.count, *block.seen,
+            source, number, cells.spaces[which], element, kind,
+            *(blob.astype("<i8").tobytes() for blob in blobs), count, *first, *last,
         )  # fmt: skip
 
     def restore(self, rows: Iterable[tuple[Any, ...]], values: Iterable[tuple[Any, ...]]) -> None:
@@ -405,14 +407,13 @@ class Behaviours:
             stats["request_time"] = row[23]
         for _, number, space, first, kind, least, most, begin, last, count, *seen in values:
             size = len(least) // 8
-            block = self.cells.room(number, space, first, size, kind)
-            if block is not None:
-                block.count, block.seen = count, (seen[0], seen[1], seen[2], seen[3])
-                at = slice(block.base, block.base + size)
-                for name, blob in zip(
-                    ("minimum", "maximum", "first", "last"), (least, most, begin, last), strict=True
-                ):
-                    getattr(self.cells, name)[at] = np.frombuffer(blob, "<i8")
+            block = self.table["block"][number] = self.cells.room(space, first, size, kind)
+            self.cells.blocks[["count", "first", "last"]][block] = (count, seen[:2], seen[2:])
+            at = int(self.cells.blocks["base"][block])
+            for name, blob in zip(
+                ("minimum", "maximum", "first", "last"), (least, most, begin, last), strict=True
+            ):
+                getattr(self.cells, name)[at : at + size] = np.frombuffer(blob, "<i8")
 
     def dump(self) -> dict[str, Any]:
         """What the store's tables do not hold."""

@@ -1,13 +1,12 @@
 """Who talks to whom by which service: connections, the client's ports folded."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, is_group, service_text
 from otsec.aggregates.counters import Row
-from otsec.columns import I64
+from otsec.columns import I64, U64, Ints, group
 from otsec.model import ACK, SYN, TCP, UDP, Kind, Packets, place_text
 from otsec.streams.connections import COUNTS, REASONS, WITHDRAWN, Connections
 
@@ -30,28 +29,32 @@ FOLDED = np.dtype(
 Key = tuple[str, int, str, str, str, int]  # place, kind, client, server, service, client known
 
 
-def orient(
-    kind: int, protocol: int, ports: tuple[int, int], speaker: int, flags: int, group: bool, hints: tuple[bool, bool]
-) -> tuple[int, int]:
-    """Which side is the client, and why, by the first packet: (side or -1, position in REASONS).
+def orient(keys: U64, speaker: I64, flags: Ints, ports: I64) -> tuple[I64, I64]:
+    """Which side of each flow is the client, and why, by its first packet.
 
-    ``speaker``: side that sent it; ``group``: to a group address; ``hints``: whether each side's
-    port is one that a protocol listens on.
+    ``keys``: flow keys; ``speaker``: side that sent it; ``flags``: its TCP flags; ``ports``:
+    nonzero for each port that a protocol listens on. Gives side or -1, and position in REASONS.
     """
-    if protocol == TCP and kind != Kind.MAC and flags & SYN:
-        return (1 - speaker if flags & ACK else speaker), REASONS.index("syn")
-    if kind == Kind.MAC or group:
-        return speaker, REASONS.index("publisher")
-    if protocol not in (TCP, UDP):
-        return -1, 0
-    if hints[0] != hints[1]:
-        return (1 if hints[0] else 0), REASONS.index("port")
-    low, high = ports
-    if (low >= EPHEMERAL) != (high >= EPHEMERAL):
-        return (0 if low >= EPHEMERAL else 1), REASONS.index("port")
-    if (low < 1024) != (high < 1024):
-        return (1 if low < 1024 else 0), REASONS.index("port")
-    return -1, 0
+    what, low_lo, high_lo, _, low_hi, high_hi = keys.T
+    kind, protocol = what >> np.uint64(48), what >> np.uint64(32) & np.uint64(0xFFFF)
+    port = np.stack([what >> np.uint64(16), what]) & np.uint64(0xFFFF)
+    port = port.astype(np.int64)
+    from_low = speaker == 0
+    group = is_group(kind, np.where(from_low, high_hi, low_hi), np.where(from_low, high_lo, low_lo))
+    hinted, transient, low = ports[port] > 0, port >= EPHEMERAL, port < 1024
+    ported = (protocol == TCP) | (protocol == UDP)
+    told = [
+        ((protocol == TCP) & (kind != Kind.MAC) & (flags & SYN != 0), "syn",
+         np.where(flags & ACK != 0, 1 - speaker, speaker)),
+        ((kind == Kind.MAC) | group, "publisher", speaker),
+        (ported & (hinted[0] != hinted[1]), "port", hinted[0]),
+        (ported & (transient[0] != transient[1]), "port", ~transient[0]),
+        (ported & (low[0] != low[1]), "port", low[0]),
+    ]  # fmt: skip
+    tests = [test for test, _, _ in told]
+    client = np.select(tests, [side.astype(np.int64) for _, _, side in told], -1)
+    reason = np.select(tests, [np.int64(REASONS.index(name)) for _, name, _ in told], 0)
+    return client, reason
 
 
 class Conversations:
@@ -64,6 +67,7 @@ class Conversations:
         self.ports = ports
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
+        self.folded: dict[bytes, int] = {}  # cache of numbers, client's port left out
         self.table = np.zeros(1024, FOLDED)
         self.refused = 0
         self.mark = -1  # ordinal up to which live connections were written out
@@ -72,56 +76,54 @@ class Conversations:
 
     def enter(self, slots: I64, packets: Packets, rows: I64, ordinal: int) -> None:
         """New connections, each with the row of its first packet."""
-        table = self.connections.table
-        speaker = _speakers(table["key"][slots], packets, rows)
-        columns = zip(
-            slots.tolist(), table["key"][slots].tolist(), speaker.tolist(),
-            packets.flags[rows].tolist(),
-            strict=True,
-        )  # fmt: skip
-        found = [self._place(*one) for one in columns]
-        if not found:
+        if not len(slots):
             return
-        number, client, reason = (np.array(column) for column in zip(*found, strict=True))
-        table["conversation"][slots] = number
+        table, keys = self.connections.table, self.connections.table["key"][slots]
+        client, reason = orient(
+            keys, _speakers(keys, packets, rows), packets.flags[rows], self.ports
+        )
+        table["conversation"][slots] = self._numbers(keys, client)
         table["client"][slots] = client
         table["reason"][slots] = reason
         first = np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
         table["first"][slots] = first
         table["last"][slots] = first
-        kind = table["key"][slots, 0] >> np.uint64(48)
-        protocol = table["key"][slots, 0] >> np.uint64(32) & np.uint64(0xFFFF)
+        kind = keys[:, 0] >> np.uint64(48)
+        protocol = keys[:, 0] >> np.uint64(32) & np.uint64(0xFFFF)
         table["content"][slots] = (kind == Kind.MAC) | (protocol != TCP)
 
-    def _place(
-        self, _slot: int, key: list[int], speaker: int, flags: int
-    ) -> tuple[int, int, int]:
-        what, low_lo, high_lo, place, low_hi, high_hi = key
-        kind, protocol = what >> 48, what >> 32 & 0xFFFF
-        ports = what >> 16 & 0xFFFF, what & 0xFFFF
-        target = (high_hi, high_lo) if speaker == 0 else (low_hi, low_lo)
-        hints = bool(self.ports[ports[0]]), bool(self.ports[ports[1]])
-        client, reason = orient(
-            kind, protocol, ports, speaker, flags, is_group(kind, *target), hints
-        )
-        return self._number(key, client), client, reason
+    def _numbers(self, keys: U64, client: I64) -> I64:
+        """The conversation of each flow, new ones in the order given."""
+        low, high = keys[:, 0] >> np.uint64(16) & np.uint64(0xFFFF), keys[:, 0] & np.uint64(0xFFFF)
+        port = np.where(client == 0, high, np.where(client == 1, low, np.minimum(low, high)))
+        folded = keys.copy()
+        folded[:, 0] = keys[:, 0] >> np.uint64(32) << np.uint64(32) | port << np.uint64(8)
+        folded[:, 0] |= (client + 1).astype(np.uint64)
+        names = folded.view(f"V{folded.shape[1] * 8}").ravel().tolist()
+        number = np.empty(len(names), np.int64)
+        for at, name in enumerate(names):
+            known = self.folded.get(name)
+            if known is None:
+                if len(self.folded) > 2 * self.cap:
+                    self.folded.clear()
+                known = self._named(keys[at].tolist(), int(port[at]), int(client[at]))
+                self.folded[name] = known
+            number[at] = known
+        self.refused += int((number >= self.cap).sum())
+        return number
 
-    def _number(self, key: list[int], client: int) -> int:
+    def _named(self, key: list[int], port: int, client: int) -> int:
+        """The conversation by its names; a new one if there is room, else one of many."""
         what, low_lo, high_lo, place, low_hi, high_hi = key
         kind, protocol = what >> 48, what >> 32 & 0xFFFF
-        ports = what >> 16 & 0xFFFF, what & 0xFFFF
         ends = address_text(kind, low_hi, low_lo), address_text(kind, high_hi, high_lo)
-        port = ports[1 - client] if client >= 0 else min(ports)
         one, other = (ends[client], ends[1 - client]) if client >= 0 else ends
         service = service_text(kind, protocol, port)
         name: Key = place_text(place), kind, one, other, service, int(client >= 0)
         known = self.index.get(name)
         if known is not None:
             return known
-        if len(self.keys) < self.cap:
-            return self._add(name)
-        self.refused += 1
-        return self._many(name)
+        return self._add(name) if len(self.keys) < self.cap else self._many(name)
 
     def _many(self, name: Key) -> int:
         """The conversation that stands for many like this one."""
@@ -148,36 +150,41 @@ class Conversations:
     def turn(self, slots: I64) -> None:
         """The client may have become known by its protocol: move to the right conversation."""
         table = self.connections.table
-        for slot in slots.tolist():
-            key, client = table["key"][slot].tolist(), int(table["client"][slot])
-            table["conversation"][slot] = self._number(key, client)
+        number = self._numbers(table["key"][slots], table["client"][slots].astype(np.int64))
+        table["conversation"][slots] = number
 
     def untracked(
-        self, key: list[int], speaker: int, flags: int, counts: Any, seen: list[tuple[int, int]]
+        self, keys: U64, speaker: I64, flags: Ints, counts: I64, first: I64, last: I64
     ) -> None:
-        """Packets of a flow that found no room among the connections; counted as one of many."""
-        what, low_lo, high_lo, _, low_hi, high_hi = key
+        """Flows that found no room among the connections: counted as one of many.
+
+        ``counts``: shape (flows, 2, COUNTS); ``first``, ``last``: (time, ordinal) of each.
+        """
+        client, _ = orient(keys, speaker, flags, self.ports)
+        masked = keys.copy()  # the client is left out: it stands for many
+        for side, columns in enumerate(((1, 4), (2, 5))):
+            masked[client == side, columns[0]] = masked[client == side, columns[1]] = 0
+        groups = group([*masked.T, client.astype(np.uint64)], 0)
+        stand_in = np.empty(len(groups), np.int64)
+        for lot in np.argsort(groups.first).tolist():  # in the order given, which is that of time
+            at = groups.first[lot]
+            stand_in[lot] = self._stand_in(keys[at].tolist(), int(client[at]))
+        number = stand_in[groups.group_of_rows()]
+        turned = client == 1
+        counts[turned] = counts[turned, ::-1]
+        np.add.at(self.table["counts"], number, counts)
+        _stretch(self.table, number, first, last)
+        self.table["changed"][number] = True
+
+    def _stand_in(self, key: list[int], client: int) -> int:
+        what, low_lo, high_lo, place, low_hi, high_hi = key
         kind, protocol = what >> 48, what >> 32 & 0xFFFF
         ports = what >> 16 & 0xFFFF, what & 0xFFFF
-        target = (high_hi, high_lo) if speaker == 0 else (low_hi, low_lo)
-        hints = bool(self.ports[ports[0]]), bool(self.ports[ports[1]])
-        client, _ = orient(kind, protocol, ports, speaker, flags, is_group(kind, *target), hints)
-        server = (high_hi, high_lo) if client <= 0 else (low_hi, low_lo)
+        server = (low_hi, low_lo) if client == 1 else (high_hi, high_lo)
         port = ports[1 - client] if client >= 0 else min(ports)
         service = service_text(kind, protocol, port)
-        name: Key = place_text(key[3]), kind, MANY, address_text(kind, *server), service, int(client >= 0)
-        number = self.index[name] if name in self.index else self._many(name)
-        row = self.table[number]
-        row["counts"] += counts[::-1] if client == 1 else counts
-        self._seen(row, seen[0], seen[1])
-        row["changed"] = True
-
-    @staticmethod
-    def _seen(row: Any, first: tuple[int, int], last: tuple[int, int]) -> None:
-        if row["first"][1] < 0 and row["last"][1] == 0 or row["first"][1] > first[1]:
-            row["first"] = first
-        if row["last"][1] <= last[1]:
-            row["last"] = last
+        name = place_text(place), kind, MANY, address_text(kind, *server), service, int(client >= 0)
+        return self.index[name] if name in self.index else self._many(name)
 
     # -------------------------------------------------------------- folding
 
@@ -187,6 +194,8 @@ class Conversations:
         self.table["changed"][self.connections.table["conversation"][slots]] = True
 
     def _add_up(self, into: Any, slots: I64) -> None:
+        if not len(slots):
+            return
         rows = self.connections.table[slots]
         number = rows["conversation"]
         np.add.at(into["connections"], number, 1)
@@ -194,16 +203,7 @@ class Conversations:
         turned = rows["client"] == 1
         counts[turned] = counts[turned, ::-1]
         np.add.at(into["counts"], number, counts)
-        order = np.argsort(-rows["first"][:, 1], kind="stable")
-        earlier = rows["first"][order]
-        target = number[order]
-        current = into["first"][target]
-        better = (current[:, 1] < 0) | (earlier[:, 1] < current[:, 1])
-        into["first"][target[better]] = earlier[better]
-        order = np.argsort(rows["last"][:, 1], kind="stable")
-        later, target = rows["last"][order], number[order]
-        better = later[:, 1] >= into["last"][target][:, 1]
-        into["last"][target[better]] = later[better]
+        _stretch(into, number, rows["first"], rows["last"])
         claimed = np.flatnonzero(rows["protocol"] > 0)
         into["protocol"][number[claimed]] = rows["protocol"][claimed]
         withdrawn = rows["protocol"] == WITHDRAWN
@@ -217,33 +217,39 @@ class Conversations:
         live = np.flatnonzero(self.connections.table["alive"])
         total = self.table[: len(self.keys)].copy()
         self._add_up(total, live)
-        rows = self.connections.table[live]
-        changed = total["changed"]
-        changed[rows["conversation"][rows["last"][:, 1] >= self.mark]] = True
+        table, changed = self.connections.table, total["changed"]
+        changed[table["conversation"][live[table["last"][live, 1] >= self.mark]]] = True
         self.table["changed"] = False
         self.mark = ordinal
-        return [self._row(source, names, number, total[number]) for number in np.flatnonzero(changed).tolist()]
+        number = np.flatnonzero(changed)
+        return self._rows(source, names, number, total[number])
 
-    def _row(self, source: int, names: list[str], number: int, total: Any) -> Row:
-        place, kind, client, server, service, _ = self.keys[number]
-        counts = dict(zip(COUNTS, total["counts"].T.tolist(), strict=True))
-        connections = int(total["connections"])
-        unique = [p - r for p, r in zip(counts["payload"], counts["resent"], strict=True)]
-        slack = 2 * connections  # SYN and FIN are acknowledged, but are no bytes
-        lost = [
-            max(passed, acked - heard - slack, 0)
-            for passed, acked, heard in zip(counts["lost"], counts["acked"], unique, strict=True)
-        ]
-        undecoded = [max(u - d, 0) for u, d in zip(unique, counts["decoded"], strict=True)]
-        protocol = int(total["protocol"])
-        pairs = (counts["packets"], counts["bytes"], unique, lost, counts["resent"], undecoded)
-        return (
-            source, number, place, kind, client, server, service,
-            REASONS[int(total["reason"])], names[protocol], "content" if protocol else "",
-            int(total["doubtful"]), connections, *(value for pair in pairs for value in pair),
-            sum(counts["malformed"]), sum(counts["truncated"]),
-            *total["first"].tolist(), *total["last"].tolist(),
+    def _rows(self, source: int, names: list[str], number: I64, total: Any) -> list[Row]:
+        counts = {name: total["counts"][:, :, at] for at, name in enumerate(COUNTS)}
+        unique = counts["payload"] - counts["resent"]
+        slack = 2 * total["connections"][:, None]  # SYN and FIN are acknowledged, but are no bytes
+        lost = np.maximum(np.maximum(counts["lost"], counts["acked"] - unique - slack), 0)
+        undecoded = np.maximum(unique - counts["decoded"], 0)
+        numbers = np.concatenate(
+            [
+                total["doubtful"][:, None], total["connections"][:, None],
+                counts["packets"], counts["bytes"], unique, lost, counts["resent"], undecoded,
+                counts["malformed"].sum(axis=1)[:, None], counts["truncated"].sum(axis=1)[:, None],
+                total["first"], total["last"],
+            ],
+            axis=1,
         )  # fmt: skip
+        told = zip(
+            number.tolist(), total["reason"].tolist(), total["protocol"].tolist(), numbers.tolist(),
+            strict=True,
+        )  # fmt: skip
+        return [
+            (
+                source, at, *self.keys[at][:5], REASONS[reason], names[protocol],
+                "content" if protocol else "", *row,
+            )
+            for at, reason, protocol, row in told
+        ]  # fmt: skip
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from: what ended connections left behind."""
@@ -264,6 +270,19 @@ class Conversations:
         self.mark = state["mark"]
 
 
+def _stretch(into: Any, number: I64, first: I64, last: I64) -> None:
+    """Let rows begin with the earliest of ``first`` and end with the latest of ``last``."""
+    order = np.argsort(-first[:, 1], kind="stable")  # the last one written stays
+    target, seen = number[order], first[order]
+    now = into["first"][target, 1]
+    better = (now < 0) | (seen[:, 1] < now)
+    into["first"][target[better]] = seen[better]
+    order = np.argsort(last[:, 1], kind="stable")
+    target, seen = number[order], last[order]
+    better = seen[:, 1] >= into["last"][target, 1]
+    into["last"][target[better]] = seen[better]
+
+
 def _speakers(keys: Any, packets: Packets, rows: I64) -> I64:
     """Which side of each flow key sent the given packet."""
     what, low, high, _, low_hi, high_hi = keys.T
@@ -274,5 +293,3 @@ def _speakers(keys: Any, packets: Packets, rows: I64) -> I64:
     by_port = port == (what >> np.uint64(16) & np.uint64(0xFFFF))
     return np.where(tied, ~by_port, ~is_low).astype(np.int64)
 
-
-_ = Iterable

@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from otsec.aggregates.addresses import address_text
 from otsec.aggregates.counters import Row
+from otsec.columns import I64, Ints, group
 from otsec.dissect import ArpColumns
 from otsec.model import Kind, Packets, place_text
 
@@ -25,30 +28,31 @@ class Lookups:
 
         A host that asks, or that announces itself, shows that it is there as well.
         """
-        columns = zip(
-            arp.row.tolist(), arp.operation.tolist(), arp.sender_ip.tolist(),
-            arp.target_ip.tolist(),
-            strict=True,
-        )  # fmt: skip
-        for row, operation, sender, target in columns:
-            place = place_text(int(packets.place[row]))
-            seen = int(packets.time[row]), ordinal + int(packets.row[row])
-            if operation == 1 and target not in {sender, 0}:
-                self._note((place, address_text(Kind.IPV4, 0, target)), 1, 0, seen)
-            if sender:
-                key = place, address_text(Kind.IPV4, 0, sender)
-                if key in self.rows:
-                    self._note(key, 0, 1, seen)
+        asks = (arp.operation == 1) & (arp.target_ip != arp.sender_ip) & (arp.target_ip != 0)
+        self._add(arp.row[asks], arp.target_ip[asks], packets, ordinal, 0)
+        shows = arp.sender_ip != 0
+        self._add(arp.row[shows], arp.sender_ip[shows], packets, ordinal, 1)
 
-    def _note(self, key: Key, asked: int, answered: int, seen: tuple[int, int]) -> None:
+    def _add(self, row: I64, address: Ints, packets: Packets, ordinal: int, which: int) -> None:
+        if not len(row):
+            return
+        place = packets.place[row]
+        groups = group([address.astype(np.uint64), place], 0)
+        for one, count in zip(groups.first.tolist(), groups.count.tolist(), strict=True):
+            at = int(row[one])
+            key = place_text(int(place[one])), address_text(Kind.IPV4, 0, int(address[one]))
+            self._note(key, which, count, int(packets.time[at]), ordinal + int(packets.row[at]))
+
+    def _note(self, key: Key, which: int, count: int, time: int, packet: int) -> None:
         known = self.rows.get(key)
         if known is None:
             if len(self.rows) >= self.cap:
-                self.refused += 1
+                self.refused += count
                 return
-            known = self.rows[key] = [0, 0, *seen]
-        known[0] += asked
-        known[1] += answered
+            known = self.rows[key] = [0, 0, time, packet]
+        known[which] += count
+        if packet < known[3]:
+            known[2:] = time, packet
         self.changed.add(key)
 
     def take_rows(self, source: int) -> list[Row]:

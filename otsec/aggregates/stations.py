@@ -9,6 +9,7 @@ from otsec.aggregates.addresses import address_text, mac_text
 from otsec.aggregates.counters import Row
 from otsec.columns import I64, Ints, group
 from otsec.model import Kind, Packets, place_text
+from otsec.streams.flows import Flows
 
 STATION = np.dtype([("frames", "<i8"), ("first", "<i8", (2,)), ("last", "<i8", (2,)), ("new", "?")])
 
@@ -23,23 +24,42 @@ class Stations:
         self.cache: dict[bytes, int] = {}
         self.refused = 0
 
-    def add(self, packets: Packets, rows: I64, ordinal: int, seed: int) -> None:
-        """Count each packet for its sender. ``rows``: those whose addresses were read."""
-        if not len(rows):
+    def add(self, packets: Packets, flows: Flows, ordinal: int) -> None:
+        """Count each packet for its sender: a lane has one, or it is looked at more closely."""
+        order, start = flows.order, flows.lane_start
+        if len(start):
+            mac = packets.mac_source[order]
+            other = mac != np.repeat(mac[start], flows.lane_count)
+            if not other.any():
+                last = order[start + flows.lane_count - 1]
+                self._add(packets, order[start], last, flows.lane_count, ordinal)
+            else:
+                mixed = np.zeros(len(start), np.bool_)
+                mixed[np.repeat(np.arange(len(start)), flows.lane_count)[other]] = True
+                lanes = np.flatnonzero(~mixed)
+                last = order[start + flows.lane_count - 1]
+                self._add(packets, order[start][lanes], last[lanes], flows.lane_count[lanes], ordinal)
+                rows, _ = flows.rows_of_lanes(np.flatnonzero(mixed))
+                self._add(packets, rows, rows, np.ones(len(rows), np.int64), ordinal)
+        lone = np.flatnonzero((packets.kind != 0) & (packets.problem != 0))
+        self._add(packets, lone, lone, np.ones(len(lone), np.int64), ordinal)
+
+    def _add(self, packets: Packets, first: I64, last: I64, count: I64, ordinal: int) -> None:
+        """Count ``count`` packets from row ``first`` to row ``last`` for the sender of each."""
+        if not len(first):
             return
-        kind = packets.kind[rows].astype(np.uint64)
+        kind = packets.kind[first].astype(np.uint64)
         words = [
-            packets.mac_source[rows],
-            np.where(kind == Kind.MAC, 0, packets.source_lo[rows]).astype(np.uint64),
-            (kind << np.uint64(56)) ^ packets.place[rows],
+            packets.mac_source[first],
+            np.where(kind == Kind.MAC, np.uint64(0), packets.source_lo[first]),
+            np.where(kind == Kind.MAC, np.uint64(0), packets.source_hi[first]),
+            (kind << np.uint64(56)) ^ packets.place[first],
         ]
-        if packets.source_hi[rows].any():
-            words.append(packets.source_hi[rows])
-        groups = group(words, seed)
-        first = rows[groups.first]
-        number = self._numbers(packets, first)
-        last = rows[groups.order[groups.start + groups.count - 1]]
-        self._note(packets, number, groups.count, first, last, ordinal)
+        groups = group(words, 0)
+        begin = np.minimum.reduceat(first[groups.order], groups.start)
+        end = np.maximum.reduceat(last[groups.order], groups.start)
+        total = np.add.reduceat(count[groups.order], groups.start)
+        self._note(packets, self._numbers(packets, begin), total, begin, end, ordinal)
 
     def _note(
         self, packets: Packets, number: I64, count: I64, first: I64, last: I64, ordinal: int

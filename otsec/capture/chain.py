@@ -165,8 +165,9 @@ def _verify(
         position = leave[walker]
         if position < until[walker]:
             return kept, redone, position, True
+        follower = walker + 1
         while True:
-            walker = bisect_left(guess, position, walker + 1 if kept[walker] else walker)
+            walker = bisect_left(guess, position, follower)
             goal = guess[walker] if walker < len(guess) else stop
             if position >= goal:
                 break
@@ -196,10 +197,11 @@ def _guess(
             break
         window = min(window, size - at)
         segment, offset = _marked(buffer, begin + at, size, segments, left, window, limit, mark)
-        likely = rule.likely(buffer, offset, limit, mark)
-        segment, offset = segment[likely], offset[likely]
-        found[segment[::-1]] = offset[::-1]  # the first of each segment is written last
-        left = left[found[left] < 0]
+        if len(offset):
+            likely = rule.likely(buffer, offset, limit, mark)
+            segment, offset = segment[likely], offset[likely]
+            found[segment[::-1]] = offset[::-1]  # the first of each segment is written last
+            left = left[found[left] < 0]
         at += window
         window *= 2
     return found[found >= 0]
@@ -229,10 +231,7 @@ def _marked(
         begin + mark.at,
         (size, mark.align),
     )
-    if len(left) < segments - 1:
-        places = places[left]
-    else:
-        places = places[1:]
+    places = places[left] if len(left) < segments - 1 else places[1:]
     marked = (places - places.dtype.type(mark.low)) <= mark.span
     row, column = np.divmod(np.flatnonzero(marked), marked.shape[1])
     row = left[row]

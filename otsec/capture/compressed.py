@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from io import BufferedIOBase, RawIOBase
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import cast
 
 from otsec.errors import InputError, RightsError
 
@@ -331,7 +332,7 @@ def open_content(path: Path | None) -> Content:
 def _standard_input() -> Plain:
     if sys.stdin is None or sys.stdin.isatty():
         raise InputError("standard input: is a terminal; pipe a capture into it or name a file")
-    return Plain(sys.stdin.buffer, None)
+    return Plain(cast("BufferedIOBase", sys.stdin.buffer), None)
 
 
 def _file(path: Path) -> Plain:

@@ -100,7 +100,7 @@ class Reader(ABC):
         try:
             yield from self._read()
         except Corrupt as reason:
-            self._note(self._used, f"{reason} at byte {self._used:,}")
+            self._stop(self._used, f"{reason} at byte {self._used:,}")
         if self._used > self._end:
             self._end, self._digest = self._used, None
             yield Chunk((), self._end, ())
@@ -175,17 +175,21 @@ class Reader(ABC):
         content, offset = self._intake.content, self._used
         if content.damage is not None:
             self.complete = not content.truncated
-            self._note(offset, content.damage)
+            self._stop(offset, content.damage)
         elif inside:
             self.complete = False
-            self._note(offset, f"ends inside a record, which begins at byte {offset:,}")
+            self._stop(offset, f"ends inside a record, which begins at byte {offset:,}")
 
     def _note(self, offset: int, text: str) -> None:
-        """Keep the first damage in full, and where reading ended."""
+        """Tell of damage that does not end the reading; the first stands for all."""
         if self.damage is None:
             self.damage = Damage(offset, text)
-        elif offset > self.damage.offset:
-            self.damage = Damage(self.damage.offset, f"{self.damage.text}; later: {text}")
+
+    def _stop(self, offset: int, text: str) -> None:
+        """Tell of the damage that ends the reading, behind one told before."""
+        if self.damage is not None:
+            offset, text = self.damage.offset, f"{self.damage.text}; then it {text}"
+        self.damage = Damage(offset, text)
 
     def _change(self) -> None:
         self._changes += 1

@@ -53,8 +53,10 @@ class Clock:
         factor = np.uint64(10 ** abs(9 - power))
         if power > 9:
             return _shifted(ticks // factor, self.offset_s)
-        late = ticks > np.uint64(MAX_TIME) // factor
-        return _shifted(np.where(late, np.uint64(MAX_TIME), ticks * factor), self.offset_s)
+        late = ticks > MAX_TIME // int(factor)
+        time = ticks * factor
+        time[late] = MAX_TIME
+        return _shifted(time, self.offset_s)
 
 
 def _binary_ns(ticks: U64, power: int) -> U64:
@@ -75,10 +77,10 @@ def _binary_ns(ticks: U64, power: int) -> U64:
 def _shifted(time: U64, offset_s: int) -> I64:
     """Times and an offset in seconds."""
     shift = max(min(offset_s * SECOND_NS, MAX_TIME), -MAX_TIME)
-    signed = np.minimum(time, np.uint64(MAX_TIME)).astype(np.int64)
+    signed = np.minimum(time, np.uint64(MAX_TIME)).view(np.int64)
     if shift > 0:
         signed = np.minimum(signed, MAX_TIME - shift)
-    return signed + shift
+    return signed + shift if shift else signed
 
 
 class BlockRule(Rule):
@@ -93,14 +95,24 @@ class BlockRule(Rule):
         self._word = Struct(order + "I")
 
     def lengths(self, buffer: Bytes, offset: I64, limit: int) -> I64:
-        """The length told, which must be told again at the end."""
+        """The length told, which must be told again at the end. Mind its speed."""
         block = windows(buffer, self._block)[offset].view(self._block)
-        length = block["length"].astype(np.int64)
-        bad = (length < self.header) | (length > np.minimum(limit - offset, MAX_BLOCK))
-        bad |= (block["type"] == SECTION) | (length & 3 != 0)
-        length[bad] = self.header
-        again = windows(buffer, self.word)[offset + length - 4].view(self.word)
-        length[bad | (again != length)] = 0
+        length: I64 = block["length"].astype(np.int64)
+        end = offset + length
+        bad = None
+        if (
+            length.min() < self.header
+            or length.max() > MAX_BLOCK
+            or end.max() > limit
+            or np.bitwise_or.reduce(length) & 3
+            or (block["type"] == SECTION).any()
+        ):
+            bad = (length < self.header) | (length > MAX_BLOCK) | (end > limit)
+            bad |= (length & 3 != 0) | (block["type"] == SECTION)
+            end[bad] = offset[bad] + self.header
+        again = windows(buffer, self.word)[end - 4].view(self.word).astype(np.int64)
+        if bad is not None or (again != length).any():
+            length[(again != length) if bad is None else (again != length) | bad] = 0
         return length
 
     def plain(self, buffer: Bytes, start: int, stop: int, limit: int) -> tuple[list[int], int]:
@@ -129,7 +141,8 @@ class BlockRule(Rule):
         del mark
         fits = offset + self.header <= limit
         likely = np.zeros(len(offset), np.bool_)
-        likely[fits] = self.lengths(buffer, offset[fits], limit) > 0
+        if fits.any():
+            likely[fits] = self.lengths(buffer, offset[fits], limit) > 0
         return likely
 
 
@@ -291,6 +304,7 @@ class PcapngReader(Reader):
         front, fits = gather(buffer, start, stop - 4, self._front)
         word = self._blocks.word
         kind = front["type"] if fits.all() else windows(buffer, word)[start].view(word)
+        kind = kind.astype(np.uint32)
         known: I64 = np.full(len(start), len(self.interfaces) - self._first, np.int64)
         announced = kind == INTERFACE
         if announced.any():
@@ -308,7 +322,9 @@ class PcapngReader(Reader):
     def _packets(self, buffer: Bytes, blocks: "Blocks") -> "PacketRows":
         kind, size = blocks.kind, blocks.stop - blocks.start
         simple = kind == SIMPLE
-        wanted = simple | (kind == ENHANCED) | (kind == PACKET)
+        wanted = kind == ENHANCED
+        if not wanted.all():
+            wanted |= simple | (kind == PACKET)
         local = blocks.local
         offset = blocks.start + PACKET_HEADER
         captured = blocks.front["captured"].astype(np.int64)
@@ -322,12 +338,14 @@ class PcapngReader(Reader):
             good |= simple & (captured <= MAX_CAPTURED)
         good &= local < blocks.known
         self._note_bad(blocks, wanted & ~good)
-        row = np.flatnonzero(wanted & good)
-        if len(row) < len(good):
-            local, offset = local[row], offset[row]
+        good &= wanted
+        row, front = np.arange(len(good)), blocks.front
+        if not good.all():
+            row = np.flatnonzero(good)
+            local, offset, front = local[row], offset[row], front[row]
             captured, wire, simple = captured[row], wire[row], simple[row]
         number = local + self._first
-        time = self._times(blocks.front[row], number)
+        time = self._times(front, number)
         if simple.any():  # these have no time: that of the packet before
             before = np.maximum.accumulate(np.where(simple, 0, np.arange(1, len(row) + 1)))
             time = np.append(np.int64(self._time), time)[before]

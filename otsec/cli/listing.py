@@ -45,6 +45,8 @@ FOR_CONVERSATIONS = (
 )
 FOR_BEHAVIOURS = ("class", "op", "object", "device", "outcome", *FOR_CONVERSATIONS)
 
+ALIASES = {"protocol": "proto", "operation": "op", "place": "vlan"}  # the columns' names
+
 EPILOG = """\
 filters: KEY:VALUE or KEY=VALUE; !KEY:VALUE or KEY!=VALUE for all others; TEXT anywhere in a row.
 Several filters must all hold; * in a value stands for anything. Keys:
@@ -180,6 +182,7 @@ def _filter(word: str, keys: Sequence[str]) -> "Filter":
         negated = word.startswith("!")
         return Filter("text", word[negated:], negated)
     before, key, behind, value = found.groups()
+    key = ALIASES.get(key, key)
     if key not in keys and key != "text":
         hint = options.nearest(key, [*keys]) or f"; there are: {', '.join(keys)}"
         raise UsageError(f"no filter {key!a}{hint} (write text:{word} to look for it anywhere)")

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from otsec.store import histograms
 from otsec.store.arrays import numbers
 from otsec.store.database import Row, Store
+from otsec.store.faults import told
 from otsec.store.schema import NONE, TABLES, Column, Table
 
 NOTHING = "-"  # a reference to nothing; every other value has quotes, digits or brackets
@@ -25,10 +26,12 @@ def dump(store: Store) -> Iterator[str]:
     """The lines of the dump, without line ends: source by source, table by table.
 
     A line is the table, the source, and the columns as ``name=value``; text stands in quotes with
-    everything but printable ASCII escaped. Sources without packets are left out.
+    everything but printable ASCII escaped. Sources without packets are left out. Until the last
+    line is drawn the store is read in one transaction and can write nothing.
     """
     connection = store.db.conn
-    connection.execute("BEGIN")  # all lines show one moment, whoever writes meanwhile
+    with told(store.path):
+        connection.execute("BEGIN")  # all lines show one moment, whoever writes meanwhile
     try:
         sources = store.all(
             "SELECT site, point, interface, id, point_group FROM site_source "

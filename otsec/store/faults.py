@@ -1,5 +1,6 @@
 """What can go wrong with the store's file, each as one line that says what to do."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,18 +21,28 @@ _FAILING = (
 
 # Primary result codes, sqlite.org/rescode.html: the low byte of an extended code.
 _BY_CODE = {
-    5: _LOCKED,  # SQLITE_BUSY
-    6: _LOCKED,  # SQLITE_LOCKED
-    3: "you may not open the store; ask its owner for permission",  # SQLITE_PERM
-    8: _READ_ONLY,
-    10: _FAILING,  # SQLITE_IOERR
-    11: _DAMAGED,  # SQLITE_CORRUPT
-    13: _FULL,
-    14: "the store cannot be opened; check that its folder exists and that you may write there",
-    15: "another program holds the store by a lock this file system cannot share",
-    23: "you may not open the store; ask its owner for permission",  # SQLITE_AUTH
-    26: "this is not a store of otsec; name another file with --db",  # SQLITE_NOTADB
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+    sqlite3.SQLITE_PERM: "you may not open the store; ask its owner for permission",
+    sqlite3.SQLITE_READONLY: _READ_ONLY,
+    sqlite3.SQLITE_IOERR: _FAILING,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_CANTOPEN: "the store cannot be opened; check that its folder exists and that you may write there",
+    sqlite3.SQLITE_PROTOCOL: "another program holds the store by a lock this file system cannot share",
+    sqlite3.SQLITE_AUTH: "you may not open the store; ask its owner for permission",
+    sqlite3.SQLITE_NOTADB: "this is not a store of otsec; name another file with --db",
 }
+
+
+NO_ROOM_BYTES = 1 << 16  # less than SQLite needs for its -shm file and the next page
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < NO_ROOM_BYTES
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -40,9 +51,10 @@ def told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        text = _BY_CODE.get(getattr(error, "sqlite_errorcode", 1) & 0xFF)
-        if text is None:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code not in _BY_CODE:
             raise
+        text = _FULL if code == sqlite3.SQLITE_IOERR and _is_full(path) else _BY_CODE[code]
         raise StorageError(f"{path}: {text} ({error})") from error
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror or error}; name another file") from error

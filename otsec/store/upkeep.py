@@ -54,9 +54,9 @@ def _count(store: Store, sql: str) -> int:
 
 def check(store: Store) -> list[str]:
     """What is wrong with a store, one line each; nothing if it is sound."""
-    problems = list(_damages(store))
+    problems = list(_damages(store)) or list(_types(store))
     if problems:
-        return problems  # what SQLite cannot read need not be looked at further
+        return problems  # what cannot be read need not be looked at further
     return [*_modes(store), *_lost_references(store), *_numbers(store), *_cells(store)]
 
 
@@ -93,6 +93,16 @@ def _lost_references(store: Store) -> Iterator[str]:
             )
             if lost:
                 yield f"{table.name}: {lost} rows name a {column.name} that is not there"
+
+
+def _types(store: Store) -> Iterator[str]:
+    """SQLite keeps any type in any column; otsec reads only what the schema says."""
+    for table in TABLES.values():
+        wrong = " OR ".join(
+            f"typeof({column.name}) <> '{column.type.lower()}'" for column in table.columns
+        )
+        if count := _count(store, f"SELECT COUNT(*) FROM {table.name} WHERE {wrong}"):  # noqa: S608 - names of schema.py
+            yield f"{table.name}: {count} rows have cells of a wrong type"
 
 
 _BEYOND = {  # rows that tell of packets which their source did not have

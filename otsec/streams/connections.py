@@ -82,8 +82,7 @@ class Connections:
 
     def idle_limit(self, slots: I64) -> I64:
         """How many ticks each connection may be silent before it has ended."""
-        rows = self.table[slots]
-        brief = (rows["closed"] != 0) | ~rows["content"]
+        brief = (self.table["closed"][slots] != 0) | ~self.table["content"][slots]
         return np.where(brief, CLOSED_TICKS, IDLE_TICKS)
 
     def ended(self, slots: I64, tick: I64) -> Mask:

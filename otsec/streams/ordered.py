@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from otsec.columns import I64, Bytes, Ints, Mask, ranges
-from otsec.model import ACK, SYN, TCP, TICK_NS, Packets
+from otsec.model import ACK, FIN, RST, SYN, TCP, TICK_NS, Packets
 from otsec.protocols.api import Protocol, Side
 from otsec.streams.claim import TRIES, Registry, ask, units_of
 from otsec.streams.clock import Times
@@ -202,12 +202,10 @@ class Streams:
     def _mark_silent(self, view: "View", plain: Mask) -> None:
         """Flows that may have ended in between: judged exactly on the plain path."""
         flows, tick = view.flows, view.times.tick
-        rows = self.connections.table[np.maximum(view.slots, 0)]
-        begin = np.where(view.fresh, tick[flows.flow_first], rows["steady"] // TICK_NS)
-        brief = (rows["closed"] != 0) | ~rows["content"] | view.fresh
-        lane_flags = np.zeros(len(view.slots), np.uint8)
-        np.bitwise_or.at(lane_flags, flows.lane_flow, flows.lane_flags)
-        brief |= (lane_flags & 0x05) != 0
+        table, safe = self.connections.table, np.maximum(view.slots, 0)
+        begin = np.where(view.fresh, tick[flows.flow_first], table["steady"][safe] // TICK_NS)
+        brief = (table["closed"][safe] != 0) | ~table["content"][safe] | view.fresh
+        brief[flows.lane_flow[(flows.lane_flags & (FIN | RST)) != 0]] = True
         limit = np.where(brief, CLOSED_TICKS, IDLE_TICKS)
         suspects = np.flatnonzero((tick[flows.flow_last] - begin > limit) & ~plain & view.tcp_flow)
         if not len(suspects):
@@ -714,9 +712,9 @@ def _count_packet(row: Any, segment: Segment, view: View) -> None:
     counts[side, 2] += segment.size
     if segment.size:
         row["content"] = True
-    if segment.flags & 0x01:
+    if segment.flags & FIN:
         row["closed"] |= 1 << side
-    if segment.flags & 0x04:
+    if segment.flags & RST:
         row["closed"] |= RESET
     if segment.flags & ACK:
         before = int(row["ack"][side])

@@ -1,0 +1,70 @@
+# make demo    set up and run otsec on the captures in pcaps/
+# make test    set up and run the tests
+# make check   format, lint, types, architecture, generated pages
+# make docs    write the generated pages
+# make clean   remove what the above made
+
+VENV := .venv
+BIN := $(VENV)/bin
+DB := demo.db
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+
+.PHONY: demo test check docs format clean
+
+# A stamp holds the folder it was made in: scripts of a virtual environment do not survive a move.
+ifneq ($(shell cat $(VENV)/installed 2>/dev/null || echo $(CURDIR)),$(CURDIR))
+.PHONY: $(VENV)/installed $(VENV)/installed-dev
+MOVED := yes
+endif
+
+demo: $(VENV)/installed
+	@rm -f $(DB) $(DB)-wal $(DB)-shm
+	@$(BIN)/otsec analyze pcaps --db $(DB)
+
+test: $(VENV)/installed-dev
+	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+check: $(VENV)/installed-dev
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/python -m otsec.cli.reference --check docs
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+
+docs: $(VENV)/installed-dev
+	@$(BIN)/python -m otsec.cli.reference docs
+
+format: $(VENV)/installed-dev
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(DB) $(DB)-wal $(DB)-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# A virtual environment that works is kept, also one that was there before; what is in it is
+# installed again only when pyproject.toml changed.
+$(VENV)/installed: pyproject.toml
+	$(call environment)
+	@echo "installing otsec into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@echo $(CURDIR) >$@
+
+$(VENV)/installed-dev: pyproject.toml
+	$(call environment)
+	@echo "installing otsec and its development tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo $(CURDIR) | tee $@ >$(VENV)/installed
+
+define environment
+@if [ "$(MOVED)" ] || ! $(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	for python in $(PYTHON) $(CANDIDATES); do \
+		if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			exec $$python -m venv --clear $(VENV); \
+		fi; \
+	done; \
+	echo "otsec needs Python 3.11 or later with venv (Debian: apt install python3-venv);" \
+		"found neither as $(CANDIDATES)." >&2; \
+	echo "If it is elsewhere: make PYTHON=/path/to/python3" >&2; \
+	exit 1; \
+fi
+endef
