@@ -314,6 +314,12 @@ class Engine:
             self.gap_count += 1
         self.counters.add(f"gap:{kind}", 1, (end, packet), (end, packet))
 
+    def drops(self, time: int, count: int) -> None:
+        """The capturing machine says that it lost packets since it last said so."""
+        self.gap("drops", self.last_time, time, self.packets, f"{count} packets")
+        here = (time, max(self.packets - 1, 0))
+        self.counters.add("dropped_packets", count, here, here)
+
     def _note_packets(
         self,
         batch: PacketBatch,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from otsec.config import (
+    TOP,
     Caps,
     Config,
     Point,
@@ -88,10 +89,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         ("sit: a", ['1:1: otsec.yaml has no "sit"; did you mean "site"?']),
         (
             "zzz: 1",
-            [
-                '1:1: otsec.yaml has no "zzz"; known are: '
-                "site, time_zone, store, alert_budget, points, caps"
-            ],
+            [f'1:1: otsec.yaml has no "zzz"; known are: {", ".join(TOP)}'],
         ),
         ("caps:\n  conections: 1", ['2:3: caps has no "conections"; did you mean "connections"?']),
         (

@@ -141,6 +141,7 @@ class Reader(ABC):
 
     def _read(self) -> Iterator[Chunk]:
         intake = self._intake
+        intake.fill()  # opening took only a look
         while True:
             links = chain(intake.buffer, intake.begin, intake.end, self._rule())
             yield from self._divide(links.start, links.exit)
@@ -188,7 +189,7 @@ class Reader(ABC):
     def _stop(self, offset: int, text: str) -> None:
         """Tell of the damage that ends the reading, behind one told before."""
         if self.damage is not None:
-            offset, text = self.damage.offset, f"{self.damage.text}; then it {text}"
+            offset, text = self.damage.offset, f"{self.damage.text}; then: {text}"
         self.damage = Damage(offset, text)
 
     def _change(self) -> None:

@@ -319,7 +319,8 @@ def ppp(table: Table, step: Next) -> list[Next]:
     """
     rows = _skip_address(table, step.rows)
     first, rows, _ = table.read(rows, PPP_BYTE)
-    short = (first & 1) == 1  # a protocol compressed to one byte ([PPP] RFC 1661 6.5)
+    # a protocol compressed to one byte ([PPP] RFC 1661 6.5), which is never 0xff (RFC 1662 3.1)
+    short = ((first & 1) == 1) & (first != 0xFF)
     protocol = first.astype(np.uint16)
     word, long, missed = table.read(rows[~short], PPP_WORD)
     protocol[np.isin(rows, long)] = word

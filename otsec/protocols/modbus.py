@@ -92,9 +92,11 @@ DIAGNOSES: dict[int, tuple[str, OperationClass]] = {  # sub-functions of 8, [APP
     16: ("return_server_nak_count", "diagnose"),
     17: ("return_server_busy_count", "diagnose"),
     18: ("return_bus_character_overrun_count", "diagnose"),
+    19: ("return_iop_overrun_count", "diagnose"),  # 19 and 21 are of PI-MBUS-300
     20: ("clear_overrun_counter_and_flag", "diagnose"),
+    21: ("get_clear_modbus_plus_statistics", "diagnose"),
 }
-COUNTED = (2, *range(11, 19))  # sub-functions whose response is a register or a counter
+COUNTED = (2, *range(11, 20))  # sub-functions whose response is a register or a counter
 INTERFACES: dict[int, tuple[str, OperationClass]] = {  # MEI types
     CANOPEN: ("canopen_general_reference", "write"),  # reads or writes; mixed is write
     DEVICE_IDENTIFICATION: ("read_device_identification", "browse"),

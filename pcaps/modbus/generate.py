@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 import plant
-from plant import (
+from hosts import (
     CAMERA,
     ENGINEERING,
     FILTER_PLC,
@@ -27,12 +27,9 @@ from plant import (
     RADIO,
     SECOND,
     SOFT_PLC,
-    Clock,
-    Registers,
-    Script,
-    talk,
     unit,
 )
+from plant import Clock, Registers, Script, talk
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu.file_message import FileRecord
@@ -169,10 +166,6 @@ BY_HAND = (
     ("14 0e 06 0004 0001 0002 06 0003 0009 0002", "14 0c 05 06 0dfe 0020 05 06 33cd 0040"),  # 6.14
     ("14 07 06 0004 0001 0002", "14 06 05 06 0dfe 0020"),
     ("15 0d 06 0004 0007 0003 06af 04be 100d",) * 2,  # 6.15
-    (
-        "15 16 06 0004 0007 0002 06af 04be 06 0005 0001 0001 100d",
-        "15 16 06 0004 0007 0002 06af 04be 06 0005 0001 0001 100d",
-    ),
     ("0c", "0c 0a 0000 0108 0121 2000 4001"),  # 6.10, with events
     ("2b 0d 00 11 22", "2b 0d 00 33 44 55"),  # 6.20: opaque here
     ("2b 0e 01 00", "2b 0e 01 01 ff 01 01 00 06 4163 6d65 2020"),  # 6.21: more follows

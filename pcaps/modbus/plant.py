@@ -1,4 +1,4 @@
-"""The plant of the captures: a small waterworks, and real pymodbus peers that play its devices.
+"""Real pymodbus peers that play the devices of the waterworks.
 
 A client and a server talk over the loopback; what each sends is recorded with the time that the
 plant's clock shows, which a script moves by hand. So the bytes are those of real peers, and the
@@ -7,11 +7,11 @@ capture is the same each time it is made.
 
 import asyncio
 import logging
-import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
 
+from hosts import FILTER_PLC, GATEWAY, MILLISECOND, PUMP_PLC, SECOND
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu.device import ModbusDeviceIdentification
@@ -19,23 +19,11 @@ from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 from tape import START, Connection, Host, Tape
 
-HMI = Host("hmi-1", "d0:94:66:2a:10:11", "10.10.10.11")
-HISTORIAN = Host("historian", "d0:94:66:2a:10:12", "10.10.10.12")
-ENGINEERING = Host("ews-1", "8c:ec:4b:51:30:15", "10.10.10.15")
-FILTER_PLC = Host("plc-filter", "00:80:f4:0e:21:21", "10.10.10.21")
-PUMP_PLC = Host("plc-pumps", "00:80:f4:0e:21:22", "10.10.10.22")
-GATEWAY = Host("gw-serial", "00:90:e8:6b:03:30", "10.10.10.30")  # five meters and drives behind it
-RADIO = Host("radio-tank", "00:90:e8:6b:07:41", "10.10.10.41")  # RTU frames, unchanged
-SOFT_PLC = Host("soft-plc", "00:30:de:40:60:60", "10.10.10.60")  # its Modbus server is on 5020
-CAMERA = Host("camera-intake", "00:40:8c:77:70:70", "10.10.10.70")  # its web page is on 502
-LAPTOP = Host("unknown laptop", "3c:52:82:9f:a1:99", "10.10.10.199")
-
 IDENTITY = {
     FILTER_PLC: ("Schneider Electric", "BMX P34 2020", "v3.20", "plc-filter"),
     PUMP_PLC: ("Schneider Electric", "TM221CE24R", "v1.6.2.0", "plc-pumps"),
     GATEWAY: ("Moxa", "MGate MB3170", "4.1", "gw-serial"),
 }
-MILLISECOND, SECOND = 1_000, 1_000_000
 HOLDING, INPUTS = 3, 4  # the functions that read them
 
 
@@ -197,9 +185,3 @@ def talk(
     client, server = hosts
     said = record(server, devices, script, clock, framer)
     play(Connection(tape, client, server, port, server_port), said)
-
-
-def unit(transaction: int, unit_id: int, pdu: str) -> bytes:
-    """One unit by hand: MBAP header ([TCP] 3.1.3) and the function and data given in hex."""
-    body = bytes.fromhex(pdu)
-    return struct.pack(">HHHB", transaction, 0, len(body) + 1, unit_id) + body

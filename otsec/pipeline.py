@@ -1,0 +1,287 @@
+"""The order of the parts: captures in, checkpoints out, each packet exactly once."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import randbits
+from typing import Any
+
+from otsec.capture import (
+    Chunk,
+    Reader,
+    Source,
+    find_captures,
+    head_hash,
+    open_capture,
+    plan,
+    tail_hash,
+    times,
+)
+from otsec.config import Config
+from otsec.engine import RESTORED, Columnar, Engine, Settings, columnar
+from otsec.errors import InputError, OtsecError, UsageError
+from otsec.model import BATCH_PACKETS, PacketBatch
+from otsec.protocols import PROTOCOLS
+from otsec.state import pack, unpack
+from otsec.store import Capture, CaptureProgress, Store
+from otsec.streams.claim import Registry
+
+STDIN = Path("-")
+CHECKPOINT_S = 10.0  # at most so much work is done again after a crash
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run; none of it may change what is found."""
+
+    workers: int = 1
+    batch_packets: int = BATCH_PACKETS
+    checkpoint_s: float = CHECKPOINT_S
+    settings: Settings = field(default_factory=lambda: Settings(seed=randbits(63)))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one capture in this run."""
+
+    path: Path
+    point: str
+    packets: int  # read in this run
+    known: bool  # nothing of it was new
+    complete: bool
+    problem: str  # one line, "" where there is none
+
+
+Progress = Callable[[int, int, str], None]  # bytes of all files, packets, what is being read
+
+
+class Run:
+    """Reads captures into a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        options: Options,
+        progress: Progress,
+        stop: Callable[[], bool],
+    ) -> None:
+        self.store, self.config, self.options = store, config, options
+        self.progress, self.stop = progress, stop
+        self.registry = Registry(PROTOCOLS)
+        self.engines: dict[str, tuple[int, Engine]] = {}  # of the point, by interface
+        self.done_bytes = self.packets = 0
+
+    # ------------------------------------------------------------------ sources
+
+    def read(self, sources: list[Source], *, named: bool) -> Iterator[Outcome]:
+        """Read the captures of all sources; ``named``: a person gave the point's name."""
+        for source in sources:
+            self.engines = {}
+            point = source.point
+            for path in source.captures:
+                if self.stop():
+                    return
+                try:
+                    if not named:
+                        point = self._free_point(source.point, point, path)
+                    yield self._capture(point, path)
+                except OtsecError as problem:
+                    if len(sources) == len(source.captures) == 1 or not isinstance(
+                        problem, InputError
+                    ):
+                        raise
+                    yield Outcome(path, point, 0, known=False, complete=False, problem=str(problem))
+
+    def _free_point(self, wanted: str, now: str, path: Path) -> str:
+        """The point of a capture by its file's name: its own, a rotation it goes on, or a new one."""
+        if path == STDIN:
+            return wanted
+        if now != wanted and self.engines:
+            return now
+        names = [wanted, f"{path.absolute().parent.name}/{wanted}"]
+        names += [f"{wanted}#{number}" for number in range(2, 10_000)]
+        for name in names:
+            known = self.store.point_captures(self.config.site, name)
+            if not known or self._known(known, path) is not None:
+                return name
+            if Path(known[-1].path).parent == path.absolute().parent and self._goes_on(name, path):
+                return name
+        raise UsageError(f"{path}: thousands of captures have this name; name its point by --point")
+
+    def _goes_on(self, point: str, path: Path) -> bool:
+        """Whether the capture begins where the point's captures have ended."""
+        first, _ = times(path)
+        source = self.store.source(self.config.site, point, self._group(point), "")
+        clock = self.store.rows("clock", source)
+        return first is None or not clock or first >= int(clock[0][3])
+
+    def _group(self, point: str) -> str:
+        return self.config.point(point).group
+
+    def _known(self, captures: list[Capture], path: Path) -> Capture | None:
+        """The capture in the store whose content begins as this file does."""
+        hashes: dict[int, tuple[int, str]] = {}
+        for capture in sorted(captures, key=lambda one: -one.head_length):
+            size = capture.head_length
+            if not capture.head_hash:
+                continue
+            if size not in hashes:
+                hashes[size] = head_hash(path, size)
+            if hashes[size] == (size, capture.head_hash):
+                return capture
+        return None
+
+    # ------------------------------------------------------------------ one capture
+
+    def _capture(self, point: str, path: Path) -> Outcome:
+        source = self._engine(point, "")[0]
+        known = None
+        if path != STDIN:
+            known = self._known(self.store.point_captures(self.config.site, point), path)
+        if known is not None and tail_hash(path, known.position) != known.tail_hash and known.position:
+            raise InputError(
+                f"{path}: its content before byte {known.position:,} has changed since it was "
+                "read; analyse it under another --point, or into another store"
+            )
+        reader = self._open(path, known)
+        try:
+            if known is not None and known.complete and reader.size == known.position:
+                return Outcome(path, point, 0, known=True, complete=True, problem=known.damage)
+            if known is None:
+                self._must_not_overlap(point, path)
+                length, digest = (0, "") if path == STDIN else head_hash(path)
+                number = self.store.add_capture(source, _stored(path), length, digest)
+                read = 0
+            else:
+                number, read = known.id, known.packets
+                self.store.move_capture(number, _stored(path))
+            return self._read(point, path, reader, number, read)
+        finally:
+            self.done_bytes += reader.consumed
+            reader.close()
+
+    def _open(self, path: Path, known: Capture | None) -> Reader:
+        state = known.reader_state if known is not None and known.position else None
+        return open_capture(
+            None if path == STDIN else path,
+            batch_packets=self.options.batch_packets,
+            state=state,
+        )
+
+    def _must_not_overlap(self, point: str, path: Path) -> None:
+        if path == STDIN:
+            return
+        engine = self._engine(point, "")[1]
+        first, _ = times(path)
+        if engine.packets and first is not None and first < engine.last_time - OVERLAP_NS:
+            raise InputError(
+                f"{path}: begins before what capture point {point!r} has already seen ends; "
+                "give captures of one point in order of time, or name another --point"
+            )
+
+    def _read(self, point: str, path: Path, reader: Reader, number: int, before: int) -> Outcome:
+        packets, due, stopped = 0, time.monotonic() + self.options.checkpoint_s, False
+        touched: set[str] = set()
+        for chunk, last, batch, prepared in self._batches(reader):
+            if batch is not None and prepared is not None:
+                name = interface_name(reader, batch.interface)
+                touched.add(name)
+                self._engine(point, name)[1].apply(batch, prepared)
+                packets += len(batch)
+                self.packets += len(batch)
+            if not last:
+                continue
+            for drop in chunk.drops:
+                name = interface_name(reader, drop.interface)
+                touched.add(name)
+                self._engine(point, name)[1].drops(drop.time, drop.count)
+            self.progress(self.done_bytes + reader.consumed, self.packets, path.name)
+            stopped = self.stop()
+            if stopped or (self.options.workers == 1 and time.monotonic() >= due):
+                self._checkpoint(reader, number, before + packets, touched, complete=False)
+                due = time.monotonic() + self.options.checkpoint_s
+            if stopped:
+                break
+        damage = "" if reader.damage is None else reader.damage.text
+        complete = reader.complete and not stopped
+        self._checkpoint(reader, number, before + packets, touched, complete=complete, damage=damage)
+        problem = f"{path}: {damage}" if damage else ""
+        return Outcome(path, point, packets, known=False, complete=complete, problem=problem)
+
+    def _batches(
+        self, reader: Reader
+    ) -> Iterator[tuple[Chunk, bool, PacketBatch | None, Columnar | None]]:
+        """Each batch prepared, with its chunk and whether it is the last of it."""
+        settings = self.options.settings
+        for chunk in reader.chunks():
+            if not chunk.batches:
+                yield chunk, True, None, None
+            for place, batch in enumerate(chunk.batches, 1):
+                prepared = columnar(batch, self.registry, settings)
+                yield chunk, place == len(chunk.batches), batch, prepared
+
+    # ------------------------------------------------------------------ store
+
+    def _engine(self, point: str, interface: str) -> tuple[int, Engine]:
+        known = self.engines.get(interface)
+        if known is not None:
+            return known
+        source = self.store.source(self.config.site, point, self._group(point), interface)
+        engine = Engine(self.registry, self.config.caps, self.options.settings)
+        state = self.store.state(source)
+        if state:
+            engine.load(
+                {name: unpack(data) for name, data in state.items()},
+                {table: self.store.rows(table, source) for table in RESTORED},
+            )
+        self.engines[interface] = source, engine
+        return source, engine
+
+    def _checkpoint(
+        self,
+        reader: Reader,
+        number: int,
+        packets: int,
+        touched: set[str],
+        *,
+        complete: bool,
+        damage: str = "",
+    ) -> None:
+        rows: dict[str, list[Any]] = {}
+        state: dict[tuple[int, str], bytes] = {}
+        for name in sorted(touched):
+            source, engine = self.engines[name]
+            for table, part in engine.take_rows(source).items():
+                rows.setdefault(table, []).extend(part)
+            for module, data in engine.dump().items():
+                state[source, module] = pack(data)
+        position = reader.state()
+        progress = CaptureProgress(
+            number, reader.fingerprint(), int(position["offset"]), packets, complete, damage, position
+        )
+        self.store.checkpoint(rows, [progress], state)
+
+
+OVERLAP_NS = 1_000_000  # several receive queues write packets out of order by as much
+
+
+def _stored(path: Path) -> str:
+    return "-" if path == STDIN else str(path.absolute())
+
+
+def interface_name(reader: Reader, number: int) -> str:
+    """What tells the interfaces of a capture apart; the first needs no name."""
+    if number == 0:
+        return ""
+    return f"{number}:{reader.interfaces[number].name}"
+
+
+def plan_sources(paths: list[Path], point: str | None) -> list[Source]:
+    """The sources of what a command line names: files, folders, ``-``."""
+    if STDIN in paths:
+        if len(paths) > 1:
+            raise UsageError("-: standard input is a source of its own; give it alone")
+        return [Source(point or "stdin", (STDIN,))]
+    return plan(find_captures(paths), point)

@@ -1,0 +1,47 @@
+"""State as plain data in bytes: JSON, with arrays of numbers beside it."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+ARRAY = "$array"  # marks the place of an array; no name of a field begins so
+HEAD = 8  # bytes of the length of the JSON text in front
+
+
+def pack(state: dict[str, Any]) -> bytes:
+    """State (dicts, lists, numbers, text, arrays of numbers) as bytes."""
+    arrays: list[bytes] = []
+    text = json.dumps(_out(state, arrays)).encode()
+    return b"".join([len(text).to_bytes(HEAD, "little"), text, *arrays])
+
+
+def unpack(data: bytes) -> dict[str, Any]:
+    """The state that `pack` was given."""
+    size = int.from_bytes(data[:HEAD], "little")
+    state: dict[str, Any] = _in(json.loads(data[HEAD : HEAD + size]), data, HEAD + size)
+    return state
+
+
+def _out(value: Any, arrays: list[bytes]) -> Any:
+    if isinstance(value, np.ndarray):
+        at = sum(map(len, arrays))
+        arrays.append(value.tobytes())
+        return {ARRAY: [at, value.dtype.str, list(value.shape)]}
+    if isinstance(value, dict):
+        return {name: _out(part, arrays) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_out(part, arrays) for part in value]
+    return value
+
+
+def _in(value: Any, data: bytes, base: int) -> Any:
+    if isinstance(value, list):
+        return [_in(part, data, base) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if ARRAY not in value:
+        return {name: _in(part, data, base) for name, part in value.items()}
+    at, dtype, shape = value[ARRAY]
+    count = int(np.prod(shape))
+    return np.frombuffer(data, dtype, count, base + at).reshape(shape).copy()

@@ -1,0 +1,141 @@
+"""The columnar half in other processes, results in the order of the batches.
+
+A batch and its columns travel in shared memory, a slot each, and are not copied again; only the
+few bytes that describe them go through a pipe.
+"""
+
+import multiprocessing
+import pickle
+from collections import deque
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any
+
+import numpy as np
+
+from otsec.engine import Columnar, Settings, columnar
+from otsec.model import PacketBatch
+from otsec.protocols import PROTOCOLS
+from otsec.streams.claim import Registry
+
+SLOT = 40 << 20  # bytes: a full read buffer (16 MiB) and the columns of its packets
+ALIGN = 64
+
+
+def _write(thing: object, slot: SharedMemory) -> bytes | None:
+    """Pickle with all arrays in the slot; None if they do not fit."""
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
+    spans, at = [], 0
+    for buffer in buffers:
+        raw = buffer.raw()
+        if at + raw.nbytes > SLOT:
+            return None
+        slot.buf[at : at + raw.nbytes] = raw
+        spans.append((at, raw.nbytes))
+        at += -(-raw.nbytes // ALIGN) * ALIGN
+    return pickle.dumps((head, spans))
+
+
+def _read(message: bytes, slot: SharedMemory) -> Any:
+    """What `_write` was given, its arrays lying in the slot. Own processes only."""
+    head, spans = pickle.loads(message)  # noqa: S301 - written by a process of ours
+    return pickle.loads(head, buffers=[slot.buf[at : at + size] for at, size in spans])  # noqa: S301
+
+
+def _serve(pipe: Connection, names: list[str], settings: Settings) -> None:
+    registry = Registry(PROTOCOLS)
+    inbox, outbox = ([SharedMemory(name) for name in names[k::2]] for k in (0, 1))
+    while True:
+        try:
+            number, message = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            break
+        batch = _read(message, inbox[number])
+        result = columnar(batch, registry, settings)
+        answer = _write(result, outbox[number])
+        pipe.send((number, answer if answer is not None else pickle.dumps(result)))
+        del batch, result
+
+
+class Workers:
+    """A pool of processes for `columnar`; as a context manager it ends them."""
+
+    def __init__(self, count: int, settings: Settings) -> None:
+        context = multiprocessing.get_context()
+        self.members: list[tuple[Any, Connection, list[SharedMemory]]] = []
+        for _ in range(count):
+            slots = [SharedMemory(create=True, size=SLOT) for _ in range(4)]
+            here, there = context.Pipe()
+            names = [slot.name for slot in slots]
+            process = context.Process(target=_serve, args=(there, names, settings), daemon=True)
+            process.start()
+            there.close()
+            self.members.append((process, here, slots))
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process, pipe, slots in self.members:
+            pipe.close()
+            process.join(1)
+            process.terminate()
+            for slot in slots:
+                _close(slot)
+
+    def map(
+        self, batches: Iterator[tuple[Any, PacketBatch]]
+    ) -> Iterator[tuple[Any, PacketBatch, Columnar]]:
+        """Each batch with its label and its columns, in order; valid until the next is drawn."""
+        waiting: deque[tuple[Any, int, int, PacketBatch]] = deque()
+        room = 2 * len(self.members)
+        turn = 0
+        for label, batch in batches:
+            member, number = turn % len(self.members), turn // len(self.members) % 2
+            turn += 1
+            _, pipe, slots = self.members[member]
+            message = _write(_cropped(batch), slots[2 * number])
+            if message is None:
+                raise MemoryError("a batch is larger than any buffer of a reader")
+            pipe.send((number, message))
+            waiting.append((label, member, number, _read(message, slots[2 * number])))
+            if len(waiting) == room:
+                yield self._take(waiting)
+        while waiting:
+            yield self._take(waiting)
+
+    def _take(
+        self, waiting: deque[tuple[Any, int, int, PacketBatch]]
+    ) -> tuple[Any, PacketBatch, Columnar]:
+        label, member, number, batch = waiting.popleft()
+        _, pipe, slots = self.members[member]
+        _, answer = pipe.recv()
+        return label, batch, _read(answer, slots[2 * number + 1])
+
+
+def _close(slot: SharedMemory) -> None:
+    slot.unlink()
+    try:
+        slot.close()
+    except BufferError:  # an array still looks at it; the memory goes with the process
+        slot._mmap = None  # type: ignore[attr-defined]  # noqa: SLF001 - or its __del__ complains
+    
+
+def _cropped(batch: PacketBatch) -> PacketBatch:
+    """The batch over only the part of the buffer that it uses."""
+    begin = int(batch.offset.min())
+    end = int((batch.offset + batch.captured).max())
+    return PacketBatch(
+        batch.interface,
+        batch.link,
+        batch.buffer[begin:end],
+        batch.offset - begin,
+        batch.captured,
+        batch.wire,
+        batch.time,
+    )
+
+
+_ = np

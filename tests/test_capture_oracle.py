@@ -1,0 +1,94 @@
+"""Real captures, against tshark and capinfos."""
+
+import gzip
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from capture_bytes import packets_of
+
+from otsec.capture import find_captures, open_capture, plan
+
+needs_tshark = pytest.mark.skipif(
+    not (shutil.which("tshark") and shutil.which("capinfos")), reason="needs tshark"
+)
+
+
+def read(path: Path, **options) -> list:
+    """All packets of a file, in the order of each interface."""
+    reader = open_capture(path, **options)
+    packets = [packet for chunk in reader.chunks() for packet in packets_of(chunk)]
+    reader.close()
+    return sorted(packets, key=lambda packet: packet[0])
+
+
+@needs_tshark
+def test_counts_bytes_and_times(captures):
+    """Packets, bytes on the wire, first and last time of every file are those of capinfos."""
+    paths = find_captures([captures])
+    report = subprocess.run(
+        ["capinfos", "-Tm", "-S", "-c", "-d", "-a", "-e", *map(str, paths)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    rows = [line.split(",") for line in report.stdout.splitlines()[1:]]
+    told = {row[0].strip('"'): row[1:] for row in rows}
+
+    assert len(paths) == len(told) > 200
+    for path in paths:
+        packets = read(path)
+        times = [time for _, time, _, _ in packets]
+        count, size, first, last = (told[str(path)] + ["n/a"] * 4)[:4]
+        assert len(packets) == int(count), path
+        assert sum(wire for _, _, wire, _ in packets) == int(size), path
+        assert _seconds(min(times)) == first, path
+        assert _seconds(max(times)) == last, path
+
+
+def _seconds(time: int) -> str:
+    return f"{time // 10**9}.{time % 10**9:09d}"
+
+
+@needs_tshark
+def test_each_packet(captures):
+    """Time and lengths of each packet of some files are those of tshark."""
+    for path in [path for path in find_captures([captures]) if path.stat().st_size < 40_000][::9]:
+        fields = ("frame.time_epoch", "frame.len", "frame.cap_len", "frame.interface_id")
+        report = subprocess.run(
+            ["tshark", "-n", "-r", str(path), "-T", "fields"]
+            + [part for field in fields for part in ("-e", field)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        rows = [line.split("\t") for line in report.stdout.splitlines()]
+        rows.sort(key=lambda row: int(row[3] or 0))
+
+        assert [
+            [_seconds(time), str(wire), str(len(data))] for _, time, wire, data in read(path)
+        ] == [row[:3] for row in rows], path
+
+
+def test_packed_and_in_small_batches(captures, tmp_path):
+    """gzip and batches of 7 packets give the same packets."""
+    for path in find_captures([captures])[::12]:
+        if path.stat().st_size > 300_000:
+            continue
+        packed = tmp_path / "x"
+        packed.write_bytes(gzip.compress(path.read_bytes(), 1))
+
+        whole = read(path)
+        assert read(path, batch_packets=7) == whole
+        assert read(packed) == whole
+
+
+def test_plan_of_all(captures):
+    """Every capture is in exactly one source, and every source has a name of its own."""
+    paths = find_captures([captures])
+
+    sources = plan(paths, None)
+
+    assert sorted(path for source in sources for path in source.captures) == paths
+    assert len({source.point for source in sources}) == len(sources)
