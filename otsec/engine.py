@@ -118,7 +118,9 @@ class Engine:
             )
             for protocol in registry.protocols
         ]
-        self._now: Packets | None = None
+        self._now: Packets | None = None  # the batch at hand, for connections that begin in it
+        self._ordinal = 0
+        self._steady = np.empty(0, np.int64)
 
     # ------------------------------------------------------------------ one batch
 
@@ -172,7 +174,7 @@ class Engine:
         times: Times,
         ordinal: int,
     ) -> None:
-        self._now, self._ordinal = packets, ordinal
+        self._now, self._ordinal, self._steady = packets, ordinal, times.steady
         keys = _key_bytes(flows)
         slots = self.connections.find(keys)
         room = self.connections.cap - len(self.connections)
@@ -232,6 +234,7 @@ class Engine:
     def _enter(self, slots: I64, rows: I64) -> None:
         if self._now is not None:
             self.conversations.enter(slots, self._now, rows, self._ordinal)
+            self.connections.table["steady"][slots] = self._steady[self._now.row[rows]]
 
     def _leave(self, slots: I64) -> None:
         self.conversations.fold(slots)

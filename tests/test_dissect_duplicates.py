@@ -9,9 +9,8 @@ from dissect_frames import FRAMES, batch_of, cut_batch, frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otsec.dissect import DuplicateTail, duplicates
-from otsec.dissect import duplicates as public
-from otsec.dissect.duplicates import WINDOW_FRAMES, WINDOW_NS
+from otsec.dissect import DuplicateTail, duplicates, mirror
+from otsec.dissect.mirror import WINDOW_FRAMES, WINDOW_NS
 from otsec.model import PacketBatch
 
 MS = 1_000_000
@@ -46,7 +45,7 @@ def in_batches(batch: PacketBatch, sizes: list[int], bits: int = 64) -> list[boo
     for size in [*sizes, len(batch)]:
         part = cut_batch(batch, first, first + size)
         first += size
-        repeats = public(part, 1, bits)
+        repeats = duplicates(part, 1, bits)
         repeats[tail.check(part)] = True
         tail.remember(part)
         found += repeats.tolist()
@@ -112,9 +111,7 @@ def test_every_frame_twice() -> None:
 
 def test_window_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     """The identical frame must be among the last so many, within batches and across them."""
-    from otsec.dissect import duplicates as _  # noqa: F401 - the module is patched by its name
-
-    monkeypatch.setattr("otsec.dissect.duplicates.WINDOW_FRAMES", 3)
+    monkeypatch.setattr(mirror, "WINDOW_FRAMES", 3)
     batch = batch_of([A, b"1", b"2", A, b"3", b"4", b"5", A])
     expected = [False, False, False, True, False, False, False, False]
     assert duplicates(batch, 1).tolist() == expected
@@ -128,8 +125,10 @@ def test_tail_is_small() -> None:
     tail = DuplicateTail()
     tail.remember(batch_of([b"1", b"2", b"3"], times=[0, MS, 3 * MS]))
     assert [known.time for known in tail.frames] == [MS, 3 * MS]
-    tail.remember(batch_of([A] * (WINDOW_FRAMES + 5), times=[3 * MS] * (WINDOW_FRAMES + 5)))
+    many = [b"%d" % number for number in range(WINDOW_FRAMES + 5)]
+    tail.remember(batch_of(many, times=[3 * MS] * len(many)))
     assert len(tail.frames) == WINDOW_FRAMES
+    assert tail.frames[0].number == 3 + 5
 
 
 def test_empty_batches() -> None:
@@ -148,7 +147,7 @@ def test_empty_batches() -> None:
     st.sampled_from([64, 8, 2]),
     st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_split(seed: int, count: int, bits: int, forward: bool) -> None:  # noqa: FBT001
     """In one batch or in any batches, with collisions or without: as if compared one by one."""
     chance = random.Random(seed)

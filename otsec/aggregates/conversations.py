@@ -6,6 +6,7 @@ import numpy as np
 
 from otsec.aggregates.addresses import address_text, is_group, service_text
 from otsec.aggregates.counters import Row
+from otsec.aggregates.span import NOT_SEEN, stretch
 from otsec.columns import I64, U64, Ints, group
 from otsec.model import ACK, SYN, TCP, UDP, Kind, Packets, place_text
 from otsec.streams.connections import COUNTS, REASONS, WITHDRAWN, Connections
@@ -144,7 +145,7 @@ class Conversations:
         self.keys.append(name)
         if number == len(self.table):
             self.table = np.concatenate([self.table, np.zeros(number, FOLDED)])
-        self.table["first"][number] = -1
+        self.table["first"][number] = NOT_SEEN
         return number
 
     def turn(self, slots: I64) -> None:
@@ -173,7 +174,7 @@ class Conversations:
         turned = client == 1
         counts[turned] = counts[turned, ::-1]
         np.add.at(self.table["counts"], number, counts)
-        _stretch(self.table, number, first, last)
+        stretch(self.table, number, first, last)
         self.table["changed"][number] = True
 
     def _stand_in(self, key: list[int], client: int) -> int:
@@ -203,7 +204,7 @@ class Conversations:
         turned = rows["client"] == 1
         counts[turned] = counts[turned, ::-1]
         np.add.at(into["counts"], number, counts)
-        _stretch(into, number, rows["first"], rows["last"])
+        stretch(into, number, rows["first"], rows["last"])
         claimed = np.flatnonzero(rows["protocol"] > 0)
         into["protocol"][number[claimed]] = rows["protocol"][claimed]
         withdrawn = rows["protocol"] == WITHDRAWN
@@ -268,19 +269,6 @@ class Conversations:
         self.table = np.zeros(max(1024, len(folded)), FOLDED)
         self.table[: len(folded)] = folded
         self.mark = state["mark"]
-
-
-def _stretch(into: Any, number: I64, first: I64, last: I64) -> None:
-    """Let rows begin with the earliest of ``first`` and end with the latest of ``last``."""
-    order = np.argsort(-first[:, 1], kind="stable")  # the last one written stays
-    target, seen = number[order], first[order]
-    now = into["first"][target, 1]
-    better = (now < 0) | (seen[:, 1] < now)
-    into["first"][target[better]] = seen[better]
-    order = np.argsort(last[:, 1], kind="stable")
-    target, seen = number[order], last[order]
-    better = seen[:, 1] >= into["last"][target, 1]
-    into["last"][target[better]] = seen[better]
 
 
 def _speakers(keys: Any, packets: Packets, rows: I64) -> I64:

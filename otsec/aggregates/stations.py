@@ -7,6 +7,7 @@ import numpy as np
 
 from otsec.aggregates.addresses import address_text, mac_text
 from otsec.aggregates.counters import Row
+from otsec.aggregates.span import NOT_SEEN, stretch
 from otsec.columns import I64, Ints, group
 from otsec.model import Kind, Packets, place_text
 from otsec.streams.flows import Flows
@@ -67,11 +68,12 @@ class Stations:
         keep = np.flatnonzero(number >= 0)
         number, first, last = number[keep], first[keep], last[keep]
         table = self.table
-        fresh = number[table["frames"][number] == 0]
-        at = first[table["frames"][number] == 0]
-        table["first"][fresh] = np.stack([packets.time[at], ordinal + packets.row[at]], axis=1)
         np.add.at(table["frames"], number, count[keep])
-        table["last"][number] = np.stack([packets.time[last], ordinal + packets.row[last]], axis=1)
+        ends = (
+            np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
+            for rows in (first, last)
+        )
+        stretch(table, number, *ends)
         table["new"][number] = True
 
     def _numbers(self, packets: Packets, rows: I64) -> I64:
@@ -104,6 +106,7 @@ class Stations:
             known = self.index[name] = len(self.index)
             if known == len(self.table):
                 self.table = np.concatenate([self.table, np.zeros(known, STATION)])
+            self.table["first"][known] = NOT_SEEN
         return known
 
     def take_rows(self, source: int) -> list[Row]:

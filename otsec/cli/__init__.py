@@ -10,7 +10,8 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
 
 from otsec import __version__
 from otsec.cli.options import common, common_again, unknown_choice, unknown_option
@@ -106,7 +107,7 @@ def parse(argv: Sequence[str]) -> Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code and prints no traceback unless asked to."""
     words = sys.argv[1:] if argv is None else list(argv)
-    _escape_what_cannot_be_printed()
+    _usable_streams()
     debug = "--debug" in words
     try:
         code = _run(words)
@@ -114,7 +115,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the one place that catches
-        code = Exit.FINE if _reader_gone() else _told(error, words, debug=debug)
+        gone = isinstance(error, OSError) and _reader_gone()
+        code = Exit.FINE if gone else _told(error, words, debug=debug)
     return _flushed(code)
 
 
@@ -157,26 +159,38 @@ def _as_known(error: Exception) -> OtsecError | None:
     return None
 
 
-def _escape_what_cannot_be_printed() -> None:
-    """Letters that the terminal's encoding lacks are shown as escapes instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+def _usable_streams() -> None:
+    """Streams that are closed lead nowhere; letters that an encoding lacks are shown as escapes."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started us, as services and `2>&-` do
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
+        elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _reader_gone() -> bool:
     """Whether who read our output has closed it, as `head` does."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            _to_nowhere(stream)
-            return True
-        except OSError as error:
-            if sys.platform == "win32" and error.errno == errno.EINVAL:  # its broken pipe
-                _to_nowhere(stream)
-                return True
-    return False
+    gone = [stream for stream in (sys.stdout, sys.stderr) if _closed_by_reader(stream)]
+    for stream in gone:
+        _to_nowhere(stream)
+    return bool(gone)
+
+
+def _closed_by_reader(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+        import select
+
+        poll = select.poll()  # with nothing left to flush only the system knows
+        poll.register(stream.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+    except BrokenPipeError:
+        return True
+    except OSError as error:
+        return sys.platform == "win32" and error.errno == errno.EINVAL  # its broken pipe
+    except (AttributeError, ValueError):  # no poll on Windows; no real file in tests
+        return False
 
 
 def _flushed(code: int) -> int:
@@ -189,7 +203,7 @@ def _flushed(code: int) -> int:
     return int(code)
 
 
-def _to_nowhere(stream: Any) -> None:
+def _to_nowhere(stream: TextIO) -> None:
     """Let what could not be written vanish."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,10 +1,10 @@
 """From captured frames to packets: link, network and transport layers, in columns."""
 
-from otsec.dissect.arp import ArpColumns, arp
-from otsec.dissect.duplicates import DuplicateTail, duplicates
 from otsec.dissect.fragments import Fragments
 from otsec.dissect.layers import dissect, dissect_datagrams
 from otsec.dissect.link import LINKS
+from otsec.dissect.mirror import DuplicateTail, duplicates
+from otsec.dissect.resolution import ArpColumns, arp
 
 __all__ = [
     "LINKS",

@@ -164,7 +164,7 @@ def _tcp_order(
     has = np.flatnonzero((length > 0) & tcp[lane])
     if len(has):
         _segments_in_order(found, table.seq[order[has]], length[has], flags[has], lane[has])
-    acks = np.flatnonzero((flags & ACK) & tcp[lane])
+    acks = np.flatnonzero(((flags & ACK) != 0) & tcp[lane])
     if len(acks):
         owner = lane[acks]
         value = table.ack[order[acks]]

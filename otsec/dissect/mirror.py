@@ -213,9 +213,8 @@ class DuplicateTail:
         head = self._head(batch)
         known = {frame.digest: frame for frame in self.frames}  # the last of identical ones
         latest = np.maximum.accumulate(head.time)
-        marks = np.array([frame.mark for frame in self.frames], np.uint64)
         found = []
-        for row in np.flatnonzero(np.isin(fingerprint(head, 0), marks)).tolist():
+        for row in _with_mark(head, np.array([frame.mark for frame in self.frames], np.uint64)):
             frame = known.pop(_digest(head, row), None)
             if frame is None:
                 continue
@@ -224,35 +223,39 @@ class DuplicateTail:
             ahead = row > 0 and latest[row - 1] > until
             if near and not ahead and self.number + row - frame.number <= WINDOW_FRAMES:
                 found.append(row)
+        self.frames = list(known.values())  # only the last identical frame before counts
         return np.array(found, np.int64)
 
     def _head(self, batch: PacketBatch) -> PacketBatch:
         """The rows that can still repeat a kept frame: until a later one ends all windows."""
-        times = batch.time[:WINDOW_FRAMES]
+        before = np.maximum.accumulate(batch.time[: min(WINDOW_FRAMES, len(batch)) - 1])
         last = max(frame.time for frame in self.frames) + WINDOW_NS
-        return _rows(batch, np.arange(np.searchsorted(np.maximum.accumulate(times), last, "right")))
+        return _rows(batch, np.arange(1 + np.searchsorted(before, last, "right")))
 
     def remember(self, batch: PacketBatch) -> None:
-        """Keep what the next batch may repeat."""
+        """Keep what the next batch may repeat: of identical frames the last, if it is near."""
         if not len(batch):
             return
-        first = max(len(batch) - WINDOW_FRAMES, 0)
-        times = batch.time[first:]
-        later = np.maximum.accumulate(times[::-1])[::-1]  # the latest from each row on
-        kept = np.flatnonzero(times[:-1] + WINDOW_NS >= later[1:]) + first
-        end = _rows(batch, np.append(kept, len(batch) - 1))
-        oldest = self.number + len(batch) - WINDOW_FRAMES
-        latest = int(batch.time.max())
+        oldest, newest = self.number + len(batch) - WINDOW_FRAMES, int(batch.time.max())
         self.frames = [
             frame
             for frame in self.frames
-            if frame.number >= oldest and frame.time + WINDOW_NS >= latest
+            if frame.number >= oldest and frame.time + WINDOW_NS >= newest
         ]
-        numbers = (self.number + np.append(kept, len(batch) - 1)).tolist()
-        for row, (number, time, mark) in enumerate(
-            zip(numbers, end.time.tolist(), fingerprint(end, 0).tolist(), strict=True)
-        ):
-            self.frames.append(_Frame(number, time, mark, _digest(end, row)))
+        times = batch.time[-WINDOW_FRAMES:]
+        latest = np.maximum.accumulate(times[::-1])[::-1]  # from each row on
+        near = times + WINDOW_NS >= latest
+        skipped = int(near.argmax())  # the last row, at least, is near
+        near = near[skipped:]
+        first = len(batch) - len(near)
+        end = _rows(batch, np.arange(first, len(batch)))
+        marks = fingerprint(end, 0)
+        last = {_digest(end, row): row for row in _with_mark(end, marks[near])}
+        self.frames += [
+            _Frame(self.number + first + row, int(end.time[row]), int(marks[row]), digest)
+            for digest, row in last.items()
+            if near[row]
+        ]
         self.number += len(batch)
 
     def dump(self) -> dict[str, Any]:
@@ -283,6 +286,11 @@ def _rows(batch: PacketBatch, rows: I64) -> PacketBatch:
         batch.wire[rows],
         batch.time[rows],
     )
+
+
+def _with_mark(batch: PacketBatch, marks: U64) -> list[int]:
+    """Rows whose fingerprint is among the marks, in order."""
+    return np.flatnonzero(np.isin(fingerprint(batch, 0), marks)).tolist()
 
 
 def _digest(batch: PacketBatch, row: int) -> bytes:
