@@ -404,6 +404,14 @@ class Engine:
             "gap": [(source, *gap) for gap in self.gaps],
             "lookup": self.lookups.take_rows(source),
         }  # fmt: skip
+        for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
+            rows["behaviour"] += self.behaviours.open_rows(
+                source,
+                protocol.name,
+                exchanges.cache.contents,
+                exchanges.open(),
+                sum(row[1] < 0 for row in rows["behaviour"]),
+            )
         self.gaps = []
         return rows
 
@@ -428,6 +436,7 @@ class Engine:
             "fragments": self.fragments.dump(),
             "connections": self.connections.dump(),
             "conversations": self.conversations.dump(),
+            "stations": self.stations.dump(),
             "streams": self.streams.dump(),
             "behaviours": self.behaviours.dump(),
             **{
@@ -442,13 +451,13 @@ class Engine:
         """Go on from a checkpoint: what `dump` gave, and the rows in the store by table."""
         for _, packets, first, last, *_ in rows["clock"]:
             self.packets, self.first_time, self.last_time = int(packets), int(first), int(last)
-        self.stations.restore(rows["station"])
         self.lookups.restore(rows["lookup"])
         self.counters.restore(rows["counter"])
         self.facts.restore(rows["fact"])
         self.behaviours.restore(rows["behaviour"], rows["value"])
         for name in (
-            "clock", "tail", "fragments", "connections", "conversations", "streams", "behaviours",
+            "clock", "tail", "fragments", "connections", "conversations", "stations", "streams",
+            "behaviours",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
         self.gap_count = state["engine"]["gap_count"]
@@ -457,7 +466,7 @@ class Engine:
             exchanges.load(state.get(f"exchanges:{protocol.name}", {}))
 
 
-RESTORED = ("clock", "station", "lookup", "counter", "fact", "behaviour", "value")
+RESTORED = ("clock", "lookup", "counter", "fact", "behaviour", "value")
 
 
 def _key_bytes(flows: Flows) -> list[bytes]:

@@ -237,8 +237,8 @@ def test_no_permission(tmp_path, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(Path, "open", refuse)
     (tmp_path / "x").write_bytes(pcap([]))
+    monkeypatch.setattr(Path, "open", refuse)
 
     with pytest.raises(RightsError, match="x: no permission to read it"):
         open_capture(tmp_path / "x")

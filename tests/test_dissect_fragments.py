@@ -149,6 +149,15 @@ def test_malformed_fragment(bad: bytes) -> None:
     assert joiner.pending == {}
 
 
+def test_longer_than_any_datagram() -> None:
+    """Data that only the options of the first header make too long is malformed, and let go."""
+    joiner = Fragments()
+    end = ipv4(65_472, bytes(40), more=False)  # 65,532 bytes with its own header
+    assert add(joiner, [end, ipv4(0, bytes(65_472), more=True, options=bytes(40))]) == []
+    assert joiner.counters == {"fragments": 2, "malformed": 1}
+    assert joiner.size == 0
+
+
 def test_two_ends() -> None:
     """Of two last fragments with different ends the first counts; data behind it is malformed."""
     joiner = Fragments()

@@ -112,15 +112,12 @@ class Behaviours:
         self.known = {pair: at for pair, at in self.known.items() if pair[0] != protocol}
 
     def _enter(self, protocol: str, conversation: int, content: Content) -> int:
-        said = content.message
-        key: Key = (
-            conversation, protocol, said.device, said.operation, said.cls, said.object, said.outcome,
-        )  # fmt: skip
+        key = _key(conversation, protocol, content)
         known = self.index.get(key)
         if known is not None:
             return known
         if len(self.keys) < self.cap:
-            return self._add(key, said.note)
+            return self._add(key, content.message.note)
         self.refused += 1
         for room, stand_in in (
             (self.cap // 4, (*key[:5], MANY_OBJECTS, key[6])),
@@ -340,6 +337,30 @@ class Behaviours:
 
     # ------------------------------------------------------------------ store
 
+    def open_rows(
+        self, source: int, protocol: str, contents: Sequence[Content | None], found: Occurrences, used: int
+    ) -> list[Row]:
+        """Requests that wait, as rows of the table `behaviour` that the next checkpoint replaces.
+
+        They have numbers below zero, the first one behind ``used`` others.
+        """
+        lots: dict[Key, list[int]] = {}
+        for row in np.argsort(found.ordinal, kind="stable").tolist():
+            content = contents[int(found.content[row])]
+            if content is None:
+                continue
+            key = _key(int(found.conversation[row]), protocol, content)
+            lots.setdefault(key, []).append(row)
+        return [
+            (
+                source, -number, *key, len(rows),
+                int(found.time[rows[0]]), int(found.ordinal[rows[0]]),
+                int(found.time[rows[-1]]), int(found.ordinal[rows[-1]]),
+                "[]", *(0,) * 8, int(found.time[rows[-1]]), "",
+            )
+            for number, (key, rows) in enumerate(lots.items(), used + 1)
+        ]  # fmt: skip
+
     def take_rows(self, source: int) -> dict[str, list[Row]]:
         """Rows of the tables behaviour, histogram, value and event that changed."""
         changed = np.flatnonzero(self.table["changed"]).tolist()
@@ -395,6 +416,8 @@ class Behaviours:
         """Take back what the store holds of the tables behaviour and value, in order of number."""
         for row in rows:
             _, number, conversation, protocol, device, operation, cls, what, outcome = row[:9]
+            if number < 0:  # open when it was written; it waits in the state
+                continue
             key: Key = conversation, protocol, device, operation, cls, what, outcome
             if self._add(key, row[-1]) != number:
                 raise ValueError(f"behaviour {number} is out of order")
@@ -446,6 +469,13 @@ class Lots:
     def of_rows(self) -> I64:
         """The lot of each position in `order`."""
         return np.repeat(np.arange(len(self.number)), self.count)
+
+
+def _key(conversation: int, protocol: str, content: Content) -> Key:
+    said = content.message
+    return (
+        conversation, protocol, said.device, said.operation, said.cls, said.object, said.outcome,
+    )  # fmt: skip
 
 
 def event_kind(key: Key) -> str:

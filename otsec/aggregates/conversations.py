@@ -95,11 +95,7 @@ class Conversations:
 
     def _numbers(self, keys: U64, client: I64) -> I64:
         """The conversation of each flow, new ones in the order given."""
-        low, high = keys[:, 0] >> np.uint64(16) & np.uint64(0xFFFF), keys[:, 0] & np.uint64(0xFFFF)
-        port = np.where(client == 0, high, np.where(client == 1, low, np.minimum(low, high)))
-        folded = keys.copy()
-        folded[:, 0] = keys[:, 0] >> np.uint64(32) << np.uint64(32) | port << np.uint64(8)
-        folded[:, 0] |= (client + 1).astype(np.uint64)
+        folded, port = _fold_ports(keys, client)
         names = folded.view(f"V{folded.shape[1] * 8}").ravel().tolist()
         number = np.empty(len(names), np.int64)
         for at, name in enumerate(names):
@@ -162,14 +158,15 @@ class Conversations:
         ``counts``: shape (flows, 2, COUNTS); ``first``, ``last``: (time, ordinal) of each.
         """
         client, _ = orient(keys, speaker, flags, self.ports)
-        masked = keys.copy()  # the client is left out: it stands for many
-        for side, columns in enumerate(((1, 4), (2, 5))):
-            masked[client == side, columns[0]] = masked[client == side, columns[1]] = 0
-        groups = group([*masked.T, client.astype(np.uint64)], 0)
+        masked, port = _fold_ports(keys, client)
+        for side, columns in enumerate(((1, 4), (2, 5))):  # the client stands for many
+            masked[np.ix_(client == side, columns)] = 0
+        groups = group([*masked.T], 0)
+        heads = groups.first
         stand_in = np.empty(len(groups), np.int64)
-        for lot in np.argsort(groups.first).tolist():  # in the order given, which is that of time
-            at = groups.first[lot]
-            stand_in[lot] = self._stand_in(keys[at].tolist(), int(client[at]))
+        for lot in np.argsort(heads).tolist():  # in the order given, which is that of time
+            at = int(heads[lot])
+            stand_in[lot] = self._stand_in(keys[at].tolist(), int(port[at]), int(client[at]))
         number = stand_in[groups.group_of_rows()]
         turned = client == 1
         counts[turned] = counts[turned, ::-1]
@@ -177,13 +174,11 @@ class Conversations:
         stretch(self.table, number, first, last)
         self.table["changed"][number] = True
 
-    def _stand_in(self, key: list[int], client: int) -> int:
+    def _stand_in(self, key: list[int], port: int, client: int) -> int:
         what, low_lo, high_lo, place, low_hi, high_hi = key
-        kind, protocol = what >> 48, what >> 32 & 0xFFFF
-        ports = what >> 16 & 0xFFFF, what & 0xFFFF
+        kind = what >> 48
         server = (low_hi, low_lo) if client == 1 else (high_hi, high_lo)
-        port = ports[1 - client] if client >= 0 else min(ports)
-        service = service_text(kind, protocol, port)
+        service = service_text(kind, what >> 32 & 0xFFFF, port)
         name = place_text(place), kind, MANY, address_text(kind, *server), service, int(client >= 0)
         return self.index[name] if name in self.index else self._many(name)
 
@@ -269,6 +264,16 @@ class Conversations:
         self.table = np.zeros(max(1024, len(folded)), FOLDED)
         self.table[: len(folded)] = folded
         self.mark = state["mark"]
+
+
+def _fold_ports(keys: U64, client: I64) -> tuple[U64, I64]:
+    """Flow keys without the client's port, and the port of the service."""
+    low, high = keys[:, 0] >> np.uint64(16) & np.uint64(0xFFFF), keys[:, 0] & np.uint64(0xFFFF)
+    port = np.where(client == 0, high, np.where(client == 1, low, np.minimum(low, high)))
+    folded = keys.copy()
+    folded[:, 0] = keys[:, 0] >> np.uint64(32) << np.uint64(32) | port << np.uint64(8)
+    folded[:, 0] |= (client + 1).astype(np.uint64)
+    return folded, port.astype(np.int64)
 
 
 def _speakers(keys: Any, packets: Packets, rows: I64) -> I64:

@@ -1,6 +1,5 @@
 """Who was heard: each address that sent, with the MAC address that carried it."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,17 @@ from otsec.streams.flows import Flows
 
 STATION = np.dtype([("frames", "<i8"), ("first", "<i8", (2,)), ("last", "<i8", (2,)), ("new", "?")])
 
+KEY_WORDS = 5  # kind, place, MAC, address in two words
+
 
 class Stations:
     """Ordered: the stations of one source."""
 
     def __init__(self, cap: int) -> None:
         self.cap = cap
-        self.index: dict[tuple[str, str, str], int] = {}
+        self.index: dict[bytes, int] = {}
+        self.keys: list[bytes] = []
         self.table = np.zeros(1024, STATION)
-        self.cache: dict[bytes, int] = {}
         self.refused = 0
 
     def add(self, packets: Packets, flows: Flows, ordinal: int) -> None:
@@ -78,32 +79,28 @@ class Stations:
 
     def _numbers(self, packets: Packets, rows: I64) -> I64:
         """The number of the sender of each row, -1 where there is no room; in order of rows."""
-        number = np.empty(len(rows), np.int64)
+        kind = packets.kind[rows]
+        by_mac = kind == Kind.MAC
         columns: list[Ints] = [
-            packets.kind[rows], packets.place[rows], packets.mac_source[rows],
-            packets.source_hi[rows], packets.source_lo[rows],
+            kind, packets.place[rows], packets.mac_source[rows],
+            np.where(by_mac, 0, packets.source_hi[rows]),
+            np.where(by_mac, 0, packets.source_lo[rows]),
         ]  # fmt: skip
-        keys = np.stack([column.astype(np.uint64) for column in columns], axis=1)
-        for at in np.argsort(rows, kind="stable").tolist():
-            key = keys[at].tobytes()
-            known = self.cache.get(key)
-            if known is None:
-                known = self._enter(*keys[at].tolist())
-                if len(self.cache) > 2 * self.cap:
-                    self.cache.clear()
-                self.cache[key] = known
-            self.refused += known < 0
-            number[at] = known
+        order = np.argsort(rows, kind="stable")
+        keys = np.stack([column.astype(np.uint64) for column in columns], axis=1)[order]
+        enter = self._enter
+        number = np.empty(len(rows), np.int64)
+        number[order] = [enter(key) for key in keys.view(f"V{8 * KEY_WORDS}").ravel().tolist()]
         return number
 
-    def _enter(self, kind: int, place: int, mac: int, high: int, low: int) -> int:
-        address = "" if kind == Kind.MAC else address_text(kind, high, low)
-        name = place_text(place), mac_text(mac) if mac else "", address
-        known = self.index.get(name)
+    def _enter(self, key: bytes) -> int:
+        known = self.index.get(key)
         if known is None:
             if len(self.index) >= self.cap:
+                self.refused += 1
                 return -1
-            known = self.index[name] = len(self.index)
+            known = self.index[key] = len(self.keys)
+            self.keys.append(key)
             if known == len(self.table):
                 self.table = np.concatenate([self.table, np.zeros(known, STATION)])
             self.table["first"][known] = NOT_SEEN
@@ -111,11 +108,10 @@ class Stations:
 
     def take_rows(self, source: int) -> list[Row]:
         """Rows of the table `station` that changed since the last call."""
-        names = list(self.index)
         changed = np.flatnonzero(self.table["new"])
         self.table["new"][changed] = False
         return [
-            (source, number, *names[number], frames, *first, *last)
+            (source, number, *_names(self.keys[number]), frames, *first, *last)
             for number, frames, first, last in zip(
                 changed.tolist(),
                 self.table["frames"][changed].tolist(),
@@ -125,10 +121,23 @@ class Stations:
             )
         ]
 
-    def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Take back what the store holds, in order of number."""
-        for _, number, place, mac, address, frames, *seen in rows:
-            self.index[place, mac, address] = number
-            while number >= len(self.table):
-                self.table = np.concatenate([self.table, np.zeros(len(self.table), STATION)])
-            self.table[number] = (frames, tuple(seen[:2]), tuple(seen[2:]), False)
+    def dump(self) -> dict[str, Any]:
+        """Plain data to go on from."""
+        table = np.frombuffer(self.table[: len(self.keys)].tobytes(), np.uint8)
+        return {"keys": np.frombuffer(b"".join(self.keys), np.uint64), "table": table}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave."""
+        keys = state["keys"].reshape(-1, KEY_WORDS)
+        self.keys = keys.view(f"V{8 * KEY_WORDS}").ravel().tolist() if len(keys) else []
+        self.index = {key: number for number, key in enumerate(self.keys)}
+        table = np.frombuffer(state["table"].tobytes(), STATION)
+        self.table = np.zeros(max(1024, len(table)), STATION)
+        self.table[: len(table)] = table
+
+
+def _names(key: bytes) -> tuple[str, str, str]:
+    """Place, MAC and IP address as text."""
+    kind, place, mac, high, low = np.frombuffer(key, np.uint64).tolist()
+    address = "" if kind == Kind.MAC else address_text(kind, high, low)
+    return place_text(place), mac_text(mac) if mac else "", address

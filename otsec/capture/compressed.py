@@ -158,7 +158,8 @@ class Packed(Content):
 
     def _cut(self) -> None:
         self.truncated = self._source.damage is None
-        self.damage = self._source.damage or f"the {self.name} data ends early, at {self._at()}"
+        at = f"byte {self._source.consumed:,} of the compressed file"
+        self.damage = self._source.damage or f"the {self.name} data ends early, at {at}"
 
     def _corrupt(self) -> None:
         self.damage = f"the {self.name} data is corrupt at {self._at()}"

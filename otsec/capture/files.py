@@ -7,7 +7,7 @@ from typing import Any
 from otsec.capture.compressed import Content, open_content
 from otsec.capture.contract import Reader
 from otsec.capture.intake import CAPACITY, FINGERPRINT, Intake
-from otsec.capture.pcap import VARIANTS, PcapReader
+from otsec.capture.pcap import FILE_HEADER, VARIANTS, PcapReader
 from otsec.capture.pcapng import BYTE_ORDER, MAGIC, PcapngReader
 from otsec.errors import InputError
 from otsec.model import BATCH_PACKETS
@@ -60,7 +60,8 @@ def open_capture(
 
 
 def _begin(name: str, intake: Intake, batch_packets: int) -> Reader:
-    intake.fill(HEAD)
+    while intake.end < FILE_HEADER and intake.fill(HEAD):
+        pass  # a pipe may give less at once
     head = intake.buffer[: intake.end].tobytes()
     kind = capture_format(head)
     if kind is None:

@@ -10,6 +10,7 @@ Sources: RFC 791 3.2, RFC 8200 4.5.
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import starmap
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -20,14 +21,32 @@ from otsec.model import Kind, Packets
 TIMEOUT_NS = 30_000_000_000  # what Linux waits; RFC 791 says at least 15 s, RFC 8200 60 s
 MAX_PENDING = 1_024  # datagrams that wait for fragments at once; a busy link has a few
 MAX_PENDING_BYTES = 4 << 20  # of all that wait: 64 datagrams of the greatest length
-PENDING_COST = 512  # bytes that a waiting datagram costs beside its data
+PENDING_COST, SPAN_COST = 512, 128  # bytes that a waiting datagram, and each span, cost beside data
 LONGEST = 65_535  # bytes of a datagram, headers and all (IPv6: behind the fixed header)
 IPV6_FIXED, FRAGMENT_HEADER = 40, 8  # bytes
 
 Key: TypeAlias = tuple[int, ...]  # place, kind, addresses, protocol (IPv4 only), id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class _Row:
+    """What is needed of a row of `Packets`."""
+
+    time: int
+    place: int
+    kind: int
+    protocol: int
+    source_hi: int
+    source_lo: int
+    target_hi: int
+    target_lo: int
+    network: int
+    payload: int
+    payload_end: int
+    payload_wire: int
+
+
+@dataclass(slots=True)
 class _Piece:
     """One fragment as it came."""
 
@@ -52,7 +71,7 @@ class _Pending:
     header: bytes = b""  # of the fragment at 0
 
     def cost(self) -> int:
-        return len(self.data) + PENDING_COST
+        return len(self.data) + PENDING_COST + SPAN_COST * len(self.spans)
 
     def whole(self) -> bool:
         return self.spans == [(0, self.size)]
@@ -65,6 +84,22 @@ class _Pending:
             return "malformed"  # two ends, or data behind the end
         if piece.start == 0 and not self.header:
             self.header = piece.header
+        if piece.start >= len(self.data):
+            self._append(piece)
+            return ""
+        return self._fill(piece)
+
+    def _append(self, piece: _Piece) -> None:
+        """Add what begins at or behind the end of all that came: the usual order."""
+        if self.spans and piece.start == len(self.data):
+            self.spans[-1] = (self.spans[-1][0], piece.end)
+        else:
+            self.data.extend(bytes(piece.start - len(self.data)))
+            self.spans.append((piece.start, piece.end))
+        self.data += piece.data
+
+    def _fill(self, piece: _Piece) -> str:
+        """Add what came late, or overlaps."""
         first = bisect_left(self.spans, piece.start, key=itemgetter(1))
         behind = bisect_right(self.spans, piece.end, key=itemgetter(0))
         fresh = bytearray(piece.data)
@@ -99,17 +134,17 @@ class Fragments:
         datagram says that it is no fragment and how long it is; IPv4's check sum is 0.
         """
         joined = []
-        for row in rows.tolist():
-            self.counters["fragments"] += 1
-            time = int(packets.time[row])
-            self._time_out(time)
-            read = _read(packets, row, buffer)
+        columns = [getattr(packets, name)[rows].tolist() for name in _Row.__slots__]
+        self.counters["fragments"] += len(rows)
+        for at, row in zip(rows.tolist(), starmap(_Row, zip(*columns, strict=True)), strict=True):
+            self._time_out(row.time)
+            read = _read(row, buffer)
             if isinstance(read, str):
                 self.counters[read] += 1
                 continue
-            datagram = self._insert(*read, time)
+            datagram = self._insert(*read, row.time)
             if datagram is not None:
-                joined.append((row, datagram))
+                joined.append((at, datagram))
         return joined
 
     def _insert(self, key: Key, piece: _Piece, time: int) -> bytes | None:
@@ -125,8 +160,9 @@ class Fragments:
             self.counters[problem] += 1
         self.size += pending.cost() - before
         if pending.whole():
-            self._drop(key, "joined")
-            return _datagram(Kind(key[1]), pending)
+            datagram = _datagram(key[1], pending)
+            self._drop(key, "malformed" if datagram is None else "joined")
+            return datagram
         while len(self.pending) > MAX_PENDING or self.size > MAX_PENDING_BYTES:
             self._drop(next(iter(self.pending)), "evicted")
         return None
@@ -180,18 +216,17 @@ def _is_stale(pending: _Pending, time: int) -> bool:
     return abs(time - pending.time) > TIMEOUT_NS
 
 
-def _read(packets: Packets, row: int, buffer: Bytes) -> tuple[Key, _Piece] | str:
+def _read(row: _Row, buffer: Bytes) -> tuple[Key, _Piece] | str:
     """A fragment and which datagram it is of, or what is wrong with it."""
-    network, payload = int(packets.network[row]), int(packets.payload[row])
-    data = buffer[payload : int(packets.payload_end[row])].tobytes()
-    if len(data) < int(packets.payload_wire[row]):
+    if row.payload_end - row.payload < row.payload_wire:
         return "cut"
-    header = buffer[network:payload].tobytes()
-    kind = int(packets.kind[row])
-    if kind == Kind.IPV4:
+    whole = buffer[row.network : row.payload_end].tobytes()
+    size = row.payload - row.network
+    header, data = whole[:size], whole[size:]
+    if row.kind == Kind.IPV4:
         field, number = int.from_bytes(header[6:8], "big"), int.from_bytes(header[4:6], "big")
         start, last = (field & 0x1FFF) << 3, not field & 0x2000
-        protocol, room = int(packets.protocol[row]), LONGEST - len(header)
+        protocol, room = row.protocol, LONGEST - size
     else:
         own, header = header[-FRAGMENT_HEADER:], header[:-FRAGMENT_HEADER]
         field, number = int.from_bytes(own[2:4], "big"), int.from_bytes(own[4:8], "big")
@@ -200,11 +235,9 @@ def _read(packets: Packets, row: int, buffer: Bytes) -> tuple[Key, _Piece] | str
         header = _end_chain(header, own[0])
     if not data or start + len(data) > room or (not last and len(data) % 8):
         return "malformed"
-    words = (packets.source_hi, packets.source_lo, packets.target_hi, packets.target_lo)
-    addresses = (int(word[row]) for word in words)
-    return (int(packets.place[row]), kind, *addresses, protocol, number), _Piece(
-        start, data, last, header
-    )
+    addresses = (row.source_hi, row.source_lo, row.target_hi, row.target_lo)
+    key = (row.place, row.kind, *addresses, protocol, number)
+    return key, _Piece(start, data, last, header)
 
 
 def _end_chain(header: bytes, following: int) -> bytes:
@@ -217,9 +250,12 @@ def _end_chain(header: bytes, following: int) -> bytes:
     return header[:position] + bytes([following]) + header[position + 1 :]
 
 
-def _datagram(kind: Kind, pending: _Pending) -> bytes:
+def _datagram(kind: int, pending: _Pending) -> bytes | None:
+    """The whole datagram; None if it is longer than any, for the first header has more options."""
     header = bytearray(pending.header)
     total = len(header) + pending.size
+    if total > LONGEST + (0 if kind == Kind.IPV4 else IPV6_FIXED):
+        return None
     if kind == Kind.IPV4:
         header[2:4] = total.to_bytes(2, "big")
         header[6:8] = bytes(2)  # neither offset nor more fragments

@@ -16,6 +16,7 @@ from otsec.protocols.api import BITS, Elements, Message, Protocol, Reader, Side,
 
 TIMEOUT_NS = 60 * 10**9  # a response that takes longer is not seen as one
 LATE_NS = 10 * 10**9  # a response that takes longer is late: no master waits that long
+OPEN_TOLD = 10_000  # requests without response that a checkpoint tells; a flood has more
 NEVER = np.iinfo(np.int64).max
 PART_BITS = 16  # a position is the ordinal of the packet and the unit's number within it
 
@@ -227,9 +228,9 @@ class Exchanges:
         """
         if self.cache.full:
             self.cache.clear()
-        if self.waiting is not None and len(self.waiting):
-            parts = [self.waiting, *parts]
-        self.waiting = None
+        concerned, resting = self._wake(parts, window)
+        parts = [*concerned, *parts]
+        self.waiting = resting
         bad: list[tuple[I64, I64]] = []
         parts = [part for part in parts if len(part)]
         splits: list[Split] = []
@@ -248,6 +249,21 @@ class Exchanges:
         else:
             found = _one_way(work)
         return self._contents(work, found), bad
+
+    def _wake(self, parts: list[Calls], window: Window) -> tuple[list[Calls], Calls | None]:
+        """The waiting requests that this batch can concern, and those that it cannot."""
+        waiting = self.waiting
+        if waiting is None:
+            return [], None
+        serials = np.unique(np.concatenate([part.serial for part in parts])) if parts else []
+        concerned = np.isin(waiting.serial, serials)
+        concerned |= window.first_at(waiting.steady + TIMEOUT_NS) < NEVER
+        concerned |= window.first_behind(waiting.epoch) < NEVER
+        if not concerned.any():
+            return [], waiting
+        resting = np.flatnonzero(~concerned)
+        rest = waiting.packed(resting) if len(resting) else None
+        return [waiting.take(np.flatnonzero(concerned))], rest
 
     def _split(self, part: Calls, bad: list[tuple[I64, I64]]) -> tuple[Calls, Split]:
         split = self.protocol.split(_units(part))
@@ -366,7 +382,7 @@ class Exchanges:
     def _wait(self, work: "Work", rows: I64) -> None:
         """Carry requests over to the next batch, as bytes of their own."""
         rows = np.sort(rows)
-        packed = []
+        packed = [] if self.waiting is None else [self.waiting]
         for part, base in zip(work.parts, work.bases, strict=True):
             mine = rows[(rows >= base) & (rows < base + len(part))]
             if len(mine):
@@ -463,6 +479,19 @@ class Exchanges:
                 )
         return tuple(result)
 
+    def open(self) -> Occurrences:
+        """The first requests that still wait for their response; they go on waiting."""
+        if self.waiting is None:
+            return _nothing()
+        first = np.argsort(self.waiting.position, kind="stable")[:OPEN_TOLD]
+        waiting = self.waiting.take(first)
+        split = self.protocol.split(_units(waiting))
+        key = self.cache.key_numbers(waiting, split, self.seed, self.bits)
+        work = Work([waiting], [split], key)
+        rows = np.arange(len(waiting))
+        none, outcome = np.full(len(rows), -1), np.full(len(rows), OPEN)
+        return self._contents(work, Found(rows, none, work.position, outcome))
+
     # ------------------------------------------------------------------ state
 
     def dump(self) -> dict[str, Any]:
@@ -476,8 +505,8 @@ class Exchanges:
         self.waiting = Calls(**state) if state else None
 
 
-OUTCOMES = ("", "late", "unanswered", "unknown", "unasked", "duplicate")
-LATE, UNANSWERED, GAP, UNASKED, DUPLICATE = range(1, 6)
+OUTCOMES = ("", "late", "unanswered", "unknown", "unasked", "duplicate", "open")
+LATE, UNANSWERED, GAP, UNASKED, DUPLICATE, OPEN = range(1, 7)
 
 
 @dataclass(slots=True)

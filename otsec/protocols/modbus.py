@@ -552,6 +552,9 @@ def claims(units: Units) -> Mask:
     some = pdus if len(rows) == len(units) else pdus.take(rows)
     fits = _fits(some, 0) | _fits(some, 1)
     fits &= _second_code_known(some)
+    # ROC Plus has the same check sum; to group 2 its messages without data read as bits
+    roc = np.isin(some.function, READ_BITS) & (some.size == 4) & (some.count & 0xFF == 0)
+    fits &= ~(roc & (units.framing[rows] == RTU_FRAMING))
     rows = rows[fits]
     mine[rows[_framed(units, rows)]] = True
     return mine

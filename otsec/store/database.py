@@ -346,6 +346,10 @@ class Store:
         sources.update(source for source, _ in state)
         with self._transaction():
             turns = self._take_turns(sources | self._sources_of(captures))
+            self.db.conn.executemany(
+                "DELETE FROM behaviour WHERE source = ? AND number < 0",  # open at the last one
+                [(source,) for source in sorted({int(row[0]) for row in rows.get("clock", ())})],
+            )
             for name, part in rows.items():
                 self._upsert(
                     TABLES[name].upsert, _merged(self, part) if name == "histogram" else part

@@ -56,7 +56,7 @@ __all__ = [
 
 WRITING = ("write", "control")  # classes of operations that set an object to something
 # Outcomes after which the object may hold what was sent: nobody said no.
-NOT_REFUSED = frozenset({"", "ok", "late", "duplicate", "unanswered"})
+NOT_REFUSED = frozenset({"", "ok", "late", "duplicate", "unanswered", "unknown", "open"})
 
 
 @lru_cache(maxsize=65_536)

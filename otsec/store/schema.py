@@ -200,7 +200,11 @@ _ALL = (
         "What a client does with a server: one operation on one object with one outcome.",
         (
             _SOURCE,
-            _integer("number", "Number within the source, in order of first sight."),
+            _integer(
+                "number",
+                "Number within the source, in order of first sight; below zero: requests that "
+                "wait for their response, written anew at each checkpoint.",
+            ),
             _CONVERSATION,
             _text("protocol", "The protocol, by name."),
             _text("device", "Device behind the address, `unit 3`; empty: the address itself."),
