@@ -28,6 +28,7 @@ from otsec.store import Capture, CaptureProgress, Store
 from otsec.streams.claim import Registry
 
 STDIN = Path("-")
+OVERLAP_NS = 1_000_000  # several receive queues write packets out of order by as much
 CHECKPOINT_S = 10.0  # at most so much work is done again after a crash
 
 
@@ -54,6 +55,22 @@ class Outcome:
 
 
 Progress = Callable[[int, int, str], None]  # bytes of all files, packets, what is being read
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a capture at which reading can go on."""
+
+    state: dict[str, Any]
+    tail_hash: str
+
+    @classmethod
+    def of(cls, reader: Reader) -> "Mark":
+        """The place behind the chunk that the reader last gave."""
+        return cls(reader.state(), reader.fingerprint())
+
+
+Place = tuple[Chunk, bool, Mark]  # the chunk, whether a batch is its last, where it ends
 
 
 class Run:
@@ -184,7 +201,8 @@ class Run:
     def _read(self, point: str, path: Path, reader: Reader, number: int, before: int) -> Outcome:
         packets, due, stopped = 0, time.monotonic() + self.options.checkpoint_s, False
         touched: set[str] = set()
-        for chunk, last, batch, prepared in self._batches(reader):
+        mark = Mark.of(reader)
+        for (chunk, last, mark), batch, prepared in self._batches(reader):
             if batch is not None and prepared is not None:
                 name = interface_name(reader, batch.interface)
                 touched.add(name)
@@ -199,28 +217,34 @@ class Run:
                 self._engine(point, name)[1].drops(drop.time, drop.count)
             self.progress(self.done_bytes + reader.consumed, self.packets, path.name)
             stopped = self.stop()
-            if stopped or (self.options.workers == 1 and time.monotonic() >= due):
-                self._checkpoint(reader, number, before + packets, touched, complete=False)
-                due = time.monotonic() + self.options.checkpoint_s
             if stopped:
                 break
+            if time.monotonic() >= due:
+                self._checkpoint(mark, number, before + packets, touched, complete=False)
+                due = time.monotonic() + self.options.checkpoint_s
         damage = "" if reader.damage is None else reader.damage.text
         complete = reader.complete and not stopped
-        self._checkpoint(reader, number, before + packets, touched, complete=complete, damage=damage)
+        if stopped:
+            damage = ""
+        else:
+            mark = Mark.of(reader)
+        self._checkpoint(mark, number, before + packets, touched, complete=complete, damage=damage)
         problem = f"{path}: {damage}" if damage else ""
         return Outcome(path, point, packets, known=False, complete=complete, problem=problem)
 
     def _batches(
         self, reader: Reader
-    ) -> Iterator[tuple[Chunk, bool, PacketBatch | None, Columnar | None]]:
-        """Each batch prepared, with its chunk and whether it is the last of it."""
+    ) -> Iterator[tuple[Place, PacketBatch | None, Columnar | None]]:
+        """Each batch prepared, in order; a chunk without packets comes without a batch."""
         settings = self.options.settings
-        for chunk in reader.chunks():
-            if not chunk.batches:
-                yield chunk, True, None, None
-            for place, batch in enumerate(chunk.batches, 1):
-                prepared = columnar(batch, self.registry, settings)
-                yield chunk, place == len(chunk.batches), batch, prepared
+        if self.options.workers == 1:
+            for place, batch in _places(reader):
+                yield place, batch, batch and columnar(batch, self.registry, settings)
+            return
+        from otsec.workers import Workers  # noqa: PLC0415 - costs start-up, and few want it
+
+        with Workers(self.options.workers, settings) as workers:
+            yield from workers.map(_places(reader))
 
     # ------------------------------------------------------------------ store
 
@@ -241,7 +265,7 @@ class Run:
 
     def _checkpoint(
         self,
-        reader: Reader,
+        mark: Mark,
         number: int,
         packets: int,
         touched: set[str],
@@ -257,14 +281,20 @@ class Run:
                 rows.setdefault(table, []).extend(part)
             for module, data in engine.dump().items():
                 state[source, module] = pack(data)
-        position = reader.state()
         progress = CaptureProgress(
-            number, reader.fingerprint(), int(position["offset"]), packets, complete, damage, position
+            number, mark.tail_hash, int(mark.state["offset"]), packets, complete, damage, mark.state
         )
         self.store.checkpoint(rows, [progress], state)
 
 
-OVERLAP_NS = 1_000_000  # several receive queues write packets out of order by as much
+def _places(reader: Reader) -> Iterator[tuple[Place, PacketBatch | None]]:
+    """Each batch of a capture with its place; a chunk without packets has none."""
+    for chunk in reader.chunks():
+        mark = Mark.of(reader)
+        if not chunk.batches:
+            yield (chunk, True, mark), None
+        for number, batch in enumerate(chunk.batches, 1):
+            yield (chunk, number == len(chunk.batches), mark), batch
 
 
 def _stored(path: Path) -> str:

@@ -8,11 +8,11 @@ import multiprocessing
 import pickle
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
-from typing import Any
-
-import numpy as np
+from typing import Any, Generic, TypeVar
 
 from otsec.engine import Columnar, Settings, columnar
 from otsec.model import PacketBatch
@@ -21,6 +21,8 @@ from otsec.streams.claim import Registry
 
 SLOT = 40 << 20  # bytes: a full read buffer (16 MiB) and the columns of its packets
 ALIGN = 64
+
+T = TypeVar("T")
 
 
 def _write(thing: object, slot: SharedMemory) -> bytes | None:
@@ -49,9 +51,12 @@ def _serve(pipe: Connection, names: list[str], settings: Settings) -> None:
     inbox, outbox = ([SharedMemory(name) for name in names[k::2]] for k in (0, 1))
     while True:
         try:
-            number, message = pipe.recv()
+            task = pipe.recv()
         except (EOFError, KeyboardInterrupt):
             break
+        if task is None:
+            break
+        number, message = task
         batch = _read(message, inbox[number])
         result = columnar(batch, registry, settings)
         answer = _write(result, outbox[number])
@@ -78,41 +83,60 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for _, pipe, _ in self.members:
+            with suppress(OSError):
+                pipe.send(None)
         for process, pipe, slots in self.members:
-            pipe.close()
             process.join(1)
             process.terminate()
+            pipe.close()
             for slot in slots:
                 _close(slot)
 
     def map(
-        self, batches: Iterator[tuple[Any, PacketBatch]]
-    ) -> Iterator[tuple[Any, PacketBatch, Columnar]]:
+        self, batches: Iterator[tuple[T, PacketBatch | None]]
+    ) -> Iterator[tuple[T, PacketBatch | None, Columnar | None]]:
         """Each batch with its label and its columns, in order; valid until the next is drawn."""
-        waiting: deque[tuple[Any, int, int, PacketBatch]] = deque()
-        room = 2 * len(self.members)
+        waiting: deque[Task[T]] = deque()
         turn = 0
         for label, batch in batches:
-            member, number = turn % len(self.members), turn // len(self.members) % 2
-            turn += 1
-            _, pipe, slots = self.members[member]
-            message = _write(_cropped(batch), slots[2 * number])
-            if message is None:
-                raise MemoryError("a batch is larger than any buffer of a reader")
-            pipe.send((number, message))
-            waiting.append((label, member, number, _read(message, slots[2 * number])))
-            if len(waiting) == room:
-                yield self._take(waiting)
+            if batch is None:
+                waiting.append(Task(label, -1, 0, None))
+            else:
+                member, number = turn % len(self.members), turn // len(self.members) % 2
+                turn += 1
+                waiting.append(Task(label, member, number, self._give(batch, member, number)))
+            if len(waiting) == 2 * len(self.members):
+                yield self._take(waiting.popleft())
         while waiting:
-            yield self._take(waiting)
+            yield self._take(waiting.popleft())
 
-    def _take(
-        self, waiting: deque[tuple[Any, int, int, PacketBatch]]
-    ) -> tuple[Any, PacketBatch, Columnar]:
-        label, member, number, batch = waiting.popleft()
+    def _give(self, batch: PacketBatch, member: int, number: int) -> PacketBatch:
+        """Send a batch to a process; gives it back as it lies in shared memory."""
         _, pipe, slots = self.members[member]
+        message = _write(_cropped(batch), slots[2 * number])
+        if message is None:
+            raise MemoryError("a batch is larger than any buffer of a reader")
+        pipe.send((number, message))
+        given: PacketBatch = _read(message, slots[2 * number])
+        return given
+
+    def _take(self, task: "Task[T]") -> tuple[T, PacketBatch | None, Columnar | None]:
+        if task.batch is None:
+            return task.label, None, None
+        _, pipe, slots = self.members[task.member]
         _, answer = pipe.recv()
-        return label, batch, _read(answer, slots[2 * number + 1])
+        return task.label, task.batch, _read(answer, slots[2 * task.number + 1])
+
+
+@dataclass(slots=True)
+class Task(Generic[T]):
+    """A batch that a process is working on."""
+
+    label: T
+    member: int
+    number: int  # of the pair of slots
+    batch: PacketBatch | None
 
 
 def _close(slot: SharedMemory) -> None:
@@ -137,5 +161,3 @@ def _cropped(batch: PacketBatch) -> PacketBatch:
         batch.time,
     )
 
-
-_ = np

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import pack
+from typing import Any
 
 from otsec.capture import Chunk, Drops, Reader, open_capture
 
@@ -11,13 +12,13 @@ START = 1_700_000_000  # seconds
 Packet = tuple[int, int, int, bytes]  # interface, time in ns, bytes on the wire, bytes captured
 
 
-def pcap_header(order="<", magic=MICRO, link=1, snaplen=65535) -> bytes:
+def pcap_header(order: str = "<", magic: int = MICRO, link: int = 1, snaplen: int = 65535) -> bytes:
     """A file header, draft-ietf-opsawg-pcap section 4."""
     return pack(order + "IHHiIII", magic, 2, 4, 0, 0, snaplen, link)
 
 
 def pcap_record(
-    time_ns: int, data: bytes, order="<", magic=MICRO, wire: int | None = None
+    time_ns: int, data: bytes, order: str = "<", magic: int = MICRO, wire: int | None = None
 ) -> bytes:
     """A packet record, section 5."""
     seconds, rest = divmod(time_ns, 1_000_000_000)
@@ -27,54 +28,63 @@ def pcap_record(
     return pack(order + "IIII", seconds, fraction, len(data), wire) + more + data
 
 
-def pcap(packets: list[tuple[int, bytes]], order="<", magic=MICRO, link=1) -> bytes:
+def pcap(
+    packets: list[tuple[int, bytes]], order: str = "<", magic: int = MICRO, link: int = 1
+) -> bytes:
     """A whole file."""
     records = (pcap_record(time, data, order, magic) for time, data in packets)
     return pcap_header(order, magic, link) + b"".join(records)
 
 
-def block(kind: int, body: bytes, order="<") -> bytes:
+def block(kind: int, body: bytes, order: str = "<") -> bytes:
     """A pcapng block, draft-ietf-opsawg-pcapng section 3.1."""
     body += bytes(-len(body) % 4)
     length = len(body) + 12
     return pack(order + "II", kind, length) + body + pack(order + "I", length)
 
 
-def option(code: int, value: bytes, order="<") -> bytes:
+def option(code: int, value: bytes, order: str = "<") -> bytes:
     """An option, section 3.5."""
     return pack(order + "HH", code, len(value)) + value + bytes(-len(value) % 4)
 
 
-def section(order="<", major=1) -> bytes:
+def section(order: str = "<", major: int = 1) -> bytes:
     """A section header, section 4.1."""
     return block(0x0A0D0D0A, pack(order + "IHHq", 0x1A2B3C4D, major, 0, -1), order)
 
 
-def interface(order="<", link=1, snaplen=65535, options=b"") -> bytes:
+def interface(order: str = "<", link: int = 1, snaplen: int = 65535, options: bytes = b"") -> bytes:
     """An interface description, section 4.2."""
     return block(1, pack(order + "HHI", link, 0, snaplen) + options, order)
 
 
-def enhanced(number: int, ticks: int, data: bytes, order="<", options=b"", wire=None) -> bytes:
+def enhanced(
+    number: int,
+    ticks: int,
+    data: bytes,
+    order: str = "<",
+    options: bytes = b"",
+    wire: int | None = None,
+) -> bytes:
     """An enhanced packet, section 4.3."""
     wire = len(data) if wire is None else wire
     head = pack(order + "IIIII", number, ticks >> 32, ticks & 0xFFFFFFFF, len(data), wire)
     return block(6, head + data + bytes(-len(data) % 4) + options, order)
 
 
-def simple(data: bytes, order="<", wire=None) -> bytes:
+def simple(data: bytes, order: str = "<", wire: int | None = None) -> bytes:
     """A simple packet, section 4.4."""
     return block(3, pack(order + "I", len(data) if wire is None else wire) + data, order)
 
 
-def old_packet(number: int, lost: int, ticks: int, data: bytes, order="<") -> bytes:
+def old_packet(number: int, lost: int, ticks: int, data: bytes, order: str = "<") -> bytes:
     """An obsolete packet block, appendix A."""
     size = len(data)
     head = pack(order + "HHIIII", number, lost, ticks >> 32, ticks & 0xFFFFFFFF, size, size)
     return block(2, head + data, order)
 
 
-def statistics(number: int, ticks: int, dropped: int, order="<") -> bytes:
+def statistics(number: int, ticks: int, dropped: int, order: str = "<") -> bytes:
     """Interface statistics with isb_ifdrop, section 4.6."""
     head = pack(order + "III", number, ticks >> 32, ticks & 0xFFFFFFFF)
     received = option(4, pack(order + "Q", 99), order)
@@ -117,7 +127,7 @@ def read_all(reader: Reader) -> Read:
     return read
 
 
-def read_bytes(folder: Path, content: bytes, name="x.pcap", **options) -> Read:
+def read_bytes(folder: Path, content: bytes, name: str = "x.pcap", **options: Any) -> Read:
     """Read content as a file."""
     path = folder / name
     path.write_bytes(content)

@@ -1,5 +1,6 @@
 """The record index: equal to a plain walk for any bytes, whatever is guessed."""
 
+from collections.abc import Callable
 from struct import pack, unpack_from
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otsec.capture import chain as module
-from otsec.capture.chain import chain
+from otsec.capture.chain import Rule, chain
 from otsec.capture.pcap import FileHeader, PcapRule
 from otsec.capture.pcapng import BlockRule
 
@@ -57,7 +58,7 @@ def plain_blocks(content: bytes) -> tuple[list[int], int]:
 
 
 @pytest.fixture(autouse=True, params=["as it is", "everything in columns", "many segments"])
-def _tuning(request, monkeypatch):
+def _tuning(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small inputs take the columnar way too, also with segments shorter than records."""
     if request.param == "as it is":
         return
@@ -67,7 +68,9 @@ def _tuning(request, monkeypatch):
     monkeypatch.setattr(module, "STEP_BYTES", 5_000 if request.param[0] == "e" else 10_000_000)
 
 
-def assert_chain(content: bytes, rule, plain) -> int:
+def assert_chain(
+    content: bytes, rule: Rule, plain: Callable[[bytes], tuple[list[int], int]]
+) -> int:
     """Compare with the plain walk; how many records there are."""
     starts, leave = plain(content)
     # A byte before and bytes behind show whether anything outside is read.
@@ -107,28 +110,28 @@ blocks = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(records, max_size=60), st.lists(pieces, max_size=4), st.integers(1, 40))
-def test_pcap_equals_the_plain_walk(whole, rest, times):
+def test_pcap_equals_the_plain_walk(whole: list[bytes], rest: list[bytes], times: int) -> None:
     """Payloads full of record headers, zeros and file headers change nothing."""
     assert_chain(b"".join(whole) * times + b"".join(rest), PCAP, plain_pcap)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(blocks, max_size=40), st.binary(max_size=60), st.integers(1, 40))
-def test_blocks_equal_the_plain_walk(whole, rest, times):
+def test_blocks_equal_the_plain_walk(whole: list[bytes], rest: bytes, times: int) -> None:
     """Blocks within packets and options change nothing."""
     assert_chain(b"".join(whole) * times + rest, BLOCKS, plain_blocks)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=3000))
-def test_any_bytes(content):
+def test_any_bytes(content: bytes) -> None:
     """Bytes that are no capture are walked as far as a plain loop walks them."""
     assert_chain(content, PCAP, plain_pcap)
     assert_chain(content, BLOCKS, plain_blocks)
 
 
 @pytest.mark.parametrize("count", [50, 20_000])
-def test_packets_that_are_captures(count):
+def test_packets_that_are_captures(count: int) -> None:
     """Each packet carries a capture of likely records, at all alignments."""
     rows = np.random.default_rng(5)
     inner = b"".join(pcap_record(START * 10**9 + row, bytes(row)) for row in range(0, 40, 7))
@@ -140,7 +143,7 @@ def test_packets_that_are_captures(count):
     assert assert_chain(content, PCAP, plain_pcap) == count
 
 
-def test_packets_longer_than_segments():
+def test_packets_longer_than_segments() -> None:
     """One packet of 200 KiB after thousands of short ones, and short ones again."""
     short = b"".join(pcap_record(START * 10**9, b"abcd" * 5) for _ in range(3000))
     content = short + pcap_record(START * 10**9, short * 2) + short
@@ -148,7 +151,7 @@ def test_packets_longer_than_segments():
     assert assert_chain(content, PCAP, plain_pcap) == 6001
 
 
-def test_clock_jumps_and_zero_time():
+def test_clock_jumps_and_zero_time() -> None:
     """Guesses fail where the clock jumps, the index does not."""
     seconds = [START, START + 10**9, 1, 0x4D3CB2A1, START]
     content = b"".join(pcap_record(second * 10**9, b"abcd" * 5) * 4000 for second in seconds)
@@ -156,7 +159,7 @@ def test_clock_jumps_and_zero_time():
     assert assert_chain(content, PCAP, plain_pcap) == 20_000
 
 
-def test_corrupt_in_the_middle():
+def test_corrupt_in_the_middle() -> None:
     """Walkers behind the damage find records; they are not used."""
     record = pcap_record(START * 10**9, b"abcd" * 5)
     content = record * 5000 + b"\xff" * 7 + record * 5000
@@ -164,7 +167,7 @@ def test_corrupt_in_the_middle():
     assert assert_chain(content, PCAP, plain_pcap) < 5002
 
 
-def test_blocks_up_to_a_section():
+def test_blocks_up_to_a_section() -> None:
     """A section header ends the chain in either byte order."""
     block = enhanced(0, 1, b"abcd")
 

@@ -3,6 +3,8 @@
 import gzip
 import tracemalloc
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -10,6 +12,7 @@ import zstandard
 from capture_bytes import expected, numbered, pcap, read_bytes
 
 from otsec.capture import Damage, open_capture
+from otsec.errors import InputError
 
 SOME = Random(7)
 PACKETS = [(time, SOME.randbytes(50)) for time, _ in numbered(4000)]
@@ -21,7 +24,7 @@ def zstd(content: bytes, **options: bool) -> bytes:
     return zstandard.ZstdCompressor(write_checksum=True, **options).compress(content)
 
 
-def half(pack, content: bytes) -> bytes:
+def half(pack: Callable[[bytes], bytes], content: bytes) -> bytes:
     """Content in two members or frames, cut anywhere."""
     return pack(content[:12345]) + pack(content[12345:])
 
@@ -43,7 +46,7 @@ PACKED = {
 
 
 @pytest.mark.parametrize("packed", PACKED)
-def test_same_as_plain(tmp_path, packed):
+def test_same_as_plain(tmp_path: Path, packed: str) -> None:
     """The content decides, not the ending, and not how it is packed."""
     read = read_bytes(tmp_path, PACKED[packed], "x.txt")
 
@@ -58,7 +61,7 @@ def test_same_as_plain(tmp_path, packed):
     ("pack", "part"),
     [(gzip.compress, part) for part in (0.1, 0.5, 0.9999)] + [(zstd, 0.65), (zstd, 0.9999)],
 )
-def test_cut(tmp_path, pack, part):
+def test_cut(tmp_path: Path, pack: Callable[[bytes], bytes], part: float) -> None:
     """What can be unpacked is used; more may come."""
     packed = pack(CONTENT)
     size = int(len(packed) * part)
@@ -82,7 +85,7 @@ def _unpacked(data: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompressobj().decompress(data)
 
 
-def test_corrupt_gzip(tmp_path):
+def test_corrupt_gzip(tmp_path: Path) -> None:
     """A wrong check sum is told, and costs no packet."""
     packed = bytearray(gzip.compress(CONTENT))
     packed[-8] ^= 1
@@ -94,7 +97,7 @@ def test_corrupt_gzip(tmp_path):
     assert read.reader.complete
 
 
-def test_corrupt_gzip_in_the_middle(tmp_path):
+def test_corrupt_gzip_in_the_middle(tmp_path: Path) -> None:
     """All that comes before the place where unpacking fails is used."""
     packed = gzip.compress(CONTENT[:100_000], 0)[:-8] + b"\xff" * 9
 
@@ -104,7 +107,7 @@ def test_corrupt_gzip_in_the_middle(tmp_path):
     assert read.reader.damage.text.startswith("the gzip data is corrupt at byte 100,0")
 
 
-def test_corrupt_zstd(tmp_path):
+def test_corrupt_zstd(tmp_path: Path) -> None:
     """A frame that fails its check sum is told."""
     packed = bytearray(zstd(CONTENT))
     packed[-1] ^= 1
@@ -116,7 +119,7 @@ def test_corrupt_zstd(tmp_path):
 
 
 @pytest.mark.parametrize(("pack", "name"), [(gzip.compress, "gzip"), (zstd, "zstd")])
-def test_garbage_behind(tmp_path, pack, name):
+def test_garbage_behind(tmp_path: Path, pack: Callable[[bytes], bytes], name: str) -> None:
     """Other data behind the compressed data is told."""
     packed = pack(CONTENT)
 
@@ -131,8 +134,8 @@ def test_garbage_behind(tmp_path, pack, name):
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstd])
-def test_any_flipped_byte(tmp_path, pack):
-    """A flipped byte is never a crash, and what is read before the damage is right."""
+def test_any_flipped_byte(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    """A flipped byte is never a crash."""
     content = pcap(numbered(20))
     packed = pack(content)
 
@@ -143,8 +146,7 @@ def test_any_flipped_byte(tmp_path, pack):
         path.write_bytes(flipped)
         try:
             reader = open_capture(path, capacity=1 << 20)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must be this
-            assert type(error).__name__ == "InputError"
+        except InputError:
             continue
         for _ in reader.chunks():
             pass
@@ -152,7 +154,7 @@ def test_any_flipped_byte(tmp_path, pack):
 
 
 @pytest.mark.parametrize("level", ["gzip", "zstd"])
-def test_bomb(tmp_path, level):
+def test_bomb(tmp_path: Path, level: str) -> None:
     """A small file that unpacks to 200 MB costs time, not memory."""
     bomb = pcap([]) + pcap([(0, bytes(262_000))])[24:] * 800
     packed = gzip.compress(bomb, 9) if level == "gzip" else zstd(bomb)

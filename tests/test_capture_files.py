@@ -58,7 +58,7 @@ RESUMED = {
 
 
 @pytest.mark.parametrize("kind", RESUMED)
-def test_batch_sizes_change_nothing(tmp_path, kind):
+def test_batch_sizes_change_nothing(tmp_path: Path, kind: str) -> None:
     """The same packets and drops of each interface for any batch size, in even batches."""
     whole = read_bytes(tmp_path, RESUMED[kind])
     for size in (1, 7, 100):
@@ -70,7 +70,7 @@ def test_batch_sizes_change_nothing(tmp_path, kind):
         assert read.ends[-1] == whole.ends[-1] == len(RESUMED[kind])
 
 
-def test_batches_are_even(tmp_path):
+def test_batches_are_even(tmp_path: Path) -> None:
     """What is buffered is divided evenly, so that no tiny batch is left over."""
     (tmp_path / "x").write_bytes(pcap(numbered(1001)))
     reader = open_capture(tmp_path / "x", batch_packets=500)
@@ -83,7 +83,7 @@ def test_batches_are_even(tmp_path):
 
 @pytest.mark.parametrize("kind", RESUMED)
 @pytest.mark.parametrize("grown", [False, True])
-def test_resume_at_any_chunk(tmp_path, kind, grown):
+def test_resume_at_any_chunk(tmp_path: Path, kind: str, *, grown: bool) -> None:
     """Reading goes on behind any chunk, also if the file has grown since."""
     content = RESUMED[kind]
     path = tmp_path / "x"
@@ -113,7 +113,7 @@ def test_resume_at_any_chunk(tmp_path, kind, grown):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_half_written_goes_on(tmp_path, packed):
+def test_half_written_goes_on(tmp_path: Path, *, packed: bool) -> None:
     """A file cut inside a record is read on when the rest has come, gzip or not."""
     import gzip
 
@@ -130,7 +130,7 @@ def test_half_written_goes_on(tmp_path, packed):
     assert second.reader.complete
 
 
-def test_half_written_file_header(tmp_path):
+def test_half_written_file_header(tmp_path: Path) -> None:
     """A file header that is not whole yet is no error, and has no packets."""
     path = tmp_path / "x"
     path.write_bytes(pcap(PACKETS)[:20])
@@ -143,7 +143,7 @@ def test_half_written_file_header(tmp_path):
     assert second.packets == expected(PACKETS)
 
 
-def test_resume_in_a_shorter_file(tmp_path):
+def test_resume_in_a_shorter_file(tmp_path: Path) -> None:
     """A file with fewer bytes than were read is another one."""
     path = tmp_path / "x"
     path.write_bytes(pcap(PACKETS))
@@ -155,7 +155,7 @@ def test_resume_in_a_shorter_file(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["plain", "gzip"])
-def test_fingerprints(tmp_path, kind):
+def test_fingerprints(tmp_path: Path, kind: str) -> None:
     """The hash at each chunk is that of the 64 KiB before it, and is found again in the file."""
     import gzip
 
@@ -177,7 +177,7 @@ def test_fingerprints(tmp_path, kind):
     assert reader.fingerprint() == sha256(content[-65536:]).hexdigest()
 
 
-def test_head_hash(tmp_path):
+def test_head_hash(tmp_path: Path) -> None:
     """The first 64 KiB, or fewer, or as many as were there when the file was first seen."""
     content = pcap(numbered(2000))
     path = tmp_path / "x"
@@ -190,7 +190,7 @@ def test_head_hash(tmp_path):
     assert head_hash(path, 100) == (99, sha256(content[:99]).hexdigest())
 
 
-def test_tail_hash_of_a_shorter_file(tmp_path):
+def test_tail_hash_of_a_shorter_file(tmp_path: Path) -> None:
     """The hash at an offset that the file does not have is an error."""
     (tmp_path / "x").write_bytes(pcap([]))
 
@@ -210,7 +210,7 @@ NO_CAPTURES = [
 
 
 @pytest.mark.parametrize(("content", "text"), NO_CAPTURES)
-def test_no_capture(tmp_path, content, text):
+def test_no_capture(tmp_path: Path, content: bytes, text: str) -> None:
     """What is no capture is told with what it looks like."""
     (tmp_path / "x.pcap").write_bytes(content)
 
@@ -221,7 +221,7 @@ def test_no_capture(tmp_path, content, text):
     assert "\n" not in str(error.value)
 
 
-def test_missing_and_directory(tmp_path):
+def test_missing_and_directory(tmp_path: Path) -> None:
     """A name that leads to no file is told."""
     with pytest.raises(InputError, match="nothing: does not exist; check the name"):
         open_capture(tmp_path / "nothing")
@@ -231,7 +231,7 @@ def test_missing_and_directory(tmp_path):
         open_capture(Path("a\0b"))
 
 
-def test_no_permission(tmp_path, monkeypatch):
+def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that may not be read is a matter of rights."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -244,7 +244,7 @@ def test_no_permission(tmp_path, monkeypatch):
         open_capture(tmp_path / "x")
 
 
-def test_standard_input(tmp_path):
+def test_standard_input() -> None:
     """A pipe gives the same packets, whatever pieces it comes in, compressed or not."""
     import gzip
 
@@ -266,7 +266,7 @@ def test_standard_input(tmp_path):
         assert done.stdout.decode() == f"9000 None None None {len(sent)}\n"
 
 
-def test_slow_pipe(monkeypatch):
+def test_slow_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has come through a pipe is given out before the pipe ends."""
     ours, theirs = os.pipe()
     monkeypatch.setattr("otsec.capture.intake.PATIENCE_S", 0.0)
@@ -287,7 +287,7 @@ def test_slow_pipe(monkeypatch):
     assert packets == expected(PACKETS[3:])
 
 
-def test_a_terminal_is_no_capture(monkeypatch):
+def test_a_terminal_is_no_capture(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody types a capture."""
     monkeypatch.setattr(sys, "stdin", None)
 
@@ -295,7 +295,7 @@ def test_a_terminal_is_no_capture(monkeypatch):
         open_capture(None)
 
 
-def test_a_pipe_with_a_name(tmp_path):
+def test_a_pipe_with_a_name(tmp_path: Path) -> None:
     """A named pipe, as shells make them, is read like standard input."""
     if not hasattr(os, "mkfifo"):
         pytest.skip("this system has no named pipes")
@@ -311,7 +311,7 @@ def test_a_pipe_with_a_name(tmp_path):
     assert (read.reader.size, read.reader.total) == (None, None)
 
 
-def test_an_error_of_the_disk_is_damage(tmp_path, monkeypatch):
+def test_an_error_of_the_disk_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read before the disk failed is used."""
     content = pcap(PACKETS)
     (tmp_path / "x").write_bytes(content)

@@ -1,5 +1,7 @@
 """pcap: every variant, and every way a file can be damaged."""
 
+from pathlib import Path
+
 import pytest
 from capture_bytes import (
     KUZNETZOV,
@@ -27,7 +29,7 @@ NANO_BE = bytes.fromhex(
 )
 
 
-def test_bytes_of_the_description(tmp_path):
+def test_bytes_of_the_description(tmp_path: Path) -> None:
     """A file written by hand is read field by field."""
     read = read_bytes(tmp_path, MICRO_LE)
 
@@ -40,7 +42,7 @@ def test_bytes_of_the_description(tmp_path):
     assert (read.reader.damage, read.reader.complete) == (None, True)
 
 
-def test_big_endian_nanoseconds_by_hand(tmp_path):
+def test_big_endian_nanoseconds_by_hand(tmp_path: Path) -> None:
     """The most significant byte first, time stamps in nanoseconds, link type 113."""
     read = read_bytes(tmp_path, NANO_BE)
 
@@ -51,7 +53,7 @@ def test_big_endian_nanoseconds_by_hand(tmp_path):
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("magic", [MICRO, NANO, KUZNETZOV])
 @pytest.mark.parametrize("count", [0, 1, 700, 9000])
-def test_variants(tmp_path, order, magic, count):
+def test_variants(tmp_path: Path, order: str, magic: int, count: int) -> None:
     """Every byte order and resolution gives the packets that were written."""
     packets = numbered(count, size=33)
 
@@ -61,21 +63,21 @@ def test_variants(tmp_path, order, magic, count):
     assert read.reader.damage is None
 
 
-def test_link_type_without_what_stands_above_it(tmp_path):
+def test_link_type_without_what_stands_above_it(tmp_path: Path) -> None:
     """The bits above the link type tell the length of the frame check sequence."""
     read = read_bytes(tmp_path, pcap_header(link=0x5400_0001))
 
     assert read.reader.interfaces[0].link == 1
 
 
-def test_more_captured_than_on_the_wire(tmp_path):
+def test_more_captured_than_on_the_wire(tmp_path: Path) -> None:
     """A packet is at least as long on the wire as what was captured of it."""
     read = read_bytes(tmp_path, pcap_header() + pcap_record(0, b"abcd", wire=2))
 
     assert read.packets == [(0, 0, 4, b"abcd")]
 
 
-def test_latest_moment(tmp_path):
+def test_latest_moment(tmp_path: Path) -> None:
     """No field is big enough to make a time overflow."""
     record = bytes.fromhex("ffffffff ffffffff 01000000 01000000 00")
     content = pcap_header() + record
@@ -86,7 +88,7 @@ def test_latest_moment(tmp_path):
 
 
 @pytest.mark.parametrize("size", range(4, 24 + 3 * (16 + 5)))
-def test_cut_at_every_byte(tmp_path, size):
+def test_cut_at_every_byte(tmp_path: Path, size: int) -> None:
     """What is whole is used; the rest is named, and may still be being written."""
     packets = numbered(3, size=5)
     content = pcap(packets)[:size]
@@ -104,7 +106,7 @@ def test_cut_at_every_byte(tmp_path, size):
 
 @pytest.mark.parametrize("magic", [MICRO, NANO, KUZNETZOV])
 @pytest.mark.parametrize("count", [3, 3000])
-def test_concatenated(tmp_path, magic, count):
+def test_concatenated(tmp_path: Path, magic: int, count: int) -> None:
     """Files that `cat` put one behind the other are read through, also the empty ones."""
     packets = numbered(3 * count)
     first, second, third = packets[:count], packets[count : 2 * count], packets[2 * count :]
@@ -117,7 +119,7 @@ def test_concatenated(tmp_path, magic, count):
     assert read.ends[-1] == len(content)
 
 
-def test_concatenated_with_another_link_type(tmp_path):
+def test_concatenated_with_another_link_type(tmp_path: Path) -> None:
     """What comes before a capture of another link type is used, and told where it ends."""
     packets = numbered(3)
     content = pcap(packets)
@@ -144,7 +146,7 @@ def test_concatenated_with_another_link_type(tmp_path):
         (bytes(400), "zeros instead of a record at byte 132"),
     ],
 )
-def test_corrupt(tmp_path, rest, text):
+def test_corrupt(tmp_path: Path, rest: bytes, text: str) -> None:
     """What comes before a record that cannot be one is used; the file is not half-written."""
     packets = numbered(3)
 
@@ -155,7 +157,7 @@ def test_corrupt(tmp_path, rest, text):
     assert read.reader.complete
 
 
-def test_longest_packet(tmp_path):
+def test_longest_packet(tmp_path: Path) -> None:
     """The largest snap length in use fits, with packets around it."""
     packets = [*numbered(2), (0, bytes(262_144)), *numbered(2)]
 
@@ -164,7 +166,7 @@ def test_longest_packet(tmp_path):
     assert read.packets == expected(packets)
 
 
-def test_clock_that_jumps(tmp_path):
+def test_clock_that_jumps(tmp_path: Path) -> None:
     """Record starts are found whatever the clock does."""
     packets = [
         (time + jump * 10**18 // 7, data)
@@ -178,7 +180,7 @@ def test_clock_that_jumps(tmp_path):
     assert read.packets == expected(packets)
 
 
-def test_changes_are_capped(tmp_path, monkeypatch):
+def test_changes_are_capped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of nothing but file headers that differ is given up at a named cap."""
     monkeypatch.setattr("otsec.capture.contract.MAX_CHANGES", 10)
     content = (pcap_header("<") + pcap_header(">")) * 20

@@ -1,5 +1,6 @@
 """pcapng: sections, interfaces, clocks, every packet block, drops, and every way to be damaged."""
 
+from pathlib import Path
 from struct import pack
 
 import pytest
@@ -30,12 +31,12 @@ BY_HAND = bytes.fromhex(
 TICKS = START * 10**6
 
 
-def of_numbered(packets, order="<", number=0):
+def of_numbered(packets: list[tuple[int, bytes]], order: str = "<", number: int = 0) -> bytes:
     """Enhanced packets in microseconds."""
     return b"".join(enhanced(number, time // 1000, data, order) for time, data in packets)
 
 
-def test_bytes_of_the_description(tmp_path):
+def test_bytes_of_the_description(tmp_path: Path) -> None:
     """A file written by hand is read field by field."""
     read = read_bytes(tmp_path, BY_HAND)
 
@@ -47,7 +48,7 @@ def test_bytes_of_the_description(tmp_path):
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("count", [0, 1, 700, 9000])
-def test_byte_orders(tmp_path, order, count):
+def test_byte_orders(tmp_path: Path, order: str, count: int) -> None:
     """Both byte orders give the packets that were written."""
     packets = numbered(count, size=33)
 
@@ -57,7 +58,7 @@ def test_byte_orders(tmp_path, order, count):
     assert read.reader.damage is None
 
 
-def test_sections_number_interfaces_on(tmp_path):
+def test_sections_number_interfaces_on(tmp_path: Path) -> None:
     """A later section has interfaces of its own, byte order included; numbers run on."""
     one, two, three = numbered(3)
     content = (
@@ -78,7 +79,7 @@ def test_sections_number_interfaces_on(tmp_path):
     assert read.ends[-1] == len(content)
 
 
-def test_interfaces_mixed(tmp_path):
+def test_interfaces_mixed(tmp_path: Path) -> None:
     """Packets of several interfaces come in one batch each, in the order of the file."""
     packets = numbered(2000)
     blocks = [of_numbered([packet], number=row % 3) for row, packet in enumerate(packets)]
@@ -115,7 +116,7 @@ CLOCKS = [
 
 
 @pytest.mark.parametrize(("resolution", "ticks", "time"), CLOCKS)
-def test_resolutions(tmp_path, resolution, ticks, time):
+def test_resolutions(tmp_path: Path, resolution: int | None, ticks: int, time: int) -> None:
     """Times are exact to the nanosecond below, and end at the last that fits."""
     options = b"" if resolution is None else option(9, bytes([resolution]))
 
@@ -133,7 +134,7 @@ def test_resolutions(tmp_path, resolution, ticks, time):
         (-(1 << 63), START * 10**9 - ((1 << 63) - 1)),
     ],
 )
-def test_offsets(tmp_path, offset, time):
+def test_offsets(tmp_path: Path, offset: int, time: int) -> None:
     """The offset in seconds is added, and never overflows."""
     options = option(14, pack("<q", offset))
 
@@ -143,7 +144,7 @@ def test_offsets(tmp_path, offset, time):
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_every_packet_block(tmp_path, order):
+def test_every_packet_block(tmp_path: Path, order: str) -> None:
     """Simple packets have no time and take that of the packet before; old blocks are read."""
     content = (
         section(order)
@@ -170,7 +171,7 @@ def test_every_packet_block(tmp_path, order):
 
 
 @pytest.mark.parametrize("batch_packets", [1, 3, 65536])
-def test_drops(tmp_path, batch_packets):
+def test_drops(tmp_path: Path, batch_packets: int) -> None:
     """What was lost is told once, whether by packets, by statistics, or by both."""
     lost = option(1, b"why") + option(4, pack("<Q", 5))
     content = (
@@ -208,7 +209,7 @@ def test_drops(tmp_path, batch_packets):
         (block(6, b"abc"), "a packet block that its packet does not fit in, at byte {}"),
     ],
 )
-def test_one_bad_packet_costs_one_packet(tmp_path, bad, text):
+def test_one_bad_packet_costs_one_packet(tmp_path: Path, bad: bytes, text: str) -> None:
     """A block that is whole, but makes no sense, is left out and told; reading goes on."""
     packets = numbered(4)
     content = section() + interface() + of_numbered(packets[:2])
@@ -236,7 +237,7 @@ def test_one_bad_packet_costs_one_packet(tmp_path, bad, text):
         ),
     ],
 )
-def test_corrupt(tmp_path, rest, text):
+def test_corrupt(tmp_path: Path, rest: bytes, text: str) -> None:
     """What comes before a block that cannot be one is used."""
     packets = numbered(3)
     content = section() + interface() + of_numbered(packets)
@@ -248,7 +249,7 @@ def test_corrupt(tmp_path, rest, text):
     assert read.reader.damage == Damage(204, text)
 
 
-def test_cut_at_every_byte(tmp_path):
+def test_cut_at_every_byte(tmp_path: Path) -> None:
     """What is whole is used; the rest is named, and may still be being written."""
     packets = numbered(2, size=5)
     parts = [section(), interface(), *(of_numbered([packet]) for packet in packets)]
@@ -267,7 +268,7 @@ def test_cut_at_every_byte(tmp_path):
         assert read.reader.state()["offset"] == end
 
 
-def test_long_blocks_of_others_are_passed_over(tmp_path):
+def test_long_blocks_of_others_are_passed_over(tmp_path: Path) -> None:
     """A block that holds no packet may be longer than the buffer."""
     packets = numbered(4)
     head = section() + interface() + of_numbered(packets[:2])
@@ -283,7 +284,7 @@ def test_long_blocks_of_others_are_passed_over(tmp_path):
     assert (cut.reader.complete, cut.reader.state()["offset"]) == (False, len(head))
 
 
-def test_interfaces_are_capped(tmp_path):
+def test_interfaces_are_capped(tmp_path: Path) -> None:
     """Interfaces above the cap are left out with their packets, which is told."""
     one, two = numbered(2)
     content = section() + interface() * 1030
@@ -298,7 +299,7 @@ def test_interfaces_are_capped(tmp_path):
     )
 
 
-def test_name_is_bounded_text(tmp_path):
+def test_name_is_bounded_text(tmp_path: Path) -> None:
     """A name is text whatever its bytes are, and not longer than 256 of them."""
     content = section() + interface(options=option(2, b"\xff" + b"a" * 999))
 

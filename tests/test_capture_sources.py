@@ -2,6 +2,8 @@
 
 import gzip
 import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import pytest
 from capture_bytes import (
@@ -26,7 +28,7 @@ def at(second: float, count: int = 2, link: int = 1) -> bytes:
     return pcap(packets, link=link)
 
 
-def make(folder, files: dict[str, bytes]) -> list:
+def make(folder: Path, files: dict[str, bytes]) -> list:
     """Write files; their paths."""
     for name, content in files.items():
         path = folder / name
@@ -35,7 +37,7 @@ def make(folder, files: dict[str, bytes]) -> list:
     return [folder / name for name in files]
 
 
-def planned(paths, folder, point=None) -> dict[str, list[str]]:
+def planned(paths: Iterable[Path], folder: Path, point: str | None = None) -> dict[str, list[str]]:
     """Points, and their captures by name below the folder."""
     return {
         source.point: [str(path.relative_to(folder)) for path in source.captures]
@@ -46,7 +48,7 @@ def planned(paths, folder, point=None) -> dict[str, list[str]]:
 # ----------------------------------------------------------------------------------- finding
 
 
-def test_folders_are_searched_by_content(tmp_path):
+def test_folders_are_searched_by_content(tmp_path: Path) -> None:
     """Captures are found below folders whatever their names are, and nothing else."""
     make(
         tmp_path,
@@ -69,7 +71,7 @@ def test_folders_are_searched_by_content(tmp_path):
     ]
 
 
-def test_named_files_stay(tmp_path):
+def test_named_files_stay(tmp_path: Path) -> None:
     """A file that was named is kept, whatever it is, and each file once."""
     text, missing = make(tmp_path, {"x.txt": b"text"})[0], tmp_path / "missing"
 
@@ -78,13 +80,13 @@ def test_named_files_stay(tmp_path):
     assert find_captures([text, missing, text, again]) == [again, missing]
 
 
-def test_folder_without_captures(tmp_path):
+def test_folder_without_captures(tmp_path: Path) -> None:
     """A folder in which there is none is an error."""
     with pytest.raises(InputError, match="has no capture in it; name a folder with pcap files"):
         find_captures([tmp_path])
 
 
-def test_links_that_lead_back(tmp_path):
+def test_links_that_lead_back(tmp_path: Path) -> None:
     """Links to folders above end nowhere, and a file that is linked is read once."""
     (path,) = make(tmp_path, {"a/x.pcap": at(0)})
     (tmp_path / "a" / "up").symlink_to(tmp_path)
@@ -94,7 +96,7 @@ def test_links_that_lead_back(tmp_path):
     assert find_captures([tmp_path]) == [path]
 
 
-def test_pipes_in_folders_are_not_waited_for(tmp_path):
+def test_pipes_in_folders_are_not_waited_for(tmp_path: Path) -> None:
     """A named pipe in a folder is passed over."""
     if not hasattr(os, "mkfifo"):
         pytest.skip("this system has no named pipes")
@@ -104,7 +106,7 @@ def test_pipes_in_folders_are_not_waited_for(tmp_path):
     assert find_captures([tmp_path]) == paths
 
 
-def test_folder_that_may_not_be_listed(tmp_path, monkeypatch):
+def test_folder_that_may_not_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be looked into is told, not passed over."""
     make(tmp_path, {"x.pcap": at(0)})
 
@@ -120,7 +122,7 @@ def test_folder_that_may_not_be_listed(tmp_path, monkeypatch):
 # ------------------------------------------------------------------------------------- times
 
 
-def pcapng(packets) -> bytes:
+def pcapng(packets: list[tuple[int, bytes]]) -> bytes:
     """A pcapng with packets in microseconds."""
     blocks = (enhanced(0, time // 1000, data) for time, data in packets)
     return section() + interface() + b"".join(blocks)
@@ -128,7 +130,7 @@ def pcapng(packets) -> bytes:
 
 @pytest.mark.parametrize("make_capture", [pcap, pcapng])
 @pytest.mark.parametrize(("count", "size"), [(1, 10), (500, 100), (15_000, 100), (3000, 1500)])
-def test_times(tmp_path, make_capture, count, size):
+def test_times(tmp_path: Path, make_capture: Callable[..., bytes], count: int, size: int) -> None:
     """First and last time are found, also at the end of a file too long to be read for it."""
     packets = numbered(count, size=size)
     (path,) = make(tmp_path, {"x": make_capture(packets)})
@@ -137,14 +139,14 @@ def test_times(tmp_path, make_capture, count, size):
 
 
 @pytest.mark.parametrize("make_capture", [pcap, pcapng])
-def test_times_of_what_is_half_written(tmp_path, make_capture):
+def test_times_of_what_is_half_written(tmp_path: Path, make_capture: Callable[..., bytes]) -> None:
     """A long file that ends inside a record does not tell its last time cheaply."""
     (path,) = make(tmp_path, {"x": make_capture(numbered(15_000, size=100))[:-3]})
 
     assert times(path) == (BEGIN, None)
 
 
-def test_times_unknown(tmp_path):
+def test_times_unknown(tmp_path: Path) -> None:
     """What is compressed must be read for its last time, and an empty capture has none."""
     packed, empty = make(tmp_path, {"x": gzip.compress(at(0)), "y": pcap([])})
 
@@ -186,7 +188,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("name", "point"), NAMES)
-def test_names_of_points(tmp_path, name, point):
+def test_names_of_points(tmp_path: Path, name: str, point: str) -> None:
     """What rotation adds to a name is taken off it, and nothing else."""
     paths = make(tmp_path, {name: at(0)})
 
@@ -232,7 +234,9 @@ ROTATIONS = [
 
 
 @pytest.mark.parametrize(("files", "points"), ROTATIONS)
-def test_rotated_files_are_one_source(tmp_path, files, points):
+def test_rotated_files_are_one_source(
+    tmp_path: Path, files: dict[str, bytes], points: dict[str, list[str]]
+) -> None:
     """Files of one folder and link type, alike but for a number, in the order of their times."""
     assert planned(make(tmp_path, files), tmp_path) == points
 
@@ -252,12 +256,14 @@ NOT_ROTATED = [
 
 
 @pytest.mark.parametrize(("files", "points"), NOT_ROTATED)
-def test_others_are_sources_of_their_own(tmp_path, files, points):
+def test_others_are_sources_of_their_own(
+    tmp_path: Path, files: dict[str, bytes], points: list[str]
+) -> None:
     """Whatever else differs makes two sources."""
     assert list(planned(make(tmp_path, files), tmp_path)) == points
 
 
-def test_names_that_are_taken(tmp_path):
+def test_names_that_are_taken(tmp_path: Path) -> None:
     """A name that is taken gets the folder's in front, then a number."""
     paths = make(
         tmp_path, {"a/r.pcap": at(0), "b/r.pcap": at(0), "c/b/r.pcap": at(0), "d/b/r.pcap": at(0)}
@@ -266,14 +272,14 @@ def test_names_that_are_taken(tmp_path):
     assert list(planned(reversed(paths), tmp_path)) == ["r", "b/r", "b/r#2", "b/r#3"]
 
 
-def test_point_joins_files(tmp_path):
+def test_point_joins_files(tmp_path: Path) -> None:
     """Files given with a point are one source in time order, whatever they are called."""
     paths = make(tmp_path, {"b.pcap": at(0), "a.pcapng": section(), "c.pcap": at(-5)})
 
     assert planned(paths, tmp_path, "Tap 7") == {"Tap 7": ["a.pcapng", "c.pcap", "b.pcap"]}
 
 
-def test_point_refuses_overlap(tmp_path):
+def test_point_refuses_overlap(tmp_path: Path) -> None:
     """Two files at the same time cannot come from one tap."""
     paths = make(tmp_path, {"a.pcap": at(0), "b.pcap": at(5, 20), "c.pcap": at(6)})
 
@@ -286,7 +292,7 @@ def test_point_refuses_overlap(tmp_path):
     )
 
 
-def test_nothing_to_plan():
+def test_nothing_to_plan() -> None:
     """No captures make no sources."""
     assert plan([], None) == []
     assert plan([], "tap") == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from wire_captures import cut, payloads, tshark
+from wire_captures import cut, joined, payloads, tshark
 
 from otsec.columns import gather
 from otsec.protocols.api import NOT_MINE, Pieces
@@ -106,7 +106,7 @@ CAPTURES = [
 def test_real_captures(captures: Path, name: str) -> None:
     """Packets, units by code and ends of messages are as many as tshark counts."""
     path = captures / name
-    found = payloads(path)
+    found = joined(payloads(path))
     _, start, end = cut(TPKT_COTP, found.buffer, found.start, found.end)
     assert TPKT_COTP.pieces is not None
     units = TPKT_COTP.pieces(found.buffer, start, end)

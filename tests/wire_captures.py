@@ -58,11 +58,21 @@ def payloads(path: Path, transport: str = "tcp", *, again: bool = False) -> Payl
     )
 
 
+def joined(found: Payloads) -> Payloads:
+    """The payloads of each direction one behind the other, as if they came in order."""
+    data = found.buffer.tobytes()
+    streams: dict[tuple[int, int], bytes] = {}
+    for at, ports in enumerate(zip(found.source_port, found.target_port, strict=True)):
+        streams[ports] = streams.get(ports, b"") + data[found.start[at] : found.end[at]]
+    end = np.cumsum(np.array([len(one) for one in streams.values()], np.int64))
+    start = np.concatenate([[0], end[:-1]]) if len(end) else end
+    buffer = np.frombuffer(b"".join(streams.values()), np.uint8)
+    targets, sources = [two for _, two in streams], [one for one, _ in streams]
+    return Payloads([], targets, sources, buffer, start, end)
+
+
 def cut(
-    framing: Framing,
-    buffer: np.ndarray[tuple[int], np.dtype[np.uint8]],
-    start: I64,
-    end: I64,
+    framing: Framing, buffer: np.ndarray[tuple[int], np.dtype[np.uint8]], start: I64, end: I64
 ) -> tuple[I64, I64, I64]:
     """Whole frames from the start of each span: (number of the span, start, end)."""
 

@@ -2,8 +2,19 @@
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from otsec.cli import options
+from otsec.errors import Exit, InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from otsec.capture import Source
+    from otsec.cli.progress import Progress
+    from otsec.config import Config
+    from otsec.pipeline import Options, Outcome
+    from otsec.store import Store
 
 EPILOG = """\
 A capture is known by its content: one that was read before is not read again, one that has grown
@@ -37,11 +48,6 @@ def configure(parser: ArgumentParser) -> None:
     parser.epilog = EPILOG
 
 
-def run(arguments: Namespace) -> int:
-    """Read the captures."""
-    raise NotImplementedError(arguments.command)
-
-
 def engine(parser: ArgumentParser) -> None:
     """Arguments of every command that reads captures."""
     parser.add_argument("--point", metavar="NAME", help="capture point: the files are one source")
@@ -60,6 +66,13 @@ def engine(parser: ArgumentParser) -> None:
         metavar="PACKETS",
         help="packets in a batch; the result is the same",
     )
+    parser.add_argument(
+        "--checkpoint",
+        type=seconds,
+        default=None,
+        metavar="SECONDS",
+        help="time between checkpoints (default 10): what a crash can cost",
+    )
 
 
 def positive(text: str) -> int:
@@ -71,6 +84,151 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def named_captures(arguments: Namespace) -> list[Path]:
-    """Every capture on the command line, ``-`` for standard input."""
-    return [Path(name) for name in (*arguments.read, *arguments.captures)]
+def seconds(text: str) -> float:
+    """A number of seconds above 0 and at most a day, for argparse."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= 86_400:
+        from argparse import ArgumentTypeError
+
+        raise ArgumentTypeError(f"expected seconds, more than 0 and at most 86400, found {text!a}")
+    return found
+
+
+def run(arguments: Namespace) -> int:
+    """Read the captures, then sum up the store."""
+    from otsec.cli.output import say, style_of
+    from otsec.cli.progress import Progress
+    from otsec.cli.signals import listening
+    from otsec.cli.summary import show
+    from otsec.pipeline import Run
+    from otsec.store import open_store
+
+    config = options.configured(arguments, "db", "site")
+    planned = plan(arguments, config)
+    outcomes: list[Outcome] = []
+    with listening() as stop, open_store(config.store) as store:
+        with Progress(_size(planned), quiet=bool(arguments.quiet)) as progress:
+            reading = Run(
+                store, config, options_of(arguments), progress.update, stop.stop_requested
+            )
+            for sources, named in planned:
+                for outcome in reading.read(sources, named=named):
+                    outcomes.append(outcome)
+                    tell(outcome, progress)
+        if stop.stop_requested():
+            _tell_stopped(arguments, planned, config)
+            return stop.exit
+        if not arguments.quiet:
+            _tell_known(outcomes)
+        show(store, config, outcomes, style_of(arguments, config.zone()))
+    return Exit.INPUT if any(outcome.problem for outcome in outcomes) else Exit.FINE
+
+
+def options_of(arguments: Namespace) -> "Options":
+    """How to run, as the command line says."""
+    from otsec.pipeline import CHECKPOINT_S, Options
+    from otsec.model import BATCH_PACKETS
+
+    return Options(
+        workers=arguments.workers,
+        batch_packets=arguments.batch or BATCH_PACKETS,
+        checkpoint_s=arguments.checkpoint or CHECKPOINT_S,
+    )
+
+
+Planned = list[tuple["list[Source]", bool]]  # sources, and whether a person named their point
+
+
+def plan(arguments: Namespace, config: "Config") -> Planned:
+    """The sources of the files on the command line, else of the points in otsec.yaml."""
+    from otsec.pipeline import plan_sources
+
+    named = [Path(name) for name in (*arguments.read, *arguments.captures)]
+    if named:
+        return [(plan_sources(named, arguments.point), arguments.point is not None)]
+    planned: Planned = []
+    for point in config.points.values():
+        if point.files and arguments.point in {None, point.name}:
+            planned.append((plan_sources(_files(point.name, point.files, config), point.name), True))
+    if not planned:
+        raise UsageError(
+            "analyze: name a capture, a folder of captures, or - for standard input "
+            "(or give points in otsec.yaml their `files`)"
+        )
+    return planned
+
+
+def _files(point: str, patterns: "Iterable[str]", config: "Config") -> list[Path]:
+    """The captures that the patterns of a point name; relative ones count from otsec.yaml."""
+    from glob import glob
+
+    folder = config.path.absolute().parent if config.path else Path()
+    found: list[Path] = []
+    for pattern in patterns:
+        name = str(folder / Path(pattern).expanduser())
+        here = [name] if Path(name).exists() else sorted(glob(name, recursive=True))
+        if not here:
+            raise InputError(
+                f"{name}: no such file (`files` of point {point!a} in {config.path}); "
+                "correct the pattern, or name captures on the command line"
+            )
+        found += map(Path, here)
+    return found
+
+
+def _size(planned: Planned) -> int | None:
+    """Bytes of all captures on disk; None where nobody knows."""
+    total = 0
+    for path in _paths(planned):
+        if not path.is_file():
+            return None
+        total += path.stat().st_size
+    return total
+
+
+def _paths(planned: Planned) -> "Iterator[Path]":
+    for sources, _ in planned:
+        for source in sources:
+            yield from source.captures
+
+
+def tell(outcome: "Outcome", progress: "Progress") -> None:
+    """Say what is wrong with a capture as soon as it is known."""
+    from otsec.cli.output import say
+
+    if outcome.problem:
+        progress.clear()
+        say(f"otsec: {problem_of(outcome)}")
+
+
+def problem_of(outcome: "Outcome") -> str:
+    """The problem with the name of the file."""
+    named = outcome.problem.startswith(str(outcome.path))
+    return outcome.problem if named else f"{outcome.path}: {outcome.problem}"
+
+
+def _tell_known(outcomes: "list[Outcome]") -> None:
+    from otsec.cli.output import say
+
+    known = [outcome for outcome in outcomes if outcome.known]
+    if len(known) == 1:
+        say(f"otsec: {known[0].path} was known already, nothing new in it")
+    elif known:
+        say(f"otsec: {len(known)} of {len(outcomes)} captures were known already, nothing new in them")
+
+
+def _tell_stopped(arguments: Namespace, planned: Planned, config: "Config") -> None:
+    from otsec.cli.output import say
+
+    if arguments.quiet:
+        return
+    if Path("-") in _paths(planned):
+        say(
+            f"otsec: stopped; {config.store} holds what came so far, marked incomplete: "
+            "standard input cannot be gone on with"
+        )
+    else:
+        say(f"otsec: stopped; {config.store} holds what came so far, the same command goes on")

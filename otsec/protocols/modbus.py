@@ -551,16 +551,21 @@ def claims(units: Units) -> Mask:
         return mine
     some = pdus if len(rows) == len(units) else pdus.take(rows)
     fits = _fits(some, 0) | _fits(some, 1)
-    fits &= _second_code_known(some)
-    # ROC Plus has the same check sum; to group 2 its messages without data read as bits
-    roc = np.isin(some.function, READ_BITS) & (some.size == 4) & (some.count & 0xFF == 0)
-    fits &= ~(roc & (units.framing[rows] == RTU_FRAMING))
+    coded = np.flatnonzero(_CODED[some.function] & fits)
+    if len(coded):
+        fits[coded] = _second_code_known(some.take(coded))
+    serial = units.framing[rows] == RTU_FRAMING
+    if serial.any():
+        # ROC Plus has the same check sum; to group 2 its messages without data read as bits
+        roc = np.isin(some.function, READ_BITS) & (some.size == 4) & (some.count & 0xFF == 0)
+        fits &= ~(roc & serial)
     rows = rows[fits]
     mine[rows[_framed(units, rows)]] = True
     return mine
 
 
 def _second_code_known(pdus: _Pdus) -> Mask:
+    """Whether sub-function, interface type, UMAS function or exception code has a name."""
     known = np.ones(len(pdus.unit), np.bool_)
     word = pdus.front
     for mask, table in (
@@ -573,6 +578,7 @@ def _second_code_known(pdus: _Pdus) -> Mask:
     return known
 
 
+_CODED = np.isin(np.arange(256), (DIAGNOSTICS, ENCAPSULATED, UMAS, *range(FAILED, 256)))
 _DIAGNOSES = np.isin(np.arange(1 << 16), list(DIAGNOSES))
 _UMAS_CODES = np.isin(np.arange(256), [*UMAS_FUNCTIONS, UMAS_OK, UMAS_FAILED])
 _EXCEPTIONS = np.isin(np.arange(256), list(EXCEPTIONS))

@@ -1,0 +1,312 @@
+"""Runs of the whole engine for tests, and TCP traffic to feed it: known streams, cut in any way."""
+
+import json
+import struct
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count, zip_longest
+from pathlib import Path
+from typing import Any
+
+from capture_bytes import NANO, pcap
+
+from otsec.config import Caps, Config
+from otsec.engine import Settings
+from otsec.model import ACK, BATCH_PACKETS, FIN, PSH, RST, SYN
+from otsec.pipeline import Options, Outcome, Run, plan_sources
+from otsec.store import Store, open_store
+from otsec.store.dump import dump
+
+OWN = sorted((Path(__file__).parents[1] / "pcaps" / "modbus").glob("*.pcap"))
+SEED = 0x5EED
+MS, SECOND, HOUR = 10**6, 10**9, 3600 * 10**9
+START = 1_767_600_000 * SECOND  # 2026-01-05 08:00 UTC, on a whole hour
+FLAGS = {"F": FIN, "S": SYN, "R": RST, "P": PSH, "A": ACK}
+
+
+# ------------------------------------------------------------------------------- runs
+
+
+@dataclass
+class Result:
+    """What a run left behind."""
+
+    outcomes: list[Outcome]
+    dump: list[str]
+
+
+def analyse(
+    paths: Sequence[Path],
+    db: Path,
+    *,
+    point: str | None = "tap",
+    batch: int = BATCH_PACKETS,
+    checkpoint_s: float = 3600.0,
+    workers: int = 1,
+    caps: Caps | None = None,
+    seed: int = SEED,
+    **settings: Any,
+) -> Result:
+    """Read captures into a store, which may have been there before; no checkpoint but the last."""
+    with open_store(db) as store:
+        options = Options(
+            workers=workers,
+            batch_packets=batch,
+            checkpoint_s=checkpoint_s,
+            settings=Settings(seed=seed, **settings),
+        )
+        config = Config(caps=caps or Caps())
+        run = Run(store, config, options, lambda *_: None, lambda: False)
+        outcomes = list(run.read(plan_sources(list(paths), point), named=point is not None))
+        return Result(outcomes, list(dump(store)))
+
+
+class Bench:
+    """Runs frames again and again in one folder, each time into a new store."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.numbers = count()
+
+    def store(self) -> Path:
+        """A path where no store is."""
+        return self.folder / f"{next(self.numbers)}.db"
+
+    def dump(self, content: bytes | Sequence[bytes], **options: Any) -> list[str]:
+        """The dump of captures, given as the bytes of their files, one behind the other."""
+        contents = [content] if isinstance(content, bytes) else content
+        db = self.store()
+        paths = [self.folder / f"{db.stem}-{at:05d}.pcap" for at in range(len(contents))]
+        for path, one in zip(paths, contents, strict=True):
+            path.write_bytes(one)
+        try:
+            return analyse(paths, db, **options).dump
+        finally:
+            for path in [*paths, *self.folder.glob(f"{db.stem}.db*")]:
+                path.unlink()
+
+
+def as_pcap(frames: Iterable[tuple[int, bytes]]) -> bytes:
+    """Frames with their times as a capture."""
+    return pcap(list(frames), magic=NANO)
+
+
+def difference(one: Sequence[str], other: Sequence[str]) -> str:
+    """The lines in which two dumps differ, for people; ``""`` where they do not."""
+    if list(one) == list(other):
+        return ""
+    less, more = Counter(one) - Counter(other), Counter(other) - Counter(one)
+    pairs = zip_longest(sorted(less)[:6], sorted(more)[:6], fillvalue="")
+    lines = [f"- {a}\n+ {b}" for a, b in pairs]
+    return f"{less.total()} lines less, {more.total()} more\n" + "\n".join(lines)
+
+
+def cells(lines: Iterable[str], table: str) -> list[dict[str, Any]]:
+    """The rows of a table in a dump, text and lists decoded, numbers as numbers."""
+    rows = []
+    for line in lines:
+        if not line.startswith(f"{table} "):
+            continue
+        row: dict[str, Any] = {}
+        rest = line[len(table) + 1 :]
+        _, at = json.JSONDecoder().raw_decode(rest)  # the source
+        while at < len(rest):
+            name, _, rest = rest[at:].lstrip().partition("=")
+            row[name], at = _value(rest)
+        rows.append(row)
+    return rows
+
+
+def _value(text: str) -> tuple[Any, int]:
+    if text[0] in '"[-0123456789' and not text.startswith("- ") and ":" not in text.split(" ")[0]:
+        value, end = json.JSONDecoder().raw_decode(text)
+        return value, end
+    word = text.partition(" ")[0]
+    return word, len(word)
+
+
+Said = Counter[tuple[str, str, str, str]]
+
+
+def said(lines: Iterable[str]) -> Said:
+    """How often each behaviour was found: (device, operation, object, outcome)."""
+    found: Said = Counter()
+    for row in cells(lines, "behaviour"):
+        found[row["device"], row["operation"], row["object"], row["outcome"]] += row["count"]
+    return found
+
+
+def total(lines: Iterable[str], column: str, table: str = "conversation") -> int:
+    """The sum of a column."""
+    return sum(row[column] for row in cells(lines, table))
+
+
+def counter(lines: Iterable[str], name: str) -> int:
+    """How often something was counted."""
+    return sum(row["count"] for row in cells(lines, "counter") if row["name"] == name)
+
+
+# ------------------------------------------------------------------------------- killed runs
+
+
+def killed(arguments: dict[str, Any]) -> None:
+    """Run in a process that kills itself (SIGKILL) at a moment, then again, then to the end.
+
+    ``moments``: each (what, how many of it): batches begun, batches done, checkpoints begun,
+    checkpoints written in part, checkpoints done.
+    """
+    import os
+
+    for moment in arguments["moments"]:
+        child = os.fork()
+        if not child:
+            _die_at(*moment)
+            _again(arguments)
+            os._exit(0)
+        os.waitpid(child, 0)
+    child = os.fork()
+    if not child:
+        _again(arguments)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise SystemExit("the last run failed")
+
+
+def _again(arguments: dict[str, Any]) -> None:
+    paths = [Path(path) for path in arguments["paths"]]
+    analyse(paths, Path(arguments["db"]), batch=arguments["batch"], checkpoint_s=0)
+
+
+def _die_at(what: str, moment: int) -> None:
+    import os
+    import signal
+
+    from otsec.engine import Engine
+
+    left = [moment]
+
+    def now() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(owner: type, name: str, *, before: bool) -> None:
+        old = getattr(owner, name)
+
+        def new(*given: Any, **named: Any) -> Any:
+            if before:
+                now()
+            result = old(*given, **named)
+            if not before:
+                now()
+            return result
+
+        setattr(owner, name, new)
+
+    owner, name, before = {
+        "batch begun": (Engine, "apply", True),
+        "batch done": (Engine, "apply", False),
+        "checkpoint begun": (Store, "checkpoint", True),
+        "checkpoint in part": (Store, "_upsert", False),
+        "checkpoint done": (Store, "checkpoint", False),
+    }[what]
+    around(owner, name, before=before)
+
+
+# ------------------------------------------------------------------------------- traffic
+
+
+@dataclass
+class Wire:
+    """A capture while it is being made: frames with their times."""
+
+    frames: list[tuple[int, bytes]] = field(default_factory=list)
+    time: int = START
+    step: int = 3 * MS  # between frames: more than two sights of one frame are ever apart
+    ident: int = 0
+
+    def ip(self, source: str, target: str, protocol: int, body: bytes) -> None:
+        """Add one IPv4 packet; equal calls give frames that differ by their identification."""
+        self.ident = self.ident + 1 & 0xFFFF
+        head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), self.ident, 0x4000, 64, protocol, 0)
+        addresses = [bytes(map(int, address.split("."))) for address in (source, target)]
+        macs = [b"\x02\x00" + address for address in reversed(addresses)]
+        self.frames.append((self.time, b"".join([*macs, b"\x08\x00", head, *addresses, body])))
+        self.time += self.step
+
+    def udp(self, source: tuple[str, int], target: tuple[str, int], data: bytes) -> None:
+        """Add one datagram."""
+        head = struct.pack(">HHHH", source[1], target[1], 8 + len(data), 0)
+        self.ip(source[0], target[0], 17, head + data)
+
+    def bytes(self) -> bytes:
+        """The capture."""
+        return as_pcap(self.frames)
+
+
+CLIENT, SERVER = 0, 1
+Unlike = tuple[str, int]
+
+
+@dataclass
+class Tcp:
+    """One TCP connection on a wire: what each side sent so far, and what it has to say next."""
+
+    wire: Wire
+    ends: tuple[Unlike, Unlike] = (("10.0.0.1", 40_000), ("10.0.0.2", 502))
+    first: tuple[int, int] = (1_000, 700_000)  # sequence number of the first byte of each side
+    sent: list[int] = field(default_factory=lambda: [0, 0])  # bytes
+
+    def seq(self, side: int, at: int | None = None) -> int:
+        """Sequence number of byte ``at`` of a side, or of the next."""
+        return self.first[side] + (self.sent[side] if at is None else at) & 0xFFFFFFFF
+
+    def packet(self, side: int, data: bytes = b"", flags: str = "A", at: int | None = None) -> None:
+        """One segment: byte ``at`` and what follows, or only flags."""
+        bits = sum(FLAGS[letter] for letter in flags)
+        ack = self.seq(1 - side) if "A" in flags else 0
+        source, target = self.ends[side], self.ends[1 - side]
+        ports = source[1], target[1]
+        head = struct.pack(">HHIIBBHHH", *ports, self.seq(side, at), ack, 5 << 4, bits, 8192, 0, 0)
+        self.wire.ip(source[0], target[0], 6, head + data)
+
+    def open(self) -> None:
+        """The handshake."""
+        self.packet(CLIENT, flags="S", at=-1)
+        self.packet(SERVER, flags="SA", at=-1)
+        self.packet(CLIENT)
+
+    def close(self) -> None:
+        """FIN from both sides, which count as one byte each."""
+        for side in (CLIENT, SERVER):
+            self.packet(side, flags="FA")
+            self.sent[side] += 1
+
+    def say(self, side: int, data: bytes) -> None:
+        """Send data in one segment."""
+        self.packet(side, data, "PA")
+        self.sent[side] += len(data)
+
+
+def request(transaction: int, unit: int, address: int, number: int) -> bytes:
+    """Read holding registers ([APP] 6.3)."""
+    return struct.pack(">HHHBBHH", transaction, 0, 6, unit, 3, address, number)
+
+
+def response(transaction: int, unit: int, registers: Sequence[int]) -> bytes:
+    """What the registers hold."""
+    size = 2 * len(registers)
+    head = struct.pack(">HHHBBB", transaction, 0, 3 + size, unit, 3, size)
+    return head + struct.pack(f">{len(registers)}H", *registers)
+
+
+def write(transaction: int, unit: int, address: int, value: int) -> bytes:
+    """Write single register ([APP] 6.6); its response is the same bytes."""
+    return struct.pack(">HHHBBHH", transaction, 0, 6, unit, 6, address, value)
+
+
+if __name__ == "__main__":
+    killed(json.loads(sys.argv[1]))
