@@ -57,7 +57,8 @@ def ranges(start: I64, count: I64) -> I64:
     if total == 0:
         return np.empty(0, np.int64)
     ends = np.cumsum(count)
-    return np.arange(total, dtype=np.int64) + np.repeat(start - (ends - count), count)
+    first: I64 = np.repeat(start - (ends - count), count)
+    return first + np.arange(total, dtype=np.int64)
 
 
 def gather_spans(buffer: Bytes, start: I64, length: I64) -> Bytes:
@@ -123,7 +124,7 @@ def hash_spans(buffer: Bytes, start: I64, length: I64, seed: int) -> U64:
 
 def equal_spans(buffer: Bytes, start: I64, length: I64, one: I64, other: I64) -> Mask:
     """Whether the spans of rows ``one`` have the same bytes as those of rows ``other``."""
-    same = length[one] == length[other]
+    same: Mask = length[one] == length[other]
     left = np.flatnonzero(same)
     at = 0
     while len(left):
@@ -194,7 +195,8 @@ def _bring_together(words: list[U64], hashes: U64, bits: int) -> tuple[I64, Mask
         is_mixed[mixed] = True
         place = np.flatnonzero(is_mixed[bucket])
         rows = order[place]
-        order[place] = rows[np.lexsort([*(word[rows] for word in words), bucket[place]])]
+        keys: list[Ints] = [word[rows] for word in words]
+        order[place] = rows[np.lexsort(tuple([*keys, bucket[place]]))]
         changed = _changes(words, order)
     return order, changed
 

@@ -38,7 +38,7 @@ class Caps:
     Reaching a cap is counted, shown by `otsec health` and never ends a run.
     """
 
-    connections: int = 131_072
+    connections: int = 65_536
     """TCP and UDP 5-tuples followed at the same time; the one longest silent goes first."""
     conversations: int = 65_536
     """Pairs of client and server with a service, kept in the store."""

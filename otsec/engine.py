@@ -6,6 +6,7 @@ batches of one source in order and holds all state.
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,8 @@ from otsec.streams.claim import Registry
 from otsec.streams.clock import Clock, Times
 from otsec.streams.connections import COUNTS, Connections
 from otsec.streams.flows import Flows, find_flows
-from otsec.streams.ordered import Found, Speculation, Streams, speculate
+from otsec.streams.found import Found, Speculation, speculate
+from otsec.streams.ordered import Streams
 
 ARP = 0x0806
 
@@ -96,9 +98,7 @@ class Engine:
         self.counters = Counters()
         self.cells = Cells(caps.value_cells)
         self.facts = Facts(caps.facts)
-        self.behaviours = Behaviours(
-            caps.behaviours, caps.events_per_hour, self.cells, self.facts
-        )
+        self.behaviours = Behaviours(caps.behaviours, caps.events_per_hour, self.cells, self.facts)
         self.gaps: list[Row] = []
         self.gap_count = 0
         self.purged_minute = -1
@@ -192,7 +192,7 @@ class Engine:
         """There is no room for all connections: make room, once a minute of capture time."""
         minutes = times.tick[packets.row] // MINUTE_TICKS
         bounds = [0, *(np.flatnonzero(np.diff(minutes)) + 1).tolist(), len(packets)]
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for begin, end in pairwise(bounds):
             if begin == end:
                 continue
             part = packets.take(np.arange(begin, end))
@@ -226,7 +226,9 @@ class Engine:
         new = np.flatnonzero(fresh)
         if len(new):
             new = new[np.argsort(flows.flow_first[new], kind="stable")]
-            slots[new] = self.connections.enter([keys[flow] for flow in new.tolist()], flows.key[new])
+            slots[new] = self.connections.enter(
+                [keys[flow] for flow in new.tolist()], flows.key[new]
+            )
             new = new[slots[new] >= 0]
             self._enter(slots[new], flows.flow_first[new])
         return np.asarray(fresh & (slots >= 0), np.bool_)
@@ -278,7 +280,7 @@ class Engine:
             part.start,
             part.end,
             part.framing.astype(np.uint8),
-            np.zeros(count, np.uint8),
+            part.kind,
             side.astype(np.uint8),
             table["serial"][part.slot],
             part.slot,
@@ -297,7 +299,8 @@ class Engine:
             self.behaviours.forget_contents(name)
         found, bad = exchanges.apply(calls, self.connections.table, window)
         for slots, _ in bad:
-            np.add.at(self.connections.table["counts"], (slots, 0, 7), 1)
+            none = np.zeros(len(slots), np.int64)
+            self.connections.count(slots, none, "malformed", none + 1)
         self.behaviours.add(name, exchanges.cache.contents, found)
 
     # ------------------------------------------------------------------ what is counted
@@ -380,7 +383,10 @@ class Engine:
             flows.key[chosen], np.where(from_low, 0, 1), packets.flags[begin], counts, *seen
         )
         count = int(counts[:, :, 0].sum())
-        first, last = (tuple(one[at].tolist()) for one, at in zip(seen, (begin.argmin(), end.argmax()), strict=True))
+        first, last = (
+            tuple(one[at].tolist())
+            for one, at in zip(seen, (begin.argmin(), end.argmax()), strict=True)
+        )
         self.counters.add("cap:connections", count, first, last)
 
     # ------------------------------------------------------------------ store
@@ -389,7 +395,7 @@ class Engine:
         """All rows that changed since the last call, by table."""
         self._note_caps()
         names = ["", *(protocol.name for protocol in self.registry.protocols)]
-        rows = {
+        rows: dict[str, list[Row]] = {
             "clock": [
                 (
                     source, self.packets, self.first_time, self.last_time,
@@ -404,14 +410,17 @@ class Engine:
             "gap": [(source, *gap) for gap in self.gaps],
             "lookup": self.lookups.take_rows(source),
         }  # fmt: skip
+        used = 0
         for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
-            rows["behaviour"] += self.behaviours.open_rows(
+            waiting = self.behaviours.open_rows(
                 source,
                 protocol.name,
                 exchanges.cache.contents,
                 exchanges.open(),
-                sum(row[1] < 0 for row in rows["behaviour"]),
+                used,
             )
+            rows["behaviour"] += waiting
+            used += len(waiting)
         self.gaps = []
         return rows
 
@@ -441,9 +450,7 @@ class Engine:
             "behaviours": self.behaviours.dump(),
             **{
                 f"exchanges:{protocol.name}": exchanges.dump()
-                for protocol, exchanges in zip(
-                    self.registry.protocols, self.exchanges, strict=True
-                )
+                for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True)
             },
         }
 

@@ -157,7 +157,11 @@ class Run:
         known = None
         if path != STDIN:
             known = self._known(self.store.point_captures(self.config.site, point), path)
-        if known is not None and tail_hash(path, known.position) != known.tail_hash and known.position:
+        if (
+            known is not None
+            and tail_hash(path, known.position) != known.tail_hash
+            and known.position
+        ):
             raise InputError(
                 f"{path}: its content before byte {known.position:,} has changed since it was "
                 "read; analyse it under another --point, or into another store"
@@ -239,7 +243,8 @@ class Run:
         settings = self.options.settings
         if self.options.workers == 1:
             for place, batch in _places(reader):
-                yield place, batch, batch and columnar(batch, self.registry, settings)
+                prepared = None if batch is None else columnar(batch, self.registry, settings)
+                yield place, batch, prepared
             return
         from otsec.workers import Workers  # noqa: PLC0415 - costs start-up, and few want it
 

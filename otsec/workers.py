@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from otsec.engine import Columnar, Settings, columnar
 from otsec.model import PacketBatch
@@ -25,6 +25,12 @@ ALIGN = 64
 T = TypeVar("T")
 
 
+def _memory(slot: SharedMemory) -> "memoryview[int]":
+    if slot.buf is None:
+        raise ValueError("the slot is closed")
+    return slot.buf
+
+
 def _write(thing: object, slot: SharedMemory) -> bytes | None:
     """Pickle with all arrays in the slot; None if they do not fit."""
     buffers: list[pickle.PickleBuffer] = []
@@ -34,7 +40,7 @@ def _write(thing: object, slot: SharedMemory) -> bytes | None:
         raw = buffer.raw()
         if at + raw.nbytes > SLOT:
             return None
-        slot.buf[at : at + raw.nbytes] = raw
+        _memory(slot)[at : at + raw.nbytes] = raw
         spans.append((at, raw.nbytes))
         at += -(-raw.nbytes // ALIGN) * ALIGN
     return pickle.dumps((head, spans))
@@ -43,7 +49,8 @@ def _write(thing: object, slot: SharedMemory) -> bytes | None:
 def _read(message: bytes, slot: SharedMemory) -> Any:
     """What `_write` was given, its arrays lying in the slot. Own processes only."""
     head, spans = pickle.loads(message)  # noqa: S301 - written by a process of ours
-    return pickle.loads(head, buffers=[slot.buf[at : at + size] for at, size in spans])  # noqa: S301
+    memory = _memory(slot)
+    return pickle.loads(head, buffers=[memory[at : at + size] for at, size in spans])  # noqa: S301
 
 
 def _serve(pipe: Connection, names: list[str], settings: Settings) -> None:
@@ -79,10 +86,10 @@ class Workers:
             there.close()
             self.members.append((process, here, slots))
 
-    def __enter__(self) -> "Workers":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *problem: object) -> None:
         for _, pipe, _ in self.members:
             with suppress(OSError):
                 pipe.send(None)
@@ -145,7 +152,7 @@ def _close(slot: SharedMemory) -> None:
         slot.close()
     except BufferError:  # an array still looks at it; the memory goes with the process
         slot._mmap = None  # type: ignore[attr-defined]  # noqa: SLF001 - or its __del__ complains
-    
+
 
 def _cropped(batch: PacketBatch) -> PacketBatch:
     """The batch over only the part of the buffer that it uses."""
@@ -160,4 +167,3 @@ def _cropped(batch: PacketBatch) -> PacketBatch:
         batch.wire,
         batch.time,
     )
-

@@ -10,8 +10,6 @@ from itertools import count, zip_longest
 from pathlib import Path
 from typing import Any
 
-from capture_bytes import NANO, pcap
-
 from otsec.config import Caps, Config
 from otsec.engine import Settings
 from otsec.model import ACK, BATCH_PACKETS, FIN, PSH, RST, SYN
@@ -23,6 +21,7 @@ OWN = sorted((Path(__file__).parents[1] / "pcaps" / "modbus").glob("*.pcap"))
 SEED = 0x5EED
 MS, SECOND, HOUR = 10**6, 10**9, 3600 * 10**9
 START = 1_767_600_000 * SECOND  # 2026-01-05 08:00 UTC, on a whole hour
+PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65_535, 1)
 FLAGS = {"F": FIN, "S": SYN, "R": RST, "P": PSH, "A": ACK}
 
 
@@ -89,8 +88,12 @@ class Bench:
 
 
 def as_pcap(frames: Iterable[tuple[int, bytes]]) -> bytes:
-    """Frames with their times as a capture."""
-    return pcap(list(frames), magic=NANO)
+    """Frames with their times as a capture, nanoseconds, Ethernet."""
+    records = [
+        struct.pack("<IIII", *divmod(time, SECOND), len(data), len(data)) + data
+        for time, data in frames
+    ]
+    return PCAP_HEADER + b"".join(records)
 
 
 def difference(one: Sequence[str], other: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """Opening, resuming and knowing captures again; what is no capture is told in one line."""
 
+import gzip
 import io
 import json
 import os
@@ -27,6 +28,8 @@ from capture_bytes import (
     simple,
     statistics,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from otsec.capture import head_hash, open_capture, tail_hash
 from otsec.errors import InputError, RightsError
@@ -115,8 +118,6 @@ def test_resume_at_any_chunk(tmp_path: Path, kind: str, *, grown: bool) -> None:
 @pytest.mark.parametrize("packed", [False, True])
 def test_half_written_goes_on(tmp_path: Path, *, packed: bool) -> None:
     """A file cut inside a record is read on when the rest has come, gzip or not."""
-    import gzip
-
     content = pcap(PACKETS)
     path = tmp_path / "x"
     path.write_bytes(gzip.compress(content)[:-600] if packed else content[:10_001])
@@ -157,8 +158,6 @@ def test_resume_in_a_shorter_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["plain", "gzip"])
 def test_fingerprints(tmp_path: Path, kind: str) -> None:
     """The hash at each chunk is that of the 64 KiB before it, and is found again in the file."""
-    import gzip
-
     content = pcap(numbered(9000, size=100))
     path = tmp_path / "x"
     path.write_bytes(content if kind == "plain" else gzip.compress(content))
@@ -188,6 +187,8 @@ def test_head_hash(tmp_path: Path) -> None:
     path.write_bytes(content[:99])
     assert head_hash(path) == (99, sha256(content[:99]).hexdigest())
     assert head_hash(path, 100) == (99, sha256(content[:99]).hexdigest())
+    path.write_bytes(gzip.compress(content))
+    assert head_hash(path) == (65536, sha256(content[:65536]).hexdigest())
 
 
 def test_tail_hash_of_a_shorter_file(tmp_path: Path) -> None:
@@ -246,8 +247,6 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_standard_input() -> None:
     """A pipe gives the same packets, whatever pieces it comes in, compressed or not."""
-    import gzip
-
     script = (
         "from otsec.capture import open_capture\n"
         "reader = open_capture(None)\n"
@@ -337,3 +336,33 @@ def test_an_error_of_the_disk_is_damage(tmp_path: Path, monkeypatch: pytest.Monk
     whole = (512 + 10_000 - 24) // 56
     assert read.packets == expected(PACKETS[:whole])
     assert read.reader.damage.text == "cannot be read beyond byte 10,512: Input/output error"
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.sampled_from(sorted(RESUMED)), st.data())
+def test_mutated_captures(tmp_path: Path, kind: str, data: st.DataObject) -> None:
+    """Whatever is changed in a capture: no crash, one line, and the same for any batch size."""
+    content = bytearray(RESUMED[kind])
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        new = data.draw(st.one_of(st.binary(max_size=9), st.just(RESUMED[kind][:40])))
+        content[at : at + data.draw(st.integers(0, 12))] = new
+    (tmp_path / "x").write_bytes(content)
+    try:
+        reads = [
+            read_all(open_capture(tmp_path / "x", batch_packets=size, capacity=1 << 20))
+            for size in (1, 50, 65536)
+        ]
+    except InputError:
+        return
+
+    whole = reads[-1]
+    for read in reads:
+        assert sorted(read.packets) == sorted(whole.packets)
+        assert read.drops == whole.drops
+        assert read.reader.damage == whole.reader.damage
+        assert read.reader.state() == whole.reader.state()
+        assert read.reader.fingerprint() == whole.reader.fingerprint()
+    assert "\n" not in str(whole.reader.damage)

@@ -82,6 +82,15 @@ def test_rtu_in_pieces() -> None:
             assert length > size, f"{one.hex()} cut to {size}"
 
 
+def test_rtu_response_that_begins_like_a_request() -> None:
+    """Where both lengths have a right check sum, the frame is the response."""
+    twin = frame("0703 0c00 0003")  # reads as a request; as a response it has 12 bytes of values
+    response = frame((twin + bytes(7)).hex())
+    assert lengths(RTU, [response]) == [len(response)] == [17]
+    assert lengths(RTU, [twin]) == [8]
+    assert lengths(RTU, [twin + frame("0703 0000 0001")]) == [8]
+
+
 def test_rtu_stream() -> None:
     """Requests and responses one behind the other are cut apart."""
     buffer = np.frombuffer(b"".join(KNOWN), np.uint8)

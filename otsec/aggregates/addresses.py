@@ -8,7 +8,16 @@ import numpy as np
 from otsec.columns import U64, Mask
 from otsec.model import TCP, UDP, Kind
 
-SERVICES = {1: "icmp", 2: "igmp", 47: "gre", 50: "esp", 51: "ah", 58: "icmp6", 89: "ospf", 112: "vrrp"}
+SERVICES = {
+    1: "icmp",
+    2: "igmp",
+    47: "gre",
+    50: "esp",
+    51: "ah",
+    58: "icmp6",
+    89: "ospf",
+    112: "vrrp",
+}
 
 
 def mac_text(mac: int) -> str:

@@ -63,9 +63,7 @@ class Behaviours:
         """Count the exchanges of one protocol in one batch."""
         if not len(found):
             return
-        groups = group(
-            [found.conversation.astype(np.uint64), found.content.astype(np.uint64)], 0
-        )
+        groups = group([found.conversation.astype(np.uint64), found.content.astype(np.uint64)], 0)
         number = self._numbers(protocol, contents, found, groups.first)
         # Contents that differ only in what is not part of a behaviour share its number.
         row_number = number[groups.group_of_rows()]
@@ -338,7 +336,12 @@ class Behaviours:
     # ------------------------------------------------------------------ store
 
     def open_rows(
-        self, source: int, protocol: str, contents: Sequence[Content | None], found: Occurrences, used: int
+        self,
+        source: int,
+        protocol: str,
+        contents: Sequence[Content | None],
+        found: Occurrences,
+        used: int,
     ) -> list[Row]:
         """Requests that wait, as rows of the table `behaviour` that the next checkpoint replaces.
 

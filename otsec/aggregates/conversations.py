@@ -284,5 +284,5 @@ def _speakers(keys: Any, packets: Packets, rows: I64) -> I64:
     is_low = (source == low) & (source_hi == low_hi)
     tied = (low == high) & (low_hi == high_hi)
     by_port = port == (what >> np.uint64(16) & np.uint64(0xFFFF))
-    return np.where(tied, ~by_port, ~is_low).astype(np.int64)
-
+    speaker: I64 = np.where(tied, ~by_port, ~is_low).astype(np.int64)
+    return speaker

@@ -35,7 +35,7 @@ class Counters:
         self.changed.clear()
         return rows
 
-    def restore(self, rows: Iterable[tuple[int | str, ...]]) -> None:
+    def restore(self, rows: Iterable[Row]) -> None:
         """Take back what the store holds."""
         for _, name, detail, *numbers in rows:
             self.rows[str(name), str(detail)] = [int(number) for number in numbers]

@@ -40,7 +40,9 @@ class Stations:
                 mixed[np.repeat(np.arange(len(start)), flows.lane_count)[other]] = True
                 lanes = np.flatnonzero(~mixed)
                 last = order[start + flows.lane_count - 1]
-                self._add(packets, order[start][lanes], last[lanes], flows.lane_count[lanes], ordinal)
+                self._add(
+                    packets, order[start][lanes], last[lanes], flows.lane_count[lanes], ordinal
+                )
                 rows, _ = flows.rows_of_lanes(np.flatnonzero(mixed))
                 self._add(packets, rows, rows, np.ones(len(rows), np.int64), ordinal)
         lone = np.flatnonzero((packets.kind != 0) & (packets.problem != 0))

@@ -6,7 +6,6 @@ from otsec.columns import I64, ranges, windows
 from otsec.protocols.api import BITS, VALUE_TYPES
 from otsec.protocols.exchanges import Values
 
-
 BLOCK = np.dtype(
     [
         ("base", "<i8"),  # its first cell

@@ -23,6 +23,8 @@ MAX_SEGMENTS = 4_096
 MIN_STEPS = 16  # records a segment, at least
 STEP_BYTES = 5_000  # bytes that can be searched for a guess in the time one step takes, measured
 SEARCHES = 4  # windows searched for a guess, each twice as long, before a segment goes without
+MAX_FAILURES = 4  # stretches given up before the rest of the buffer is walked one by one
+FEW = 8  # where fewer than an 8th of the segments have a guess, records are walked one by one
 PATIENCE = 16  # a stretch of which more than a 16th had to be redone is given up, and shorter next
 
 
@@ -69,12 +71,13 @@ class Chain:
 def chain(buffer: Bytes, begin: int, limit: int, rule: Rule) -> Chain:
     """All whole records of ``buffer[begin:limit]``, the first of which starts at begin."""
     last = limit - rule.header + 1
-    position, reach, mean = begin, FIRST, 0
+    position, reach, mean, failures = begin, FIRST, 0, 0
     found: list[I64] = []
     while position < last:
         stop = min(position + reach, last)
-        if mean and stop - position >= MIN_RECORDS * mean:
+        if mean and stop - position >= MIN_RECORDS * mean and failures < MAX_FAILURES:
             starts, leave, stuck = _columns(buffer, position, stop, limit, rule, mean)
+            failures += leave < stop
         else:
             plain, leave = rule.plain(buffer, position, stop, limit)
             starts, stuck = np.array(plain, np.int64), leave < stop
@@ -99,6 +102,10 @@ def _columns(
     segments = min(isqrt(records * STEP_BYTES // mean), records // MIN_STEPS, MAX_SEGMENTS)
     size = (stop - begin) // segments & ~3
     guess = _guess(buffer, begin, size, segments, limit, rule, mean)
+    if len(guess) * FEW < segments:  # few walkers are slower than none
+        goal = begin + (stop - begin) // PATIENCE
+        plain, end = rule.plain(buffer, begin, goal, limit)
+        return np.array(plain, np.int64), end, end < goal
     segment_end = np.minimum(begin + ((guess - begin) // size + 1) * size, stop)
     segment_end[-1] = stop if guess[-1] >= begin + (segments - 1) * size else segment_end[-1]
     until = np.minimum(segment_end, np.append(guess[1:], stop))

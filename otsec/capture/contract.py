@@ -13,7 +13,7 @@ from otsec.model import PacketBatch
 
 MAX_CAPTURED = 262_144  # bytes of one packet: the largest snap length of tcpdump and dumpcap
 MAX_INTERFACES = 1_024  # of one file; a pcapng can announce one in 20 bytes
-MAX_CHANGES = 65_536  # sections, or headers that change the format: each costs a fresh start
+MAX_CHANGES = 4_096  # sections, or headers that change the format: each costs a batch of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Reader(ABC):
 
     def _note(self, offset: int, text: str) -> None:
         """Tell of damage that does not end the reading; the first stands for all."""
-        if self.damage is None:
+        if self.damage is None or offset < self.damage.offset:
             self.damage = Damage(offset, text)
 
     def _stop(self, offset: int, text: str) -> None:

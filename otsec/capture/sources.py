@@ -233,12 +233,12 @@ def _joined(paths: list[Path]) -> tuple[Path, ...]:
 def _in_time_order(paths: list[Path]) -> tuple[tuple[Path, ...], tuple[Path, Path] | None]:
     """Files by the time of their first packet, and two of them that overlap, if any."""
     spans = {path: _span(path) for path in paths}
-    ordered = sorted(paths, key=lambda path: (spans[path][0] or 0, path))
+    ordered = sorted(paths, key=lambda path: (spans[path][0] or 0, spans[path][1] or 0, path))
     filled = [path for path in ordered if spans[path][0] is not None]
     for one, other in pairwise(filled):
         first, last = spans[one]
         begin = spans[other][0] or 0
-        if begin == first or (last is not None and begin < last - OVERLAP_NS):
+        if last is not None and begin < (last if begin == first else last - OVERLAP_NS):
             return tuple(ordered), (one, other)
     return tuple(ordered), None
 

@@ -8,13 +8,12 @@ from otsec.cli import options
 from otsec.errors import Exit, InputError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from otsec.capture import Source
     from otsec.cli.progress import Progress
     from otsec.config import Config
     from otsec.pipeline import Options, Outcome
-    from otsec.store import Store
 
 EPILOG = """\
 A capture is known by its content: one that was read before is not read again, one that has grown
@@ -99,7 +98,7 @@ def seconds(text: str) -> float:
 
 def run(arguments: Namespace) -> int:
     """Read the captures, then sum up the store."""
-    from otsec.cli.output import say, style_of
+    from otsec.cli.output import style_of
     from otsec.cli.progress import Progress
     from otsec.cli.signals import listening
     from otsec.cli.summary import show
@@ -123,14 +122,15 @@ def run(arguments: Namespace) -> int:
             return stop.exit
         if not arguments.quiet:
             _tell_known(outcomes)
-        show(store, config, outcomes, style_of(arguments, config.zone()))
+        problems = [problem_of(outcome) for outcome in outcomes if outcome.problem]
+        show(store, config, style_of(arguments, config.zone()), problems)
     return Exit.INPUT if any(outcome.problem for outcome in outcomes) else Exit.FINE
 
 
 def options_of(arguments: Namespace) -> "Options":
     """How to run, as the command line says."""
-    from otsec.pipeline import CHECKPOINT_S, Options
     from otsec.model import BATCH_PACKETS
+    from otsec.pipeline import CHECKPOINT_S, Options
 
     return Options(
         workers=arguments.workers,
@@ -152,7 +152,9 @@ def plan(arguments: Namespace, config: "Config") -> Planned:
     planned: Planned = []
     for point in config.points.values():
         if point.files and arguments.point in {None, point.name}:
-            planned.append((plan_sources(_files(point.name, point.files, config), point.name), True))
+            planned.append(
+                (plan_sources(_files(point.name, point.files, config), point.name), True)
+            )
     if not planned:
         raise UsageError(
             "analyze: name a capture, a folder of captures, or - for standard input "
@@ -217,7 +219,9 @@ def _tell_known(outcomes: "list[Outcome]") -> None:
     if len(known) == 1:
         say(f"otsec: {known[0].path} was known already, nothing new in it")
     elif known:
-        say(f"otsec: {len(known)} of {len(outcomes)} captures were known already, nothing new in them")
+        say(
+            f"otsec: {len(known)} of {len(outcomes)} captures were known already, nothing new in them"
+        )
 
 
 def _tell_stopped(arguments: Namespace, planned: Planned, config: "Config") -> None:

@@ -199,7 +199,9 @@ def tags(seen: Seen) -> Iterable[Verdict]:
         return
     if tagged:
         places = sorted({talk.place for talk in seen.conversations if talk.place})
-        named = f" (VLAN {', '.join(places[:8])}{' ...' if len(places) > 8 else ''})" if places else ""
+        named = (
+            f" (VLAN {', '.join(places[:8])}{' ...' if len(places) > 8 else ''})" if places else ""
+        )
         yield Verdict("tags", Severity.GOOD, f"{number(tagged)} frames have VLAN tags{named}.")
         return
     if seen.packets:
@@ -276,13 +278,19 @@ def lookups(seen: Seen) -> Iterable[Verdict]:
     there = [one for one in silent if (one.place, one.address) in heard]
     gone = [one for one in silent if (one.place, one.address) not in heard]
     share = len(silent) / len(asked)
-    figure = f"{number(len(silent))} of {counted(len(asked), 'address', 'addresses')} asked for by ARP"
+    figure = (
+        f"{number(len(silent))} of {counted(len(asked), 'address', 'addresses')} asked for by ARP"
+    )
     if share < SILENT_WARN:
         yield Verdict("lookups", Severity.GOOD, f"{figure} never answered.")
         return
     worst = sorted(gone or there, key=lambda one: (-one.asked, address_key(one.address)))
     named = ", ".join(f"{one.address} ({counted(one.asked, 'time')})" for one in worst[:3])
-    also = f" {number(len(there))} of them are heard otherwise, so their answers are missing." if there else ""
+    also = (
+        f" {number(len(there))} of them are heard otherwise, so their answers are missing."
+        if there
+        else ""
+    )
     yield Verdict(
         "lookups",
         Severity.WARN,

@@ -98,9 +98,7 @@ def look(store: Store, source: Source) -> Seen:
         source,
         tuple(store.captures(source.id)),
         tuple(
-            Conversation(
-                **{**of_source, **row, "doubtful": bool(row["doubtful"]), "witnesses": ()}
-            )
+            Conversation(**{**of_source, **row, "doubtful": bool(row["doubtful"]), "witnesses": ()})
             for row in cells("conversation")
         ),
         tuple(

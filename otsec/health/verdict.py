@@ -54,3 +54,13 @@ def number(count: int) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """``1 packet``, ``2 packets``."""
     return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+_SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def duration(ns: int) -> str:
+    """A length of time in words, in its greatest unit."""
+    seconds = abs(ns) // 1_000_000_000
+    size, unit = next((span for span in _SPANS if seconds >= span[0]), _SPANS[-1])
+    return counted(seconds // size, unit)

@@ -188,6 +188,7 @@ class Framing:
     longest: int  # bytes; a frame said to be longer is NOT_MINE
     pieces: Callable[[Bytes, I64, I64], Pieces] | None = None
     over: "Framing | None" = None
+    tells_first: bool = True  # else a piece begins a message where the one before ended one
     longest_message: int = 65_536  # bytes that pieces may join up to
 
 

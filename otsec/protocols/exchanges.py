@@ -255,8 +255,8 @@ class Exchanges:
         waiting = self.waiting
         if waiting is None:
             return [], None
-        serials = np.unique(np.concatenate([part.serial for part in parts])) if parts else []
-        concerned = np.isin(waiting.serial, serials)
+        serials: I64 = np.concatenate([np.empty(0, np.int64), *(part.serial for part in parts)])
+        concerned = np.isin(waiting.serial, np.unique(serials))
         concerned |= window.first_at(waiting.steady + TIMEOUT_NS) < NEVER
         concerned |= window.first_behind(waiting.epoch) < NEVER
         if not concerned.any():

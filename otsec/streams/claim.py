@@ -1,6 +1,6 @@
 """Whose connection is it? Asked of its first segments, by content; ports only say whom to ask first."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -88,18 +88,11 @@ def ask(registry: Registry, segments: Segments, hint: I64, tcp: Mask) -> Claims:
 def _mine(protocol: Protocol, which: int, segments: Segments) -> Mask:
     """Whether each segment begins with a unit that the protocol claims, and holds no nonsense."""
     framing: Framing = protocol.framings[which]
-    alone = replace(segments, limit=segments.stop)
-    frames = cut(alone, framing)
+    frames = cut(segments.alone(), framing)
     mine = np.zeros(len(segments), np.bool_)
     head = np.flatnonzero((frames.start == segments.start[frames.segment]) & (frames.status == 0))
     if len(head):
-        picked = Frames(
-            frames.segment[head],
-            frames.start[head],
-            frames.end[head],
-            frames.status[head],
-            frames.exit,
-        )
+        picked = frames.take(head)
         claimed = protocol.claims(units_of(segments.buffer, picked, which))
         mine[picked.segment[claimed]] = True
     mine[frames.segment[frames.status == Status.MALFORMED]] = False

@@ -1,6 +1,7 @@
 """Capture time made safe to judge by: epochs between clock steps, and a clock that never runs back."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ class Clock:
             return np.maximum.accumulate(first)
         bounds = [0, *np.flatnonzero(stepped).tolist(), len(time)]
         latest = np.empty_like(time)
-        for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        for begin, end in pairwise(bounds):
             if end > begin:
                 latest[begin:end] = np.maximum.accumulate(first[begin:end])
         return latest

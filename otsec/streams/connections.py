@@ -162,7 +162,12 @@ class Connections:
 
     def count(self, slots: I64, side: I64, name: str, number: Ints) -> None:
         """Add to a count of one side of connections; a slot may come more than once."""
-        np.add.at(self.table["counts"], (slots, side, COUNTS.index(name)), number)
+        place: Any = slots, side, COUNTS.index(name)
+        np.add.at(self.table["counts"], place, number)
+
+    def count_one(self, slot: int, side: int, name: str, number: int = 1) -> None:
+        """Add to a count of one side of one connection."""
+        self.table["counts"][slot, side, COUNTS.index(name)] += number
 
     def dump(self) -> dict[str, Any]:
         """The live rows with their slots."""

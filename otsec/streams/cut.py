@@ -6,7 +6,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from otsec.columns import I64, Bytes, Ints, gather, walk
+from otsec.columns import I64, Bytes, Ints, Mask, gather, walk
 from otsec.protocols.api import Framing
 
 
@@ -37,6 +37,10 @@ class Segments:
     def __len__(self) -> int:
         return len(self.row)
 
+    def alone(self) -> "Segments":
+        """The same segments, as if none went on in another."""
+        return replace(self, end=np.minimum(self.end, self.stop), limit=self.stop)
+
     def take(self, rows: I64) -> "Segments":
         """Some of the segments, in the order given."""
         columns = (self.row, self.lane, self.start, self.end, self.stop, self.limit)
@@ -52,6 +56,12 @@ class Frames:
     end: I64  # behind its last byte at hand
     status: Ints  # u1, Status
     exit: I64  # where the first frame that does not end before the limit begins, or the next one
+
+    def take(self, rows: I64 | Mask) -> "Frames":
+        """Some of the frames, of the same segments."""
+        return Frames(
+            self.segment[rows], self.start[rows], self.end[rows], self.status[rows], self.exit
+        )
 
 
 def cut(segments: Segments, framing: Framing) -> Frames:
@@ -151,12 +161,31 @@ def _redo(
 def _merge(frames: Frames, exits: I64, redone: dict[int, Frames]) -> Frames:
     if not redone:
         return frames
-    kept = ~np.isin(frames.segment, np.array(list(redone)))
-    parts = [Frames(*(getattr(frames, name)[kept] for name in _COLUMNS), exits), *redone.values()]
+    parts = [frames.take(~np.isin(frames.segment, np.array(list(redone)))), *redone.values()]
     segment = np.concatenate([part.segment for part in parts])
     order = np.argsort(segment, kind="stable")
-    columns = (np.concatenate([getattr(part, name) for part in parts])[order] for name in _COLUMNS)
-    return Frames(*columns, exits)
+    return Frames(
+        segment[order],
+        np.concatenate([part.start for part in parts])[order],
+        np.concatenate([part.end for part in parts])[order],
+        np.concatenate([part.status for part in parts])[order],
+        exits,
+    )
 
 
-_COLUMNS = ("segment", "start", "end", "status")
+def give_up(
+    frames: Frames, segments: Segments, open_: I64, status: Status = Status.TRUNCATED
+) -> Frames:
+    """Turn the open frame at the exit of each of some segments into one of the given status."""
+    if not len(open_):
+        return frames
+    segment = np.concatenate([frames.segment, open_])
+    order = np.argsort(segment, kind="stable")
+    end = np.minimum(segments.limit[open_], segments.end[open_])
+    return Frames(
+        segment[order],
+        np.concatenate([frames.start, frames.exit[open_]])[order],
+        np.concatenate([frames.end, end])[order],
+        np.concatenate([frames.status, np.full(len(open_), status, np.uint8)])[order],
+        frames.exit,
+    )

@@ -93,6 +93,7 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
     last = order[start + count - 1] if len(start) else start
     tcp = (table.protocol[first] == 6) & (table.kind[first] != 2)
     flags = table.flags[order]
+    told = _tcp_order(table, order, count, tcp, flags)
     return Flows(
         order=rows[order],
         lane_start=start,
@@ -103,7 +104,12 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
         lane_bytes=_per_lane(np.add, table.wire[order], start),
         lane_payload=_per_lane(np.add, table.payload_wire[order], start),
         lane_flags=_per_lane(np.bitwise_or, flags, start),
-        **_tcp_order(table, order, start, count, tcp, flags),
+        lane_in_order=told.in_order,
+        lane_cut=told.cut,
+        lane_seq=told.seq,
+        lane_next=told.next,
+        lane_ack_first=told.ack_first,
+        lane_ack_last=told.ack_last,
         key=key[flows.first],
         flow_first=rows[_both(np.minimum, first, flow_lanes)],
         flow_last=rows[_both(np.maximum, last, flow_lanes)],
@@ -137,49 +143,39 @@ def _key_words(table: Packets, rows: I64, higher: Mask) -> U64:
     return np.stack([what, low[0], high[0], table.place[rows], low[1], high[1]], axis=1)
 
 
-def _tcp_order(
-    table: Packets, order: I64, start: I64, count: I64, tcp: Mask, flags: Ints
-) -> dict[str, I64 | Mask]:
+class _TcpOrder:
     """What the TCP headers of each lane say about order; the `lane_` columns of Flows."""
-    lanes = len(start)
-    none = np.full(lanes, -1, np.int64)
-    found: dict[str, I64 | Mask] = {
-        "lane_in_order": np.ones(lanes, np.bool_),
-        "lane_cut": np.zeros(lanes, np.bool_),
-        "lane_seq": none.copy(),
-        "lane_next": none.copy(),
-        "lane_ack_first": none.copy(),
-        "lane_ack_last": none,
-    }
-    if not lanes:
-        return found
-    lane = np.repeat(np.arange(lanes), count)
+
+    def __init__(self, lanes: int) -> None:
+        self.in_order = np.ones(lanes, np.bool_)
+        self.cut = np.zeros(lanes, np.bool_)
+        self.seq, self.next, self.ack_first, self.ack_last = np.full((4, lanes), -1, np.int64)
+
+
+def _tcp_order(table: Packets, order: I64, count: I64, tcp: Mask, flags: Ints) -> _TcpOrder:
+    told = _TcpOrder(len(count))
+    lane = np.repeat(np.arange(len(count)), count)
     length = table.payload_wire[order]
     cut = (length > table.payload_end[order] - table.payload[order]) & (length > 0)
     if cut.any():
-        found["lane_cut"][lane[cut]] = True
+        told.cut[lane[cut]] = True
     if not tcp.any():
-        return found
+        return told
     length = length + ((flags & SYN) != 0) + ((flags & FIN) != 0)
-    has = np.flatnonzero((length > 0) & tcp[lane])
-    if len(has):
-        _segments_in_order(found, table.seq[order[has]], length[has], flags[has], lane[has])
-    acks = np.flatnonzero(((flags & ACK) != 0) & tcp[lane])
-    if len(acks):
-        owner = lane[acks]
-        value = table.ack[order[acks]]
-        found["lane_ack_last"][owner] = value  # the last one written stays
-        found["lane_ack_first"][owner[::-1]] = value[::-1]
-    return found
+    is_tcp = tcp[lane]
+    has = np.flatnonzero((length > 0) & is_tcp)
+    _segments_in_order(told, table.seq[order[has]], length[has], flags[has], lane[has])
+    acks = np.flatnonzero(((flags & ACK) != 0) & is_tcp)
+    owner, value = lane[acks], table.ack[order[acks]]
+    told.ack_last[owner] = value  # the last one written stays
+    told.ack_first[owner[::-1]] = value[::-1]
+    return told
 
 
-def _segments_in_order(
-    found: dict[str, I64 | Mask], seq: I64, length: I64, flags: Ints, lane: I64
-) -> None:
+def _segments_in_order(told: _TcpOrder, seq: I64, length: I64, flags: Ints, lane: I64) -> None:
     behind = (seq + length) & 0xFFFFFFFF
     same = lane[1:] == lane[:-1]
     broken = same & ((seq[1:] != behind[:-1]) | ((flags[1:] & SYN) != 0))
-    if broken.any():
-        found["lane_in_order"][lane[1:][broken]] = False
-    found["lane_next"][lane] = behind
-    found["lane_seq"][lane[::-1]] = seq[::-1]
+    told.in_order[lane[1:][broken]] = False
+    told.next[lane] = behind
+    told.seq[lane[::-1]] = seq[::-1]

@@ -79,7 +79,9 @@ _IN_USE = np.isin(np.arange(256), [*_REQUESTS, *_RESPONSES])
 def _frame_lengths(buffer: Bytes, start: I64, end: I64, header: Header) -> I64:
     result = np.zeros(len(start), np.int64)
     waiting = np.zeros(len(start), np.int64)
-    for side in (0, 1):
+    # responses first: the first eight bytes of a long one may look like a request by chance, while
+    # behind a request there is seldom anything that could make it a response
+    for side in (1, 0):
         length = _said(buffer, start, end, header, side)
         fits = (length >= SHORTEST) & (length <= LONGEST) & (start + length <= end)
         open_ = np.flatnonzero(fits & (result == NOT_MINE))

@@ -68,4 +68,6 @@ def _pieces(buffer: Bytes, start: I64, end: I64) -> Pieces:
     )
 
 
-TPKT_COTP = Framing("tpkt_cotp", HEADER, _lengths, longest=LONGEST, pieces=_pieces)
+TPKT_COTP = Framing(
+    "tpkt_cotp", HEADER, _lengths, longest=LONGEST, pieces=_pieces, tells_first=False
+)

@@ -1,0 +1,365 @@
+"""Prints the summary that `otsec analyze` ends with: tables for people, or one JSON object."""
+
+import json
+import shlex
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from otsec.cli.harmless import harmless
+from otsec.cli.output import (
+    SCHEMA_VERSION,
+    Column,
+    Style,
+    bytes_text,
+    duration_text,
+    time_text,
+    write,
+)
+from otsec.health import overall
+from otsec.health.verdict import counted, number, percent
+from otsec.summary import PROBLEMS_SHOWN, SOURCES_SHOWN, Summary, Trouble, summarise
+
+if TYPE_CHECKING:
+    from otsec.config import Config
+    from otsec.health import Report
+    from otsec.store import Store
+
+WIDEST = 100  # columns of running text; longer lines are hard to read
+
+SOURCES = (
+    Column("name", "source"),
+    Column("captures", "files", "number", value=lambda row: row.source.captures),
+    Column("packets", "packets", "number", value=lambda row: row.source.packets),
+    Column(
+        "first_time",
+        "begins",
+        "time",
+        value=lambda r: r.source.first_time if r.source.packets else None,
+    ),
+    Column("lasts_us", "lasts", "duration", value=lambda row: _lasts(row)),
+    Column("sentence", "mirror"),
+)
+DEVICES = (
+    Column("address", "address"),
+    Column("place", "vlan"),
+    Column("macs", "mac", "list"),
+    Column("does", "what it does"),
+    Column("units", "devices behind", "list"),
+    Column("facts", "says of itself", "list"),
+    Column("packets", "sent", "number"),
+)
+CONVERSATIONS = (
+    Column("client", "client"),
+    Column("server", "server"),
+    Column("place", "vlan"),
+    Column("service", "service"),
+    Column("protocol", "protocol", value=lambda row: row.protocol or _guess(row.service)),
+    Column("packets", "packets", "number", value=lambda row: row.packets_out + row.packets_in),
+    Column("bytes", "bytes", "bytes", value=lambda row: row.bytes_out + row.bytes_in),
+)
+DOINGS = (
+    Column("client", "client"),
+    Column("server", "server"),
+    Column("place", "vlan"),
+    Column("protocol", "protocol"),
+    Column("units", "units", "number"),
+    Column("reads", "reads", "number"),
+    Column("writes", "writes", "number"),
+    Column("others", "other", "number"),
+    Column("failed", "failed", "number"),
+    Column("objects", "of what", "list"),
+)
+WRITERS = (
+    Column("server", "server"),
+    Column("device", "device"),
+    Column("object", "object"),
+    Column("client", "writer"),
+    Column("second_writer", "second", "flag"),
+    Column("count", "times", "number"),
+    Column("outcome", "outcome"),
+    Column("minimum", "min", "number"),
+    Column("maximum", "max", "number"),
+    Column("last", "last", "list"),
+    Column("last_time", "last time", "time"),
+)
+UNREAD = (
+    Column("service", "service"),
+    Column("guess", "usually", value=lambda row: row.guess and f"{row.guess}?"),
+    Column("conversations", "talks", "number"),
+    Column("payload", "payload", "bytes"),
+    Column("undecoded", "not decoded", "bytes"),
+    Column("malformed", "malformed", "number"),
+    Column("truncated", "cut", "number"),
+    Column("lost", "never seen", "bytes"),
+)
+
+
+def show(store: "Store", config: "Config", style: Style, problems: Sequence[str] = ()) -> None:
+    """Print the summary of the site; ``problems``: of captures that the store knows nothing of."""
+    found = summarise(store, config.site)
+    lines = list(dict.fromkeys((*problems, *found.problems)))
+    if style.format == "json":
+        _as_json(found, lines, style, sys.stdout)
+        return
+    _as_text(found, lines, config, style, sys.stdout)
+
+
+def _lasts(row: "Report") -> int | None:
+    """Capture time from first to last packet, microseconds."""
+    source = row.source
+    return max(source.last_time - source.first_time, 0) // 1000 if source.packets else None
+
+
+def _guess(service: str) -> str:
+    from otsec.health.services import by_number
+
+    name = by_number(service)
+    return f"{name}?" if name else ""
+
+
+# ----------------------------------------------------------------------------------- text
+
+
+def _as_text(
+    found: Summary, problems: Sequence[str], config: "Config", style: Style, stream: TextIO
+) -> None:
+    page = _Page(style, stream)
+    total = found.total
+    page.head(f"What was read into {config.store}, site {config.site}")
+    page.text(_read(found, style))
+    if found.reports:
+        page.table(SOURCES, _sources(found), total.sources)
+    if not total.packets:
+        page.text("No traffic: nothing can be told of devices, and nothing was lost or refused.")
+    else:
+        _traffic(found, page)
+    page.head("Can this be relied on?")
+    page.text(overall(found.reports))
+    for trouble in found.troubles[:SOURCES_SHOWN]:
+        page.item(_trouble(trouble, total.sources))
+    page.more(SOURCES_SHOWN, len(found.troubles), "otsec health")
+    if problems:
+        page.head("Problems with files")
+        for line in problems[:PROBLEMS_SHOWN]:
+            page.item(line)
+        page.more(PROBLEMS_SHOWN, len(problems), "otsec db info")
+    page.head("What to type next")
+    for command, about in _next(found, config):
+        page.command(command, about)
+
+
+def _traffic(found: Summary, page: "_Page") -> None:
+    page.head(
+        f"Devices: {number(found.heard)} with an IP address, {number(found.by_mac)} by MAC address "
+        f"alone"
+    )
+    if found.addressed:
+        page.text(
+            f"{counted(found.addressed, 'more address', 'more addresses')} never sent anything."
+        )
+    page.table(DEVICES, found.devices, found.heard + found.by_mac)
+    page.head(f"Who talks to whom: {counted(found.conversation_count, 'conversation')}")
+    page.table(CONVERSATIONS, found.conversations, found.conversation_count, "otsec conversations")
+    page.head("Who reads and writes what")
+    if found.doings:
+        page.table(DOINGS, found.doings, found.doing_count, "otsec behaviours")
+    else:
+        page.text("Nothing that otsec can read asks for or sets anything.")
+    if found.writers:
+        second = (
+            f", {number(found.second_writers)} by a second writer" if found.second_writers else ""
+        )
+        page.head(f"Objects written: {number(found.writer_count)}{second}")
+        page.table(WRITERS, found.writers, found.writer_count, "otsec writers")
+    page.head("What could not be decoded or seen")
+    page.text(
+        f"{bytes_text(found.undecoded)} of {bytes_text(found.payload)} payload "
+        f"({percent(found.undecoded, found.payload)}) belong to no protocol that otsec reads, or "
+        "could not be read."
+        if found.payload
+        else "No payload above the transport."
+    )
+    page.table(UNREAD, found.unread, found.unread_count, "otsec protocols")
+
+
+def _read(found: Summary, style: Style) -> str:
+    total = found.total
+    if not total.sources:
+        return "Nothing: no capture has been read for this site."
+    read = (
+        f"{counted(total.captures, 'capture')} of {counted(total.sources, 'source')}, "
+        f"{counted(total.packets, 'packet')}"
+    )
+    if total.silent:
+        read += f"; {counted(total.silent, 'source')} without any packet"
+    if not total.packets:
+        return f"{read}."
+    lasted = duration_text(max(total.last_time - total.first_time, 0) // 1000)
+    return (
+        f"{read}; from {time_text(total.first_time, style.zone)} to "
+        f"{time_text(total.last_time, style.zone)} ({lasted})."
+    )
+
+
+def _sources(found: Summary) -> "list[Report]":
+    """The worst sources, then those with most packets, when there are too many to show all."""
+    if len(found.reports) <= SOURCES_SHOWN:
+        return list(found.reports)
+    return sorted(found.reports, key=lambda one: -one.source.packets)[:SOURCES_SHOWN]
+
+
+def _trouble(trouble: Trouble, sources: int) -> str:
+    worst = trouble.worst
+    where = trouble.sources[0]
+    if len(trouble.sources) > 1:
+        where = f"{number(len(trouble.sources))} of {number(sources)} sources, worst {where}"
+    said = f"{trouble.severity.name} {trouble.check} ({where}): {worst.figure}"
+    return f"{said} To change: {worst.advice}." if worst.advice else said
+
+
+def _next(found: Summary, config: "Config") -> Iterable[tuple[str, str]]:
+    """Commands worth typing now, three or four."""
+    db = (
+        ""
+        if "store" not in config.origins and not config.path
+        else f" --db {shlex.quote(str(config.store))}"
+    )
+    if not found.total.packets:
+        yield f"otsec health{db}", "why there may be nothing"
+        yield f"otsec db info{db}", "which captures were read, and how far"
+        yield "otsec doctor", "whether this machine has what otsec needs"
+        return
+    yield (
+        f"otsec health{db}",
+        "everything that limits these captures, with packets and what to change",
+    )
+    if found.writers:
+        yield f"otsec writers{db}", "who wrote which object, second writers first"
+        server = found.writers[0].server
+        yield f"otsec behaviours server:{server}{db}", "all that is done with one device"
+    elif found.doings:
+        server = found.doings[0].server
+        yield f"otsec behaviours server:{server}{db}", "all that is done with one device"
+    else:
+        yield f"otsec protocols{db}", "what is spoken, and how much of it could be read"
+    busiest = found.conversations[0]
+    yield f"otsec conversations host:{busiest.server}{db}", "everybody who talks to the busiest"
+
+
+class _Page:
+    """Headings, paragraphs and tables, a blank line between the parts."""
+
+    def __init__(self, style: Style, stream: TextIO) -> None:
+        self.style, self.stream = style, stream
+        self.begun = False
+
+    @property
+    def columns(self) -> int:
+        return min(self.style.columns or WIDEST, WIDEST)
+
+    def head(self, text: str) -> None:
+        """A heading."""
+        bold, plain = ("\x1b[1m", "\x1b[0m") if self.style.bold else ("", "")
+        self.stream.write(f"{chr(10) if self.begun else ''}{bold}{harmless(text)}{plain}\n")
+        self.begun = True
+
+    def text(self, text: str, indent: str = "", first: str | None = None) -> None:
+        """A paragraph."""
+        lines = textwrap.wrap(
+            harmless(text),
+            self.columns,
+            initial_indent=indent if first is None else first,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        self.stream.writelines(f"{line}\n" for line in lines)
+
+    def item(self, text: str) -> None:
+        """One of several."""
+        self.text(text, "  ", "- ")
+
+    def table(
+        self, columns: Sequence[Column], rows: Iterable[object], count: int, more: str = ""
+    ) -> None:
+        """A table without the columns in which no row has anything."""
+        shown = list(rows)
+        told = [one for one in columns if one.kind != "text" or any(one.of(row) for row in shown)]
+        told = [one for one in told if one.kind != "list" or any(one.of(row) for row in shown)]
+        write("", told, shown, self.style, self.stream)
+        self.more(len(shown), count, more)
+
+    def more(self, shown: int, count: int, command: str = "") -> None:
+        """How much is not shown."""
+        if count > shown:
+            where = f": {command}" if command else ""
+            self.text(f"... and {number(count - shown)} more{where}")
+
+    def command(self, command: str, about: str) -> None:
+        """Something to type, which must not be broken."""
+        self.stream.write(f"  {harmless(command)}\n")
+        self.text(about, "      ")
+
+
+# ----------------------------------------------------------------------------------- JSON
+
+
+def _as_json(found: Summary, problems: Sequence[str], style: Style, stream: TextIO) -> None:
+    total = found.total
+    tables: tuple[tuple[str, Sequence[Column], Sequence[object]], ...] = (
+        ("sources", SOURCES, found.reports),
+        ("devices", DEVICES, found.devices),
+        ("conversations", CONVERSATIONS, found.conversations),
+        ("doings", DOINGS, found.doings),
+        ("writers", WRITERS, found.writers),
+        ("undecoded", UNREAD, found.unread),
+    )
+    answer: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "summary",
+        "captures": total.captures,
+        "packets": total.packets,
+        "first_time": time_text(total.first_time, style.zone, exact=True)
+        if total.packets
+        else None,
+        "last_time": time_text(total.last_time, style.zone, exact=True) if total.packets else None,
+        "counts": {
+            "sources": total.sources,
+            "sources_without_packets": total.silent,
+            "addresses_heard": found.heard,
+            "macs_alone": found.by_mac,
+            "addresses_silent": found.addressed,
+            "conversations": found.conversation_count,
+            "doings": found.doing_count,
+            "writers": found.writer_count,
+            "second_writers": found.second_writers,
+            "payload_bytes": found.payload,
+            "undecoded_bytes": found.undecoded,
+        },
+        "overall": overall(found.reports),
+        "health": [
+            {
+                "check": one.check,
+                "severity": one.severity.name.lower(),
+                "sources": list(one.sources),
+                "worst": one.worst.figure,
+                "cause": one.worst.cause,
+                "advice": one.worst.advice,
+            }
+            for one in found.troubles
+        ],
+        "problems": list(problems),
+    }
+    for name, columns, rows in tables:
+        answer[name] = _rows(columns, rows, style)
+    stream.write(json.dumps(answer, indent=1).replace("\x7f", "\\u007f") + "\n")
+
+
+def _rows(columns: Sequence[Column], rows: Sequence[object], style: Style) -> Any:
+    """Rows as the listings give them."""
+    text = StringIO()
+    write("", columns, rows, style._replace(format="json"), text)
+    return json.loads(text.getvalue())["rows"]

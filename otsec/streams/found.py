@@ -1,0 +1,119 @@
+"""One batch as the ordered half looks at it, and the frames that it finds there."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from otsec.columns import I64, Bytes, Ints, Mask
+from otsec.model import TCP, UDP, Kind, Packets
+from otsec.streams.claim import Registry
+from otsec.streams.clock import Times
+from otsec.streams.cut import Frames, Segments, cut
+from otsec.streams.flows import Flows
+from otsec.streams.reassembly import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Frames of one protocol over one buffer, with where they came from."""
+
+    buffer: Bytes
+    start: I64
+    end: I64
+    status: Ints
+    row: I64
+    slot: I64
+    side: I64  # of the flow that sent it
+    framing: I64
+    kind: Ints  # u1, Pieces.kind
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, keep: Mask | I64) -> "Found":
+        """Some of the rows."""
+        columns = (
+            self.start, self.end, self.status, self.row, self.slot, self.side, self.framing,
+            self.kind,
+        )  # fmt: skip
+        return Found(self.buffer, *(column[keep] for column in columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Speculation:
+    """Frames cut in advance, for flows whose ports suggest a protocol."""
+
+    number: int  # of the protocol
+    segments: Segments  # lane: number of the lane in Flows
+    frames: Frames
+
+
+@dataclass(slots=True)
+class View:
+    """One batch, as the ordered half looks at it."""
+
+    buffer: Bytes
+    packets: Packets
+    flows: Flows
+    times: Times
+    slots: I64
+    fresh: Mask
+    ordinal: int
+    tcp_flow: Mask = field(init=False)
+    askable: Mask = field(init=False)  # flows of a transport on which protocols stand
+
+    def __post_init__(self) -> None:
+        what = self.flows.key[:, 0]
+        protocol = what >> np.uint64(32) & np.uint64(0xFFFF)
+        has_ip = what >> np.uint64(48) != Kind.MAC
+        self.tcp_flow = np.asarray(has_ip & (protocol == TCP), np.bool_)
+        self.askable = np.asarray(self.tcp_flow | (has_ip & (protocol == UDP)), np.bool_)
+
+    def segments_of(self, flow: int) -> list[Segment]:
+        """The packets of one flow in order, for the plain path."""
+        packets = self.packets
+        lanes = self.flows.flow_lanes[flow]
+        rows, position = self.flows.rows_of_lanes(lanes[lanes >= 0])
+        side = self.flows.lane_side[lanes[lanes >= 0]][position]
+        order = np.argsort(rows, kind="stable")
+        rows, side = rows[order], side[order]
+        buffer = self.buffer
+        columns = zip(
+            rows.tolist(), side.tolist(), self.times.steady[rows].tolist(),
+            packets.seq[rows].tolist(), packets.ack[rows].tolist(), packets.flags[rows].tolist(),
+            packets.payload[rows].tolist(), packets.payload_end[rows].tolist(),
+            packets.payload_wire[rows].tolist(),
+            strict=True,
+        )  # fmt: skip
+        return [
+            Segment(
+                row, who, steady, seq, ack, flags,
+                buffer[start : min(end, start + size)].tobytes() if size else b"", size,
+            )
+            for row, who, steady, seq, ack, flags, start, end, size in columns
+        ]  # fmt: skip
+
+
+def data_segments(buffer: Bytes, packets: Packets, flows: Flows, lanes: I64) -> Segments:
+    """The payloads of some lanes, as segments that stand alone, lane by lane in row order."""
+    rows, position = flows.rows_of_lanes(lanes)
+    start, wire = packets.payload[rows], packets.payload_wire[rows]
+    full = np.flatnonzero((wire > 0) & (start >= 0))
+    rows, position, start, wire = rows[full], position[full], start[full], wire[full]
+    end = np.minimum(packets.payload_end[rows], start + wire)
+    behind = start + wire
+    return Segments(buffer, rows, lanes[position], start, end, behind, behind)
+
+
+def speculate(
+    buffer: Bytes, packets: Packets, flows: Flows, registry: Registry
+) -> list[Speculation]:
+    """Cut the segments of all flows whose ports suggest a protocol, by its first framing."""
+    hint = registry.hint(flows.key)[flows.lane_flow] if len(flows.key) else np.empty(0, np.int64)
+    found = []
+    for number in np.unique(hint[hint > 0]).tolist():
+        lanes = np.flatnonzero(hint == number)
+        segments = data_segments(buffer, packets, flows, lanes)
+        framing = registry.protocols[number - 1].framings[0]
+        found.append(Speculation(number, segments, cut(segments, framing)))
+    return found

@@ -1,0 +1,271 @@
+"""The plain path over one batch: flows that are not in order, as segments that are.
+
+What it holds between batches: segments behind holes, and frames that are not complete.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from otsec.columns import I64
+from otsec.model import ACK, FIN, RST, TICK_NS
+from otsec.streams.connections import CLOSED_TICKS, COUNTS, IDLE_TICKS, RESET, Connections
+from otsec.streams.cut import Frames, Segments, cut_runs, give_up
+from otsec.streams.found import Found, View
+from otsec.streams.owners import Owners
+from otsec.streams.reassembly import Assembly, Delivery, Segment, distance
+
+
+@dataclass(slots=True)
+class Run:
+    """Bytes of one side that lie behind one another."""
+
+    slot: int
+    side: int
+    prefix: bytes = b""
+    prefix_missing: int = -1  # where in the prefix the first byte lacks, -1 for none
+    pieces: list[Delivery] = field(default_factory=list)
+    ended: bool = False  # another run of the side follows: an open frame will not be completed
+
+
+class PlainPath:
+    """Ordered: reassembles connections packet by packet."""
+
+    def __init__(
+        self, connections: Connections, owners: Owners, enter: Callable[[I64, I64], None]
+    ) -> None:
+        """``enter(slots, rows)`` is told of connections that begin anew on known ports."""
+        self.connections, self.owners, self._enter = connections, owners, enter
+        self.assemblies: dict[int, Assembly] = {}
+        self.partial: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self.orphans: list[int] = []
+
+    @property
+    def waiting(self) -> I64:
+        """Slots of the connections of which something is held."""
+        slots = set(self.assemblies) | {slot for slot, _ in self.partial}
+        return np.fromiter(slots, np.int64, len(slots))
+
+    def apply(self, view: View, flows: I64) -> dict[int, list[Found]]:
+        """Reassemble some flows; gives their frames by protocol number."""
+        runs: list[Run] = []
+        for flow in flows.tolist():
+            self._assemble(view, flow, runs)
+        runs = [run for run in runs if run.pieces]
+        if not runs:
+            return {}
+        segments, run = _lay_out(runs)
+        slot = np.array([one.slot for one in runs])[run]
+        side = np.array([one.side for one in runs])[run]
+        from_row = self._ask(segments, slot, side)
+        table = self.connections.table
+        protocol = table["protocol"][slot].astype(np.int64)
+        framing = table["framing"][slot].astype(np.int64)
+        wanted = (protocol > 0) & (segments.row >= from_row)
+        found: dict[int, list[Found]] = {}
+        for number, which in _pairs(protocol[wanted], framing[wanted]):
+            mine = np.flatnonzero(wanted & (protocol == number) & (framing == which))
+            part, part_run = segments.take(mine), run[mine]
+            frames = cut_runs(part, part_run, self.owners.protocol(number).framings[which])
+            frames = self._open_frames(part, part_run, frames, runs)
+            segment = mine[frames.segment]
+            found.setdefault(number, []).append(
+                Found(
+                    segments.buffer,
+                    frames.start,
+                    frames.end,
+                    frames.status,
+                    segments.row[segment],
+                    slot[segment],
+                    side[segment],
+                    np.full(len(segment), which),
+                    np.zeros(len(segment), np.uint8),
+                )
+            )
+        return found
+
+    def _assemble(self, view: "View", flow: int, runs: list[Run]) -> None:
+        """Feed one flow's packets; adds its runs and settles its row of the table."""
+        connections = self.connections
+        slot = int(view.slots[flow])
+        row = connections.table[slot]
+        assembly = self.assemblies.pop(slot, None) or Assembly(
+            (int(row["next"][0]), int(row["next"][1]))
+        )
+        mine = self._open_runs(slot)
+        for segment in view.segments_of(flow):
+            if self._has_ended(row, segment.steady) or assembly.begins_anew(segment):
+                self._close(slot, assembly, mine, runs)
+                slot = self._reuse(slot, segment.row)
+                row = connections.table[slot]
+                assembly, mine = Assembly(), self._open_runs(slot)
+            _count_packet(row, segment, view)
+            for delivery in assembly.feed(segment):
+                run = mine[delivery.side]
+                if delivery.broken:
+                    run.ended = True
+                    runs.append(run)
+                    run = mine[delivery.side] = Run(slot, delivery.side)
+                run.pieces.append(delivery)
+        self._close(slot, assembly, mine, runs)
+        if assembly.waits or any(stream.broken for stream in assembly.streams):
+            self.assemblies[slot] = assembly
+
+    def _open_runs(self, slot: int) -> list[Run]:
+        return [Run(slot, side, *self.partial.get((slot, side), (b"", -1))) for side in (0, 1)]
+
+    def _close(self, slot: int, assembly: Assembly, mine: list[Run], runs: list[Run]) -> None:
+        row = self.connections.table[slot]
+        for side, stream in enumerate(assembly.streams):
+            row["next"][side] = stream.next
+            self.connections.count_one(slot, side, "lost", stream.lost)
+            self.connections.count_one(slot, side, "resent", stream.resent)
+            stream.lost = stream.resent = 0
+        runs += mine
+
+    @staticmethod
+    def _has_ended(row: Any, steady: int) -> bool:
+        brief = row["closed"] or not row["content"]
+        silent = steady // TICK_NS - int(row["steady"]) // TICK_NS
+        return bool(silent > (CLOSED_TICKS if brief else IDLE_TICKS))
+
+    def _reuse(self, slot: int, row: int) -> int:
+        """Another connection on the same ports: a slot of its own, the old one is left behind."""
+        connections = self.connections
+        key = connections.table["key"][slot].copy()
+        del connections.index[key.tobytes()]
+        self.orphans.append(slot)
+        self.forget(np.array([slot]))
+        # The place of the one left behind is free for it, so the table cannot be full here.
+        new = connections.enter([key.tobytes()], key[None, :])
+        self._enter(new, np.array([row]))
+        return int(new[0])
+
+    def _ask(self, segments: Segments, slot: I64, side: I64) -> I64:
+        """Ask about connections that nobody owns; gives the first row that counts, by segment."""
+        table = self.connections.table
+        names, number = np.unique(slot, return_inverse=True)
+        claims = self.owners.known(names, table["key"][names])
+        chosen = np.flatnonzero(self.owners.open(claims)[number])
+        if not len(chosen):
+            return np.zeros(len(slot), np.int64)
+        alone = segments.take(chosen).alone()
+        self.owners.ask(alone, number[chosen], claims, np.ones(len(chosen), np.bool_))
+        table["tried"][names] = claims.tried
+        new = np.flatnonzero(claims.by >= 0)
+        if len(new):
+            speaker = side[chosen[claims.by[new]]]
+            self.owners.own(
+                names[new], claims.protocol[new], claims.framing[new], speaker, claims.side[new]
+            )
+        return claims.from_row[number]
+
+    def _open_frames(self, segments: Segments, run: I64, frames: Frames, runs: list[Run]) -> Frames:
+        """Keep the frame that is open at the end of each run for what comes, or give it up."""
+        for number in np.unique(run).tolist():
+            one = runs[number]
+            self.partial.pop((one.slot, one.side), None)
+        open_ = np.flatnonzero(frames.exit < segments.stop)
+        cut_off: list[int] = []
+        for position in open_.tolist():
+            one = runs[int(run[position])]
+            begin, end = int(frames.exit[position]), int(segments.limit[position])
+            if one.ended or one.slot in self.orphans:
+                cut_off.append(position)
+                continue
+            missing = int(segments.end[position])
+            lacks = missing - begin if missing < end else -1
+            self.partial[one.slot, one.side] = (segments.buffer[begin:end].tobytes(), lacks)
+        return give_up(frames, segments, np.array(cut_off, np.int64))
+
+    def finish(self, leave: Callable[[I64], None]) -> None:
+        """Free what was left behind within the batch, after its units were used."""
+        if self.orphans:
+            gone = np.array(self.orphans)
+            leave(gone)
+            self.connections.table["alive"][gone] = False
+            self.connections.free.extend(self.orphans)
+            self.orphans = []
+
+    def forget(self, slots: I64) -> None:
+        """Drop what is held for connections that ended."""
+        for slot in slots.tolist():
+            self.assemblies.pop(slot, None)
+            self.partial.pop((slot, 0), None)
+            self.partial.pop((slot, 1), None)
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data to go on from, between two batches."""
+        return {
+            "assemblies": [[slot, held.dump()] for slot, held in self.assemblies.items()],
+            "partial": [
+                [slot, side, data.hex(), lacks]
+                for (slot, side), (data, lacks) in self.partial.items()
+            ],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave."""
+        self.assemblies = {slot: Assembly.load(held) for slot, held in state["assemblies"]}
+        self.partial = {
+            (slot, side): (bytes.fromhex(data), lacks)
+            for slot, side, data, lacks in state["partial"]
+        }
+
+
+def _count_packet(row: Any, segment: Segment, view: View) -> None:
+    side, number = segment.side, segment.row
+    counts = row["counts"]
+    counts[side, COUNTS.index("packets")] += 1
+    counts[side, COUNTS.index("bytes")] += view.packets.wire[number]
+    counts[side, COUNTS.index("payload")] += segment.size
+    if segment.size:
+        row["content"] = True
+    if segment.flags & FIN:
+        row["closed"] |= 1 << side
+    if segment.flags & RST:
+        row["closed"] |= RESET
+    if segment.flags & ACK:
+        before = int(row["ack"][side])
+        if before >= 0:
+            counts[1 - side, COUNTS.index("acked")] += distance(segment.ack, before)
+        row["ack"][side] = segment.ack
+    row["steady"] = segment.steady
+    row["last"] = (view.packets.time[number], view.ordinal + view.packets.row[number])
+
+
+def _lay_out(runs: list[Run]) -> tuple[Segments, I64]:
+    """All runs in one buffer, as segments, and the run of each segment."""
+    chunks: list[bytes] = []
+    columns: list[tuple[int, int, int, int, int, int]] = []
+    owner: list[int] = []
+    at = 0
+    for number, run in enumerate(runs):
+        begin = start = at
+        lacking = [begin + run.prefix_missing] if run.prefix_missing >= 0 else []
+        chunks.append(run.prefix)
+        at += len(run.prefix)
+        first = len(columns)
+        for piece in run.pieces:
+            chunks.append(piece.data)
+            if len(piece.data) < piece.size:
+                lacking.append(at + len(piece.data))
+                chunks.append(bytes(piece.size - len(piece.data)))
+            at += piece.size
+            columns.append((piece.row, number, start, 0, at, 0))
+            owner.append(number)
+            start = at
+        lacks = np.array([*lacking, at])
+        for position in range(first, len(columns)):
+            row, lane, start, _, stop, _ = columns[position]
+            end = int(lacks[np.searchsorted(lacks, start)])
+            columns[position] = (row, lane, start, end, stop, at)
+    buffer = np.frombuffer(b"".join(chunks), np.uint8)
+    return Segments(buffer, *np.array(columns, np.int64).T), np.array(owner)
+
+
+def _pairs(one: I64, other: I64) -> list[tuple[int, int]]:
+    """The distinct pairs of two columns."""
+    return sorted(set(zip(one.tolist(), other.tolist(), strict=True)))
