@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from otsec.health import Report, Severity, Verdict, judge
-from otsec.health.services import by_number
+from otsec.health.services import READ, by_number
 from otsec.store import Store
 from otsec.store.queries import (
     WRITING,
@@ -24,12 +24,15 @@ from otsec.store.queries import (
     conversations,
     devices,
     facts,
+    sources,
     writers,
 )
 
-SHOWN = 10  # rows of a list: two screens hold them all
+SHOWN = 8  # rows of a list: two screens hold them all
 SOURCES_SHOWN = 6
 OBJECTS_SHOWN = 3
+RANGES_SHOWN = 4
+FACTS_SHOWN = 3
 PROBLEMS_SHOWN = 5
 GOOD_OUTCOMES = frozenset({"", "ok", "open"})
 
@@ -80,7 +83,6 @@ class Undecoded:
     """A service of which payload was not decoded."""
 
     service: str  # `modbus`, or `tcp/102` where no protocol was recognised
-    guess: str  # what usually has this number
     conversations: int
     payload: int  # bytes
     undecoded: int  # bytes
@@ -96,7 +98,7 @@ class Trouble:
     check: str
     severity: Severity
     sources: tuple[str, ...]  # where it holds, the worst first
-    worst: Verdict  # of the first of them
+    of_worst: tuple[Verdict, ...]  # of the first of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,9 @@ def summarise(store: Store, site: str) -> Summary:
     wrote = writers(store, here)
     unread = sorted(_unread(talks), key=lambda row: (-row.undecoded, row.service))
     addresses = _devices(devices(store, here))
+    mine = {one.id for one in sources(store, here)}
     return Summary(
-        total=_total(reports),
+        total=_total(reports, sum(one.captures for one in sources(store, here))),
         reports=tuple(reports),
         heard=sum(bool(one.packets) and not _is_mac(one) for one in addresses),
         by_mac=sum(bool(one.packets) and _is_mac(one) for one in addresses),
@@ -156,16 +159,16 @@ def summarise(store: Store, site: str) -> Summary:
         problems=tuple(
             f"{one.path}: {one.damage}"
             for one in store.all_captures()
-            if one.damage and one.source in {report.source.id for report in reports}
+            if one.damage and one.source in mine
         ),
     )
 
 
-def _total(reports: Sequence[Report]) -> Total:
+def _total(reports: Sequence[Report], captures: int) -> Total:
     found = [report.source for report in reports]
     spans = [(one.first_time, one.last_time) for one in found if one.packets]
     return Total(
-        captures=sum(one.captures for one in found),
+        captures=captures,
         packets=sum(one.packets for one in found),
         first_time=min((first for first, _ in spans), default=0),
         last_time=max((last for _, last in spans), default=0),
@@ -202,10 +205,9 @@ def _device_lines(
     for row in done:
         if row.device and row.outcome in GOOD_OUTCOMES:
             units[row.place, row.server].add(row.device)
-    said: dict[tuple[str, str], list[str]] = defaultdict(list)
+    said: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in told:
-        behind = f" ({fact.device})" if fact.device else ""
-        said[fact.place, fact.server].append(f"{fact.attribute} {fact.value}{behind}")
+        said[fact.place, fact.server].append(fact)
     read = {talk.protocol for talk in talks if talk.protocol}
     ranked = sorted(found, key=lambda one: _device_rank(one, read))
     return [
@@ -214,8 +216,8 @@ def _device_lines(
             one.place,
             one.macs,
             _does(one),
-            tuple(sorted(units[one.place, one.address], key=_natural)),
-            tuple(said[one.place, one.address][:OBJECTS_SHOWN]),
+            _ranges(units[one.place, one.address]),
+            _identity(said[one.place, one.address]),
             one.packets,
         )
         for one in ranked[:SHOWN]
@@ -264,9 +266,44 @@ def _named(words: Iterable[str]) -> set[str]:
     return {word for word in words if "/" not in word and not word.startswith("0x")}
 
 
-def _natural(text: str) -> tuple[int, str]:
-    digits = "".join(letter for letter in text if letter.isdecimal())
-    return int(digits or 0), text
+def _ranges(units: Iterable[str]) -> tuple[str, ...]:
+    """``unit 1-3``, ``unit 11``: units whose numbers follow each other as one."""
+    runs: list[tuple[str, int, int]] = []
+    others = []
+    numbered = []
+    for unit in units:
+        kind, _, digits = unit.rpartition(" ")
+        if kind and digits.isascii() and digits.isdecimal() and len(digits) < 10:
+            numbered.append((kind, int(digits)))
+        else:
+            others.append(unit)
+    for kind, digit in sorted(numbered):
+        if runs and runs[-1][0] == kind and runs[-1][2] == digit - 1:
+            runs[-1] = (kind, runs[-1][1], digit)
+        else:
+            runs.append((kind, digit, digit))
+    told = [f"{kind} {a}" if a == b else f"{kind} {a}-{b}" for kind, a, b in runs] + sorted(others)
+    more = len(told) - RANGES_SHOWN
+    return (*told[:RANGES_SHOWN], *((f"{more} more",) if more > 0 else ()))
+
+
+# What names a device best, in the order in which people say it.
+_IDENTITY = ("vendor", "product_name", "model_name", "product_code", "revision")
+
+
+def _identity(said: Iterable[Fact]) -> tuple[str, ...]:
+    """What a device says of itself, each value once, its maker and product first."""
+
+    def rank(fact: Fact) -> tuple[object, ...]:
+        known = _IDENTITY.index(fact.attribute) if fact.attribute in _IDENTITY else len(_IDENTITY)
+        return bool(fact.device), known, fact.attribute, fact.device, fact.value
+
+    told: dict[str, str] = {}
+    for fact in sorted(said, key=rank):
+        behind = f" ({fact.device})" if fact.device else ""
+        label = "" if fact.attribute in _IDENTITY else f"{fact.attribute} "
+        told.setdefault(fact.value, f"{label}{fact.value}{behind}")
+    return tuple(told.values())[:FACTS_SHOWN]
 
 
 # ------------------------------------------------------------- conversations, behaviours
@@ -325,11 +362,11 @@ def _by_weight(row: Doing) -> tuple[object, ...]:
 def _unread(talks: Iterable[Conversation]) -> Iterable[Undecoded]:
     together: dict[str, list[Conversation]] = defaultdict(list)
     for talk in talks:
-        together[talk.protocol or talk.service].append(talk)
+        if talk.service not in READ:
+            together[talk.protocol or talk.service].append(talk)
     for service, rows in together.items():
         yield Undecoded(
             service=service,
-            guess=by_number(service),
             conversations=len(rows),
             payload=sum(row.payload_out + row.payload_in for row in rows),
             undecoded=sum(row.undecoded_out + row.undecoded_in for row in rows),
@@ -346,16 +383,24 @@ def _is_short(row: Undecoded) -> bool:
 # ------------------------------------------------------------------------------- health
 
 
-def troubles(reports: Iterable[Report]) -> list[Trouble]:
-    """The bad verdicts and warnings of all sources, a line for each check, the worst first."""
-    together: dict[tuple[Severity, str], list[tuple[Report, Verdict]]] = defaultdict(list)
+def troubles(reports: Sequence[Report]) -> list[Trouble]:
+    """The bad verdicts, then the warnings of all sources, a line for each check."""
+    return [*gathered(reports, Severity.BAD), *gathered(reports, Severity.WARN)]
+
+
+def gathered(reports: Iterable[Report], severity: Severity) -> list[Trouble]:
+    """The verdicts of one severity by check, those of most sources first."""
+    together: dict[str, list[tuple[Report, tuple[Verdict, ...]]]] = defaultdict(list)
     for report in reports:
+        mine: dict[str, list[Verdict]] = defaultdict(list)
         for verdict in report.verdicts:
-            if verdict.severity <= Severity.WARN:
-                together[verdict.severity, verdict.check].append((report, verdict))
+            if verdict.severity == severity:
+                mine[verdict.check].append(verdict)
+        for check, verdicts in mine.items():
+            together[check].append((report, tuple(verdicts)))
     found = []
-    for (severity, check), told in together.items():
-        told.sort(key=lambda pair: (-pair[1].share, -pair[0].source.packets, pair[0].name))
-        names = dict.fromkeys(report.name for report, _ in told)
-        found.append(Trouble(check, severity, tuple(names), told[0][1]))
-    return sorted(found, key=lambda one: (one.severity, -len(one.sources), one.check))
+    for check, told in together.items():
+        told.sort(key=lambda pair: (-pair[1][0].share, -pair[0].source.packets, pair[0].name))
+        names = tuple(report.name for report, _ in told)
+        found.append(Trouble(check, severity, names, told[0][1]))
+    return sorted(found, key=lambda one: (-len(one.sources), one.check))

@@ -21,12 +21,13 @@ from engine_runs import (
     said,
     total,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 quick = settings(
     max_examples=40,
     deadline=None,
+    phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -220,10 +221,12 @@ def test_nothing_is_invented_with_loss(
         if outcome == "unasked" and what == "unknown":
             continue  # a response whose request was lost: the operation is told, no object
         most = talk.sent[device, operation, what, "ok"]
-        assert outcome in {"ok", "unanswered", "unknown"}, outcome
+        assert outcome in {"ok", "open", "unanswered", "unknown"}, outcome
         assert number <= most, (device, operation, what, outcome)
     for side, way in enumerate(("out", "in")):
         assert total(found, f"payload_{way}") == talk.unique[side]
         slack = 2 * total(found, "connections")  # SYN and FIN are acknowledged, but are no bytes
         counted = total(found, f"lost_{way}")
-        assert talk.missing[side] - slack <= counted <= talk.missing[side], way
+        assert counted <= talk.missing[side], way
+        if handshake:  # without, nobody knows what the first acknowledgement confirms
+            assert counted >= talk.missing[side] - slack, way

@@ -1,9 +1,11 @@
 """What the numbered elements of objects held: least, greatest, first and last value of each."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from otsec.columns import I64, ranges, windows
-from otsec.protocols.api import BITS, VALUE_TYPES
+from otsec.columns import I64, Ints, windows
+from otsec.protocols.api import VALUE_TYPES
 from otsec.protocols.exchanges import Values
 
 BLOCK = np.dtype(
@@ -55,37 +57,39 @@ class Cells:
 
     def add(self, values: Values, rows: I64, block: I64) -> None:
         """Take the values of some rows of ``values`` into least and greatest."""
-        cell, read = self._read(values, rows, block)
-        np.minimum.at(self.minimum, cell, read)
-        np.maximum.at(self.maximum, cell, read)
+        for chosen, size, kind in self._alike(values, rows, block):
+            order = chosen[np.argsort(block[chosen], kind="stable")]
+            start = np.flatnonzero(np.diff(block[order], prepend=-1))
+            read = _read(values, rows[order], size, kind)
+            cell = self._cells(block[order[start]], size)
+            least, most = np.minimum.reduceat(read, start), np.maximum.reduceat(read, start)
+            self.minimum[cell] = np.minimum(self.minimum[cell], least)
+            self.maximum[cell] = np.maximum(self.maximum[cell], most)
 
     def put(self, column: I64, values: Values, rows: I64, block: I64) -> None:
         """Set the cells of ``first`` or ``last`` to the values of one row a block."""
-        cell, read = self._read(values, rows, block)
-        column[cell] = read
+        for chosen, size, kind in self._alike(values, rows, block):
+            column[self._cells(block[chosen], size)] = _read(values, rows[chosen], size, kind)
 
-    def _read(self, values: Values, rows: I64, block: I64) -> tuple[I64, I64]:
+    def _alike(self, values: Values, rows: I64, block: I64) -> Iterator[tuple[I64, int, int]]:
+        """Rows with values of one type and equal number, to be read as one matrix."""
         size = np.minimum(self.blocks["size"][block], values.count[rows])
-        base, start, kinds = self.blocks["base"][block], values.start[rows], values.type[rows]
-        number = ranges(np.zeros(len(size), np.int64), size)
-        cell = np.repeat(base, size) + number
-        if not len(kinds) or (kinds == kinds[0]).all():
-            return cell, _read_type(values, start, size, number, int(kinds[0]) if len(kinds) else 0)
-        read = np.empty(len(cell), np.int64)
-        kind_of_value = np.repeat(kinds, size)
-        for kind in np.unique(kinds).tolist():
-            mine, cells = kinds == kind, kind_of_value == kind
-            read[cells] = _read_type(values, start[mine], size[mine], number[cells], kind)
-        return cell, read
+        alike = size << 8 | values.type[rows]
+        for name in np.unique(alike).tolist():
+            if name >> 8:
+                yield np.flatnonzero(alike == name), name >> 8, name & 0xFF
+
+    def _cells(self, block: I64, size: int) -> I64:
+        """The first ``size`` cells of each block; shape (blocks, size)."""
+        return np.asarray(self.blocks["base"][block][:, None] + np.arange(size))
 
 
-def _read_type(values: Values, start: I64, size: I64, number: I64, kind: int) -> I64:
-    """Elements ``number`` of the units whose values begin at ``start``."""
-    if kind == BITS:
-        byte = values.buffer[np.repeat(start, size) + (number >> 3)]
-        return (byte >> (number & 7) & 1).astype(np.int64)
-    dtype = VALUE_TYPES[kind]
-    if dtype is None or not len(number):
-        return np.empty(0, np.int64)
-    offset = np.repeat(start, size) + number * dtype.itemsize
-    return np.asarray(windows(values.buffer, dtype)[offset].view(dtype), np.int64)
+def _read(values: Values, rows: I64, size: int, kind: int) -> Ints:
+    """The first ``size`` values of some rows; shape (rows, size)."""
+    start, dtype = values.start[rows], VALUE_TYPES[kind]
+    if dtype is None:
+        packed = windows(values.buffer, np.dtype(f"V{(size + 7) // 8}"))[start]
+        octets = packed.view(np.uint8).reshape(len(rows), -1)
+        return np.unpackbits(octets, axis=1, count=size, bitorder="little")
+    whole = windows(values.buffer, np.dtype(f"V{size * dtype.itemsize}"))[start]
+    return whole.view(dtype).reshape(len(rows), size).astype(dtype.newbyteorder("="))

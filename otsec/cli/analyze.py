@@ -171,7 +171,7 @@ def _files(point: str, patterns: "Iterable[str]", config: "Config") -> list[Path
     found: list[Path] = []
     for pattern in patterns:
         name = str(folder / Path(pattern).expanduser())
-        here = [name] if Path(name).exists() else sorted(glob(name, recursive=True))
+        here = [name] if Path(name).exists() else sorted(glob(name, recursive=True))  # noqa: PTH207 - takes absolute patterns
         if not here:
             raise InputError(
                 f"{name}: no such file (`files` of point {point!a} in {config.path}); "

@@ -3,12 +3,10 @@
 import json
 import shlex
 import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
-from otsec.cli.harmless import harmless
 from otsec.cli.output import (
     SCHEMA_VERSION,
     Column,
@@ -18,7 +16,9 @@ from otsec.cli.output import (
     time_text,
     write,
 )
+from otsec.cli.page import Page
 from otsec.health import overall
+from otsec.health.services import CERTAIN, usual
 from otsec.health.verdict import counted, number, percent
 from otsec.summary import PROBLEMS_SHOWN, SOURCES_SHOWN, Summary, Trouble, summarise
 
@@ -26,8 +26,25 @@ if TYPE_CHECKING:
     from otsec.config import Config
     from otsec.health import Report
     from otsec.store import Store
+    from otsec.store.queries import Conversation
+    from otsec.summary import Undecoded
 
-WIDEST = 100  # columns of running text; longer lines are hard to read
+
+def _lasts(row: "Report") -> int | None:
+    """Capture time from first to last packet, microseconds."""
+    source = row.source
+    return max(source.last_time - source.first_time, 0) // 1000 if source.packets else None
+
+
+def _usually(row: "Conversation | Undecoded") -> str:
+    """What usually has the service's number; a question mark, for a number proves nothing."""
+    name = usual(row.service)
+    return f"{name}?" if name and name not in CERTAIN else name
+
+
+def _spoken(row: "Conversation") -> str:
+    return row.protocol or _usually(row)
+
 
 SOURCES = (
     Column("name", "source"),
@@ -39,7 +56,7 @@ SOURCES = (
         "time",
         value=lambda r: r.source.first_time if r.source.packets else None,
     ),
-    Column("lasts_us", "lasts", "duration", value=lambda row: _lasts(row)),
+    Column("lasts_us", "lasts", "duration", value=_lasts),
     Column("sentence", "mirror"),
 )
 DEVICES = (
@@ -56,7 +73,7 @@ CONVERSATIONS = (
     Column("server", "server"),
     Column("place", "vlan"),
     Column("service", "service"),
-    Column("protocol", "protocol", value=lambda row: row.protocol or _guess(row.service)),
+    Column("protocol", "protocol", value=_spoken),
     Column("packets", "packets", "number", value=lambda row: row.packets_out + row.packets_in),
     Column("bytes", "bytes", "bytes", value=lambda row: row.bytes_out + row.bytes_in),
 )
@@ -87,8 +104,8 @@ WRITERS = (
 )
 UNREAD = (
     Column("service", "service"),
-    Column("guess", "usually", value=lambda row: row.guess and f"{row.guess}?"),
-    Column("conversations", "talks", "number"),
+    Column("guess", "usually", value=_usually),
+    Column("conversations", "convs", "number"),
     Column("payload", "payload", "bytes"),
     Column("undecoded", "not decoded", "bytes"),
     Column("malformed", "malformed", "number"),
@@ -107,26 +124,13 @@ def show(store: "Store", config: "Config", style: Style, problems: Sequence[str]
     _as_text(found, lines, config, style, sys.stdout)
 
 
-def _lasts(row: "Report") -> int | None:
-    """Capture time from first to last packet, microseconds."""
-    source = row.source
-    return max(source.last_time - source.first_time, 0) // 1000 if source.packets else None
-
-
-def _guess(service: str) -> str:
-    from otsec.health.services import by_number
-
-    name = by_number(service)
-    return f"{name}?" if name else ""
-
-
 # ----------------------------------------------------------------------------------- text
 
 
 def _as_text(
     found: Summary, problems: Sequence[str], config: "Config", style: Style, stream: TextIO
 ) -> None:
-    page = _Page(style, stream)
+    page = Page(style, stream)
     total = found.total
     page.head(f"What was read into {config.store}, site {config.site}")
     page.text(_read(found, style))
@@ -151,7 +155,7 @@ def _as_text(
         page.command(command, about)
 
 
-def _traffic(found: Summary, page: "_Page") -> None:
+def _traffic(found: Summary, page: Page) -> None:
     page.head(
         f"Devices: {number(found.heard)} with an IP address, {number(found.by_mac)} by MAC address "
         f"alone"
@@ -212,12 +216,12 @@ def _sources(found: Summary) -> "list[Report]":
 
 
 def _trouble(trouble: Trouble, sources: int) -> str:
-    worst = trouble.worst
+    worst = trouble.of_worst[0]
     where = trouble.sources[0]
     if len(trouble.sources) > 1:
         where = f"{number(len(trouble.sources))} of {number(sources)} sources, worst {where}"
     said = f"{trouble.severity.name} {trouble.check} ({where}): {worst.figure}"
-    return f"{said} To change: {worst.advice}." if worst.advice else said
+    return f"{said} Advice: {worst.advice}." if worst.advice else said
 
 
 def _next(found: Summary, config: "Config") -> Iterable[tuple[str, str]]:
@@ -247,61 +251,6 @@ def _next(found: Summary, config: "Config") -> Iterable[tuple[str, str]]:
         yield f"otsec protocols{db}", "what is spoken, and how much of it could be read"
     busiest = found.conversations[0]
     yield f"otsec conversations host:{busiest.server}{db}", "everybody who talks to the busiest"
-
-
-class _Page:
-    """Headings, paragraphs and tables, a blank line between the parts."""
-
-    def __init__(self, style: Style, stream: TextIO) -> None:
-        self.style, self.stream = style, stream
-        self.begun = False
-
-    @property
-    def columns(self) -> int:
-        return min(self.style.columns or WIDEST, WIDEST)
-
-    def head(self, text: str) -> None:
-        """A heading."""
-        bold, plain = ("\x1b[1m", "\x1b[0m") if self.style.bold else ("", "")
-        self.stream.write(f"{chr(10) if self.begun else ''}{bold}{harmless(text)}{plain}\n")
-        self.begun = True
-
-    def text(self, text: str, indent: str = "", first: str | None = None) -> None:
-        """A paragraph."""
-        lines = textwrap.wrap(
-            harmless(text),
-            self.columns,
-            initial_indent=indent if first is None else first,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        self.stream.writelines(f"{line}\n" for line in lines)
-
-    def item(self, text: str) -> None:
-        """One of several."""
-        self.text(text, "  ", "- ")
-
-    def table(
-        self, columns: Sequence[Column], rows: Iterable[object], count: int, more: str = ""
-    ) -> None:
-        """A table without the columns in which no row has anything."""
-        shown = list(rows)
-        told = [one for one in columns if one.kind != "text" or any(one.of(row) for row in shown)]
-        told = [one for one in told if one.kind != "list" or any(one.of(row) for row in shown)]
-        write("", told, shown, self.style, self.stream)
-        self.more(len(shown), count, more)
-
-    def more(self, shown: int, count: int, command: str = "") -> None:
-        """How much is not shown."""
-        if count > shown:
-            where = f": {command}" if command else ""
-            self.text(f"... and {number(count - shown)} more{where}")
-
-    def command(self, command: str, about: str) -> None:
-        """Something to type, which must not be broken."""
-        self.stream.write(f"  {harmless(command)}\n")
-        self.text(about, "      ")
 
 
 # ----------------------------------------------------------------------------------- JSON
@@ -345,9 +294,9 @@ def _as_json(found: Summary, problems: Sequence[str], style: Style, stream: Text
                 "check": one.check,
                 "severity": one.severity.name.lower(),
                 "sources": list(one.sources),
-                "worst": one.worst.figure,
-                "cause": one.worst.cause,
-                "advice": one.worst.advice,
+                "worst": one.of_worst[0].figure,
+                "cause": one.of_worst[0].cause,
+                "advice": one.of_worst[0].advice,
             }
             for one in found.troubles
         ],

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from otsec.health.seen import Seen, busiest, first_of
 from otsec.health.services import by_number
 from otsec.health.verdict import Packet, Severity, Verdict, counted, number, percent
-from otsec.store.queries import Conversation
+
+if TYPE_CHECKING:
+    from otsec.store.queries import Conversation
 
 UNDECODED_WARN = 0.05  # of the payload of a protocol that otsec reads
 
@@ -38,7 +40,7 @@ def industrial(seen: Seen) -> Iterable[Verdict]:
             tuple(first_of(talk) for talk in shown[:2]),
             "these protocols are not read by this version of otsec, or something else uses their "
             "numbers",
-            "who talks to whom is told all the same: otsec conversations",
+            "nothing in the mirror; who talks to whom is told all the same (otsec conversations)",
             1.0,
         )
         return

@@ -240,7 +240,7 @@ def addresses(seen: Seen) -> Iterable[Verdict]:
     owners: dict[tuple[str, str], list[Station]] = defaultdict(list)
     for one in seen.stations:
         alone = by_mac[one.place, one.mac] == 1  # a router's MAC carries many addresses
-        if alone and one.mac and is_device(one.address):
+        if alone and one.mac and is_device(one.address) and not _is_loopback(one.address):
             owners[one.place, one.address].append(one)
     several = {key: found for key, found in owners.items() if len(found) > 1}
     if not several:
@@ -262,6 +262,11 @@ def addresses(seen: Seen) -> Iterable[Verdict]:
         "each VLAN a capture point of its own",
         len(several) / max(len(owners), 1),
     )
+
+
+def _is_loopback(address: str) -> bool:
+    """Addresses that every host has (RFC 1122 3.2.1.3, RFC 4291 2.5.3)."""
+    return address.startswith("127.") or address == "::1"
 
 
 # ---------------------------------------------------------------------------------- look-ups

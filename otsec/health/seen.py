@@ -26,7 +26,7 @@ class Seen:
     """One source: all that the store holds of it, nothing merged with other sources."""
 
     source: Source
-    captures: tuple[Capture, ...]
+    captures: tuple[Capture, ...]  # of all interfaces of its point
     conversations: tuple[Conversation, ...]
     stations: tuple[Station, ...]
     counters: tuple[Count, ...]
@@ -96,7 +96,7 @@ def look(store: Store, source: Source) -> Seen:
 
     return Seen(
         source,
-        tuple(store.captures(source.id)),
+        tuple(store.point_captures(source.site, source.point)),
         tuple(
             Conversation(**{**of_source, **row, "doubtful": bool(row["doubtful"]), "witnesses": ()})
             for row in cells("conversation")

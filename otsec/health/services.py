@@ -1,4 +1,4 @@
-"""Industrial services by number, for what otsec sees but cannot read.
+"""Services by number, for what otsec sees but cannot read.
 
 A number proves nothing, so these are only ever told as "by its port" or "by its ethertype".
 Sources: IANA service names and port numbers; IEEE ethertypes; PI, ODVA, OPC, DNP and IEC.
@@ -60,6 +60,33 @@ INDUSTRIAL = {
 }
 
 
+CERTAIN = frozenset({"ARP", "RARP", "ICMP", "IGMP", "ICMPv6"})  # a number that nothing else has
+READ = frozenset({"0x0806"})  # read by otsec itself, below any protocol
+
+USUAL = {  # what else is met on plant networks
+    "0x0806": "ARP", "0x8035": "RARP", "icmp": "ICMP", "igmp": "IGMP", "icmp6": "ICMPv6",
+    "0x4242": "STP", "0x88cc": "LLDP", "0x8809": "LACP", "0x9000": "loop test", "0x888e": "802.1X",
+    "0x88e5": "MACsec", "0x88f7": "PTP", "0x88fb": "PRP/HSR supervision", "0x8863": "PPPoE",
+    "0xaaaa": "SNAP", "0xe0e0": "IPX", "0xf0f0": "NetBEUI",
+    "tcp/21": "FTP", "tcp/22": "SSH", "tcp/23": "Telnet", "tcp/25": "SMTP", "tcp/53": "DNS",
+    "tcp/80": "HTTP", "tcp/88": "Kerberos", "tcp/135": "RPC", "tcp/139": "NetBIOS",
+    "tcp/389": "LDAP", "tcp/443": "HTTPS", "tcp/445": "SMB", "tcp/1433": "SQL Server",
+    "tcp/1521": "Oracle", "tcp/1883": "MQTT", "tcp/3306": "MySQL", "tcp/3389": "RDP",
+    "tcp/5432": "PostgreSQL", "tcp/5900": "VNC", "tcp/8080": "HTTP", "tcp/8443": "HTTPS",
+    "tcp/8883": "MQTT over TLS", "udp/53": "DNS", "udp/67": "DHCP", "udp/68": "DHCP",
+    "udp/69": "TFTP", "udp/123": "NTP", "udp/137": "NetBIOS", "udp/138": "NetBIOS",
+    "udp/161": "SNMP", "udp/162": "SNMP", "udp/319": "PTP", "udp/320": "PTP", "udp/443": "QUIC",
+    "udp/500": "IPsec", "udp/514": "syslog", "udp/546": "DHCPv6", "udp/547": "DHCPv6",
+    "udp/1900": "SSDP", "udp/3702": "WS-Discovery", "udp/4500": "IPsec", "udp/5353": "mDNS",
+    "udp/5355": "LLMNR",
+}  # fmt: skip
+
+
 def by_number(service: str) -> str:
     """The industrial protocol that usually has this number, "" if none has."""
     return INDUSTRIAL.get(service, "")
+
+
+def usual(service: str) -> str:
+    """What usually has this number, industrial or not; "" if nothing has."""
+    return INDUSTRIAL.get(service) or USUAL.get(service, "")

@@ -15,7 +15,7 @@ from otsec.streams.flows import KEY_WORDS, Flows
 
 IDLE_TICKS = 360  # one hour: industrial connections are polled far more often
 CLOSED_TICKS = 6  # one minute behind FIN or RST, or without any content: nothing follows
-FIRST_ROWS = 1024
+SPARE = 1024  # slots above the cap, for connections that end and begin within one batch
 
 OPEN_BOTH_FIN = 0x01, 0x02  # bits of `closed`: FIN of each side, then RST
 RESET = 0x04
@@ -67,9 +67,10 @@ class Connections:
 
     def __init__(self, cap: int) -> None:
         self.cap = cap
-        self.table = np.zeros(FIRST_ROWS, TABLE)
+        self.table = np.zeros(cap + SPARE, TABLE)  # memory that was not touched costs nothing
         self.index: dict[bytes, int] = {}
-        self.free: list[int] = list(range(FIRST_ROWS - 1, -1, -1))
+        self.free: list[int] = []  # slots below `used` that can be taken again
+        self.used = 0
         self.serial = 1
 
     def __len__(self) -> int:
@@ -93,10 +94,8 @@ class Connections:
     def enter(self, keys: list[bytes], words: U64) -> I64:
         """Slots for new connections, in the order given; -1 where the table is full."""
         room = min(self.cap - len(self.index), len(keys))
-        while len(self.free) < room:
-            self._grow()
         slots = np.full(len(keys), -1, np.int64)
-        taken = np.array([self.free.pop() for _ in range(room)], np.int64)
+        taken = self._take(room)
         slots[:room] = taken
         self.index.update(zip(keys[:room], taken.tolist(), strict=True))
         self.table["key"][taken] = words[:room]
@@ -132,10 +131,16 @@ class Connections:
         self.table["alive"][slots] = False
         self.free.extend(slots.tolist())
 
-    def _grow(self) -> None:
-        size = len(self.table)
-        self.table = np.concatenate([self.table, np.zeros(size, TABLE)])
-        self.free.extend(range(2 * size - 1, size - 1, -1))
+    def _take(self, count: int) -> I64:
+        """Free slots; more than the cap only for a batch that reuses ports again and again."""
+        again = min(count, len(self.free))
+        slots = [self.free.pop() for _ in range(again)]
+        slots += range(self.used, self.used + count - again)
+        self.used += count - again
+        if self.used > len(self.table):
+            more = np.zeros(max(self.used - len(self.table), len(self.table)), TABLE)
+            self.table = np.concatenate([self.table, more])
+        return np.array(slots, np.int64)
 
     def follow(self, flows: Flows, lanes: I64, slots: I64) -> None:
         """Take what lanes in order say of their TCP streams. ``slots``: of each lane."""
@@ -173,16 +178,15 @@ class Connections:
         """The live rows with their slots."""
         live = np.flatnonzero(self.table["alive"])
         rows = np.frombuffer(self.table[live].tobytes(), np.uint8)
-        return {"rows": rows, "slots": live, "size": len(self.table), "serial": self.serial}
+        return {"rows": rows, "slots": live, "used": self.used, "serial": self.serial}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
-        slots, self.serial = state["slots"], state["serial"]
-        self.table = np.zeros(state["size"], TABLE)
+        slots, self.serial, self.used = state["slots"], state["serial"], state["used"]
+        self.table = np.zeros(max(self.cap + SPARE, self.used), TABLE)
         self.table[slots] = np.frombuffer(state["rows"].tobytes(), TABLE)
         self.index = {
             key.tobytes(): slot
             for key, slot in zip(self.table["key"][slots], slots.tolist(), strict=True)
         }
-        taken = set(slots.tolist())
-        self.free = [slot for slot in range(len(self.table) - 1, -1, -1) if slot not in taken]
+        self.free = np.setdiff1d(np.arange(self.used), slots).tolist()

@@ -70,7 +70,8 @@ class PlainPath:
             part, part_run = segments.take(mine), run[mine]
             frames = cut_runs(part, part_run, self.owners.protocol(number).framings[which])
             frames = self._open_frames(part, part_run, frames, runs)
-            segment = mine[frames.segment]
+            # A frame counts for the packet that completed it, wherever batches end.
+            segment = mine[np.searchsorted(part.stop, frames.end)]
             found.setdefault(number, []).append(
                 Found(
                     segments.buffer,

@@ -1,0 +1,72 @@
+"""A page of text for people: headings, paragraphs, items, tables, commands."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from otsec.cli.harmless import harmless
+from otsec.cli.output import Column, Style, write
+
+WIDEST = 100  # columns of running text; longer lines are hard to read
+
+
+class Page:
+    """Writes text fitted to the terminal; what it is given may come from the network."""
+
+    def __init__(self, style: Style, stream: TextIO) -> None:
+        self.style, self.stream = style, stream
+        self.begun = False
+
+    def head(self, text: str) -> None:
+        """A heading, apart from what stands before it."""
+        if self.begun:
+            self.gap()
+        self.begun = True
+        self.text(text, bold=True)
+
+    def gap(self) -> None:
+        """An empty line."""
+        self.stream.write("\n")
+
+    def text(
+        self, text: str, indent: str = "", first: str | None = None, *, bold: bool = False
+    ) -> None:
+        """A paragraph; ``first`` stands before its first line instead of the indent."""
+        lines = textwrap.wrap(
+            harmless(text),
+            min(self.style.columns or WIDEST, WIDEST),
+            initial_indent=indent if first is None else first,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        begin, end = ("\x1b[1m", "\x1b[0m") if bold and self.style.bold else ("", "")
+        self.stream.writelines(f"{begin}{line}{end}\n" for line in lines)
+
+    def item(self, text: str) -> None:
+        """One of several."""
+        self.text(text, "  ", "- ")
+
+    def table(
+        self, columns: Sequence[Column], rows: Iterable[object], count: int, more: str = ""
+    ) -> None:
+        """A table without the columns in which no row has anything; ``count``: of all rows."""
+        shown = list(rows)
+        told = [
+            column
+            for column in columns
+            if column.kind not in {"text", "list"} or any(column.of(row) for row in shown)
+        ]
+        write("", told, shown, self.style, self.stream)
+        self.more(len(shown), count, more)
+
+    def more(self, shown: int, count: int, command: str = "") -> None:
+        """How much is not shown, and what shows it."""
+        if count > shown:
+            where = f": {command}" if command else ""
+            self.text(f"... and {count - shown:,} more{where}".replace(",", " "))
+
+    def command(self, command: str, about: str) -> None:
+        """Something to type, which must not be broken, and what it tells."""
+        self.stream.write(f"  {harmless(command)}\n")
+        self.text(about, "      ")
