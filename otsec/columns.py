@@ -6,6 +6,7 @@ arrays; nothing here loops over packets.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,12 +18,6 @@ I64: TypeAlias = NDArray[np.int64]
 U64: TypeAlias = NDArray[np.uint64]
 Header: TypeAlias = NDArray[Any]  # a structured array, one row an offset
 Ints: TypeAlias = NDArray[Any]  # any integer dtype, named by the field
-
-_MIX = (
-    np.uint64(0x9E3779B97F4A7C15),  # odd constants of splitmix64 (Steele et al., 2014)
-    np.uint64(0xBF58476D1CE4E5B9),
-    np.uint64(0x94D049BB133111EB),
-)
 
 
 # ------------------------------------------------------------------------------- gather
@@ -78,19 +73,29 @@ def starts_of(changed: Mask) -> I64:
 
 
 def hash_words(words: list[U64], seed: int) -> U64:
-    """One 64-bit hash a row over columns of equal length; random for who has no seed."""
-    state = np.full(len(words[0]), np.uint64(seed), np.uint64)
-    for word in words:
-        state ^= word
-        state *= _MIX[0]
-        state ^= state >> np.uint64(32)
-        state *= _MIX[1]
-    state ^= state >> np.uint64(29)
-    state *= _MIX[2]
+    """One 64-bit hash a row over columns of equal length; random for who has no seed.
+
+    The upper bits are the well mixed ones.
+    """
+    state: U64 = words[0] * _odd(seed, 0)
+    for number, word in enumerate(words[1:], 1):
+        state ^= word * _odd(seed, number)
+    state ^= state >> np.uint64(32)
+    state *= _odd(seed, len(words))
     state ^= state >> np.uint64(32)
     return state
 
 
+@lru_cache(maxsize=1024)
+def _odd(seed: int, number: int) -> np.uint64:
+    """An odd multiplier drawn from the seed, by the steps of splitmix64 (Steele et al., 2014)."""
+    state = (seed + (number + 1) * 0x9E3779B97F4A7C15) & _ALL
+    state = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & _ALL
+    state = (state ^ state >> 27) * 0x94D049BB133111EB & _ALL
+    return np.uint64((state ^ state >> 31) | 1)
+
+
+_ALL = (1 << 64) - 1
 _TAIL = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [(1 << 64) - 1], np.uint64)
 
 

@@ -154,6 +154,7 @@ class Engine:
             return (batch.buffer, packets) if len(repeated) else None
         self._tell("fragments", batch, packets.row[pieces])
         joined = self.fragments.add(packets, pieces, batch.buffer)
+        self._note_fragments()
         if not joined:
             return (batch.buffer, packets) if len(repeated) else None
         rows = np.array([row for row, _ in joined])
@@ -350,6 +351,16 @@ class Engine:
         asks = np.flatnonzero((packets.kind == 2) & (packets.protocol == ARP))
         if len(asks):
             self.lookups.add(arp(batch.buffer, packets), packets, ordinal)
+
+    def _note_fragments(self) -> None:
+        """What became of the datagrams that came in fragments; seen from the first fragment on."""
+        known = {**self.fragments.counters, "waiting": len(self.fragments.pending)}
+        del known["fragments"]
+        first = self.counters.rows["fragments", ""][1:3]
+        for name, count in known.items():
+            grown = count - self.counters.count(f"fragments:{name}")
+            if grown:
+                self.counters.add(f"fragments:{name}", grown, (first[0], first[1]), (first[0], first[1]))
 
     def _tell(self, name: str, batch: PacketBatch, rows: I64, detail: str = "") -> None:
         if len(rows):

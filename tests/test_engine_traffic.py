@@ -228,5 +228,6 @@ def test_nothing_is_invented_with_loss(
         slack = 2 * total(found, "connections")  # SYN and FIN are acknowledged, but are no bytes
         counted = total(found, f"lost_{way}")
         assert counted <= talk.missing[side], way
-        if handshake:  # without, nobody knows what the first acknowledgement confirms
+        # without a handshake nobody knows what the first acknowledgement confirms
+        if handshake and all(one.before != "silence" for one in rounds):
             assert counted >= talk.missing[side] - slack, way

@@ -1,14 +1,28 @@
 """``otsec watch``: follow a folder in which a recorder writes captures."""
 
+import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from otsec.cli import options
-from otsec.cli.analyze import engine
+from otsec.cli.analyze import engine, options_of, seconds
+from otsec.errors import Exit, InputError
+
+if TYPE_CHECKING:
+    from otsec.cli.progress import Progress
+    from otsec.config import Config
+    from otsec.watch import Folder, Following
+
+STEP_S = 0.1  # how soon a signal is heeded while waiting
 
 EPILOG = """\
-Files of tcpdump and dumpcap, rotated by size or time, are read while they are written.
-Ctrl-C or SIGTERM ends it at a checkpoint; run again, it goes on where it ended."""
+Files of tcpdump (-C, -G, -W) and dumpcap (-b) are read in order of time while they are written;
+files that the recorder removes again are no error. Only files directly in FOLDER count. Without
+--point the files' name without number and time is the capture point.
+Ctrl-C or SIGTERM ends it at a checkpoint; run again, it goes on where it ended. Others can read
+the store meanwhile."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -16,9 +30,82 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the recorder writes")
     options.store(parser)
     engine(parser)
+    parser.add_argument(
+        "--every",
+        type=seconds,
+        default=2.0,
+        metavar="SECONDS",
+        help="how often to look for what is new (default 2)",
+    )
+    parser.add_argument("--once", action="store_true", help="read what is there now, then end")
     parser.epilog = EPILOG
 
 
 def run(arguments: Namespace) -> int:
     """Follow the folder."""
-    raise NotImplementedError(arguments.command)
+    from otsec.cli.progress import Progress
+    from otsec.cli.signals import listening
+    from otsec.store import open_store
+    from otsec.watch import Folder, Following
+
+    config = options.configured(arguments, "db", "site")
+    if not arguments.folder.is_dir():
+        raise InputError(
+            f"{arguments.folder}: no such folder; name the one in which the recorder writes"
+        )
+    folder = Folder(arguments.folder, arguments.point)
+    with listening() as stop, open_store(config.store) as store:
+        with Progress(None, quiet=bool(arguments.quiet)) as progress:
+
+            def update(_bytes: int, packets: int, label: str) -> None:
+                progress.update(folder.bytes, packets, label)
+
+            following = Following(store, config, options_of(arguments), update, stop.stop_requested)
+            problems = _follow(folder, following, progress, arguments)
+        if not arguments.quiet:
+            _tell(folder, config)
+        if arguments.once and problems and not stop.stop_requested():
+            return Exit.INPUT
+        return stop.exit
+
+
+def _follow(
+    folder: "Folder", following: "Following", progress: "Progress", arguments: Namespace
+) -> int:
+    """Look again and again until asked to stop; how many problems were told."""
+    from otsec.cli.output import say
+
+    told = 0
+
+    def tell(line: str) -> None:
+        nonlocal told
+        told += 1
+        progress.clear()
+        say(f"otsec: {line}")
+
+    while True:
+        for line in folder.look(following):
+            tell(line)
+        if arguments.once or following.stop():
+            break
+        _wait(arguments.every, following.stop)
+    if arguments.once:
+        for line in folder.unfinished():
+            tell(line)
+    return told
+
+
+def _wait(time_s: float, stop: Callable[[], bool]) -> None:
+    end = time.monotonic() + time_s
+    while not stop() and (left := end - time.monotonic()) > 0:
+        time.sleep(min(STEP_S, left))
+
+
+def _tell(folder: "Folder", config: "Config") -> None:
+    from otsec.cli.output import say
+
+    captures = len(folder.captures)
+    say(
+        f"otsec: read {folder.packets:,} packets of {captures:,} capture"
+        f"{'' if captures == 1 else 's'} into {config.store}"
+    )

@@ -35,11 +35,13 @@ class Reader:
     Raises Truncated where a read would pass the end.
     """
 
-    __slots__ = ("data", "offset")
+    __slots__ = ("data", "framing", "offset")
 
-    def __init__(self, data: bytes, offset: int = 0) -> None:
+    def __init__(self, data: bytes, offset: int = 0, framing: int | None = None) -> None:
+        """``framing``: position in Protocol.framings; None where only the bytes can tell."""
         self.data = data
         self.offset = offset
+        self.framing = framing
 
     def take(self, size: int) -> bytes:
         """The next bytes."""

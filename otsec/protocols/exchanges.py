@@ -150,7 +150,8 @@ class Cache:
 
     def key_numbers(self, calls: Calls, split: Split, seed: int, bits: int) -> I64:
         """A number for the key of each unit, the same for the same key."""
-        words = [*split.key_words, calls.side.astype(np.uint64)]
+        form = calls.side.astype(np.uint64) | calls.framing.astype(np.uint64) << np.uint64(8)
+        words = [*split.key_words, form | calls.kind.astype(np.uint64) << np.uint64(16)]
         if self.off:
             numbers = np.arange(self.next_key, self.next_key + len(calls))
             self.next_key += len(calls)
@@ -175,11 +176,13 @@ class Cache:
             number[at] = known
         return number[groups.group_of_rows()]
 
-    def decode(self, data: bytes, side: Side, request: Message | None) -> Message | None:
-        """One unit decoded; None where it contradicts the standard."""
+    def decode(
+        self, unit: tuple[bytes, int], side: Side, request: Message | None
+    ) -> Message | None:
+        """One unit, its bytes and framing, decoded; None where it contradicts the standard."""
         self.decoded += 1
         try:
-            return self.protocol.decode(Reader(data), side, request)
+            return self.protocol.decode(Reader(unit[0], framing=unit[1]), side, request)
         except WireError:
             return None
 
@@ -445,10 +448,10 @@ class Exchanges:
         request = response = None
         if request_row >= 0:
             if ask not in cache.messages:
-                cache.messages[ask] = cache.decode(work.data(request_row), Side.REQUEST, None)
+                cache.messages[ask] = cache.decode(work.unit(request_row), Side.REQUEST, None)
             request = cache.messages[ask]
         if response_row >= 0:
-            response = cache.decode(work.data(response_row), Side.RESPONSE, request)
+            response = cache.decode(work.unit(response_row), Side.RESPONSE, request)
             if response is None:
                 outcome = "malformed"
         content = settle(request, response, outcome)
@@ -540,11 +543,12 @@ class Work:
     def _column(self, name: str) -> I64:
         return np.concatenate([getattr(part, name) for part in self.parts])
 
-    def data(self, row: int) -> bytes:
-        """The bytes of one unit."""
+    def unit(self, row: int) -> tuple[bytes, int]:
+        """The bytes of one unit, and its framing."""
         for part, base in zip(self.parts, self.bases, strict=True):
             if row < base + len(part):
-                return part.buffer[part.start[row - base] : part.end[row - base]].tobytes()
+                at = row - base
+                return part.buffer[part.start[at] : part.end[at]].tobytes(), int(part.framing[at])
         raise IndexError(row)
 
 

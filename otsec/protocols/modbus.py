@@ -842,7 +842,8 @@ _UMAS_OPAQUE = "body not decoded: UMAS is not public"
 def decode(reader: Reader, side: Side, request: Message | None) -> Message:
     """One distinct request or response, in its framing.
 
-    Bytes that are one whole RTU frame, check sum and all, are one; others have an MBAP header.
+    Where the reader does not know the framing, bytes that are one whole RTU frame, check sum and
+    all, are one; others have an MBAP header.
     Raises Truncated if the unit is longer than its bytes, Malformed if it contradicts [APP].
     """
     unit, pdu, serial = _unframe(reader)
@@ -858,7 +859,8 @@ def decode(reader: Reader, side: Side, request: Message | None) -> Message:
 def _unframe(reader: Reader) -> tuple[int, bytes, bool]:
     """(unit, function and body, whether it is an RTU frame)."""
     data = reader.rest()
-    if modbus_rtu.is_frame(data):
+    known = reader.framing
+    if known == RTU_FRAMING or (known is None and modbus_rtu.is_frame(data)):
         return data[0], data[1:-2], True
     header = Reader(data)
     header.u16()

@@ -33,8 +33,6 @@ TABLE = np.dtype(
         ("conversation", "<i8"),  # its number, -1 before the first packet is counted
         ("client", "i1"),  # side of the client, -1 unknown
         ("reason", "u1"),  # why that is the client, position in REASONS
-        ("station", "<i8", (2,)),  # number of the sender of each side, -1 none yet
-        ("mac", "<u8", (2,)),
         ("first", "<i8", (2,)),  # time and ordinal of its first packet
         ("last", "<i8", (2,)),
         ("protocol", "<i2"),
@@ -107,7 +105,7 @@ class Connections:
         key = self.table["key"][slots]
         self.table[slots] = np.zeros((), TABLE)
         self.table["key"][slots] = key
-        for name in ("next", "ack", "conversation", "client", "station"):
+        for name in ("next", "ack", "conversation", "client"):
             self.table[name][slots] = -1
         self.table["alive"][slots] = True
         self.table["serial"][slots] = self.serial + np.arange(len(slots))

@@ -64,8 +64,11 @@ class Frames:
         )
 
 
-def cut(segments: Segments, framing: Framing) -> Frames:
-    """Cut each segment from its start, on the guess that a frame begins there."""
+def cut(segments: Segments, framing: Framing, stops: I64 | None = None) -> Frames:
+    """Cut each segment from its start, on the guess that a frame begins there.
+
+    ``stops``: where all segments of the buffer end, in order, if frames may cross their borders.
+    """
     size = framing.header.itemsize
     buffer, end, stop, limit = segments.buffer, segments.end, segments.stop, segments.limit
     refused: list[I64] = []
@@ -78,7 +81,11 @@ def cut(segments: Segments, framing: Framing) -> Frames:
             refused.append(offset[wrong])
         lost = ~fits & (end[walker] < limit[walker])
         skipped = wrong | lost
-        length = np.where(skipped, stop[walker] - offset, length)
+        behind = stop[walker]
+        if stops is not None and skipped.any():
+            rows = np.flatnonzero(skipped)
+            behind[rows] = _shown_at(buffer, offset[rows], end[walker[rows]], framing, stops)
+        length = np.where(skipped, behind - offset, length)
         partial = (~fits & ~lost) | (offset + length > limit[walker])
         return np.where(partial & ~skipped, 0, length)
 
@@ -92,6 +99,26 @@ def cut(segments: Segments, framing: Framing) -> Frames:
     return Frames(links.walker, links.offset, np.minimum(behind, at_hand), status, links.exit)
 
 
+def _shown_at(buffer: Bytes, offset: I64, at_hand: I64, framing: Framing, stops: I64) -> I64:
+    """Where the segment ends with whose bytes it showed that no frame begins at each offset.
+
+    Bytes up to there are given up; those of later segments had not come when it was decided.
+    """
+    size = framing.header.itemsize
+    at = np.searchsorted(stops, offset, side="right")
+    left = np.arange(len(offset))
+    while len(left):
+        begin, stop = offset[left], stops[at[left]]
+        end = np.minimum(stop, at_hand[left])
+        header, fits = gather(buffer, begin, end, framing.header)
+        length = framing.lengths(buffer, begin, end, header)
+        shown = fits & ((length < size) | (length > framing.longest))
+        shown |= (at_hand[left] < stop) | (at[left] == len(stops) - 1)
+        left = left[~shown]
+        at[left] += 1
+    return stops[at]
+
+
 def cut_runs(segments: Segments, run: I64, framing: Framing) -> Frames:
     """Cut runs of segments that lie behind one another, where frames may cross their borders.
 
@@ -99,7 +126,7 @@ def cut_runs(segments: Segments, run: I64, framing: Framing) -> Frames:
     frame is only a guess: it is verified in order against the exit of the one before, and the
     first wrong one of each run is redone, all runs side by side, until none is left.
     """
-    frames = cut(segments, framing)
+    frames = cut(segments, framing, segments.stop)
     start, exits = segments.start.copy(), frames.exit
     bounds = np.flatnonzero(np.diff(run, prepend=-1, append=-1)).tolist()
     cursors = {begin: (begin + 1, end) for begin, end in itertools.pairwise(bounds)}
@@ -144,7 +171,7 @@ def _redo(
     redone: dict[int, Frames],
 ) -> None:
     again = replace(segments.take(wrong), start=start[wrong])
-    frames = cut(again, framing)
+    frames = cut(again, framing, segments.stop)
     exits[wrong] = np.maximum(frames.exit, start[wrong])
     bounds = np.searchsorted(frames.segment, np.arange(len(wrong) + 1))
     for number, segment in enumerate(wrong.tolist()):

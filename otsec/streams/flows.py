@@ -32,7 +32,6 @@ class Flows:
     lane_payload: I64  # on the wire
     lane_flags: Ints  # u1, all TCP flags that were seen
     lane_in_order: Mask  # each TCP segment begins where the one before ended; SYN only in front
-    lane_cut: Mask  # some payload is not fully captured
     lane_seq: I64  # sequence number of the first segment with content, -1 without one
     lane_next: I64  # sequence number that is expected behind the last one, -1 without one
     lane_ack_first: I64  # first acknowledgement number, -1 without one
@@ -56,14 +55,15 @@ class Flows:
         return np.sort(rows)
 
 
-def higher_speaks(packets: Packets) -> Mask:
+def higher_speaks(packets: Packets, rows: I64) -> Mask:
     """Whether the sender is the higher end: by low word, high word, port, then not."""
-    source, target = packets.source_lo, packets.target_lo
+    source, target = packets.source_lo[rows], packets.target_lo[rows]
     higher = source > target
     tied = np.flatnonzero(source == target)
     if len(tied):
-        source, target = packets.source_hi[tied], packets.target_hi[tied]
-        port, other = packets.source_port[tied], packets.target_port[tied]
+        same = rows[tied]
+        source, target = packets.source_hi[same], packets.target_hi[same]
+        port, other = packets.source_port[same], packets.target_port[same]
         higher[tied] = (source > target) | ((source == target) & (port > other))
     return np.asarray(higher, np.bool_)
 
@@ -72,7 +72,6 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
     """Group the packets that have addresses into lanes and flows."""
     rows = np.flatnonzero((packets.kind != 0) & (packets.problem == 0))
     table = packets if len(rows) == len(packets) else packets.take(rows)
-    higher = higher_speaks(table)
     ports = (table.source_port.astype(np.uint64) << np.uint64(16)) | table.target_port
     what = (
         (table.kind.astype(np.uint64) << np.uint64(48))
@@ -84,10 +83,11 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
     lanes = group(words, seed, bits)
     order, start, count = lanes.order, lanes.start, lanes.count
     first = lanes.first
-    key = _key_words(table, first, higher[first])
+    higher = higher_speaks(table, first)
+    key = _key_words(table, first, higher)
     flows = group(list(key.T), seed, bits)
     lane_flow = flows.group_of_rows() if len(first) else np.empty(0, np.int64)
-    side = higher[first].astype(np.int64)
+    side = higher.astype(np.int64)
     flow_lanes = np.full((len(flows), 2), -1, np.int64)
     flow_lanes[lane_flow, side] = np.arange(len(first))
     last = order[start + count - 1] if len(start) else start
@@ -105,7 +105,6 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
         lane_payload=_per_lane(np.add, table.payload_wire[order], start),
         lane_flags=_per_lane(np.bitwise_or, flags, start),
         lane_in_order=told.in_order,
-        lane_cut=told.cut,
         lane_seq=told.seq,
         lane_next=told.next,
         lane_ack_first=told.ack_first,
@@ -148,19 +147,15 @@ class _TcpOrder:
 
     def __init__(self, lanes: int) -> None:
         self.in_order = np.ones(lanes, np.bool_)
-        self.cut = np.zeros(lanes, np.bool_)
         self.seq, self.next, self.ack_first, self.ack_last = np.full((4, lanes), -1, np.int64)
 
 
 def _tcp_order(table: Packets, order: I64, count: I64, tcp: Mask, flags: Ints) -> _TcpOrder:
     told = _TcpOrder(len(count))
-    lane = np.repeat(np.arange(len(count)), count)
-    length = table.payload_wire[order]
-    cut = (length > table.payload_end[order] - table.payload[order]) & (length > 0)
-    if cut.any():
-        told.cut[lane[cut]] = True
     if not tcp.any():
         return told
+    lane = np.repeat(np.arange(len(count)), count)
+    length = table.payload_wire[order]
     length = length + ((flags & SYN) != 0) + ((flags & FIN) != 0)
     is_tcp = tcp[lane]
     has = np.flatnonzero((length > 0) & is_tcp)

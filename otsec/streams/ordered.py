@@ -82,7 +82,7 @@ class Streams:
             found.setdefault(number, []).extend(parts)
         return {
             number: self.messages.apply(
-                number, judge(parts, self.connections, self.forget), self.connections
+                number, judge(parts, self.connections, self._disown), self.connections
             )
             for number, parts in found.items()
         }
@@ -244,6 +244,11 @@ class Streams:
     def finish(self) -> None:
         """Free what ended within the batch, after its units were used."""
         self.plain.finish(self._leave)
+
+    def _disown(self, slots: I64) -> None:
+        """Drop the open frames and messages of connections whose claim was withdrawn."""
+        self.plain.forget_frames(slots)
+        self.messages.forget(slots)
 
     def forget(self, slots: I64) -> None:
         """Drop what is held for connections that ended."""

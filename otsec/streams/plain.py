@@ -27,7 +27,8 @@ class Run:
     prefix: bytes = b""
     prefix_missing: int = -1  # where in the prefix the first byte lacks, -1 for none
     pieces: list[Delivery] = field(default_factory=list)
-    ended: bool = False  # another run of the side follows: an open frame will not be completed
+    ended: bool = False  # nothing follows: an open frame will not be completed
+    row: int = 0  # the packet that ended it
 
 
 class PlainPath:
@@ -53,7 +54,7 @@ class PlainPath:
         runs: list[Run] = []
         for flow in flows.tolist():
             self._assemble(view, flow, runs)
-        runs = [run for run in runs if run.pieces]
+        runs = [run for run in runs if run.pieces or (run.prefix and run.ended)]
         if not runs:
             return {}
         segments, run = _lay_out(runs)
@@ -98,6 +99,8 @@ class PlainPath:
         mine = self._open_runs(slot)
         for segment in view.segments_of(flow):
             if self._has_ended(row, segment.steady) or assembly.begins_anew(segment):
+                for run in mine:
+                    run.ended, run.row = True, segment.row
                 self._close(slot, assembly, mine, runs)
                 slot = self._reuse(slot, segment.row)
                 row = connections.table[slot]
@@ -106,7 +109,7 @@ class PlainPath:
             for delivery in assembly.feed(segment):
                 run = mine[delivery.side]
                 if delivery.broken:
-                    run.ended = True
+                    run.ended, run.row = True, delivery.row
                     runs.append(run)
                     run = mine[delivery.side] = Run(slot, delivery.side)
                 run.pieces.append(delivery)
@@ -173,7 +176,7 @@ class PlainPath:
         for position in open_.tolist():
             one = runs[int(run[position])]
             begin, end = int(frames.exit[position]), int(segments.limit[position])
-            if one.ended or one.slot in self.orphans:
+            if one.ended:
                 cut_off.append(position)
                 continue
             missing = int(segments.end[position])
@@ -194,6 +197,11 @@ class PlainPath:
         """Drop what is held for connections that ended."""
         for slot in slots.tolist():
             self.assemblies.pop(slot, None)
+        self.forget_frames(slots)
+
+    def forget_frames(self, slots: I64) -> None:
+        """Drop the open frames of connections that nobody owns any more."""
+        for slot in slots.tolist():
             self.partial.pop((slot, 0), None)
             self.partial.pop((slot, 1), None)
 
@@ -246,9 +254,14 @@ def _lay_out(runs: list[Run]) -> tuple[Segments, I64]:
     for number, run in enumerate(runs):
         begin = start = at
         lacking = [begin + run.prefix_missing] if run.prefix_missing >= 0 else []
-        chunks.append(run.prefix)
-        at += len(run.prefix)
         first = len(columns)
+        if run.prefix:
+            chunks.append(run.prefix)
+            at += len(run.prefix)
+            row = run.pieces[0].row if run.pieces else run.row
+            columns.append((row, number, start, 0, at, 0))
+            owner.append(number)
+            start = at
         for piece in run.pieces:
             chunks.append(piece.data)
             if len(piece.data) < piece.size:
