@@ -200,8 +200,8 @@ def _bring_together(words: list[U64], hashes: U64, bits: int) -> tuple[I64, Mask
         is_mixed[mixed] = True
         place = np.flatnonzero(is_mixed[bucket])
         rows = order[place]
-        keys: list[Ints] = [word[rows] for word in words]
-        order[place] = rows[np.lexsort(tuple([*keys, bucket[place]]))]
+        keys: tuple[Ints, ...] = tuple(word[rows] for word in words)
+        order[place] = rows[np.lexsort((*keys, bucket[place]))]
         changed = _changes(words, order)
     return order, changed
 

@@ -27,7 +27,16 @@ from otsec.dissect import (
     dissect_datagrams,
     duplicates,
 )
-from otsec.model import MINUTE_TICKS, NO_VLAN, PacketBatch, Packets, Problem
+from otsec.model import (
+    MINUTE_TICKS,
+    NO_VLAN,
+    TCP,
+    TICK_NS,
+    Kind,
+    PacketBatch,
+    Packets,
+    Problem,
+)
 from otsec.protocols.api import Side
 from otsec.protocols.exchanges import PART_BITS, Cache, Calls, Exchanges, Window
 from otsec.streams.claim import Registry
@@ -182,14 +191,13 @@ class Engine:
         if int((slots < 0).sum()) <= room:
             fresh = self._admit(keys, flows, slots)
             self._work(buffer, packets, flows, speculations, times, ordinal, slots, fresh)
-            window = Window(times.steady, times.epoch, ordinal)
         else:
-            window = self._flow_by_minutes(buffer, packets, times, ordinal)
-        self._expire(window)
+            self._flow_by_minutes(buffer, packets, times, ordinal)
+        self._expire(Window(times.steady, times.epoch, ordinal))
 
     def _flow_by_minutes(
         self, buffer: Bytes, packets: Packets, times: Times, ordinal: int
-    ) -> Window:
+    ) -> None:
         """There is no room for all connections: make room, once a minute of capture time."""
         minutes = times.tick[packets.row] // MINUTE_TICKS
         bounds = [0, *(np.flatnonzero(np.diff(minutes)) + 1).tolist(), len(packets)]
@@ -204,8 +212,10 @@ class Engine:
             slots = self._make_room(keys, flows, slots, int(minutes[begin]))
             fresh = self._admit(keys, flows, slots)
             self._count_untracked(part, flows, slots, ordinal)
-            self._work(buffer, part, flows, speculations, times, ordinal, slots, fresh)
-        return Window(times.steady, times.epoch, ordinal)
+            # What comes in later minutes has not come yet: requests go on waiting for it.
+            stop = int(packets.row[end]) if end < len(packets) else len(times.steady)
+            known = replace(times, epoch=times.epoch[:stop], steady=times.steady[:stop])
+            self._work(buffer, part, flows, speculations, known, ordinal, slots, fresh)
 
     def _make_room(self, keys: list[bytes], flows: Flows, slots: I64, minute: int) -> I64:
         """Let go of ended connections when the first new one finds the table full."""
@@ -404,6 +414,7 @@ class Engine:
 
     def take_rows(self, source: int) -> dict[str, list[Row]]:
         """All rows that changed since the last call, by table."""
+        self._let_go()
         self._note_caps()
         names = ["", *(protocol.name for protocol in self.registry.protocols)]
         rows: dict[str, list[Row]] = {
@@ -435,14 +446,22 @@ class Engine:
         self.gaps = []
         return rows
 
+    def _let_go(self) -> None:
+        """Forget TCP connections that have ended: a packet on their ports begins another one."""
+        tick = self.clock.steady // TICK_NS
+        what = self.connections.table["key"][: self.connections.used, 0]
+        tcp = (what >> np.uint64(32) & np.uint64(0xFFFF)) == TCP
+        kept = np.flatnonzero(~tcp | (what >> np.uint64(48) == Kind.MAC))
+        self.streams.forget(self.connections.purge(tick, kept, self._leave))
+
     def _note_caps(self) -> None:
-        """Tell how often each cap was hit; `refused` is set back, so that nothing counts twice."""
-        here = (self.last_time, max(self.packets - 1, 0))
+        """Tell how often each cap was hit; set back, so that nothing counts twice."""
         for name in ("conversations", "behaviours", "stations", "lookups", "cells", "facts"):
             part = getattr(self, name)
-            if part.refused:
-                self.counters.add(f"cap:{name}", part.refused, here, here)
-                part.refused = 0
+            refused = part.refused
+            if refused.count:
+                self.counters.add(f"cap:{name}", refused.count, refused.first, refused.last)
+                refused.clear()
         plain, self.streams.plain_flows = self.streams.plain_flows, 0
         if plain:
             self.counters.add("engine:plain_flows", plain, here, here)

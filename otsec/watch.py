@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from otsec.capture import plan, times
 from otsec.config import Config
-
 from otsec.errors import InputError, OtsecError, RightsError
 from otsec.pipeline import Options, Outcome, Progress, Run
 from otsec.store import Store

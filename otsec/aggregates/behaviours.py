@@ -197,15 +197,18 @@ class Behaviours:
     def _remember(self, found: Occurrences, lots: "Lots", before: I64) -> None:
         """Keep the packets of occurrences 4, 16, 64, ... of each behaviour."""
         after = before + lots.count
-        crossed = np.flatnonzero(_power(after) > _power(before))
-        for lot in crossed.tolist():
-            number = int(lots.number[lot])
-            kept = self.packets.setdefault(number, [])
-            nth = SPREAD ** (int(_power(before[lot : lot + 1])[0]) + 1)
-            while nth <= after[lot]:
-                row = lots.order[lots.start[lot] + nth - 1 - before[lot]]
-                kept.append(int(found.ordinal[row]))
-                nth *= SPREAD
+        power = _power(before)
+        crossed = np.flatnonzero(_power(after) > power)
+        nth = SPREAD ** (power[crossed] + 1)
+        while len(crossed):
+            row = lots.order[lots.start[crossed] + nth - 1 - before[crossed]]
+            for number, packet in zip(
+                lots.number[crossed].tolist(), found.ordinal[row].tolist(), strict=True
+            ):
+                self.packets.setdefault(number, []).append(packet)
+            nth *= SPREAD
+            more = nth <= after[crossed]
+            crossed, nth = crossed[more], nth[more]
 
     # ------------------------------------------------------------------ values
 
@@ -499,8 +502,10 @@ def _at(time: I64, ordinal: I64, wanted: I64, lots: Lots) -> I64:
 
 def _power(count: I64) -> I64:
     """How many of SPREAD, SPREAD squared, ... are at most count."""
-    steps = np.array([SPREAD**n for n in range(1, 31)])
-    return np.searchsorted(steps, count, side="right")
+    return np.searchsorted(_POWERS, count, side="right")
+
+
+_POWERS = np.array([SPREAD**n for n in range(1, 31)])
 
 
 def _tally(codes: I64) -> I64:

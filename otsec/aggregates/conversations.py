@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, is_group, service_text
-from otsec.aggregates.counters import Row
+from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.span import NOT_SEEN, stretch
 from otsec.columns import I64, U64, Ints, group
 from otsec.model import ACK, SYN, TCP, UDP, Kind, Packets, place_text
@@ -70,7 +70,7 @@ class Conversations:
         self.keys: list[Key] = []
         self.folded: dict[bytes, int] = {}  # cache of numbers, client's port left out
         self.table = np.zeros(1024, FOLDED)
-        self.refused = 0
+        self.refused = Refusals()
         self.mark = -1  # ordinal up to which live connections were written out
 
     # -------------------------------------------------------------- connections
@@ -83,12 +83,14 @@ class Conversations:
         client, reason = orient(
             keys, _speakers(keys, packets, rows), packets.flags[rows], self.ports
         )
-        table["conversation"][slots] = self._numbers(keys, client)
+        number = table["conversation"][slots] = self._numbers(keys, client)
         table["client"][slots] = client
         table["reason"][slots] = reason
         first = np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
         table["first"][slots] = first
         table["last"][slots] = first
+        for time, packet in first[number >= self.cap].tolist():
+            self.refused.note(1, time, packet)
         kind = keys[:, 0] >> np.uint64(48)
         protocol = keys[:, 0] >> np.uint64(32) & np.uint64(0xFFFF)
         table["content"][slots] = (kind == Kind.MAC) | (protocol != TCP)
@@ -106,7 +108,6 @@ class Conversations:
                 known = self._named(keys[at].tolist(), int(port[at]), int(client[at]))
                 self.folded[name] = known
             number[at] = known
-        self.refused += int((number >= self.cap).sum())
         return number
 
     def _named(self, key: list[int], port: int, client: int) -> int:

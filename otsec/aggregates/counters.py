@@ -5,6 +5,26 @@ from collections.abc import Iterable
 Row = tuple[int | str | bytes, ...]
 
 
+class Refusals:
+    """What a table had no room for since it was last told, with the first and last packet."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.count = 0
+        self.first = self.last = (0, 0)
+
+    def note(self, count: int, time: int, packet: int) -> None:
+        """Count something that a packet showed."""
+        if not self.count or packet < self.first[1]:
+            self.first = time, packet
+        if not self.count or packet > self.last[1]:
+            self.last = time, packet
+        self.count += count
+
+
 class Counters:
     """Ordered: the counters of one source. Names and details are otsec's own words."""
 
@@ -22,7 +42,10 @@ class Counters:
             self.rows[key] = [count, *first, *last]
         else:
             known[0] += count
-            known[3:] = last
+            if first[1] < known[2]:
+                known[1:3] = first
+            if last[1] >= known[4]:
+                known[3:] = last
         self.changed.add(key)
 
     def count(self, name: str, detail: str = "") -> int:

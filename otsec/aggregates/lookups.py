@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from otsec.aggregates.addresses import address_text
-from otsec.aggregates.counters import Row
+from otsec.aggregates.counters import Refusals, Row
 from otsec.columns import I64, Ints, group
 from otsec.dissect import ArpColumns
 from otsec.model import Kind, Packets, place_text
@@ -21,7 +21,7 @@ class Lookups:
         self.cap = cap
         self.rows: dict[Key, list[int]] = {}
         self.changed: set[Key] = set()
-        self.refused = 0
+        self.refused = Refusals()
 
     def add(self, arp: ArpColumns, packets: Packets, ordinal: int) -> None:
         """Take the ARP packets of a batch: requests ask for their target, all others answer.

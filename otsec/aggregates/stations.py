@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, mac_text
-from otsec.aggregates.counters import Row
+from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.span import NOT_SEEN, stretch
 from otsec.columns import I64, Ints, group
 from otsec.model import Kind, Packets, place_text
@@ -24,7 +24,7 @@ class Stations:
         self.index: dict[bytes, int] = {}
         self.keys: list[bytes] = []
         self.table = np.zeros(1024, STATION)
-        self.refused = 0
+        self.refused = Refusals()
 
     def add(self, packets: Packets, flows: Flows, ordinal: int) -> None:
         """Count each packet for its sender: a lane has one, or it is looked at more closely."""
@@ -99,7 +99,6 @@ class Stations:
         known = self.index.get(key)
         if known is None:
             if len(self.index) >= self.cap:
-                self.refused += 1
                 return -1
             known = self.index[key] = len(self.keys)
             self.keys.append(key)

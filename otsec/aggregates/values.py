@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from otsec.aggregates.counters import Refusals
 from otsec.columns import I64, Ints, windows
 from otsec.protocols.api import VALUE_TYPES
 from otsec.protocols.exchanges import Values
@@ -30,7 +31,7 @@ class Cells:
     def __init__(self, cap: int) -> None:
         self.cap = cap
         self.used = 0
-        self.refused = 0
+        self.refused = Refusals()
         self.spaces: list[str] = []
         self.blocks = np.zeros(256, BLOCK)
         self.minimum = np.zeros(4096, np.int64)
@@ -39,7 +40,6 @@ class Cells:
     def room(self, space: str, first: int, size: int, kind: int) -> int:
         """A new block of ``size`` elements; -1 where there is no room for it."""
         if self.used + size > self.cap or len(self.spaces) >= self.cap:
-            self.refused += 1
             return -1
         while self.used + size > len(self.minimum):
             for name in ("minimum", "maximum", "first", "last"):

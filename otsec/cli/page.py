@@ -4,10 +4,11 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from otsec.cli.harmless import harmless
-from otsec.cli.output import Column, Style, write
+from otsec.cli.harmless import harmless, width
+from otsec.cli.output import GAP, TABLE_TEXT, Column, Style, write
 
 WIDEST = 100  # columns of running text; longer lines are hard to read
+ENOUGH = 20  # columns in which a text can be told from others; an IPv4 or MAC address fits
 
 
 class Page:
@@ -48,17 +49,43 @@ class Page:
         self.text(text, "  ", "- ")
 
     def table(
-        self, columns: Sequence[Column], rows: Iterable[object], count: int, more: str = ""
+        self,
+        columns: Sequence[Column],
+        rows: Iterable[object],
+        count: int,
+        more: str = "",
+        spare: Sequence[str] = (),
     ) -> None:
-        """A table without the columns in which no row has anything; ``count``: of all rows."""
+        """A table without the columns in which no row has anything.
+
+        ``count``: of all rows; ``more``: the command that shows them; ``spare``: columns that are
+        left out, in this order, where the terminal is too narrow.
+        """
         shown = list(rows)
         told = [
             column
             for column in columns
             if column.kind not in {"text", "list"} or any(column.of(row) for row in shown)
         ]
+        for name in spare:
+            if self._fits(told, shown):
+                break
+            told = [column for column in told if column.name != name]
         write("", told, shown, self.style, self.stream)
         self.more(len(shown), count, more)
+
+    def _fits(self, columns: Sequence[Column], rows: Sequence[object]) -> bool:
+        """Whether every column has the room it needs, or at least ENOUGH."""
+        if self.style.columns is None:
+            return True
+        needed = [max(self._needs(column, rows), width(column.title)) for column in columns]
+        return sum(needed) + len(GAP) * (len(needed) - 1) <= self.style.columns
+
+    def _needs(self, column: Column, rows: Sequence[object]) -> int:
+        values = [value for row in rows if (value := column.of(row)) is not None]
+        text = TABLE_TEXT[column.kind]
+        widest = max((width(text(value, self.style.zone)) for value in values), default=0)
+        return min(widest, ENOUGH) if column.kind in {"text", "list"} else widest
 
     def more(self, shown: int, count: int, command: str = "") -> None:
         """How much is not shown, and what shows it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
+from otsec.cli import conversations, writers
 from otsec.cli.output import (
     SCHEMA_VERSION,
     Column,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from otsec.config import Config
     from otsec.health import Report
     from otsec.store import Store
-    from otsec.store.queries import Conversation
+    from otsec.store.queries import Conversation, Writer
     from otsec.summary import Undecoded
 
 
@@ -42,9 +43,16 @@ def _usually(row: "Conversation | Undecoded") -> str:
     return f"{name}?" if name and name not in CERTAIN else name
 
 
+def _few(row: "Writer") -> tuple[object, ...]:
+    """The first values of a write; a block of 100 registers would push all else off the screen."""
+    return row.last if len(row.last) <= VALUES_SHOWN else (*row.last[:VALUES_SHOWN], "...")
+
+
 def _spoken(row: "Conversation") -> str:
     return row.protocol or _usually(row)
 
+
+VALUES_SHOWN = 4
 
 SOURCES = (
     Column("name", "source"),
@@ -99,7 +107,7 @@ WRITERS = (
     Column("outcome", "outcome"),
     Column("minimum", "min", "number"),
     Column("maximum", "max", "number"),
-    Column("last", "last", "list"),
+    Column("last", "last", "list", value=_few),
     Column("last_time", "last time", "time"),
 )
 UNREAD = (
@@ -135,7 +143,9 @@ def _as_text(
     page.head(f"What was read into {config.store}, site {config.site}")
     page.text(_read(found, style))
     if found.reports:
-        page.table(SOURCES, _sources(found), total.sources)
+        page.table(
+            SOURCES, _sources(found), total.sources, "otsec health", ("first_time", "captures")
+        )
     if not total.packets:
         page.text("No traffic: nothing can be told of devices, and nothing was lost or refused.")
     else:
@@ -164,12 +174,23 @@ def _traffic(found: Summary, page: Page) -> None:
         page.text(
             f"{counted(found.addressed, 'more address', 'more addresses')} never sent anything."
         )
-    page.table(DEVICES, found.devices, found.heard + found.by_mac)
+    page.table(
+        DEVICES,
+        found.devices,
+        found.heard + found.by_mac,
+        spare=("packets", "macs", "units"),
+    )
     page.head(f"Who talks to whom: {counted(found.conversation_count, 'conversation')}")
     page.table(CONVERSATIONS, found.conversations, found.conversation_count, "otsec conversations")
     page.head("Who reads and writes what")
     if found.doings:
-        page.table(DOINGS, found.doings, found.doing_count, "otsec behaviours")
+        page.table(
+            DOINGS,
+            found.doings,
+            found.doing_count,
+            "otsec behaviours",
+            ("others", "units", "failed"),
+        )
     else:
         page.text("Nothing that otsec can read asks for or sets anything.")
     if found.writers:
@@ -177,7 +198,13 @@ def _traffic(found: Summary, page: Page) -> None:
             f", {number(found.second_writers)} by a second writer" if found.second_writers else ""
         )
         page.head(f"Objects written: {number(found.writer_count)}{second}")
-        page.table(WRITERS, found.writers, found.writer_count, "otsec writers")
+        page.table(
+            WRITERS,
+            found.writers,
+            found.writer_count,
+            "otsec writers",
+            ("last_time", "minimum", "maximum", "outcome"),
+        )
     page.head("What could not be decoded or seen")
     page.text(
         f"{bytes_text(found.undecoded)} of {bytes_text(found.payload)} payload "
@@ -221,7 +248,7 @@ def _trouble(trouble: Trouble, sources: int) -> str:
     if len(trouble.sources) > 1:
         where = f"{number(len(trouble.sources))} of {number(sources)} sources, worst {where}"
     said = f"{trouble.severity.name} {trouble.check} ({where}): {worst.figure}"
-    return f"{said} Advice: {worst.advice}." if worst.advice else said
+    return f"{said} To change: {worst.advice}." if worst.advice else said
 
 
 def _next(found: Summary, config: "Config") -> Iterable[tuple[str, str]]:
@@ -261,9 +288,9 @@ def _as_json(found: Summary, problems: Sequence[str], style: Style, stream: Text
     tables: tuple[tuple[str, Sequence[Column], Sequence[object]], ...] = (
         ("sources", SOURCES, found.reports),
         ("devices", DEVICES, found.devices),
-        ("conversations", CONVERSATIONS, found.conversations),
+        ("conversations", conversations.COLUMNS, found.conversations),
         ("doings", DOINGS, found.doings),
-        ("writers", WRITERS, found.writers),
+        ("writers", writers.COLUMNS, found.writers),
         ("undecoded", UNREAD, found.unread),
     )
     answer: dict[str, Any] = {

@@ -3,10 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from otsec.health.seen import Seen, Station, busiest, first_of, one_sided
+from otsec.health.seen import Seen, Station, busiest, first_of, is_device, one_sided
 from otsec.health.services import by_number
 from otsec.health.verdict import Packet, Severity, Verdict, counted, number, percent
-from otsec.store.queries import Conversation, address_key, is_device
+from otsec.store.queries import Conversation, address_key
 
 FEW = 20  # packets below which shares say nothing
 ONLY_GROUP = 0.95  # of the frames; on a mirror of a working plant most frames have one receiver
@@ -103,17 +103,37 @@ def directions(seen: Seen) -> Iterable[Verdict]:
         else f"{number(heard['client'])} times only the client's side, "
         f"{number(heard['server'])} times only the server's"
     )
-    yield Verdict(
-        "directions",
-        Severity.BAD if share >= ONE_WAY_BAD else Severity.WARN,
+    figure = (
         f"{number(len(half))} of {counted(len(carried), 'TCP conversation')} with data "
-        f"({percent(len(half), len(carried))}) show one direction only: {which}.",
-        _examples(half),
-        "the mirror copies only received or only sent frames, one leg of a tap is not connected, "
-        "or the answers take another way",
-        "mirror both directions (rx and tx) of the port, connect both legs of the tap",
-        share,
+        f"({percent(len(half), len(carried))}) show one direction only: {which}."
     )
+    answering = {
+        talk.server if talk.packets_in else talk.client for talk in carried if not one_sided(talk)
+    }
+    silent = [talk.server if talk.packets_out else talk.client for talk in half]
+    if share >= ONE_WAY_BAD and 2 * sum(one in answering for one in silent) < len(silent):
+        yield Verdict("directions", Severity.BAD, figure, _examples(half), *_ONE_WAY, share)
+        return
+    if sum(one in answering for one in silent) * 2 >= len(silent):
+        yield Verdict("directions", Severity.WARN, figure, _examples(half), *_FORGED, share)
+        return
+    yield Verdict("directions", Severity.WARN, figure, _examples(half), *_ONE_WAY, share)
+
+
+_ONE_WAY = (
+    (
+        "the mirror copies only received or only sent frames, one leg of a tap is not connected, "
+        "or the answers take another way"
+    ),
+    "mirror both directions (rx and tx) of the port, connect both legs of the tap",
+)
+_FORGED = (
+    (
+        "a flood or scan with forged addresses, or some answers take another way: who is silent "
+        "here does answer others"
+    ),
+    "look at who sends these (otsec conversations); if they are real, mirror the other way too",
+)
 
 
 def _examples(talks: Iterable[Conversation], most: int = 2) -> tuple[Packet, ...]:

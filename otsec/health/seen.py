@@ -3,11 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from otsec.health.verdict import Packet
-from otsec.store import TABLES, Capture, Store
-from otsec.store.queries import Conversation, Count, Gap, Lookup, Source, is_device
+from otsec.store import TABLES, Capture, Store, queries
+from otsec.store.queries import Conversation, Count, Gap, Lookup, Source
+
+is_device = lru_cache(maxsize=65_536)(
+    queries.is_device
+)  # asked of the same addresses by all checks
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Verdict:
 
 def percent(part: int, whole: int) -> str:
     """A share for people; never 0 % or 100 % where it is not exactly so."""
-    if not whole:
+    if not whole or not part:
         return "0 %"
     share = 100 * part / whole
     if 0 < share < 0.1:

@@ -128,7 +128,6 @@ class Cache:
         self.keys: dict[bytes, int] = {}
         self.messages: dict[int, Message | None] = {}
         self.pairs: dict[tuple[int, int, str], int] = {}
-        self.numbers: dict[Content, int] = {}
         self.contents: list[Content | None] = [None]
         self.decoded = 0
         self.next_key = 1
@@ -145,7 +144,6 @@ class Cache:
         self.keys.clear()
         self.messages.clear()
         self.pairs.clear()
-        self.numbers.clear()
         self.contents = [None]
 
     def key_numbers(self, calls: Calls, split: Split, seed: int, bits: int) -> I64:
@@ -187,12 +185,9 @@ class Cache:
             return None
 
     def number(self, content: Content) -> int:
-        """The number of a content."""
-        known = self.numbers.get(content)
-        if known is None:
-            known = self.numbers[content] = len(self.contents)
-            self.contents.append(content)
-        return known
+        """A number for a content."""
+        self.contents.append(content)
+        return len(self.contents) - 1
 
 
 def settle(request: Message | None, response: Message | None, outcome: str) -> Content | None:
@@ -209,7 +204,9 @@ def settle(request: Message | None, response: Message | None, outcome: str) -> C
     facts = (response.facts if response else ()) or base.facts
     said = response.outcome if response and not outcome else outcome
     note = base.note or (response.note if response else "")
-    message = replace(base, outcome=said or "ok", elements=elements, facts=facts, note=note)
+    message = Message(
+        base.operation, base.cls, base.object, base.device, said or "ok", elements, facts, note
+    )
     return Content(message, of)
 
 

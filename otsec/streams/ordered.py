@@ -160,6 +160,7 @@ class Streams:
         done = np.zeros(len(view.slots), np.bool_)
         for guess in speculations:
             right = quick & (claims.protocol == guess.number) & (claims.framing == 0)
+            right &= claims.hint == guess.number  # the others were not cut in advance
             done |= right
             part, open_ = self._keep(view, 0, guess.segments, guess.frames, right, claims)
             found.setdefault(guess.number, []).append(part)
@@ -243,6 +244,8 @@ class Streams:
 
     def finish(self) -> None:
         """Free what ended within the batch, after its units were used."""
+        if self.plain.orphans:
+            self.messages.forget(np.array(self.plain.orphans))
         self.plain.finish(self._leave)
 
     def _disown(self, slots: I64) -> None:

@@ -28,6 +28,7 @@ class Run:
     prefix_missing: int = -1  # where in the prefix the first byte lacks, -1 for none
     pieces: list[Delivery] = field(default_factory=list)
     ended: bool = False  # nothing follows: an open frame will not be completed
+    silent: bool = False  # it ended in silence: what is open is forgotten, as when it is let go
     row: int = 0  # the packet that ended it
 
 
@@ -54,7 +55,7 @@ class PlainPath:
         runs: list[Run] = []
         for flow in flows.tolist():
             self._assemble(view, flow, runs)
-        runs = [run for run in runs if run.pieces or (run.prefix and run.ended)]
+        runs = [run for run in runs if run.pieces or (run.ended and run.prefix and not run.silent)]
         if not runs:
             return {}
         segments, run = _lay_out(runs)
@@ -98,9 +99,10 @@ class PlainPath:
         )
         mine = self._open_runs(slot)
         for segment in view.segments_of(flow):
-            if self._has_ended(row, segment.steady) or assembly.begins_anew(segment):
+            silent = self._has_ended(row, segment.steady)
+            if silent or assembly.begins_anew(segment):
                 for run in mine:
-                    run.ended, run.row = True, segment.row
+                    run.ended, run.silent, run.row = True, silent, segment.row
                 self._close(slot, assembly, mine, runs)
                 slot = self._reuse(slot, segment.row)
                 row = connections.table[slot]
@@ -177,7 +179,8 @@ class PlainPath:
             one = runs[int(run[position])]
             begin, end = int(frames.exit[position]), int(segments.limit[position])
             if one.ended:
-                cut_off.append(position)
+                if not one.silent:
+                    cut_off.append(position)
                 continue
             missing = int(segments.end[position])
             lacks = missing - begin if missing < end else -1
