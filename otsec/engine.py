@@ -28,6 +28,7 @@ from otsec.dissect import (
     duplicates,
 )
 from otsec.model import (
+    ARP,
     MINUTE_TICKS,
     NO_VLAN,
     TCP,
@@ -45,9 +46,6 @@ from otsec.streams.connections import COUNTS, Connections
 from otsec.streams.flows import Flows, find_flows
 from otsec.streams.found import Found, Speculation, speculate
 from otsec.streams.ordered import Streams
-
-ARP = 0x0806
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -448,7 +446,8 @@ class Engine:
 
     def _let_go(self) -> None:
         """Forget TCP connections that have ended: a packet on their ports begins another one."""
-        tick = self.clock.steady // TICK_NS
+        # by the minute, as where room is made: a checkpoint must not make more of it
+        tick = self.clock.steady // TICK_NS // MINUTE_TICKS * MINUTE_TICKS
         what = self.connections.table["key"][: self.connections.used, 0]
         tcp = (what >> np.uint64(32) & np.uint64(0xFFFF)) == TCP
         kept = np.flatnonzero(~tcp | (what >> np.uint64(48) == Kind.MAC))
@@ -464,6 +463,7 @@ class Engine:
                 refused.clear()
         plain, self.streams.plain_flows = self.streams.plain_flows, 0
         if plain:
+            here = (self.last_time, max(self.packets - 1, 0))
             self.counters.add("engine:plain_flows", plain, here, here)
 
     def dump(self) -> dict[str, dict[str, Any]]:

@@ -31,7 +31,7 @@ OperationClass: TypeAlias = Literal[
 
 TICK_NS = 10_000_000_000  # what is judged over time is judged at ticks of capture time
 MINUTE_TICKS = 6
-BATCH_PACKETS = 131_072  # what one step of the work is given: more costs memory, less costs time
+BATCH_PACKETS = 65_536  # what one step of the work is given at most; twice as many gain nothing
 
 
 class Kind(IntEnum):
@@ -121,6 +121,7 @@ class Packets:
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10  # TCP flags, RFC 9293 3.1
 
+ARP = 0x0806  # ethertype
 TCP, UDP = 6, 17  # IP protocol numbers, iana.org/assignments/protocol-numbers
 IPV4_MAPPED = 0xFFFF_0000_0000  # low word of ::ffff:0.0.0.0, RFC 4291 2.5.5.2
 

@@ -114,7 +114,6 @@ def as_pcap(frames: list[tuple[int, bytes, int]]) -> bytes:
 SMALL = st.builds(
     Caps,
     connections=st.sampled_from([1, 2, 100]),
-    conversations=st.sampled_from([1, 2, 100]),
     behaviours=st.sampled_from([1, 3, 100]),
     value_cells=st.sampled_from([1, 3, 100]),
     cached_messages=st.sampled_from([1, 100]),

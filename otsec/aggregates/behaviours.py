@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.counters import Row
+from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.values import Cells
 from otsec.columns import I64, bucket, group
 from otsec.protocols.api import Elements
@@ -52,7 +52,7 @@ class Behaviours:
         self.packets: dict[int, list[int]] = {}
         self.table = np.zeros(1024, STATS)
         self.known: dict[tuple[str, int, int], int] = {}
-        self.refused = 0
+        self.refused = Refusals()
         self.events: dict[tuple[int, int, str, int], Row] = {}
         self.capped: dict[int, tuple[int, int, int]] = {}  # packet, part, time of the first
         self.spread: dict[str, list[I64]] = {"response_us": [], "interval_us": []}
@@ -67,6 +67,7 @@ class Behaviours:
         number = self._numbers(protocol, contents, found, groups.first)
         # Contents that differ only in what is not part of a behaviour share its number.
         row_number = number[groups.group_of_rows()]
+        self._note_refused(found, row_number)
         order = np.argsort(row_number, kind="stable")
         order = order[row_number[order] >= 0]
         if not len(order):
@@ -82,6 +83,11 @@ class Behaviours:
         self._keep_values(contents, found, lots)
         self._tell(contents, found, groups.first, number)
         self._notable(found, lots)
+
+    def _note_refused(self, found: Occurrences, number: I64) -> None:
+        """Count the exchanges that have no behaviour of their own."""
+        rows = np.flatnonzero((number < 0) | (number >= self.cap))
+        self.refused.note_all(found.time[rows], found.ordinal[rows])
 
     def _numbers(
         self,
@@ -116,7 +122,6 @@ class Behaviours:
             return known
         if len(self.keys) < self.cap:
             return self._add(key, content.message.note)
-        self.refused += 1
         for room, stand_in in (
             (self.cap // 4, (*key[:5], MANY_OBJECTS, key[6])),
             (self.cap // 2, (*key[:2], MANY_OBJECTS, MANY_OBJECTS, key[4], MANY_OBJECTS, "")),
@@ -252,7 +257,8 @@ class Behaviours:
     ) -> I64:
         """The block of cells of each behaviour, -1 where there is none."""
         block = self.table["block"][number]
-        for at in np.flatnonzero(block == UNASKED).tolist():
+        unasked = np.flatnonzero(block == UNASKED)
+        for at in unasked[np.argsort(first[unasked])].tolist():  # who comes first is kept
             row, name = int(first[at]), int(number[at])
             elements = _elements(contents[int(found.content[row])])
             block[at] = -1
@@ -260,6 +266,8 @@ class Behaviours:
                 block[at] = self.cells.room(
                     elements.space, elements.first, elements.count, int(kind[row])
                 )
+                if block[at] < 0:
+                    self.cells.refused.note(1, int(found.time[row]), int(found.ordinal[row]))
             self.table["block"][name] = block[at]
         return block
 
@@ -286,7 +294,7 @@ class Behaviours:
     ) -> None:
         """Facts that the messages of this batch say."""
         tells = [
-            at for at in range(len(first))
+            at for at in np.argsort(first).tolist()  # in order of sight: who comes first is kept
             if number[at] >= 0 and (content := contents[int(found.content[first[at]])])
             and content.message.facts
         ]  # fmt: skip
@@ -451,6 +459,7 @@ class Behaviours:
         return {
             **{name: self.table[name][:count].copy() for name in names},
             "capped": [[number, list(name)] for number, name in self.capped.items()],
+            "blockless": np.flatnonzero(self.table["block"][:count] == -1),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -458,6 +467,7 @@ class Behaviours:
         for name in ("request_epoch", "hour", "events"):
             self.table[name][: len(self.keys)] = state[name]
         self.capped = {number: tuple(name) for number, name in state["capped"]}
+        self.table["block"][state["blockless"]] = -1
 
 
 MERGE_ROWS = 1 << 20  # histogram counts that may wait unmerged
@@ -537,14 +547,15 @@ class Facts:
         self.cap = cap
         self.rows: dict[FactKey, list[int]] = {}
         self.changed: set[FactKey] = set()
-        self.refused = 0
+        self.refused = Refusals()
 
     def add(self, key: FactKey, count: int, first: tuple[int, int], last: tuple[int, int]) -> None:
         """Count a fact said from the packet ``first`` to the packet ``last`` (time, ordinal)."""
         known = self.rows.get(key)
         if known is None:
             if len(self.rows) >= self.cap:
-                self.refused += count
+                self.refused.note(count, *first)
+                self.refused.note(0, *last)
                 return
             self.rows[key] = [count, *first, *last]
         else:

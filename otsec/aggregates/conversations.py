@@ -89,8 +89,7 @@ class Conversations:
         first = np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
         table["first"][slots] = first
         table["last"][slots] = first
-        for time, packet in first[number >= self.cap].tolist():
-            self.refused.note(1, time, packet)
+        self.refused.note_all(*first[number >= self.cap].T)
         kind = keys[:, 0] >> np.uint64(48)
         protocol = keys[:, 0] >> np.uint64(32) & np.uint64(0xFFFF)
         table["content"][slots] = (kind == Kind.MAC) | (protocol != TCP)

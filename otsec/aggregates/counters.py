@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from otsec.columns import I64
+
 Row = tuple[int | str | bytes, ...]
 
 
@@ -23,6 +25,17 @@ class Refusals:
         if not self.count or packet > self.last[1]:
             self.last = time, packet
         self.count += count
+
+    def note_all(self, time: I64, packet: I64, count: I64 | None = None) -> None:
+        """Count what several packets showed; once each, or as often as ``count`` says."""
+        if len(packet):
+            first, last = packet.argmin(), packet.argmax()
+            self.note(
+                len(packet) if count is None else int(count.sum()),
+                int(time[first]),
+                int(packet[first]),
+            )
+            self.note(0, int(time[last]), int(packet[last]))
 
 
 class Counters:

@@ -38,7 +38,9 @@ class Lookups:
             return
         place = packets.place[row]
         groups = group([address.astype(np.uint64), place], 0)
-        for one, count in zip(groups.first.tolist(), groups.count.tolist(), strict=True):
+        first = groups.first
+        for lot in np.argsort(first).tolist():  # in order of sight: who comes first is kept
+            one, count = int(first[lot]), int(groups.count[lot])
             at = int(row[one])
             key = place_text(int(place[one])), address_text(Kind.IPV4, 0, int(address[one]))
             self._note(key, which, count, int(packets.time[at]), ordinal + int(packets.row[at]))
@@ -47,7 +49,7 @@ class Lookups:
         known = self.rows.get(key)
         if known is None:
             if len(self.rows) >= self.cap:
-                self.refused += count
+                self.refused.note(count, time, packet)
                 return
             known = self.rows[key] = [0, 0, time, packet]
         known[which] += count

@@ -28,25 +28,24 @@ class Stations:
 
     def add(self, packets: Packets, flows: Flows, ordinal: int) -> None:
         """Count each packet for its sender: a lane has one, or it is looked at more closely."""
-        order, start = flows.order, flows.lane_start
+        order, start, count = flows.order, flows.lane_start, flows.lane_count
+        last = order[start + count - 1]
+        alone = [np.flatnonzero((packets.kind != 0) & (packets.problem != 0))]
+        pure = np.ones(len(start), np.bool_)
         if len(start):
             mac = packets.mac_source[order]
-            other = mac != np.repeat(mac[start], flows.lane_count)
-            if not other.any():
-                last = order[start + flows.lane_count - 1]
-                self._add(packets, order[start], last, flows.lane_count, ordinal)
-            else:
-                mixed = np.zeros(len(start), np.bool_)
-                mixed[np.repeat(np.arange(len(start)), flows.lane_count)[other]] = True
-                lanes = np.flatnonzero(~mixed)
-                last = order[start + flows.lane_count - 1]
-                self._add(
-                    packets, order[start][lanes], last[lanes], flows.lane_count[lanes], ordinal
-                )
-                rows, _ = flows.rows_of_lanes(np.flatnonzero(mixed))
-                self._add(packets, rows, rows, np.ones(len(rows), np.int64), ordinal)
-        lone = np.flatnonzero((packets.kind != 0) & (packets.problem != 0))
-        self._add(packets, lone, lone, np.ones(len(lone), np.int64), ordinal)
+            other = mac != np.repeat(mac[start], count)
+            if other.any():
+                pure[np.repeat(np.arange(len(start)), count)[other]] = False
+                alone.append(flows.rows_of_lanes(np.flatnonzero(~pure))[0])
+        rows = np.concatenate(alone)
+        self._add(
+            packets,
+            np.concatenate([order[start][pure], rows]),
+            np.concatenate([last[pure], rows]),
+            np.concatenate([count[pure], np.ones(len(rows), np.int64)]),
+            ordinal,
+        )
 
     def _add(self, packets: Packets, first: I64, last: I64, count: I64, ordinal: int) -> None:
         """Count ``count`` packets from row ``first`` to row ``last`` for the sender of each."""
@@ -68,6 +67,9 @@ class Stations:
     def _note(
         self, packets: Packets, number: I64, count: I64, first: I64, last: I64, ordinal: int
     ) -> None:
+        over = np.flatnonzero(number < 0)
+        for rows, times in ((first[over], count[over]), (last[over], 0 * over)):
+            self.refused.note_all(packets.time[rows], ordinal + packets.row[rows], times)
         keep = np.flatnonzero(number >= 0)
         number, first, last = number[keep], first[keep], last[keep]
         table = self.table

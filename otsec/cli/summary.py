@@ -251,13 +251,15 @@ def _trouble(trouble: Trouble, sources: int) -> str:
     return f"{said} To change: {worst.advice}." if worst.advice else said
 
 
+def _db(config: "Config") -> str:
+    """What a command needs to find the same store."""
+    given = config.origins.get("store", "").startswith("command line")
+    return f" --db {shlex.quote(str(config.store))}" if given else ""
+
+
 def _next(found: Summary, config: "Config") -> Iterable[tuple[str, str]]:
     """Commands worth typing now, three or four."""
-    db = (
-        ""
-        if "store" not in config.origins and not config.path
-        else f" --db {shlex.quote(str(config.store))}"
-    )
+    db = _db(config)
     if not found.total.packets:
         yield f"otsec health{db}", "why there may be nothing"
         yield f"otsec db info{db}", "which captures were read, and how far"

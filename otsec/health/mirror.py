@@ -86,7 +86,8 @@ def directions(seen: Seen) -> Iterable[Verdict]:
     if not carried:
         yield Verdict("directions", Severity.UNKNOWN, "No TCP conversation that carried data.")
         return
-    half = [talk for talk in carried if one_sided(talk)]
+    torn = {id(talk) for pair in _split_by_tags(seen.conversations) for talk in pair}
+    half = [talk for talk in carried if one_sided(talk) and id(talk) not in torn]
     share = len(half) / len(carried)
     if share < ONE_WAY_WARN:
         yield Verdict(
@@ -100,8 +101,8 @@ def directions(seen: Seen) -> Iterable[Verdict]:
     which = (
         f"only the {next(iter(heard))}'s side"
         if len(heard) == 1
-        else f"{number(heard['client'])} times only the client's side, "
-        f"{number(heard['server'])} times only the server's"
+        else f"{counted(heard['client'], 'time')} only the client's side, "
+        f"{counted(heard['server'], 'time')} only the server's"
     )
     figure = (
         f"{number(len(half))} of {counted(len(carried), 'TCP conversation')} with data "
@@ -208,7 +209,7 @@ def tags(seen: Seen) -> Iterable[Verdict]:
         yield Verdict(
             "tags",
             Severity.BAD,
-            f"{counted(len(split), 'conversation')} go one way with one VLAN tag and back with "
+            f"{counted(len(split), 'conversation goes', 'conversations go')} one way with one VLAN tag and back with "
             f"another or none ({', '.join(places[:6])}): question and answer do not come together.",
             tuple(first_of(talk) for talk in split[0]),
             "the mirror port or the network card takes the tag off in one direction",

@@ -71,14 +71,13 @@ def cut(segments: Segments, framing: Framing, stops: I64 | None = None) -> Frame
     """
     size = framing.header.itemsize
     buffer, end, stop, limit = segments.buffer, segments.end, segments.stop, segments.limit
-    refused: list[I64] = []
+    refused = np.zeros(len(segments), np.bool_)
 
     def step(walker: I64, offset: I64) -> I64:
         header, fits = gather(buffer, offset, end[walker], framing.header)
         length = framing.lengths(buffer, offset, end[walker], header)
         wrong = fits & ((length < size) | (length > framing.longest))
-        if wrong.any():
-            refused.append(offset[wrong])
+        refused[walker[wrong]] = True
         lost = ~fits & (end[walker] < limit[walker])
         skipped = wrong | lost
         behind = stop[walker]
@@ -94,8 +93,9 @@ def cut(segments: Segments, framing: Framing, stops: I64 | None = None) -> Frame
     behind = links.offset + links.length
     at_hand = end[links.walker]
     status[behind > at_hand] = Status.TRUNCATED
-    if refused:
-        status[np.isin(links.offset, np.concatenate(refused))] = Status.MALFORMED
+    if refused.any():  # what was refused is the last of its segment
+        last = np.append(links.walker[1:] != links.walker[:-1], len(links.walker) > 0)
+        status[last[: len(status)] & refused[links.walker]] = Status.MALFORMED
     return Frames(links.walker, links.offset, np.minimum(behind, at_hand), status, links.exit)
 
 

@@ -4,13 +4,14 @@ A pure function of the packets: no state, so it may run in any process. It *assu
 about earlier batches; what it finds out about order is checked by `connections`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from otsec.columns import I64, U64, Ints, Mask, group, ranges
-from otsec.model import ACK, FIN, SYN, Packets
+from otsec.model import ACK, ARP, FIN, SYN, Kind, Packets
 
+BROADCAST = (1 << 48) - 1
 KEY_WORDS = 6  # what tells one flow from another, see `_key_words`
 
 
@@ -55,6 +56,20 @@ class Flows:
         return np.sort(rows)
 
 
+def _fold_arp(table: Packets) -> Packets:
+    """ARP counts for who sends it alone, as if all of it were broadcast.
+
+    Answers go to each who asked, so that a switch full of hosts would make a conversation of every
+    pair; who was asked for is told by lookups.
+    """
+    arp = np.flatnonzero((table.protocol == ARP) & (table.kind == Kind.MAC))
+    if not len(arp):
+        return table
+    target = table.target_lo.copy()
+    target[arp] = BROADCAST
+    return replace(table, target_lo=target)
+
+
 def higher_speaks(packets: Packets, rows: I64) -> Mask:
     """Whether the sender is the higher end: by low word, high word, port, then not."""
     source, target = packets.source_lo[rows], packets.target_lo[rows]
@@ -78,6 +93,7 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
         | (table.protocol.astype(np.uint64) << np.uint64(32))
         | ports
     )
+    table = _fold_arp(table)
     words = [what, table.source_lo, table.target_lo]
     words += [word for word in (table.place, table.source_hi, table.target_hi) if word.any()]
     lanes = group(words, seed, bits)
