@@ -47,6 +47,7 @@ from otsec.streams.flows import Flows, find_flows
 from otsec.streams.found import Found, Speculation, speculate
 from otsec.streams.ordered import Streams
 
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How the engine works; none of it may change what it finds."""
@@ -193,9 +194,7 @@ class Engine:
             self._flow_by_minutes(buffer, packets, times, ordinal)
         self._expire(Window(times.steady, times.epoch, ordinal))
 
-    def _flow_by_minutes(
-        self, buffer: Bytes, packets: Packets, times: Times, ordinal: int
-    ) -> None:
+    def _flow_by_minutes(self, buffer: Bytes, packets: Packets, times: Times, ordinal: int) -> None:
         """There is no room for all connections: make room, once a minute of capture time."""
         minutes = times.tick[packets.row] // MINUTE_TICKS
         bounds = [0, *(np.flatnonzero(np.diff(minutes)) + 1).tolist(), len(packets)]
@@ -368,7 +367,9 @@ class Engine:
         for name, count in known.items():
             grown = count - self.counters.count(f"fragments:{name}")
             if grown:
-                self.counters.add(f"fragments:{name}", grown, (first[0], first[1]), (first[0], first[1]))
+                self.counters.add(
+                    f"fragments:{name}", grown, (first[0], first[1]), (first[0], first[1])
+                )
 
     def _tell(self, name: str, batch: PacketBatch, rows: I64, detail: str = "") -> None:
         if len(rows):

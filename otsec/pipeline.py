@@ -21,6 +21,7 @@ from otsec.capture import (
 from otsec.config import Config
 from otsec.engine import RESTORED, Columnar, Engine, Settings, columnar
 from otsec.errors import InputError, OtsecError, UsageError
+from otsec.memory import keep_memory
 from otsec.model import BATCH_PACKETS, PacketBatch
 from otsec.protocols import PROTOCOLS
 from otsec.state import pack, unpack
@@ -84,6 +85,7 @@ class Run:
         progress: Progress,
         stop: Callable[[], bool],
     ) -> None:
+        keep_memory()
         self.store, self.config, self.options = store, config, options
         self.progress, self.stop = progress, stop
         self.registry = Registry(PROTOCOLS)

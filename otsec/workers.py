@@ -6,6 +6,7 @@ few bytes that describe them go through a pipe.
 
 import multiprocessing
 import pickle
+import signal
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,6 +16,7 @@ from multiprocessing.shared_memory import SharedMemory
 from typing import Any, Generic, Self, TypeVar
 
 from otsec.engine import Columnar, Settings, columnar
+from otsec.memory import keep_memory
 from otsec.model import PacketBatch
 from otsec.protocols import PROTOCOLS
 from otsec.streams.claim import Registry
@@ -54,6 +56,8 @@ def _read(message: bytes, slot: SharedMemory) -> Any:
 
 
 def _serve(pipe: Connection, names: list[str], settings: Settings) -> None:
+    keep_memory()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that holds the state
     registry = Registry(PROTOCOLS)
     inbox, outbox = ([SharedMemory(name) for name in names[k::2]] for k in (0, 1))
     while True:

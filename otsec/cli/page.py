@@ -14,8 +14,9 @@ ENOUGH = 20  # columns in which a text can be told from others; an IPv4 or MAC a
 class Page:
     """Writes text fitted to the terminal; what it is given may come from the network."""
 
-    def __init__(self, style: Style, stream: TextIO) -> None:
-        self.style, self.stream = style, stream
+    def __init__(self, style: Style, stream: TextIO, ending: str = "") -> None:
+        """``ending``: what every command that the page names must end with."""
+        self.style, self.stream, self.ending = style, stream, ending
         self.begun = False
 
     def head(self, text: str) -> None:
@@ -90,10 +91,10 @@ class Page:
     def more(self, shown: int, count: int, command: str = "") -> None:
         """How much is not shown, and what shows it."""
         if count > shown:
-            where = f": {command}" if command else ""
+            where = f": {command}{self.ending}" if command else ""
             self.text(f"... and {count - shown:,} more{where}".replace(",", " "))
 
     def command(self, command: str, about: str) -> None:
         """Something to type, which must not be broken, and what it tells."""
-        self.stream.write(f"  {harmless(command)}\n")
+        self.stream.write(f"  {harmless(command + self.ending)}\n")
         self.text(about, "      ")

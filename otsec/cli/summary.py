@@ -19,6 +19,7 @@ from otsec.cli.output import (
 )
 from otsec.cli.page import Page
 from otsec.health import overall
+from otsec.health.seen import is_device
 from otsec.health.services import CERTAIN, usual
 from otsec.health.verdict import counted, number, percent
 from otsec.summary import PROBLEMS_SHOWN, SOURCES_SHOWN, Summary, Trouble, summarise
@@ -138,7 +139,7 @@ def show(store: "Store", config: "Config", style: Style, problems: Sequence[str]
 def _as_text(
     found: Summary, problems: Sequence[str], config: "Config", style: Style, stream: TextIO
 ) -> None:
-    page = Page(style, stream)
+    page = Page(style, stream, _db(config))
     total = found.total
     page.head(f"What was read into {config.store}, site {config.site}")
     page.text(_read(found, style))
@@ -161,7 +162,7 @@ def _as_text(
             page.item(line)
         page.more(PROBLEMS_SHOWN, len(problems), "otsec db info")
     page.head("What to type next")
-    for command, about in _next(found, config):
+    for command, about in _next(found):
         page.command(command, about)
 
 
@@ -257,29 +258,30 @@ def _db(config: "Config") -> str:
     return f" --db {shlex.quote(str(config.store))}" if given else ""
 
 
-def _next(found: Summary, config: "Config") -> Iterable[tuple[str, str]]:
+def _next(found: Summary) -> Iterable[tuple[str, str]]:
     """Commands worth typing now, three or four."""
-    db = _db(config)
     if not found.total.packets:
-        yield f"otsec health{db}", "why there may be nothing"
-        yield f"otsec db info{db}", "which captures were read, and how far"
+        yield "otsec health", "why there may be nothing"
+        yield "otsec db info", "which captures were read, and how far"
         yield "otsec doctor", "whether this machine has what otsec needs"
         return
     yield (
-        f"otsec health{db}",
+        "otsec health",
         "everything that limits these captures, with packets and what to change",
     )
     if found.writers:
-        yield f"otsec writers{db}", "who wrote which object, second writers first"
+        yield "otsec writers", "who wrote which object, second writers first"
         server = found.writers[0].server
-        yield f"otsec behaviours server:{server}{db}", "all that is done with one device"
+        yield f"otsec behaviours server:{server}", "all that is done with one device"
     elif found.doings:
         server = found.doings[0].server
-        yield f"otsec behaviours server:{server}{db}", "all that is done with one device"
+        yield f"otsec behaviours server:{server}", "all that is done with one device"
     else:
-        yield f"otsec protocols{db}", "what is spoken, and how much of it could be read"
-    busiest = found.conversations[0]
-    yield f"otsec conversations host:{busiest.server}{db}", "everybody who talks to the busiest"
+        yield "otsec protocols", "what is spoken, and how much of it could be read"
+    for busiest in found.conversations:
+        if is_device(busiest.server):
+            yield f"otsec conversations host:{busiest.server}", "everybody who talks to the busiest"
+            return
 
 
 # ----------------------------------------------------------------------------------- JSON

@@ -7,6 +7,7 @@ import numpy as np
 
 from otsec.columns import I64, Bytes
 from otsec.dissect import link, network, transport, tunnels
+from otsec.dissect.common import read_common
 from otsec.dissect.table import NO_NUMBER, Layer, Next, Table, start_datagrams, start_table
 from otsec.model import PacketBatch, Packets, Problem
 
@@ -38,6 +39,8 @@ def dissect(batch: PacketBatch, counts: Counter[str] | None = None) -> Packets:
     if reader is None:
         table.mark(rows, Problem.UNKNOWN_LINK)
         return table.finish()
+    if reader is link.ethernet:
+        rows = read_common(table)
     return _run(table, reader(table, Next(Layer.ETHERNET, rows, NO_NUMBER)), counts)
 
 

@@ -393,9 +393,9 @@ class Exchanges:
     # ------------------------------------------------------------------ contents
 
     def _contents(self, work: "Work", found: "Found") -> Occurrences:
-        order = np.argsort(found.position, kind="stable")
-        request, response = found.request[order], found.response[order]
-        base = np.where(request >= 0, request, response)
+        base = np.where(found.request >= 0, found.request, found.response)
+        order = np.lexsort((work.position[base], found.position))  # some run out of time together
+        request, response, base = found.request[order], found.response[order], base[order]
         content = self._number(work, request, response, found.outcome[order])
         keep = np.flatnonzero(content > 0)
         request, response, base = request[keep], response[keep], base[keep]

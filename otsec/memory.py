@@ -1,0 +1,25 @@
+"""Memory of the process: keep what was used once, for the next batch wants as much again."""
+
+import ctypes
+import sys
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
+KEPT = 256 << 20  # bytes at the end of the heap that are not given back
+LARGE = 32 << 20  # blocks from this size on are mapped apart; glibc's highest
+
+
+def keep_memory() -> None:
+    """Tell the C library not to give memory back between batches.
+
+    The columns of a batch are a few hundred kilobytes each; glibc would map and unmap every one of
+    them, and the kernel would clear each page again, at a third of the time of dissecting.
+    Elsewhere nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    mallopt(M_MMAP_THRESHOLD, LARGE)
+    mallopt(M_TRIM_THRESHOLD, KEPT)
