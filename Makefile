@@ -1,4 +1,4 @@
-# make demo    set up and run otsec on the captures in pcaps/
+# make demo    set up and run otsec on the plant in pcaps/modbus
 # make test    set up and run the tests
 # make check   format, lint, types, architecture, generated pages
 # make docs    write the generated pages
@@ -19,7 +19,7 @@ endif
 
 demo: $(VENV)/installed
 	@rm -f $(DB) $(DB)-wal $(DB)-shm
-	@$(BIN)/otsec analyze pcaps --db $(DB)
+	@$(BIN)/otsec analyze pcaps/modbus --db $(DB)
 
 test: $(VENV)/installed-dev
 	@$(BIN)/python -m pytest -n auto $(ARGS)

@@ -107,6 +107,7 @@ class Engine:
         self.cells = Cells(caps.value_cells)
         self.facts = Facts(caps.facts)
         self.behaviours = Behaviours(caps.behaviours, caps.events_per_hour, self.cells, self.facts)
+        self.seen: Counter[str] = Counter()  # since the last checkpoint, by name of the counter
         self.gaps: list[Row] = []
         self.gap_count = 0
         self.purged_minute = -1
@@ -351,9 +352,7 @@ class Engine:
         group = packets.mac_target >> np.uint64(40) & np.uint64(1) != 0
         self._tell("group_frames", batch, packets.row[group])
         self._tell("tagged", batch, packets.row[packets.place != NO_VLAN])
-        everything = (0, len(batch) - 1)
-        for name, count in prepared.seen.items():
-            self._add(f"seen:{name}", batch, count, *everything)
+        self.seen.update(prepared.seen)
         self.stations.add(packets, flows, ordinal)
         asks = np.flatnonzero((packets.kind == 2) & (packets.protocol == ARP))
         if len(asks):
@@ -455,7 +454,15 @@ class Engine:
         self.streams.forget(self.connections.purge(tick, kept, self._leave))
 
     def _note_caps(self) -> None:
-        """Tell how often each cap was hit; set back, so that nothing counts twice."""
+        """Tell how often each cap was hit; set back, so that nothing counts twice.
+
+        Wrappings (tunnels, tags) are counted over whole batches, so they count from the first
+        packet of the source to the last.
+        """
+        begin, here = (self.first_time, 0), (self.last_time, max(self.packets - 1, 0))
+        for name, count in self.seen.items():
+            self.counters.add(f"seen:{name}", count, begin, here)
+            self.seen[name] = 0
         for name in ("conversations", "behaviours", "stations", "lookups", "cells", "facts"):
             part = getattr(self, name)
             refused = part.refused
@@ -464,14 +471,17 @@ class Engine:
                 refused.clear()
         plain, self.streams.plain_flows = self.streams.plain_flows, 0
         if plain:
-            here = (self.last_time, max(self.packets - 1, 0))
             self.counters.add("engine:plain_flows", plain, here, here)
 
     def dump(self) -> dict[str, dict[str, Any]]:
         """The state of each part, to go on from."""
         return {
             "clock": self.clock.dump(),
-            "engine": {"gap_count": self.gap_count, "purged_minute": self.purged_minute},
+            "engine": {
+                "gap_count": self.gap_count,
+                "purged_minute": self.purged_minute,
+                "seen": dict(self.seen),
+            },
             "tail": self.tail.dump(),
             "fragments": self.fragments.dump(),
             "connections": self.connections.dump(),
@@ -499,6 +509,7 @@ class Engine:
         ):  # fmt: skip
             getattr(self, name).load(state[name])
         self.gap_count = state["engine"]["gap_count"]
+        self.seen = Counter(state["engine"]["seen"])
         self.purged_minute = state["engine"]["purged_minute"]
         for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
             exchanges.load(state.get(f"exchanges:{protocol.name}", {}))

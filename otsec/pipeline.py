@@ -146,6 +146,8 @@ class Run:
             size = capture.head_length
             if not capture.head_hash:
                 continue
+            if not capture.packets and capture.path != _stored(path):
+                continue  # a bare file header, as every file of its recorder has
             if size not in hashes:
                 hashes[size] = head_hash(path, size)
             if hashes[size] == (size, capture.head_hash):
@@ -182,7 +184,7 @@ class Run:
                 self.store.move_capture(number, _stored(path))
             return self._read(point, path, reader, number, read)
         finally:
-            self.done_bytes += reader.consumed
+            self.done_bytes += reader.total or reader.consumed
             reader.close()
 
     def _open(self, path: Path, known: Capture | None) -> Reader:
@@ -236,7 +238,8 @@ class Run:
             mark = Mark.of(reader)
         self._checkpoint(mark, number, before + packets, touched, complete=complete, damage=damage)
         problem = f"{path}: {damage}" if damage else ""
-        return Outcome(path, point, packets, known=False, complete=complete, problem=problem)
+        nothing_new = complete and before > 0 and packets == 0
+        return Outcome(path, point, packets, nothing_new, complete, problem)
 
     def _batches(
         self, reader: Reader

@@ -226,6 +226,8 @@ class Behaviours:
         for values in found.values:
             kind[values.occurrence] = values.type
         carries = np.flatnonzero(kind[lots.order] >= 0)  # positions in the order of lots
+        if not len(carries):
+            return
         lot = lots.of_rows()[carries]
         heads = np.flatnonzero(np.diff(lot, prepend=-1))
         tails = np.append(heads[1:], len(lot)) - 1

@@ -7,7 +7,7 @@ would say the same, only slower (a test compares).
 
 import numpy as np
 
-from otsec.columns import I64, Mask, gather
+from otsec.columns import I64, Header, Mask, gather
 from otsec.dissect.link import IPV4
 from otsec.dissect.network import MORE_OR_OFFSET
 from otsec.dissect.table import Table
@@ -66,7 +66,7 @@ def read_common(table: Table) -> I64:
     return np.flatnonzero(~plain)
 
 
-def _fill(table: Table, header: np.ndarray, plain: Mask, tcp: Mask) -> None:  # type: ignore[type-arg]
+def _fill(table: Table, header: Header, plain: Mask, tcp: Mask) -> None:
     """Set the columns of the common rows; all others stay as they are, which is zero."""
     packets = table.packets
     mapped = np.uint64(IPV4_MAPPED)

@@ -72,15 +72,14 @@ class PlainPath:
             part, part_run = segments.take(mine), run[mine]
             frames = cut_runs(part, part_run, self.owners.protocol(number).framings[which])
             frames = self._open_frames(part, part_run, frames, runs)
-            # A frame counts for the packet that completed it, wherever batches end.
-            segment = mine[np.searchsorted(part.stop, frames.end)]
+            segment = mine[frames.segment]
             found.setdefault(number, []).append(
                 Found(
                     segments.buffer,
                     frames.start,
                     frames.end,
                     frames.status,
-                    segments.row[segment],
+                    _settled(part, part_run, frames, runs),
                     slot[segment],
                     side[segment],
                     np.full(len(segment), which),
@@ -281,6 +280,21 @@ def _lay_out(runs: list[Run]) -> tuple[Segments, I64]:
             columns[position] = (row, lane, start, end, stop, at)
     buffer = np.frombuffer(b"".join(chunks), np.uint8)
     return Segments(buffer, *np.array(columns, np.int64).T), np.array(owner)
+
+
+def _settled(segments: Segments, run: I64, frames: Frames, runs: list[Run]) -> I64:
+    """Row of the packet that completed each frame, or with which it was given up.
+
+    Where the frame began does not matter: that may have been in an earlier batch.
+    """
+    segment = frames.segment
+    behind = frames.exit[segment]
+    inner = np.flatnonzero(segment[1:] == segment[:-1])
+    behind[inner] = frames.start[inner + 1]
+    row = segments.row[np.searchsorted(segments.stop, behind)]
+    given_up = np.flatnonzero(frames.start == frames.exit[segment])
+    row[given_up] = [runs[number].row for number in run[segment[given_up]].tolist()]
+    return row
 
 
 def _pairs(one: I64, other: I64) -> list[tuple[int, int]]:
