@@ -6,6 +6,7 @@
 In a block marked ``console`` each line ``$ otsec ...`` is run where `make demo` leaves its store,
 and what it prints stands below it. Pictures are what the same commands print on a terminal.
 """
+# ruff: noqa: INP001 - a script, no package
 
 import os
 import re
@@ -21,9 +22,10 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md",)
 PICTURES = {  # by name, the command and how many of its first lines are shown; 0: all
-    "summary": ("otsec analyze pcaps --db demo.db", 0),
-    "health": ("otsec health --point one_direction --db demo.db", 0),
+    "summary": ("make demo", 0),
+    "health": ("otsec health --db mirror.db", 0),
 }
+SPOILED = "otsec analyze pcaps/health/one_direction.pcap --db mirror.db"
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COLUMNS = 112  # of the terminal in the pictures
 LETTER, LINE, MARGIN = 7.2, 16, 14  # pixels: width of a letter, height of a line, frame
@@ -46,7 +48,8 @@ class Place:
             "PYTHONIOENCODING": "utf-8",
         }
         shutil.copytree(ROOT / "pcaps", folder / "pcaps")
-        self.run(demo())
+        for command in (demo(), SPOILED):
+            self.run(command)
 
     def run(self, command: str) -> str:
         """What a command prints where standard output is no terminal."""
@@ -84,7 +87,7 @@ class Place:
 
     @staticmethod
     def _words(command: str) -> list[str]:
-        program, *words = shlex.split(command)
+        program, *words = shlex.split(demo() if command == "make demo" else command)
         if program != "otsec":
             raise SystemExit(f"{command}: only otsec is run here")
         return [sys.executable, "-m", "otsec", *words]
@@ -137,21 +140,21 @@ def picture(command: str, printed: str, most: int) -> str:
     lines = lines[:most] if most else lines
     width = int(COLUMNS * LETTER + 2 * MARGIN)
     height = len(lines) * LINE + 2 * MARGIN
-    style = "font: 12px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #d8dee9"
+    size = f'width="{width}" height="{height}"'
+    font = "12px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} viewBox="0 0 {width} {height}">',
         f"<title>{escape(command)}</title>",
-        f'<rect width="{width}" height="{height}" rx="6" fill="#1c2128"/>',
-        f'<g style="{style}" xml:space="preserve">',
+        f'<rect {size} rx="6" fill="#1c2128"/>',
+        f'<g style="font: {font}; fill: #d8dee9" xml:space="preserve">',
     ]
     for number, line in enumerate(lines):
         text = line.replace(BOLD, "").replace(PLAIN, "")
         if text:
             bold = ' font-weight="bold" fill="#ffffff"' if line.startswith(BOLD) else ""
-            size = f'textLength="{len(text) * LETTER:.1f}"'  # keeps columns in any font
-            place = f'x="{MARGIN}" y="{MARGIN + number * LINE + 12}"'
-            parts.append(f'<text {place} {size}{bold} xml:space="preserve">{escape(text)}</text>')
+            length = f'textLength="{len(text) * LETTER:.1f}"'  # keeps columns in any font
+            where = f'x="{MARGIN}" y="{MARGIN + number * LINE + 12}"'
+            parts.append(f'<text {where} {length}{bold} xml:space="preserve">{escape(text)}</text>')
     return "\n".join([*parts, "</g>", "</svg>", ""])
 
 

@@ -381,32 +381,24 @@ class Engine:
         self.counters.add(name, count, ends[0], ends[1], detail)
 
     def _count_untracked(self, packets: Packets, flows: Flows, slots: I64, ordinal: int) -> None:
-        """Flows without a place among the connections count for one of many."""
-        chosen = np.flatnonzero(slots < 0)
-        if not len(chosen):
+        """Flows without a place among the connections count for one of many, packet by packet."""
+        lanes = np.flatnonzero(slots[flows.lane_flow] < 0)
+        if not len(lanes):
             return
-        chosen = chosen[np.argsort(flows.flow_first[chosen], kind="stable")]
-        counts = np.zeros((len(chosen), 2, len(COUNTS)), np.int64)
-        for side, lanes in enumerate(flows.flow_lanes[chosen].T):
-            has = np.flatnonzero(lanes >= 0)
-            for at, column in enumerate((flows.lane_count, flows.lane_bytes, flows.lane_payload)):
-                counts[has, side, at] = column[lanes[has]]
-        begin, end = flows.flow_first[chosen], flows.flow_last[chosen]
-        seen = [
-            np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
-            for rows in (begin, end)
-        ]
-        low = flows.flow_lanes[chosen, 0]
-        from_low = (low >= 0) & (flows.order[flows.lane_start[np.maximum(low, 0)]] == begin)
+        rows, position = flows.rows_of_lanes(lanes)
+        order = np.argsort(rows, kind="stable")
+        rows, lane = rows[order], lanes[position[order]]
+        side = flows.lane_side[lane]
+        counts = np.zeros((len(rows), 2, len(COUNTS)), np.int64)
+        ones = np.ones(len(rows), np.int64)
+        for at, column in enumerate((ones, packets.wire[rows], packets.payload_wire[rows])):
+            counts[np.arange(len(rows)), side, at] = column
+        seen = np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
         self.conversations.untracked(
-            flows.key[chosen], np.where(from_low, 0, 1), packets.flags[begin], counts, *seen
+            flows.key[flows.lane_flow[lane]], side, packets.flags[rows], counts, seen, seen
         )
-        count = int(counts[:, :, 0].sum())
-        first, last = (
-            tuple(one[at].tolist())
-            for one, at in zip(seen, (begin.argmin(), end.argmax()), strict=True)
-        )
-        self.counters.add("cap:connections", count, first, last)
+        first, last = (tuple(seen[at].tolist()) for at in (0, -1))
+        self.counters.add("cap:connections", len(rows), first, last)
 
     # ------------------------------------------------------------------ store
 

@@ -123,11 +123,11 @@ def cells(lines: Iterable[str], table: str) -> list[dict[str, Any]]:
 
 
 def _value(text: str) -> tuple[Any, int]:
-    if text[0] in '"[-0123456789' and not text.startswith("- ") and ":" not in text.split(" ")[0]:
-        value, end = json.JSONDecoder().raw_decode(text)
-        return value, end
-    word = text.partition(" ")[0]
-    return word, len(word)
+    try:
+        return json.JSONDecoder().raw_decode(text)
+    except ValueError:  # a histogram, or a reference to nothing
+        word = text.partition(" ")[0]
+        return word, len(word)
 
 
 Said = Counter[tuple[str, str, str, str]]

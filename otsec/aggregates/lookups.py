@@ -7,7 +7,7 @@ import numpy as np
 
 from otsec.aggregates.addresses import address_text
 from otsec.aggregates.counters import Refusals, Row
-from otsec.columns import I64, Ints, group
+from otsec.columns import group
 from otsec.dissect import ArpColumns
 from otsec.model import Kind, Packets, place_text
 
@@ -29,32 +29,36 @@ class Lookups:
         A host that asks, or that announces itself, shows that it is there as well.
         """
         asks = (arp.operation == 1) & (arp.target_ip != arp.sender_ip) & (arp.target_ip != 0)
-        self._add(arp.row[asks], arp.target_ip[asks], packets, ordinal, 0)
         shows = arp.sender_ip != 0
-        self._add(arp.row[shows], arp.sender_ip[shows], packets, ordinal, 1)
-
-    def _add(self, row: I64, address: Ints, packets: Packets, ordinal: int, which: int) -> None:
-        if not len(row):
-            return
-        place = packets.place[row]
-        groups = group([address.astype(np.uint64), place], 0)
-        first = groups.first
-        for lot in np.argsort(first).tolist():  # in order of sight: who comes first is kept
+        row = np.concatenate([arp.row[asks], arp.row[shows]])
+        address = np.concatenate([arp.target_ip[asks], arp.sender_ip[shows]]).astype(np.uint64)
+        answers = np.repeat([0, 1], [asks.sum(), shows.sum()])
+        groups = group([address, packets.place[row], answers.astype(np.uint64)], 0)
+        first, last = groups.first, groups.order[groups.start + groups.count - 1]
+        # in order of sight, asked before asking: who comes first is kept
+        for lot in np.lexsort((answers[first], row[first])).tolist():
             one, count = int(first[lot]), int(groups.count[lot])
-            at = int(row[one])
-            key = place_text(int(place[one])), address_text(Kind.IPV4, 0, int(address[one]))
-            self._note(key, which, count, int(packets.time[at]), ordinal + int(packets.row[at]))
+            place = place_text(int(packets.place[row[one]]))
+            key = place, address_text(Kind.IPV4, 0, int(address[one]))
+            ends = [
+                (int(packets.time[at]), ordinal + int(packets.row[at]))
+                for at in (int(row[one]), int(row[last[lot]]))
+            ]
+            self._note(key, int(answers[one]), count, ends[0], ends[1])
 
-    def _note(self, key: Key, which: int, count: int, time: int, packet: int) -> None:
+    def _note(
+        self, key: Key, which: int, count: int, first: tuple[int, int], last: tuple[int, int]
+    ) -> None:
         known = self.rows.get(key)
         if known is None:
             if len(self.rows) >= self.cap:
-                self.refused.note(count, time, packet)
+                self.refused.note(count, *first)
+                self.refused.note(0, *last)
                 return
-            known = self.rows[key] = [0, 0, time, packet]
+            known = self.rows[key] = [0, 0, *first]
         known[which] += count
-        if packet < known[3]:
-            known[2:] = time, packet
+        if first[1] < known[3]:
+            known[2:] = first
         self.changed.add(key)
 
     def take_rows(self, source: int) -> list[Row]:
