@@ -31,9 +31,7 @@ from otsec.model import (
     ARP,
     MINUTE_TICKS,
     NO_VLAN,
-    TCP,
     TICK_NS,
-    Kind,
     PacketBatch,
     Packets,
     Problem,
@@ -437,13 +435,10 @@ class Engine:
         return rows
 
     def _let_go(self) -> None:
-        """Forget TCP connections that have ended: a packet on their ports begins another one."""
-        # by the minute, as where room is made: a checkpoint must not make more of it
-        tick = self.clock.steady // TICK_NS // MINUTE_TICKS * MINUTE_TICKS
-        what = self.connections.table["key"][: self.connections.used, 0]
-        tcp = (what >> np.uint64(32) & np.uint64(0xFFFF)) == TCP
-        kept = np.flatnonzero(~tcp | (what >> np.uint64(48) == Kind.MAC))
-        self.streams.forget(self.connections.purge(tick, kept, self._leave))
+        """Forget connections that have ended: a packet on their ports begins another one."""
+        tick = self.clock.steady // TICK_NS
+        gone = self.connections.purge(tick, np.empty(0, np.int64), self._leave)
+        self.streams.forget(gone)
 
     def _note_caps(self) -> None:
         """Tell how often each cap was hit; set back, so that nothing counts twice.

@@ -234,7 +234,9 @@ class Wire:
     def ip(self, source: str, target: str, protocol: int, body: bytes) -> None:
         """Add one IPv4 packet; equal calls give frames that differ by their identification."""
         self.ident = self.ident + 1 & 0xFFFF
-        head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(body), self.ident, 0x4000, 64, protocol, 0)
+        head = struct.pack(
+            ">BBHHHBBH", 0x45, 0, 20 + len(body), self.ident, 0x4000, 64, protocol, 0
+        )
         addresses = [bytes(map(int, address.split("."))) for address in (source, target)]
         macs = [b"\x02\x00" + address for address in reversed(addresses)]
         self.frames.append((self.time, b"".join([*macs, b"\x08\x00", head, *addresses, body])))

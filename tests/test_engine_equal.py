@@ -188,4 +188,6 @@ def test_killed_and_resumed(bench: Bench, name: str) -> None:
 
 def found_packets(lines: list[str]) -> int:
     """Packets by the clock of a dump."""
-    return int(next(line for line in lines if line.startswith("clock ")).split("packets=")[1].split()[0])
+    return int(
+        next(line for line in lines if line.startswith("clock ")).split("packets=")[1].split()[0]
+    )

@@ -166,7 +166,9 @@ CASES: list[tuple[Callable[[Line], None], Outcomes]] = [
 ]
 
 
-@pytest.mark.parametrize(("play", "outcomes"), CASES, ids=lambda case: getattr(case, "__name__", ""))
+@pytest.mark.parametrize(
+    ("play", "outcomes"), CASES, ids=lambda case: getattr(case, "__name__", "")
+)
 def test_outcomes(bench: Bench, play: Callable[[Line], None], outcomes: Outcomes) -> None:
     """Each request gets the outcome that its packets show, in any batches and after any restart."""
     wire = Wire()
@@ -251,7 +253,9 @@ def test_protocol_on_another_port(bench: Bench) -> None:
         ("unit 1", "read_holding_registers", "holding 5", "ok"): 1,
         ("unit 2", "read_holding_registers", "holding 5", "ok"): 1,
     }
-    seen = [(row["client"], row["service"], row["protocol"]) for row in cells(found, "conversation")]
+    seen = [
+        (row["client"], row["service"], row["protocol"]) for row in cells(found, "conversation")
+    ]
     assert seen == [("10.0.0.1", "tcp/60000", "modbus"), ("10.0.0.3", "tcp/502", "modbus")]
 
 

@@ -43,7 +43,18 @@ ASKS = b"".join(request(0x0101 + at, 1 + at % 3, 0x0101 * (1 + at % 5), 2) for a
 ASKS = ASKS[:120] + b"GET / HTTP/1.0\r\n\r\n" * 6 + ASKS[120:]
 TELLS = b"".join(response(0x0101 + at, 1 + at % 3, [at, at * 257]) for at in range(20))
 WAYS = ("A", "A", "A", "A", "PA", "PA", "FA", "R", "S", "SA", "")
-WAITS = (3 * MS, 3 * MS, 3 * MS, MS, SECOND, 11 * SECOND, 61 * SECOND, 2 * HOUR, 30 * HOUR, -90 * SECOND)
+WAITS = (
+    3 * MS,
+    3 * MS,
+    3 * MS,
+    MS,
+    SECOND,
+    11 * SECOND,
+    61 * SECOND,
+    2 * HOUR,
+    30 * HOUR,
+    -90 * SECOND,
+)
 
 
 @dataclass(frozen=True)

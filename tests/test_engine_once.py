@@ -24,7 +24,9 @@ def test_the_same_capture_again(tmp_path: Path, polling: Path) -> None:
     """A capture that was read is known, none of it counts again, whatever the batches."""
     db = tmp_path / "x.db"
     first = analyse([polling], db)
-    assert [(one.packets, one.known, one.complete) for one in first.outcomes] == [(824, False, True)]
+    assert [(one.packets, one.known, one.complete) for one in first.outcomes] == [
+        (824, False, True)
+    ]
     again = analyse([polling], db, batch=7, seed=5)
     assert [(one.packets, one.known, one.complete) for one in again.outcomes] == [(0, True, True)]
     assert difference(first.dump, again.dump) == ""
@@ -54,7 +56,9 @@ def test_a_changed_capture(tmp_path: Path, polling: Path) -> None:
     first = analyse([path], db)
     content[70_000] ^= 1  # behind the first 64 KiB, by which it is known
     path.write_bytes(content)
-    with pytest.raises(InputError, match="before byte 73,052 has changed since it was read") as info:
+    with pytest.raises(
+        InputError, match="before byte 73,052 has changed since it was read"
+    ) as info:
         analyse([path], db)
     assert "\n" not in str(info.value)
     with open_store(db) as store:

@@ -120,7 +120,9 @@ class Talk:
         asks, tells = b"", b""
         for unit, address, number in one.reads:
             self.transaction += 1 + (self.transaction & 0xFF == 0xFF)  # no byte is zero
-            values = [(self.transaction * 0x101 + 0x0101 * at) % 0x7F00 | 0x0101 for at in range(number)]
+            values = [
+                (self.transaction * 0x101 + 0x0101 * at) % 0x7F00 | 0x0101 for at in range(number)
+            ]
             asks += request(self.transaction, unit, address, number)
             tells += response(self.transaction, unit, values)
             name = f"unit {unit}", f"holding {address}-{address + number - 1}"
@@ -213,7 +215,10 @@ def test_nothing_is_invented_with_loss(
     for at, one in enumerate(rounds):
         ask, tell = (
             Cuts(cuts.at, cuts.order, cuts.again, which)
-            for cuts, which in ((one.ask, lost[at % len(lost)]), (one.tell, lost[at // 2 % len(lost)]))
+            for cuts, which in (
+                (one.ask, lost[at % len(lost)]),
+                (one.tell, lost[at // 2 % len(lost)]),
+            )
         )
         # a probe may repeat a byte that was lost: then it is no repeat
         before = "keep-alive" if one.before == "probe" else one.before

@@ -19,7 +19,17 @@ from otsec.streams.reassembly import HELD_SEGMENTS, HOLE_NS, Assembly, Segment
 
 # ------------------------------------------------------------------------------- clock
 
-WAITS = (0, 1, SECOND, 59 * SECOND, -SECOND, -60 * SECOND, -60 * SECOND - 1, 24 * HOUR, 24 * HOUR + 1)
+WAITS = (
+    0,
+    1,
+    SECOND,
+    59 * SECOND,
+    -SECOND,
+    -60 * SECOND,
+    -60 * SECOND - 1,
+    24 * HOUR,
+    24 * HOUR + 1,
+)
 
 
 def advance_plainly(times: list[int]) -> tuple[list[int], list[int], list[Step]]:
@@ -170,7 +180,11 @@ def cut_plainly(runs: list[list[tuple[bytes, int]]]) -> tuple[Cut, list[int]]:
         data = b"".join(part + bytes(size - len(part)) for part, size in run)
         stops = list(accumulate(size for _, size in run))
         begins = [0, *stops[:-1]]
-        lacks = [begin + len(part) for begin, (part, size) in zip(begins, run, strict=True) if len(part) < size]
+        lacks = [
+            begin + len(part)
+            for begin, (part, size) in zip(begins, run, strict=True)
+            if len(part) < size
+        ]
         at = 0
         while at < len(data):
             segment = next(n for n, stop in enumerate(stops) if stop > at)
@@ -195,7 +209,9 @@ def cut_plainly(runs: list[list[tuple[bytes, int]]]) -> tuple[Cut, list[int]]:
     return frames, opens
 
 
-PIECE = st.lists(st.sampled_from([b"\2\2", b"\3\3x", b"\5\5xyz", b"\1", b"\3", b"\7\7"]), max_size=4)
+PIECE = st.lists(
+    st.sampled_from([b"\2\2", b"\3\3x", b"\5\5xyz", b"\1", b"\3", b"\7\7"]), max_size=4
+)
 SEGMENT = st.tuples(PIECE.map(b"".join), st.sampled_from([0, 0, 0, 0, 1, 3]))
 RUNS = st.lists(st.lists(SEGMENT, min_size=1, max_size=8), min_size=1, max_size=4)
 
@@ -253,7 +269,9 @@ def segment(at: int, size: int, row: int = 0, **more: int) -> Segment:
     return replace(one, **more)
 
 
-def feed(segments: list[Segment], expected: int = -100 & 0xFFFFFFFF) -> tuple[Assembly, list[bytes]]:
+def feed(
+    segments: list[Segment], expected: int = -100 & 0xFFFFFFFF
+) -> tuple[Assembly, list[bytes]]:
     """Runs of bytes that come out, broken where something lacks; saved after each segment."""
     assembly = Assembly((expected, -1))
     runs = [b""]

@@ -92,7 +92,7 @@ class Conversations:
         self.refused.note_all(*first[number >= self.cap].T)
         kind = keys[:, 0] >> np.uint64(48)
         protocol = keys[:, 0] >> np.uint64(32) & np.uint64(0xFFFF)
-        table["content"][slots] = (kind == Kind.MAC) | (protocol != TCP)
+        table["stream"][slots] = (kind != Kind.MAC) & (protocol == TCP)
 
     def _numbers(self, keys: U64, client: I64) -> I64:
         """The conversation of each flow, new ones in the order given."""

@@ -14,6 +14,7 @@ from otsec.model import FIN, RST, TICK_NS
 from otsec.streams.flows import KEY_WORDS, Flows
 
 IDLE_TICKS = 360  # one hour: industrial connections are polled far more often
+DATAGRAM_TICKS = 30  # five minutes, where no handshake tells one exchange from the next
 CLOSED_TICKS = 6  # one minute behind FIN or RST, or without any content: nothing follows
 SPARE = 1024  # slots above the cap, for connections that end and begin within one batch
 
@@ -28,6 +29,7 @@ TABLE = np.dtype(
         ("steady", "<i8"),  # when it was last heard, Times.steady
         ("next", "<i8", (2,)),  # sequence number expected of each side, -1 not known
         ("ack", "<i8", (2,)),  # last acknowledgement of each side, -1 none
+        ("stream", "?"),  # TCP
         ("closed", "u1"),
         ("content", "?"),  # whether any payload was seen
         ("conversation", "<i8"),  # its number, -1 before the first packet is counted
@@ -81,8 +83,9 @@ class Connections:
 
     def idle_limit(self, slots: I64) -> I64:
         """How many ticks each connection may be silent before it has ended."""
-        brief = (self.table["closed"][slots] != 0) | ~self.table["content"][slots]
-        return np.where(brief, CLOSED_TICKS, IDLE_TICKS)
+        table = self.table
+        brief = (table["closed"][slots] != 0) | ~table["content"][slots]
+        return idle_ticks(table["stream"][slots], brief)
 
     def ended(self, slots: I64, tick: I64) -> Mask:
         """Whether each connection had ended before the given ticks."""
@@ -188,3 +191,8 @@ class Connections:
             for key, slot in zip(self.table["key"][slots], slots.tolist(), strict=True)
         }
         self.free = np.setdiff1d(np.arange(self.used), slots).tolist()
+
+
+def idle_ticks(stream: Mask, brief: Mask) -> I64:
+    """How long connections may be silent; ``brief``: closed, or without any content yet."""
+    return np.where(stream, np.where(brief, CLOSED_TICKS, IDLE_TICKS), DATAGRAM_TICKS)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from otsec.columns import I64, Bytes, Ints, Mask
+from otsec.columns import I64, U64, Bytes, Ints, Mask
 from otsec.model import TCP, UDP, Kind, Packets
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Times
@@ -63,11 +63,8 @@ class View:
     askable: Mask = field(init=False)  # flows of a transport on which protocols stand
 
     def __post_init__(self) -> None:
-        what = self.flows.key[:, 0]
-        protocol = what >> np.uint64(32) & np.uint64(0xFFFF)
-        has_ip = what >> np.uint64(48) != Kind.MAC
-        self.tcp_flow = np.asarray(has_ip & (protocol == TCP), np.bool_)
-        self.askable = np.asarray(self.tcp_flow | (has_ip & (protocol == UDP)), np.bool_)
+        self.tcp_flow = _is(self.flows.key, TCP)
+        self.askable = has_ports(self.flows.key)
 
     def segments_of(self, flow: int) -> list[Segment]:
         """The packets of one flow in order, for the plain path."""
@@ -92,6 +89,19 @@ class View:
             )
             for row, who, steady, seq, ack, flags, start, end, size in columns
         ]  # fmt: skip
+
+
+def has_ports(key: U64) -> Mask:
+    """Whether each flow is of a transport on which protocols stand."""
+    return _is(key, TCP) | _is(key, UDP)
+
+
+def _is(key: U64, protocol: int) -> Mask:
+    """Whether each flow is of an IP protocol."""
+    what = key[:, 0] >> np.uint64(32)
+    return np.asarray(
+        (what & np.uint64(0xFFFF) == protocol) & (what >> np.uint64(16) != Kind.MAC), np.bool_
+    )
 
 
 def data_segments(buffer: Bytes, packets: Packets, flows: Flows, lanes: I64) -> Segments:

@@ -14,7 +14,7 @@ from otsec.columns import I64, Bytes, Mask
 from otsec.model import FIN, RST, SYN, TICK_NS, Packets
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Times
-from otsec.streams.connections import CLOSED_TICKS, COUNTS, IDLE_TICKS, Connections
+from otsec.streams.connections import COUNTS, Connections, idle_ticks
 from otsec.streams.cut import Frames, Segments, Status, cut, give_up
 from otsec.streams.flows import Flows
 from otsec.streams.found import Found, Speculation, View, data_segments
@@ -89,14 +89,8 @@ class Streams:
 
     def _must_be_plain(self, view: View) -> Mask:
         flows, slots = view.flows, view.slots
-        plain = np.zeros(len(slots), np.bool_)
-        tcp = flows.lane_tcp
-        if not tcp.any():
-            return plain
-        if self.all_plain:
-            plain[flows.lane_flow[tcp]] = True
-            return plain
-        table = self.connections.table
+        plain = np.full(len(slots), self.all_plain)
+        table, tcp = self.connections.table, flows.lane_tcp
         lane_slot = np.maximum(slots[flows.lane_flow], 0)
         old = ~view.fresh[flows.lane_flow]
         expected = table["next"][lane_slot, flows.lane_side]
@@ -117,8 +111,8 @@ class Streams:
         begin = np.where(view.fresh, tick[flows.flow_first], table["steady"][safe] // TICK_NS)
         brief = (table["closed"][safe] != 0) | ~table["content"][safe] | view.fresh
         brief[flows.lane_flow[(flows.lane_flags & (FIN | RST)) != 0]] = True
-        limit = np.where(brief, CLOSED_TICKS, IDLE_TICKS)
-        suspects = np.flatnonzero((tick[flows.flow_last] - begin > limit) & ~plain & view.tcp_flow)
+        limit = idle_ticks(view.tcp_flow, brief)
+        suspects = np.flatnonzero((tick[flows.flow_last] - begin > limit) & ~plain)
         if not len(suspects):
             return
         lanes = np.flatnonzero(np.isin(flows.lane_flow, suspects))

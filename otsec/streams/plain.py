@@ -11,9 +11,9 @@ import numpy as np
 
 from otsec.columns import I64
 from otsec.model import ACK, FIN, RST, TICK_NS
-from otsec.streams.connections import CLOSED_TICKS, COUNTS, IDLE_TICKS, RESET, Connections
-from otsec.streams.cut import Frames, Segments, cut_runs, give_up
-from otsec.streams.found import Found, View
+from otsec.streams.connections import COUNTS, RESET, Connections, idle_ticks
+from otsec.streams.cut import Frames, Segments, Status, cut_runs, give_up
+from otsec.streams.found import Found, View, has_ports
 from otsec.streams.owners import Owners
 from otsec.streams.reassembly import Assembly, Delivery, Segment, distance
 
@@ -96,23 +96,25 @@ class PlainPath:
         assembly = self.assemblies.pop(slot, None) or Assembly(
             (int(row["next"][0]), int(row["next"][1]))
         )
-        mine = self._open_runs(slot)
+        mine, stream = self._open_runs(slot), bool(row["stream"])
         for segment in view.segments_of(flow):
             silent = self._has_ended(row, segment.steady)
             if silent or assembly.begins_anew(segment):
                 for run in mine:
-                    run.ended, run.silent, run.row = True, silent, segment.row
+                    run.ended, run.silent = True, silent
+                    run.row = segment.row if stream else run.row
                 self._close(slot, assembly, mine, runs)
                 slot = self._reuse(slot, segment.row)
                 row = connections.table[slot]
                 assembly, mine = Assembly(), self._open_runs(slot)
             _count_packet(row, segment, view)
-            for delivery in assembly.feed(segment):
+            for delivery in assembly.feed(segment) if stream else _datagram(segment):
                 run = mine[delivery.side]
                 if delivery.broken:
-                    run.ended, run.row = True, delivery.row
+                    run.ended = True
+                    run.row = delivery.row if stream else run.row
                     runs.append(run)
-                    run = mine[delivery.side] = Run(slot, delivery.side)
+                    run = mine[delivery.side] = Run(slot, delivery.side, row=delivery.row)
                 run.pieces.append(delivery)
         self._close(slot, assembly, mine, runs)
         if assembly.waits or any(stream.broken for stream in assembly.streams):
@@ -132,9 +134,9 @@ class PlainPath:
 
     @staticmethod
     def _has_ended(row: Any, steady: int) -> bool:
-        brief = row["closed"] or not row["content"]
+        brief = np.asarray(row["closed"] or not row["content"])
         silent = steady // TICK_NS - int(row["steady"]) // TICK_NS
-        return bool(silent > (CLOSED_TICKS if brief else IDLE_TICKS))
+        return bool(silent > idle_ticks(np.asarray(row["stream"]), brief))
 
     def _reuse(self, slot: int, row: int) -> int:
         """Another connection on the same ports: a slot of its own, the old one is left behind."""
@@ -153,11 +155,12 @@ class PlainPath:
         table = self.connections.table
         names, number = np.unique(slot, return_inverse=True)
         claims = self.owners.known(names, table["key"][names])
-        chosen = np.flatnonzero(self.owners.open(claims)[number])
+        askable = self.owners.open(claims) & has_ports(table["key"][names])
+        chosen = np.flatnonzero(askable[number])
         if not len(chosen):
             return np.zeros(len(slot), np.int64)
         alone = segments.take(chosen).alone()
-        self.owners.ask(alone, number[chosen], claims, np.ones(len(chosen), np.bool_))
+        self.owners.ask(alone, number[chosen], claims, table["stream"][slot[chosen]])
         table["tried"][names] = claims.tried
         new = np.flatnonzero(claims.by >= 0)
         if len(new):
@@ -172,7 +175,11 @@ class PlainPath:
         for number in np.unique(run).tolist():
             one = runs[number]
             self.partial.pop((one.slot, one.side), None)
-        open_ = np.flatnonzero(frames.exit < segments.stop)
+        slots = np.array([one.slot for one in runs])[run]
+        stream = self.connections.table["stream"][slots]
+        datagram = np.flatnonzero((frames.exit < segments.stop) & ~stream)
+        frames = give_up(frames, segments, datagram, Status.MALFORMED)
+        open_ = np.flatnonzero((frames.exit < segments.stop) & stream)
         cut_off: list[int] = []
         for position in open_.tolist():
             one = runs[int(run[position])]
@@ -224,6 +231,13 @@ class PlainPath:
             (slot, side): (bytes.fromhex(data), lacks)
             for slot, side, data, lacks in state["partial"]
         }
+
+
+def _datagram(segment: Segment) -> list[Delivery]:
+    """A datagram stands alone: nothing goes on in it, and it goes on in nothing."""
+    if not segment.size:
+        return []
+    return [Delivery(segment.side, segment.row, segment.data, segment.size, broken=True)]
 
 
 def _count_packet(row: Any, segment: Segment, view: View) -> None:
