@@ -40,7 +40,7 @@ from otsec.protocols.api import Side
 from otsec.protocols.exchanges import PART_BITS, Cache, Calls, Exchanges, Window
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Clock, Times
-from otsec.streams.connections import COUNTS, Connections
+from otsec.streams.connections import COUNTS, SPARE, Connections
 from otsec.streams.flows import Flows, find_flows
 from otsec.streams.found import Found, Speculation, speculate
 from otsec.streams.ordered import Streams
@@ -109,6 +109,7 @@ class Engine:
         self.gaps: list[Row] = []
         self.gap_count = 0
         self.purged_minute = -1
+        self.live = 0  # connections when those that ended were last let go
         self.streams = Streams(
             registry,
             self.connections,
@@ -145,6 +146,8 @@ class Engine:
         self._note_packets(batch, packets, flows, prepared, ordinal)
         self._flow(buffer, packets, flows, speculations, times, ordinal)
         self.packets += len(batch)
+        if len(self.connections) > 2 * self.live + SPARE:
+            self._let_go()
 
     def _amend(
         self, batch: PacketBatch, packets: Packets, repeats: I64
@@ -435,10 +438,14 @@ class Engine:
         return rows
 
     def _let_go(self) -> None:
-        """Forget connections that have ended: a packet on their ports begins another one."""
-        tick = self.clock.steady // TICK_NS
+        """Forget connections that have ended: a packet on their ports begins another one.
+
+        As of the minute's beginning, as `_make_room` does, so that it does not matter when.
+        """
+        tick = self.clock.steady // TICK_NS // MINUTE_TICKS * MINUTE_TICKS
         gone = self.connections.purge(tick, np.empty(0, np.int64), self._leave)
         self.streams.forget(gone)
+        self.live = len(self.connections)
 
     def _note_caps(self) -> None:
         """Tell how often each cap was hit; set back, so that nothing counts twice.

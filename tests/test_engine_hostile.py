@@ -10,14 +10,9 @@ from engine_runs import (
     Bench,
     Tcp,
     Wire,
-    analyse,
-    cells,
-    counter,
     difference,
     request,
     response,
-    said,
-    write,
 )
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

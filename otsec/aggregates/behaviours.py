@@ -472,7 +472,7 @@ class Behaviours:
         self.table["block"][state["blockless"]] = -1
 
 
-MERGE_ROWS = 1 << 20  # histogram counts that may wait unmerged
+MERGE_ROWS = 1 << 16  # histogram counts that may wait unmerged
 HISTOGRAM = np.dtype([("bucket", "u1"), ("count", "<i8")])
 
 
