@@ -113,9 +113,10 @@ class Engine:
         self.streams = Streams(
             registry,
             self.connections,
-            enter=self._enter,
+            name=self._name,
             leave=self._leave,
             claimed=self.conversations.turn,
+            held_cap=caps.reassembly_bytes,
             all_plain=settings.all_plain,
         )
         self.exchanges = [
@@ -247,6 +248,10 @@ class Engine:
         if self._now is not None:
             self.conversations.enter(slots, self._now, rows, self._ordinal)
             self.connections.table["steady"][slots] = self._steady[self._now.row[rows]]
+
+    def _name(self, slots: I64, rows: I64) -> None:
+        if self._now is not None:
+            self.conversations.name(slots, self._now, rows)
 
     def _leave(self, slots: I64) -> None:
         self.conversations.fold(slots)
@@ -463,6 +468,9 @@ class Engine:
             if refused.count:
                 self.counters.add(f"cap:{name}", refused.count, refused.first, refused.last)
                 refused.clear()
+        for met in self.streams.plain.gave_up:
+            self.counters.add("cap:reassembly", 1, met, met)
+        self.streams.plain.gave_up = []
         plain, self.streams.plain_flows = self.streams.plain_flows, 0
         if plain:
             self.counters.add("engine:plain_flows", plain, here, here)

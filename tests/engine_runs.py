@@ -154,21 +154,25 @@ def counter(lines: Iterable[str], name: str) -> int:
 # ------------------------------------------------------------------------------- killed runs
 
 
-def killed(arguments: dict[str, Any]) -> None:
+def killed(arguments: dict[str, Any]) -> int:
     """Run in a process that kills itself (SIGKILL) at a moment, then again, then to the end.
+
+    Gives how many were killed: a moment may lie behind the end of a run.
 
     ``moments``: each (what, how many of it): batches begun, batches done, checkpoints begun,
     checkpoints written in part, checkpoints done.
     """
     import os
 
+    number = 0
     for moment in arguments["moments"]:
         child = os.fork()
         if not child:
             _die_at(*moment)
             _again(arguments)
             os._exit(0)
-        os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
+        number += os.WIFSIGNALED(status)
     child = os.fork()
     if not child:
         _again(arguments)
@@ -176,6 +180,7 @@ def killed(arguments: dict[str, Any]) -> None:
     _, status = os.waitpid(child, 0)
     if status:
         raise SystemExit("the last run failed")
+    return number
 
 
 def _again(arguments: dict[str, Any]) -> None:
@@ -314,4 +319,4 @@ def write(transaction: int, unit: int, address: int, value: int) -> bytes:
 
 
 if __name__ == "__main__":
-    killed(json.loads(sys.argv[1]))
+    sys.stdout.write(str(killed(json.loads(sys.argv[1]))))

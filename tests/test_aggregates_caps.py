@@ -101,14 +101,14 @@ def test_room_is_made(bench: Bench) -> None:
 
 def test_requests_wait_across_minutes(bench: Bench) -> None:
     """Where room is made minute by minute, an answer in the next minute is still an answer."""
-    wire = Wire(time=Wire().time)
+    wire = Wire()
     tcp = Tcp(wire)
     tcp.open()
     tcp.say(CLIENT, request(1, 1, 5, 2))
-    wire.time += 9 * SECOND
+    wire.time += 8 * SECOND
     for _ in range(6):
         new_client(wire, len(wire.frames))
-        wire.time += 9 * SECOND
+        wire.time += 8 * SECOND
     tcp.say(CLIENT, request(2, 1, 5, 2))
     wire.time += 4 * SECOND
     tcp.say(SERVER, response(2, 1, [1, 2]))

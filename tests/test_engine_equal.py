@@ -166,6 +166,7 @@ def test_killed_and_resumed(bench: Bench, name: str) -> None:
     path = next(path for path in OWN if path.stem == name)
     found = analyse([path], bench.store()).dump
     chance = random.Random(name)
+    deaths = 0
     for trial in range(8):
         batch = chance.choice([10, 40])
         batches = found_packets(found) // batch
@@ -178,12 +179,17 @@ def test_killed_and_resumed(bench: Bench, name: str) -> None:
         arguments = {"paths": [str(path)], "db": str(db), "batch": batch, "moments": moments}
         command = [sys.executable, str(Path(__file__).parent / "engine_runs.py")]
         root = str(Path(__file__).parents[1])
-        subprocess.run(
-            [*command, json.dumps(arguments)], check=True, env={**os.environ, "PYTHONPATH": root}
+        done = subprocess.run(
+            [*command, json.dumps(arguments)],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": root},
         )
+        deaths += int(done.stdout)
         again = analyse([path], db)
         assert again.outcomes[0].known
         assert not (text := difference(found, again.dump)), f"{moments}\n{text}"
+    assert deaths >= 7
 
 
 def found_packets(lines: list[str]) -> int:

@@ -1,8 +1,5 @@
 """Requests and responses: which belong together, and what becomes of those that stand alone."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import pytest
 from engine_runs import (
     CLIENT,
@@ -28,156 +25,76 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(tmp_path_factory.mktemp("exchanges"))
 
 
-@dataclass
-class Line:
-    """A connection on which requests and responses are sent by number."""
+def play(script: str) -> Wire:
+    """A connection on which is done what a script says.
 
-    tcp: Tcp
-    wire: Wire
-
-    def ask(self, number: int, at: int = 0) -> None:
-        """Request ``number``, for register ``at``."""
-        self.tcp.say(CLIENT, request(number, 1, at, 1))
-
-    def tell(self, number: int) -> None:
-        """Response ``number``."""
-        self.tcp.say(SERVER, response(number, 1, [7]))
-
-    def wait(self, time: int) -> None:
-        """Nothing happens."""
-        self.wire.time += time
-
-    def noise(self) -> None:
-        """A packet of somebody else."""
-        self.wire.udp(("10.9.9.9", 9), ("10.9.9.8", 9), b"noise")
-
-
-def answered(line: Line) -> None:
-    line.ask(1)
-    line.tell(1)
-
-
-def crossed(line: Line) -> None:
-    line.ask(1, 1)
-    line.ask(2, 2)
-    line.tell(2)
-    line.tell(1)
-
-
-def late(line: Line) -> None:
-    line.ask(1)
-    line.wait(10 * SECOND)
-    line.tell(1)
-
-
-def just_in_time(line: Line) -> None:
-    line.ask(1)
-    line.wait(10 * SECOND - line.wire.step)
-    line.tell(1)
-
-
-def silent_for_a_minute(line: Line) -> None:
-    line.ask(1)
-    line.wait(60 * SECOND)
-    line.noise()
-
-
-def almost_a_minute(line: Line) -> None:
-    line.ask(1)
-    line.wait(60 * SECOND - 2 * line.wire.step)
-    line.noise()
-
-
-def answered_too_late(line: Line) -> None:
-    line.ask(1)
-    line.wait(60 * SECOND)
-    line.tell(1)
-
-
-def answered_twice(line: Line) -> None:
-    line.ask(1)
-    line.tell(1)
-    line.tell(1)
-
-
-def never_asked(line: Line) -> None:
-    line.ask(1)
-    line.tell(1)
-    line.tell(2)
-
-
-def tag_used_again(line: Line) -> None:
-    line.ask(1, 1)
-    line.ask(1, 2)
-    line.tell(1)
-
-
-def pushed_out(line: Line) -> None:
-    for number in range(1, 18):  # the seventeenth pushes out the first
-        line.ask(number, number)
-    line.tell(1)
-
-
-def window_full(line: Line) -> None:
-    for number in range(1, 17):
-        line.ask(number, number)
-    line.tell(1)
-
-
-def clock_set_back(line: Line) -> None:
-    line.ask(1)
-    line.wait(-HOUR)
-    line.tell(1)
-
-
-def clock_ahead(line: Line) -> None:
-    line.ask(1)
-    line.wait(25 * HOUR)
-    line.noise()
-
-
-OK, OPEN = "ok", "open"
-Outcomes = dict[tuple[str, str], int]
-CASES: list[tuple[Callable[[Line], None], Outcomes]] = [
-    (answered, {("holding 0", "ok"): 1}),
-    (crossed, {("holding 1", "ok"): 1, ("holding 2", "ok"): 1}),
-    (late, {("holding 0", "late"): 1}),
-    (just_in_time, {("holding 0", "ok"): 1}),
-    (silent_for_a_minute, {("holding 0", "unanswered"): 1}),
-    (almost_a_minute, {("holding 0", "open"): 1}),
-    (answered_too_late, {("holding 0", "unanswered"): 1, ("unknown", "unasked"): 1}),
-    (answered_twice, {("holding 0", "ok"): 1, ("unknown", "duplicate"): 1}),
-    (never_asked, {("holding 0", "ok"): 1, ("unknown", "unasked"): 1}),
-    (tag_used_again, {("holding 1", "unanswered"): 1, ("holding 2", "ok"): 1}),
-    (
-        pushed_out,
-        {
-            ("holding 1", "unanswered"): 1,
-            ("unknown", "unasked"): 1,
-            **{(f"holding {number}", "open"): 1 for number in range(2, 18)},
-        },
-    ),
-    (
-        window_full,
-        {("holding 1", "ok"): 1, **{(f"holding {number}", "open"): 1 for number in range(2, 17)}},
-    ),
-    (clock_set_back, {("holding 0", "unknown"): 1, ("unknown", "unasked"): 1}),
-    (clock_ahead, {("holding 0", "unknown"): 1}),
-]
-
-
-@pytest.mark.parametrize(
-    ("play", "outcomes"), CASES, ids=lambda case: getattr(case, "__name__", "")
-)
-def test_outcomes(bench: Bench, play: Callable[[Line], None], outcomes: Outcomes) -> None:
-    """Each request gets the outcome that its packets show, in any batches and after any restart."""
+    ``ask 1 5``: request 1, for register 5; ``tell 1``: its response; ``wait 20``: milliseconds;
+    ``noise``: a packet of somebody else. Each packet takes three milliseconds.
+    """
     wire = Wire()
     tcp = Tcp(wire)
     tcp.open()
-    play(Line(tcp, wire))
-    content = wire.bytes()
+    for step in script.split(", "):
+        what, *numbers = step.split()
+        one, other = [*map(int, numbers), 0, 0][:2]
+        if what == "ask":
+            tcp.say(CLIENT, request(one, 1, other, 1))
+        elif what == "tell":
+            tcp.say(SERVER, response(one, 1, [7]))
+        elif what == "wait":
+            wire.time += one * MS
+        else:
+            wire.udp(("10.9.9.9", 9), ("10.9.9.8", 9), b"noise")
+    return wire
+
+
+def asks(count: int) -> str:
+    """Requests 1 to count, each for the register of its number."""
+    return ", ".join(f"ask {number} {number}" for number in range(1, count + 1))
+
+
+def left_open(begin: int, end: int) -> dict[str, int]:
+    """Requests that still wait."""
+    return {f"holding {number} open": 1 for number in range(begin, end + 1)}
+
+
+CASES: dict[str, tuple[str, dict[str, int]]] = {
+    "answered": ("ask 1, tell 1", {"holding 0 ok": 1}),
+    "crossed": (
+        "ask 1 1, ask 2 2, tell 2, tell 1", {"holding 1 ok": 1, "holding 2 ok": 1},
+    ),
+    "in time": ("ask 1, wait 9997, tell 1", {"holding 0 ok": 1}),
+    "late": ("ask 1, wait 9998, tell 1", {"holding 0 late": 1}),
+    "almost a minute": ("ask 1, wait 59996, noise", {"holding 0 open": 1}),
+    "unanswered": ("ask 1, wait 59997, noise", {"holding 0 unanswered": 1}),
+    "too late": (
+        "ask 1, wait 59997, tell 1", {"holding 0 unanswered": 1, "unknown unasked": 1},
+    ),
+    "answered twice": (
+        "ask 1, tell 1, tell 1", {"holding 0 ok": 1, "unknown duplicate": 1},
+    ),
+    "unasked": ("ask 1, tell 1, tell 2", {"holding 0 ok": 1, "unknown unasked": 1}),
+    "tag used again": (
+        "ask 1 1, ask 1 2, tell 1", {"holding 1 unanswered": 1, "holding 2 ok": 1},
+    ),
+    "window full": (f"{asks(16)}, tell 1", {"holding 1 ok": 1, **left_open(2, 16)}),
+    "pushed out": (
+        f"{asks(17)}, tell 1",
+        {"holding 1 unanswered": 1, "unknown unasked": 1, **left_open(2, 17)},
+    ),
+    "clock set back": (
+        "ask 1, wait -3600000, tell 1", {"holding 0 unknown": 1, "unknown unasked": 1},
+    ),
+    "clock ahead": ("ask 1, wait 90000000, noise", {"holding 0 unknown": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("script", "outcomes"), CASES.values(), ids=CASES)
+def test_outcomes(bench: Bench, script: str, outcomes: dict[str, int]) -> None:
+    """Each request gets the outcome that its packets show, in any batches and after any restart."""
+    content = play(script).bytes()
     found = bench.dump(content)
-    counts = {(what, outcome): count for (_, _, what, outcome), count in said(found).items()}
+    counts = {f"{what} {outcome}": count for (_, _, what, outcome), count in said(found).items()}
     assert counts == outcomes
     for options in ({"batch": 1}, {"batch": 1, "checkpoint_s": 0.0}, {"batch": 3}):
         assert not (text := difference(found, bench.dump(content, **options))), text

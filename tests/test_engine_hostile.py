@@ -1,11 +1,13 @@
 """Whatever is on the wire, and however little there is room for, only the packets decide."""
 
+import struct
 from dataclasses import dataclass
 
 import pytest
 from engine_runs import (
     HOUR,
     MS,
+    PCAP_HEADER,
     SECOND,
     Bench,
     Tcp,
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 from otsec.config import Caps
 
 chaos = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -107,10 +109,6 @@ def capture(events: list[Event], *, running: bool) -> list[tuple[int, bytes, int
 
 def as_pcap(frames: list[tuple[int, bytes, int]]) -> bytes:
     """The frames as a capture, cut by its snap length."""
-    import struct
-
-    from engine_runs import PCAP_HEADER
-
     return PCAP_HEADER + b"".join(
         struct.pack("<IIII", *divmod(time, SECOND), len(data), wire) + data
         for time, data, wire in frames
@@ -147,16 +145,16 @@ def same_for_all(bench: Bench, content: bytes, batch: int, caps: Caps | None) ->
 
 
 @chaos
-@given(EVENTS, st.booleans(), st.integers(2, 9))
-def test_chaos(bench: Bench, events: list[Event], running: bool, batch: int) -> None:
+@given(events=EVENTS, running=st.booleans(), batch=st.integers(2, 9))
+def test_chaos(bench: Bench, events: list[Event], batch: int, *, running: bool) -> None:
     """Packets of any order, flags, holes and times give the same dump in any batches."""
     same_for_all(bench, as_pcap(capture(events, running=running)), batch, None)
 
 
 @chaos
-@given(EVENTS, st.booleans(), st.integers(2, 9), SMALL)
+@given(events=EVENTS, running=st.booleans(), batch=st.integers(2, 9), caps=SMALL)
 def test_chaos_under_caps(
-    bench: Bench, events: list[Event], running: bool, batch: int, caps: Caps
+    bench: Bench, events: list[Event], batch: int, caps: Caps, *, running: bool
 ) -> None:
     """Where there is room for next to nothing, what is kept still depends on the packets alone."""
     same_for_all(bench, as_pcap(capture(events, running=running)), batch, caps)

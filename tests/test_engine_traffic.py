@@ -181,9 +181,9 @@ def variants(bench: Bench, content: bytes, batch: int) -> list[str]:
 
 
 @quick
-@given(ROUNDS, FIRST, st.booleans(), st.integers(1, 12))
+@given(rounds=ROUNDS, first=FIRST, handshake=st.booleans(), batch=st.integers(1, 12))
 def test_nothing_is_missed_without_loss(
-    bench: Bench, rounds: list[Round], first: tuple[int, int], handshake: bool, batch: int
+    bench: Bench, rounds: list[Round], first: tuple[int, int], batch: int, *, handshake: bool
 ) -> None:
     """However streams are cut, shuffled and repeated, exactly what was sent is found, all of it."""
     talk = Talk(first, handshake=handshake)
@@ -201,14 +201,21 @@ def test_nothing_is_missed_without_loss(
 
 
 @quick
-@given(ROUNDS, FIRST, st.booleans(), st.integers(1, 12), st.lists(st.integers(0, 5), min_size=1))
+@given(
+    rounds=ROUNDS,
+    first=FIRST,
+    handshake=st.booleans(),
+    batch=st.integers(1, 12),
+    lost=st.lists(st.integers(0, 5), min_size=1),
+)
 def test_nothing_is_invented_with_loss(
     bench: Bench,
     rounds: list[Round],
     first: tuple[int, int],
-    handshake: bool,
     batch: int,
     lost: list[int],
+    *,
+    handshake: bool,
 ) -> None:
     """Where segments never come, what is found was sent, and the bytes that lack are counted."""
     talk = Talk(first, handshake=handshake)

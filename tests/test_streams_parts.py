@@ -336,7 +336,7 @@ def test_held_segments_are_capped() -> None:
     ("flags", "seq", "anew"),
     [(SYN, 99, False), (SYN, 98, True), (SYN, 5000, True), (ACK, 98, False), (FIN, 5000, False)],
 )
-def test_syn_of_another_connection(flags: int, seq: int, anew: bool) -> None:
+def test_syn_of_another_connection(flags: int, seq: int, *, anew: bool) -> None:
     """A SYN whose number does not fit opens another connection; the same SYN again does not."""
     assembly = Assembly((100, -1))
     assert assembly.begins_anew(Segment(0, 0, 0, seq, 0, flags, b"", 0)) is anew

@@ -79,20 +79,26 @@ class Conversations:
         """New connections, each with the row of its first packet."""
         if not len(slots):
             return
+        table = self.connections.table
+        first = np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
+        table["first"][slots] = first
+        self.name(slots, packets, rows)
+        table["last"][slots] = first
+        what = table["key"][slots, 0]
+        protocol = what >> np.uint64(32) & np.uint64(0xFFFF)
+        table["stream"][slots] = (what >> np.uint64(48) != Kind.MAC) & (protocol == TCP)
+
+    def name(self, slots: I64, packets: Packets, rows: I64) -> None:
+        """Settle the conversation of connections by their first packets."""
         table, keys = self.connections.table, self.connections.table["key"][slots]
         client, reason = orient(
             keys, _speakers(keys, packets, rows), packets.flags[rows], self.ports
         )
-        number = table["conversation"][slots] = self._numbers(keys, client)
+        number = self._numbers(keys, client)
+        table["conversation"][slots] = number
         table["client"][slots] = client
         table["reason"][slots] = reason
-        first = np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
-        table["first"][slots] = first
-        table["last"][slots] = first
-        self.refused.note_all(*first[number >= self.cap].T)
-        kind = keys[:, 0] >> np.uint64(48)
-        protocol = keys[:, 0] >> np.uint64(32) & np.uint64(0xFFFF)
-        table["stream"][slots] = (kind != Kind.MAC) & (protocol == TCP)
+        self.refused.note_all(*table["first"][slots[number >= self.cap]].T)
 
     def _numbers(self, keys: U64, client: I64) -> I64:
         """The conversation of each flow, new ones in the order given."""

@@ -1,9 +1,21 @@
-"""``otsec bench``: measure the pipeline on a capture, stage by stage."""
+"""``otsec bench``: measure the pipeline on a capture, stage by stage and next to tshark."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from otsec.cli.analyze import engine, positive
+from otsec.cli import options
+from otsec.cli.analyze import positive
+from otsec.errors import Exit
+
+if TYPE_CHECKING:
+    from otsec.bench import Program, Report
+
+EPILOG = """\
+Each round runs `otsec analyze` with a fresh store, and where there is tshark
+`tshark -n -q -z io,phs`, one after the other, each in a process of its own. CPU is user and system
+time of all processes; what the same command takes on a capture of one packet is its start-up and
+is subtracted on both sides. Stages are timed in one more run, memory is watched in another."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -17,18 +29,161 @@ def configure(parser: ArgumentParser) -> None:
         help="interleaved rounds, of which the median counts (default 5)",
     )
     parser.add_argument(
-        "--against", choices=("tshark",), help="also measure this program on the same capture"
+        "--workers",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="processes that dissect (default 1); stages are always timed in one",
     )
+    parser.add_argument(
+        "--batch", type=positive, default=None, metavar="PACKETS", help="packets in a batch"
+    )
+    parser.add_argument("--alone", action="store_true", help="measure otsec only, not tshark")
     parser.add_argument(
         "--json",
         dest="format",
         action="store_const",
         const="json",
-        help="the table as one JSON object",
+        help="the figures as one JSON object",
     )
-    engine(parser)
+    parser.epilog = EPILOG
 
 
 def run(arguments: Namespace) -> int:
     """Measure."""
-    raise NotImplementedError(arguments.command)
+    from otsec.bench import measure
+    from otsec.cli.output import say
+    from otsec.model import BATCH_PACKETS
+    from otsec.pipeline import Options
+
+    config = options.configured(arguments)
+    report = measure(
+        arguments.capture,
+        config,
+        Options(workers=arguments.workers, batch_packets=arguments.batch or BATCH_PACKETS),
+        rounds=arguments.rounds,
+        alone=arguments.alone,
+        tell=(lambda _: None) if arguments.quiet else lambda text: say(f"otsec: {text}"),
+    )
+    (_write_json if arguments.format == "json" else _write_text)(
+        report, "not asked for" if arguments.alone else "there is no tshark here"
+    )
+    return Exit.FINE
+
+
+# ------------------------------------------------------------------------------- for people
+
+
+def _write_text(report: "Report", without: str) -> None:
+    import sys
+
+    from otsec.cli.harmless import harmless
+    from otsec.cli.output import bytes_text
+
+    memory = report.peak_memory_bytes
+    count, workers = len(report.otsec.rounds), report.workers
+    what = f"{report.packets:,} packets, {bytes_text(report.size_bytes)}"
+    how = f"{count} {'round' if count == 1 else 'rounds'}, {workers} "
+    how += "worker" if workers == 1 else "workers"
+    head = f"{'median of the rounds':<24}{'CPU s':>9}{'start-up s':>12}{'clock s':>9}"
+    lines = [
+        f"{harmless(str(report.capture))}: {what}; {how}",
+        "",
+        f"{head}{'ns/packet':>11}{'packets/s':>12}",
+        *(_program_line(one, report.packets) for one in (report.otsec, report.tshark) if one),
+        "(CPU and clock without start-up; ns of CPU; packets a second by the clock)",
+        "",
+        _ratio_line(report, without),
+        "peak memory, anonymous and shared, of all processes: "
+        + ("not told on this system" if memory is None else bytes_text(memory)),
+        "",
+        f"{'stage, in one process':<24}{'ns/packet':>11}{'share':>9}",
+        *_stage_lines(report),
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _program_line(program: "Program", packets: int) -> str:
+    middle = program.middle
+    return (
+        f"{program.name:<24}{middle.cpu_s:>9.3f}{program.start_up.cpu_s:>12.3f}"
+        f"{middle.clock_s:>9.3f}{middle.cpu_s / packets * 1e9:>11,.0f}"
+        f"{_a_second(packets, middle.clock_s):>12,.0f}"
+    )
+
+
+def _ratio_line(report: "Report", without: str) -> str:
+    if report.tshark is None:
+        return f"not compared with tshark: {without}"
+    if report.ratio is None:
+        return "not compared with tshark: the capture is too small to take any time"
+    return (
+        f"tshark takes {report.ratio:.1f} times the CPU of otsec "
+        f"({min(report.ratios):.1f} to {max(report.ratios):.1f} in the rounds)"
+    )
+
+
+def _stage_lines(report: "Report") -> list[str]:
+    total = sum(one.ns for one in report.stages)
+    rows = [(one.name, one.ns) for one in report.stages] + [("total", total)]
+    return [
+        f"{name:<24}{ns / report.packets:>11,.1f}{ns / max(total, 1):>9.1%}" for name, ns in rows
+    ]
+
+
+def _a_second(packets: int, clock_s: float) -> float:
+    """Packets a second; 0 where the clock cannot tell."""
+    return packets / clock_s if clock_s else 0.0
+
+
+# ------------------------------------------------------------------------------- for programs
+
+
+def _write_json(report: "Report", without: str) -> None:
+    import json
+    import sys
+
+    from otsec.cli.output import SCHEMA_VERSION
+
+    total = sum(one.ns for one in report.stages)
+    json.dump(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "bench",
+            "capture": str(report.capture),
+            "bytes": report.size_bytes,
+            "packets": report.packets,
+            "workers": report.workers,
+            "otsec": _program(report.otsec, report.packets),
+            "tshark": _program(report.tshark, report.packets) if report.tshark else None,
+            "without_tshark": "" if report.tshark else without,
+            "ratio": report.ratio,
+            "ratios": report.ratios,
+            "peak_memory_bytes": report.peak_memory_bytes,
+            "stages": [
+                {
+                    "stage": one.name,
+                    "ns_per_packet": one.ns / report.packets,
+                    "share": one.ns / max(total, 1),
+                }
+                for one in report.stages
+            ],
+        },
+        sys.stdout,
+    )
+    sys.stdout.write("\n")
+
+
+def _program(program: "Program", packets: int) -> dict[str, Any]:
+    middle = program.middle
+    return {
+        "program": program.name,
+        "cpu_s": middle.cpu_s,
+        "clock_s": middle.clock_s,
+        "start_up_cpu_s": program.start_up.cpu_s,
+        "start_up_clock_s": program.start_up.clock_s,
+        "ns_per_packet": middle.cpu_s / packets * 1e9,
+        "packets_per_s": _a_second(packets, middle.clock_s),
+        "rounds_cpu_s": [one.cpu_s for one in program.rounds],
+        "rounds_start_up_cpu_s": [one.cpu_s for one in program.start_ups],
+    }

@@ -103,14 +103,26 @@ class Connections:
         self.restart(taken)
         return slots
 
+    def replace(self, slot: int) -> int:
+        """A slot of its own for another connection on the same ports; the old one is left alone.
+
+        It takes the old one's place, so that there is always room for it.
+        """
+        key = self.table["key"][slot].tobytes()
+        new = int(self._take(1)[0])
+        self.index[key] = new
+        fresh = _FRESH.copy()
+        fresh["key"], fresh["stream"] = self.table["key"][slot], self.table["stream"][slot]
+        fresh["serial"] = self.serial
+        self.serial += 1
+        self.table[new] = fresh
+        return new
+
     def restart(self, slots: I64) -> None:
         """Forget all but the key: what comes now is another connection on the same ports."""
         key = self.table["key"][slots]
-        self.table[slots] = np.zeros((), TABLE)
+        self.table[slots] = _FRESH
         self.table["key"][slots] = key
-        for name in ("next", "ack", "conversation", "client"):
-            self.table[name][slots] = -1
-        self.table["alive"][slots] = True
         self.table["serial"][slots] = self.serial + np.arange(len(slots))
         self.serial += len(slots)
 
@@ -191,6 +203,17 @@ class Connections:
             for key, slot in zip(self.table["key"][slots], slots.tolist(), strict=True)
         }
         self.free = np.setdiff1d(np.arange(self.used), slots).tolist()
+
+
+def _fresh() -> Any:
+    fresh = np.zeros((), TABLE)
+    for name in ("next", "ack", "conversation", "client"):
+        fresh[name] = -1
+    fresh["alive"] = True
+    return fresh
+
+
+_FRESH = _fresh()
 
 
 def idle_ticks(stream: Mask, brief: Mask) -> I64:

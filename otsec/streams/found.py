@@ -1,5 +1,6 @@
 """One batch as the ordered half looks at it, and the frames that it finds there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,29 +67,24 @@ class View:
         self.tcp_flow = _is(self.flows.key, TCP)
         self.askable = has_ports(self.flows.key)
 
-    def segments_of(self, flow: int) -> list[Segment]:
-        """The packets of one flow in order, for the plain path."""
-        packets = self.packets
-        lanes = self.flows.flow_lanes[flow]
-        rows, position = self.flows.rows_of_lanes(lanes[lanes >= 0])
-        side = self.flows.lane_side[lanes[lanes >= 0]][position]
+    def segments_of(self, flows: I64) -> Iterator[tuple[int, Segment]]:
+        """The packets of some flows in order, each with its flow, for the plain path."""
+        packets, buffer = self.packets, self.buffer
+        lanes = self.flows.flow_lanes[flows]
+        lanes = lanes[lanes >= 0]
+        rows, position = self.flows.rows_of_lanes(lanes)
         order = np.argsort(rows, kind="stable")
-        rows, side = rows[order], side[order]
-        buffer = self.buffer
-        columns = zip(
-            rows.tolist(), side.tolist(), self.times.steady[rows].tolist(),
-            packets.seq[rows].tolist(), packets.ack[rows].tolist(), packets.flags[rows].tolist(),
-            packets.payload[rows].tolist(), packets.payload_end[rows].tolist(),
-            packets.payload_wire[rows].tolist(),
-            strict=True,
+        rows, lane = rows[order], lanes[position[order]]
+        columns = (
+            self.flows.lane_flow[lane], rows, self.flows.lane_side[lane], self.times.steady[rows],
+            packets.seq[rows], packets.ack[rows], packets.flags[rows],
+            packets.payload[rows], packets.payload_end[rows], packets.payload_wire[rows],
         )  # fmt: skip
-        return [
-            Segment(
-                row, who, steady, seq, ack, flags,
-                buffer[start : min(end, start + size)].tobytes() if size else b"", size,
-            )
-            for row, who, steady, seq, ack, flags, start, end, size in columns
-        ]  # fmt: skip
+        for flow, row, side, steady, seq, ack, flags, start, end, size in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            data = buffer[start : min(end, start + size)].tobytes() if size else b""
+            yield flow, Segment(row, side, steady, seq, ack, flags, data, size)
 
 
 def has_ports(key: U64) -> Mask:

@@ -32,19 +32,20 @@ class Streams:
         registry: Registry,
         connections: Connections,
         *,
-        enter: Callable[[I64, I64], None],
+        name: Callable[[I64, I64], None],
         leave: Callable[[I64], None],
         claimed: Callable[[I64], None],
+        held_cap: int,
         all_plain: bool = False,
     ) -> None:
         """Who is told of what, by slots.
 
-        ``enter(slots, rows)``: new connections with their first packets; ``leave(slots)``: those
-        that ended; ``claimed(slots)``: those whose protocol was found.
+        ``name(slots, rows)``: connections that begin anew on known ports, with their first packets;
+        ``leave(slots)``: those that ended; ``claimed(slots)``: those whose protocol was found.
         """
         self.connections = connections
         self.owners = Owners(registry, connections, claimed)
-        self.plain = PlainPath(connections, self.owners, enter)
+        self.plain = PlainPath(connections, self.owners, name, held_cap)
         self.messages = Messages(registry)
         self._leave = leave
         self.all_plain = all_plain

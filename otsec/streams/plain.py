@@ -32,14 +32,46 @@ class Run:
     row: int = 0  # the packet that ended it
 
 
+@dataclass(slots=True)
+class Work:
+    """One flow while a batch is worked on."""
+
+    slot: int
+    stream: bool
+    assembly: Assembly
+    open: list[Run]  # of each side, the one that goes on
+    runs: list[Run] = field(default_factory=list)  # those that have ended
+
+    def deliver(self, deliveries: list[Delivery]) -> None:
+        """Put what can be delivered into its runs; what is broken begins another one."""
+        for delivery in deliveries:
+            run = self.open[delivery.side]
+            if delivery.broken:
+                run.ended = True
+                run.row = delivery.row if self.stream else run.row
+                self.runs.append(run)
+                run = self.open[delivery.side] = Run(self.slot, delivery.side, row=delivery.row)
+            run.pieces.append(delivery)
+
+
 class PlainPath:
     """Ordered: reassembles connections packet by packet."""
 
     def __init__(
-        self, connections: Connections, owners: Owners, enter: Callable[[I64, I64], None]
+        self,
+        connections: Connections,
+        owners: Owners,
+        name: Callable[[I64, I64], None],
+        held_cap: int,
     ) -> None:
-        """``enter(slots, rows)`` is told of connections that begin anew on known ports."""
-        self.connections, self.owners, self._enter = connections, owners, enter
+        """``name(slots, rows)`` is told of connections that begin anew on known ports.
+
+        ``held_cap``: bytes that may wait behind holes, of all connections together.
+        """
+        self.connections, self.owners, self._name = connections, owners, name
+        self._unnamed: list[tuple[int, int]] = []
+        self.held, self.held_cap = 0, held_cap
+        self.gave_up: list[tuple[int, int]] = []  # time and ordinal of packets that met the cap
         self.assemblies: dict[int, Assembly] = {}
         self.partial: dict[tuple[int, int], tuple[bytes, int]] = {}
         self.orphans: list[int] = []
@@ -52,9 +84,17 @@ class PlainPath:
 
     def apply(self, view: View, flows: I64) -> dict[int, list[Found]]:
         """Reassemble some flows; gives their frames by protocol number."""
+        works = {flow: self._begin(view, flow) for flow in flows.tolist()}
+        for flow, packet in view.segments_of(flows):
+            self._feed(view, works[flow], packet)
         runs: list[Run] = []
-        for flow in flows.tolist():
-            self._assemble(view, flow, runs)
+        for work in works.values():
+            self._close(work)
+            runs += work.runs
+        if self._unnamed:
+            slots, rows = np.array(self._unnamed).T
+            self._name(slots, rows)
+            self._unnamed = []
         runs = [run for run in runs if run.pieces or (run.ended and run.prefix and not run.silent)]
         if not runs:
             return {}
@@ -88,49 +128,59 @@ class PlainPath:
             )
         return found
 
-    def _assemble(self, view: "View", flow: int, runs: list[Run]) -> None:
-        """Feed one flow's packets; adds its runs and settles its row of the table."""
-        connections = self.connections
+    def _begin(self, view: View, flow: int) -> Work:
         slot = int(view.slots[flow])
-        row = connections.table[slot]
-        assembly = self.assemblies.pop(slot, None) or Assembly(
-            (int(row["next"][0]), int(row["next"][1]))
-        )
-        mine, stream = self._open_runs(slot), bool(row["stream"])
-        for segment in view.segments_of(flow):
-            silent = self._has_ended(row, segment.steady)
-            if silent or assembly.begins_anew(segment):
-                for run in mine:
-                    run.ended, run.silent = True, silent
-                    run.row = segment.row if stream else run.row
-                self._close(slot, assembly, mine, runs)
-                slot = self._reuse(slot, segment.row)
-                row = connections.table[slot]
-                assembly, mine = Assembly(), self._open_runs(slot)
-            _count_packet(row, segment, view)
-            for delivery in assembly.feed(segment) if stream else _datagram(segment):
-                run = mine[delivery.side]
-                if delivery.broken:
-                    run.ended = True
-                    run.row = delivery.row if stream else run.row
-                    runs.append(run)
-                    run = mine[delivery.side] = Run(slot, delivery.side, row=delivery.row)
-                run.pieces.append(delivery)
-        self._close(slot, assembly, mine, runs)
+        row = self.connections.table[slot]
+        expected = int(row["next"][0]), int(row["next"][1])
+        assembly = self.assemblies.get(slot) or Assembly(expected)
+        return Work(slot, bool(row["stream"]), assembly, self._open_runs(slot))
+
+    def _feed(self, view: View, work: Work, segment: Segment) -> None:
+        """The next packet of a flow.
+
+        Packets of all flows come in order, so that the cap of what is held hits the same ones
+        wherever batches end.
+        """
+        silent = self._has_ended(self.connections.table[work.slot], segment.steady)
+        if silent or work.assembly.begins_anew(segment):
+            for run in work.open:
+                run.ended, run.silent = True, silent
+                run.row = segment.row if work.stream else run.row
+            self.held -= work.assembly.held_bytes
+            self._settle(work)
+            work.slot = self._reuse(work.slot, segment, view)
+            work.assembly, work.open = Assembly(), self._open_runs(work.slot)
+        _count_packet(self.connections.table[work.slot], segment, view)
+        if not work.stream:
+            work.deliver(_datagram(segment))
+            return
+        before = work.assembly.held_bytes
+        work.deliver(work.assembly.feed(segment))
+        self.held += work.assembly.held_bytes - before
+        if self.held > self.held_cap and work.assembly.waits:
+            self.held -= work.assembly.held_bytes
+            work.deliver(work.assembly.give_up(segment))
+            time = int(view.packets.time[segment.row])
+            self.gave_up.append((time, view.ordinal + int(view.packets.row[segment.row])))
+
+    def _close(self, work: Work) -> None:
+        self._settle(work)
+        assembly = work.assembly
+        self.assemblies.pop(work.slot, None)
         if assembly.waits or any(stream.broken for stream in assembly.streams):
-            self.assemblies[slot] = assembly
+            self.assemblies[work.slot] = assembly
+
+    def _settle(self, work: Work) -> None:
+        """Write down what one connection leaves behind, and end its runs."""
+        for side, stream in enumerate(work.assembly.streams):
+            self.connections.table["next"][work.slot, side] = stream.next
+            self.connections.count_one(work.slot, side, "lost", stream.lost)
+            self.connections.count_one(work.slot, side, "resent", stream.resent)
+            stream.lost = stream.resent = 0
+        work.runs += work.open
 
     def _open_runs(self, slot: int) -> list[Run]:
         return [Run(slot, side, *self.partial.get((slot, side), (b"", -1))) for side in (0, 1)]
-
-    def _close(self, slot: int, assembly: Assembly, mine: list[Run], runs: list[Run]) -> None:
-        row = self.connections.table[slot]
-        for side, stream in enumerate(assembly.streams):
-            row["next"][side] = stream.next
-            self.connections.count_one(slot, side, "lost", stream.lost)
-            self.connections.count_one(slot, side, "resent", stream.resent)
-            stream.lost = stream.resent = 0
-        runs += mine
 
     @staticmethod
     def _has_ended(row: Any, steady: int) -> bool:
@@ -138,17 +188,18 @@ class PlainPath:
         silent = steady // TICK_NS - int(row["steady"]) // TICK_NS
         return bool(silent > idle_ticks(np.asarray(row["stream"]), brief))
 
-    def _reuse(self, slot: int, row: int) -> int:
+    def _reuse(self, slot: int, segment: Segment, view: View) -> int:
         """Another connection on the same ports: a slot of its own, the old one is left behind."""
-        connections = self.connections
-        key = connections.table["key"][slot].copy()
-        del connections.index[key.tobytes()]
         self.orphans.append(slot)
-        self.forget(np.array([slot]))
-        # The place of the one left behind is free for it, so the table cannot be full here.
-        new = connections.enter([key.tobytes()], key[None, :])
-        self._enter(new, np.array([row]))
-        return int(new[0])
+        self.assemblies.pop(slot, None)
+        self.partial.pop((slot, 0), None)
+        self.partial.pop((slot, 1), None)
+        new = self.connections.replace(slot)
+        row = self.connections.table[new]
+        row["steady"] = segment.steady
+        row["first"] = view.packets.time[segment.row], view.ordinal + view.packets.row[segment.row]
+        self._unnamed.append((new, segment.row))
+        return new
 
     def _ask(self, segments: Segments, slot: I64, side: I64) -> I64:
         """Ask about connections that nobody owns; gives the first row that counts, by segment."""
@@ -205,7 +256,8 @@ class PlainPath:
     def forget(self, slots: I64) -> None:
         """Drop what is held for connections that ended."""
         for slot in slots.tolist():
-            self.assemblies.pop(slot, None)
+            gone = self.assemblies.pop(slot, None)
+            self.held -= gone.held_bytes if gone else 0
         self.forget_frames(slots)
 
     def forget_frames(self, slots: I64) -> None:
@@ -227,6 +279,7 @@ class PlainPath:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
         self.assemblies = {slot: Assembly.load(held) for slot, held in state["assemblies"]}
+        self.held = sum(assembly.held_bytes for assembly in self.assemblies.values())
         self.partial = {
             (slot, side): (bytes.fromhex(data), lacks)
             for slot, side, data, lacks in state["partial"]

@@ -7,6 +7,8 @@ reused ports are settled here. What comes out is segments in order, in a buffer 
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from otsec.model import ACK, FIN, SYN
 
 HOLE_NS = 10 * 10**9  # a hole that is older will not be filled: hosts retransmit within seconds
@@ -71,6 +73,19 @@ class Assembly:
     def waits(self) -> bool:
         """Whether anything is held behind a hole."""
         return bool(self.streams[0].held or self.streams[1].held)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that wait behind holes."""
+        return self.streams[0].held_bytes + self.streams[1].held_bytes
+
+    def give_up(self, segment: Segment) -> list[Delivery]:
+        """Pass over all holes, because there is no more room for what waits behind them."""
+        out: list[Delivery] = []
+        for side, stream in enumerate(self.streams):
+            while stream.held:
+                self._skip(stream, side, segment, min(stream.held, key=_from(stream.next)), out)
+        return out
 
     def begins_anew(self, segment: Segment) -> bool:
         """Whether this SYN opens another connection on the same ports."""
@@ -182,7 +197,8 @@ class Assembly:
         return [
             {
                 "next": stream.next,
-                "held": [[seq, data.hex(), size] for seq, (data, size) in stream.held.items()],
+                "held": [[seq, len(data), size] for seq, (data, size) in stream.held.items()],
+                "data": np.frombuffer(b"".join(data for data, _ in stream.held.values()), np.uint8),
                 "hole_since": stream.hole_since,
                 "broken": stream.broken,
             }
@@ -196,7 +212,10 @@ class Assembly:
         for stream, data in zip(assembly.streams, state, strict=True):
             stream.next, stream.hole_since = data["next"], data["hole_since"]
             stream.broken = data["broken"]
-            stream.held = {seq: (bytes.fromhex(text), size) for seq, text, size in data["held"]}
+            content, at = data["data"].tobytes(), 0
+            for seq, length, size in data["held"]:
+                stream.held[seq] = content[at : at + length], size
+                at += length
             stream.held_bytes = sum(size for _, size in stream.held.values())
         return assembly
 
