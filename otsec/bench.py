@@ -164,7 +164,7 @@ def measure(
                 whole[program].append(_run(command(capture), program, folder))
             took = (f"{program} {some[-1].cpu_s:.2f} CPU s" for program, some in whole.items())
             tell(f"round {number} of {rounds}: {', '.join(took)}")
-        peak = _peak(commands["otsec"](capture), folder)
+        peak = peak_memory(commands["otsec"](capture), folder)
         programs = {
             program: Program(_named(program), tuple(whole[program]), tuple(start[program]))
             for program in commands
@@ -272,7 +272,7 @@ def first_packet(capture: Path) -> bytes:
 # ------------------------------------------------------------------------------- memory
 
 
-def _peak(words: list[str], folder: Path) -> int | None:
+def peak_memory(words: list[str], folder: Path) -> int | None:
     """The most anonymous and shared memory that all processes of a run had at once, in bytes.
 
     A run of its own: each look makes the kernel walk the page tables of what it looks at.

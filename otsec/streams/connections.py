@@ -14,7 +14,7 @@ from otsec.model import FIN, RST, TICK_NS
 from otsec.streams.flows import KEY_WORDS, Flows
 
 IDLE_TICKS = 360  # one hour: industrial connections are polled far more often
-DATAGRAM_TICKS = 30  # five minutes, where no handshake tells one exchange from the next
+DATAGRAM_TICKS = 60  # ten minutes, where no handshake tells one exchange from the next
 CLOSED_TICKS = 6  # one minute behind FIN or RST, or without any content: nothing follows
 SPARE = 1024  # slots above the cap, for connections that end and begin within one batch
 
@@ -91,6 +91,14 @@ class Connections:
         """Whether each connection had ended before the given ticks."""
         silent = tick - self.table["steady"][slots] // TICK_NS
         return np.asarray(silent > self.idle_limit(slots), np.bool_)
+
+    def has_ended(self, slot: int, steady: int) -> bool:
+        """Whether one connection had ended before a packet at the given time."""
+        row = self.table[slot]
+        limit = DATAGRAM_TICKS
+        if row["stream"]:
+            limit = CLOSED_TICKS if row["closed"] or not row["content"] else IDLE_TICKS
+        return steady // TICK_NS - int(row["steady"]) // TICK_NS > limit
 
     def enter(self, keys: list[bytes], words: U64) -> I64:
         """Slots for new connections, in the order given; -1 where the table is full."""

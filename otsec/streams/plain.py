@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from otsec.columns import I64
-from otsec.model import ACK, FIN, RST, TICK_NS
-from otsec.streams.connections import COUNTS, RESET, Connections, idle_ticks
+from otsec.model import ACK, FIN, RST
+from otsec.streams.connections import COUNTS, RESET, Connections
 from otsec.streams.cut import Frames, Segments, Status, cut_runs, give_up
 from otsec.streams.found import Found, View, has_ports
 from otsec.streams.owners import Owners
@@ -141,7 +141,7 @@ class PlainPath:
         Packets of all flows come in order, so that the cap of what is held hits the same ones
         wherever batches end.
         """
-        silent = self._has_ended(self.connections.table[work.slot], segment.steady)
+        silent = self.connections.has_ended(work.slot, segment.steady)
         if silent or work.assembly.begins_anew(segment):
             for run in work.open:
                 run.ended, run.silent = True, silent
@@ -181,12 +181,6 @@ class PlainPath:
 
     def _open_runs(self, slot: int) -> list[Run]:
         return [Run(slot, side, *self.partial.get((slot, side), (b"", -1))) for side in (0, 1)]
-
-    @staticmethod
-    def _has_ended(row: Any, steady: int) -> bool:
-        brief = np.asarray(row["closed"] or not row["content"])
-        silent = steady // TICK_NS - int(row["steady"]) // TICK_NS
-        return bool(silent > idle_ticks(np.asarray(row["stream"]), brief))
 
     def _reuse(self, slot: int, segment: Segment, view: View) -> int:
         """Another connection on the same ports: a slot of its own, the old one is left behind."""
@@ -296,9 +290,7 @@ def _datagram(segment: Segment) -> list[Delivery]:
 def _count_packet(row: Any, segment: Segment, view: View) -> None:
     side, number = segment.side, segment.row
     counts = row["counts"]
-    counts[side, COUNTS.index("packets")] += 1
-    counts[side, COUNTS.index("bytes")] += view.packets.wire[number]
-    counts[side, COUNTS.index("payload")] += segment.size
+    counts[side, :3] += (1, view.packets.wire[number], segment.size)  # as COUNTS begins
     if segment.size:
         row["content"] = True
     if segment.flags & FIN:
