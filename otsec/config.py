@@ -39,7 +39,7 @@ class Caps:
     """
 
     connections: int = 65_536
-    """TCP and UDP 5-tuples followed at the same time; the one longest silent goes first."""
+    """5-tuples followed at the same time; further ones are counted together, as `many`."""
     conversations: int = 65_536
     """Pairs of client and server with a service, kept in the store."""
     behaviours: int = 100_000
@@ -58,7 +58,7 @@ class Caps:
     """Spans in which the capture was blind, kept in the store."""
     reassembly_bytes: int = 67_108_864
     """Memory for parts of messages and for segments that came out of order."""
-    fragments_bytes: int = 8_388_608
+    fragments_bytes: int = 4_194_304
     """Memory for fragments of IP datagrams that wait for the rest."""
 
 

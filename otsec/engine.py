@@ -95,7 +95,7 @@ class Engine:
         self.packets = 0
         self.first_time = self.last_time = 0
         self.tail = DuplicateTail()
-        self.fragments = Fragments()
+        self.fragments = Fragments(most_bytes=caps.fragments_bytes)
         self.connections = Connections(caps.connections)
         ports = registry.by_port["tcp"] + registry.by_port["udp"]
         self.conversations = Conversations(caps.conversations, self.connections, ports)
@@ -109,6 +109,7 @@ class Engine:
         self.gaps: list[Row] = []
         self.gap_count = 0
         self.purged_minute = -1
+        self.units = 0  # since the last checkpoint
         self.live = 0  # connections when those that ended were last let go
         self.streams = Streams(
             registry,
@@ -313,6 +314,7 @@ class Engine:
             exchanges.cache.clear()
             self.behaviours.forget_contents(name)
         found, bad = exchanges.apply(calls, self.connections.table, window)
+        self.units += sum(len(part) for part in calls)
         for slots, _ in bad:
             none = np.zeros(len(slots), np.int64)
             self.connections.count(slots, none, "malformed", none + 1)
@@ -472,8 +474,13 @@ class Engine:
             self.counters.add("cap:reassembly", 1, met, met)
         self.streams.plain.gave_up = []
         plain, self.streams.plain_flows = self.streams.plain_flows, 0
-        if plain:
-            self.counters.add("engine:plain_flows", plain, here, here)
+        decoded = sum(exchanges.cache.decoded for exchanges in self.exchanges)
+        for exchanges in self.exchanges:
+            exchanges.cache.decoded = 0
+        units, self.units = self.units, 0
+        for name, count in (("plain_flows", plain), ("units", units), ("decoded", decoded)):
+            if count:
+                self.counters.add(f"engine:{name}", count, begin, here)
 
     def dump(self) -> dict[str, dict[str, Any]]:
         """The state of each part, to go on from."""

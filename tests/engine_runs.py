@@ -86,6 +86,31 @@ class Bench:
             for path in [*paths, *self.folder.glob(f"{db.stem}.db*")]:
                 path.unlink()
 
+    def grown(self, content: bytes, packets: int, **options: Any) -> list[str]:
+        """The dump of a capture that grows by so many packets, run by run, engine by engine."""
+        db = self.store()
+        path = self.folder / f"{db.stem}.pcap"
+        parts = records(content)
+        try:
+            for upto in [*range(packets, len(parts), packets), len(parts)]:
+                path.write_bytes(content[:24] + b"".join(parts[:upto]))
+                found = analyse([path], db, **options).dump
+        finally:
+            for one in self.folder.glob(f"{db.stem}.*"):
+                one.unlink()
+        return found
+
+
+def records(content: bytes) -> list[bytes]:
+    """The records of a little-endian pcap, micro- or nanoseconds."""
+    assert content[:4] in {b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"}, content[:4]
+    found, at = [], 24
+    while at < len(content):
+        size = 16 + struct.unpack_from("<I", content, at + 8)[0]
+        found.append(content[at : at + size])
+        at += size
+    return found
+
 
 def as_pcap(frames: Iterable[tuple[int, bytes]]) -> bytes:
     """Frames with their times as a capture, nanoseconds, Ethernet."""

@@ -67,6 +67,8 @@ def equal(bench: Bench, wire: Wire, caps: Caps) -> list[str]:
     ):
         other = bench.dump(content, caps=caps, **options)
         assert not (text := difference(found, other)), f"{options}\n{text}"
+    other = bench.grown(content, len(wire.frames) // 3, caps=caps)
+    assert not (text := difference(found, other)), f"run by run\n{text}"
     return found
 
 

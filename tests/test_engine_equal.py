@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from engine_runs import OWN, Bench, analyse, difference
+from engine_runs import OWN, Bench, analyse, difference, records
 
 SPREAD = (  # of the real captures, small ones of many kinds
     "modbus/icsnpp-modbus__modbus_example.pcap",
@@ -39,17 +39,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(tmp_path_factory.mktemp("equal"))
 
 
-def records(content: bytes) -> list[bytes]:
-    """The records of a little-endian pcap."""
-    assert content[:4] in {b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"}, content[:4]
-    found, at = [], 24
-    while at < len(content):
-        size = 16 + struct.unpack_from("<I", content, at + 8)[0]
-        found.append(content[at : at + size])
-        at += size
-    return found
-
-
 def same_for_all(bench: Bench, path: Path) -> None:
     """All ways to analyse a capture give one dump."""
     found = analyse([path], bench.store())
@@ -69,6 +58,16 @@ def same_for_all(bench: Bench, path: Path) -> None:
 def test_own_captures(bench: Bench, path: Path) -> None:
     """Neither batches, hashes, cache nor path show in what our captures give."""
     same_for_all(bench, path)
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.stem)
+def test_resumed_again_and_again(bench: Bench, path: Path) -> None:
+    """A capture read in many runs, each by an engine that was saved and loaded, is the capture."""
+    content = path.read_bytes()
+    found = bench.dump(content)
+    for packets in (len(records(content)) // 2, 43):
+        other = bench.grown(content, packets)
+        assert not (text := difference(found, other)), f"{packets}\n{text}"
 
 
 @pytest.mark.parametrize("name", SPREAD)

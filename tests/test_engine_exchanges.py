@@ -98,6 +98,7 @@ def test_outcomes(bench: Bench, script: str, outcomes: dict[str, int]) -> None:
     assert counts == outcomes
     for options in ({"batch": 1}, {"batch": 1, "checkpoint_s": 0.0}, {"batch": 3}):
         assert not (text := difference(found, bench.dump(content, **options))), text
+    assert not (text := difference(found, bench.grown(content, 1))), text
 
 
 def test_times_and_values(bench: Bench) -> None:

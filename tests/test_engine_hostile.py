@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 import pytest
 from engine_runs import (
+    CLIENT,
     HOUR,
     MS,
     PCAP_HEADER,
     SECOND,
+    SERVER,
     Bench,
     Tcp,
     Wire,
+    cells,
     difference,
     request,
     response,
@@ -142,6 +145,8 @@ def same_for_all(bench: Bench, content: bytes, batch: int, caps: Caps | None) ->
     for name, options in ways.items():
         other = bench.dump(content, caps=caps, **options)
         assert not (text := difference(found, other)), f"{name}\n{text}"
+    other = bench.grown(content, batch + 4, caps=caps)
+    assert not (text := difference(found, other)), f"run by run\n{text}"
 
 
 @chaos
@@ -158,3 +163,23 @@ def test_chaos_under_caps(
 ) -> None:
     """Where there is room for next to nothing, what is kept still depends on the packets alone."""
     same_for_all(bench, as_pcap(capture(events, running=running)), batch, caps)
+
+
+def test_withdrawn_while_bytes_wait(bench: Bench) -> None:
+    """When a claim is withdrawn, what is held behind a hole is still delivered and counted once."""
+    wire = Wire()
+    tcp = Tcp(wire)
+    tcp.open()
+    tcp.say(CLIENT, request(1, 1, 5, 2))
+    tcp.say(SERVER, response(1, 1, [1, 2]))
+    tcp.packet(CLIENT, b"behind the hole", at=20)
+    for number in range(10):
+        tcp.say(SERVER, b"no unit of Modbus %d" % number)
+    tcp.packet(CLIENT, b"the hole", at=12)
+    content = wire.bytes()
+    found = bench.dump(content)
+    row = cells(found, "conversation")[0]
+    assert (row["doubtful"], row["malformed"]) == (1, 8)
+    assert (row["payload_out"], row["lost_out"], row["resent_out"]) == (35, 0, 0)
+    for other in (bench.dump(content, batch=1), bench.grown(content, 7)):
+        assert not (text := difference(found, other)), text

@@ -126,6 +126,7 @@ class Fragments:
     counters: Counter[str] = field(default_factory=Counter)
     pending: dict[Key, _Pending] = field(default_factory=dict)  # in order of their first fragment
     size: int = 0  # bytes that all pending cost
+    most_bytes: int = MAX_PENDING_BYTES
 
     def add(self, packets: Packets, rows: I64, buffer: Bytes) -> list[tuple[int, bytes]]:
         """Join fragments: (the row that completed it, whole datagram), in order of the rows.
@@ -163,7 +164,7 @@ class Fragments:
             datagram = _datagram(key[1], pending)
             self._drop(key, "malformed" if datagram is None else "joined")
             return datagram
-        while len(self.pending) > MAX_PENDING or self.size > MAX_PENDING_BYTES:
+        while len(self.pending) > MAX_PENDING or self.size > self.most_bytes:
             self._drop(next(iter(self.pending)), "evicted")
         return None
 

@@ -272,7 +272,7 @@ _ALL = (
     ),
     Table(
         "event",
-        "One notable thing, kept by itself: a command, a failure, a session, a first sight.",
+        "One notable thing, kept by itself: a command, a failure, a session.",
         (
             _SOURCE,
             _integer("packet", "Ordinal of the packet that shows it."),
@@ -282,7 +282,7 @@ _ALL = (
             _BEHAVIOUR,
             _text(
                 "kind",
-                "`operation`, `failure`, `session`, `identity`, `first_sight`, or `capped`: "
+                "`operation`, `failure`, `session`, or `capped`: "
                 "further ones of the hour are only counted.",
             ),
             _integer("count", "How many it stands for."),
