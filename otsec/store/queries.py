@@ -476,6 +476,7 @@ def _device(cells: Cells, witnesses: tuple[str, ...], doing: _Doing | None) -> D
 _MAC = re.compile(r"[0-9a-f]([0-9a-f])(:[0-9a-f]{2}){5}")
 
 
+@lru_cache(maxsize=65_536)
 def is_device(address: str) -> bool:
     """Whether an address can be of one device: no group address, and no stand-in for many."""
     try:

@@ -1,0 +1,124 @@
+"""The worst case: a scan in which no two units, and hardly two senders, are alike."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, Command
+
+from otsec.bench import peak_memory
+
+PACKETS = 100_000
+FEW = 20_000  # packets of the part with which memory is compared: they fill every table too
+CAPS = {  # so small that the scan fills them in its first second
+    "connections": 4096,
+    "conversations": 3000,
+    "behaviours": 800,
+    "stations": 2500,
+    "cached_messages": 1024,
+    "value_cells": 1000,
+}
+POLLS = PACKETS // 100 + 2  # of the HMI, known before the scan began
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the scan, a part of it, and small caps."""
+    folder = tmp_path_factory.mktemp("scan")
+    for name, packets in (("scan", PACKETS), ("part", FEW)):
+        subprocess.run(
+            [sys.executable, "-B", "scan.py", str(folder / f"{name}.pcap")]
+            + ["--packets", str(packets)],
+            cwd=ROOT / "pcaps" / "modbus",
+            check=True,
+        )
+    caps = "".join(f"  {name}: {value}\n" for name, value in CAPS.items())
+    (folder / "otsec.yaml").write_text(f"caps:\n{caps}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(scan: Path, otsec_command: Command) -> Path:
+    """The store of the whole scan."""
+    done = otsec_command("analyze", "scan.pcap", "--db", "scan.db", "--quiet", cwd=scan)
+    assert done.returncode == 0, done.stderr
+    return scan / "scan.db"
+
+
+@pytest.fixture
+def listed(store: Path, otsec_command: Command) -> Any:
+    """Give what a listing prints, as a list of rows."""
+
+    def rows(*words: str) -> list[dict[str, str]]:
+        done = otsec_command(*words, "--csv", "--db", store)
+        assert done.returncode == 0, done.stderr
+        return list(csv.DictReader(StringIO(done.stdout)))
+
+    return rows
+
+
+def test_known_before_is_not_lost(listed: Any) -> None:
+    """The HMI that polled before the scan began is told to its last packet, exchange by exchange."""
+    (row,) = listed("conversations", "client:10.10.10.11")
+    assert (row["server"], row["protocol"], row["connections"]) == ("10.10.10.21", "modbus", "1")
+    assert (int(row["packets_out"]), int(row["packets_in"])) == (POLLS, POLLS - 1)
+
+    (row,) = listed("behaviours", "client:10.10.10.11")
+    assert (row["operation"], row["object"]) == ("read_input_registers", "input 0-3")
+    assert (row["outcome"], int(row["count"])) == ("ok", PACKETS // 100)
+
+
+def test_scan_is_visible(listed: Any) -> None:
+    """What finds no room of its own is told as that of many, down to the last packet."""
+    rows = listed("conversations")
+    (many,) = (row for row in rows if row["client"] == "many")
+    assert many["server"] == "10.10.10.21"
+    assert int(many["packets_out"]) > PACKETS * 9 // 10
+    counted = sum(int(row["packets_out"]) + int(row["packets_in"]) for row in rows)
+    assert counted >= PACKETS
+
+    operations = {row["operation"] for row in listed("behaviours")}
+    assert {"write_single_coil", "read_file_record", "read_device_identification"} <= operations
+
+
+def test_caps_are_named(store: Path, otsec_command: Command) -> None:
+    """Every table that was full is a counter of its name, with what found no room."""
+    done = otsec_command("db", "dump", "--db", store)
+    assert done.returncode == 0, done.stderr
+    counted = {}
+    tables = dict.fromkeys(("conversation", "station"), 0)
+    for line in done.stdout.splitlines():
+        table = line.partition(" ")[0]
+        if table in tables:
+            tables[table] += 1
+        if 'name="cap:' in line:
+            name = line.partition('name="cap:')[2].partition('"')[0]
+            counted[name] = int(line.partition(" count=")[2].partition(" ")[0])
+    assert {"connections", "conversations", "behaviours", "stations"} <= set(counted)
+    assert counted["connections"] > PACKETS * 9 // 10
+    assert counted["stations"] > PACKETS * 9 // 10
+    assert tables == {
+        "conversation": CAPS["conversations"] + 1,  # and one of many
+        "station": CAPS["stations"],
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory of a process")
+def test_memory_is_bounded(scan: Path) -> None:
+    """Once the tables are full, five times the scan takes no more memory."""
+    peaks = {}
+    for name in ("part", "scan"):
+        # the same batches for both, or the first would be a smaller one
+        words = ["analyze", str(scan / f"{name}.pcap"), "--db", str(scan / f"{name}-memory.db")]
+        words += ["--config", str(scan / "otsec.yaml"), "--batch", "8192", "--quiet"]
+        peaks[name] = peak_memory([sys.executable, "-m", "otsec", *words], scan)
+    assert peaks["part"] is not None
+    assert peaks["scan"] is not None
+    assert peaks["scan"] < 1.1 * peaks["part"], json.dumps(peaks)
+    assert os.stat(scan / "scan-memory.db").st_size < 10_000_000
