@@ -2,14 +2,18 @@
 # make test    set up and run the tests
 # make check   format, lint, types, architecture, generated pages
 # make docs    write the generated pages
+# make bench   measure speed and memory (docs/performance.md)
 # make clean   remove what the above made
 
 VENV := .venv
 BIN := $(VENV)/bin
 DB := demo.db
+make_once = { test -f .bench/$(1).pcap || \
+	{ $(BIN)/python -B $(2) && mv .bench/part .bench/$(1).pcap; }; }
+MAKE_CAPTURE := ../shared/bench/make_capture.py
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 
-.PHONY: demo test check docs format clean
+.PHONY: demo test check docs bench format clean
 
 # A stamp holds the folder it was made in: scripts of a virtual environment do not survive a move.
 ifneq ($(shell cat $(VENV)/installed 2>/dev/null || echo $(CURDIR)),$(CURDIR))
@@ -34,12 +38,26 @@ check: $(VENV)/installed-dev
 docs: $(VENV)/installed-dev
 	@$(BIN)/python -m otsec.cli.reference docs
 
+# The captures are the same each time, so they are made once.
+bench: $(VENV)/installed
+	@mkdir -p .bench
+	@$(call make_once,scan,pcaps/modbus/scan.py .bench/part --packets 1000000)
+	@test -f $(MAKE_CAPTURE) || echo "no $(MAKE_CAPTURE): only the scan is measured"
+	@test ! -f $(MAKE_CAPTURE) || { \
+		$(call make_once,mix,$(MAKE_CAPTURE) .bench/part) && \
+		$(call make_once,free,$(MAKE_CAPTURE) .bench/part --free 1); \
+	}
+	@for capture in mix free; do \
+		test ! -f .bench/$$capture.pcap || $(BIN)/otsec bench .bench/$$capture.pcap $(BENCH_ARGS) || exit; \
+	done
+	@$(BIN)/otsec bench .bench/scan.pcap --alone $(BENCH_ARGS)
+
 format: $(VENV)/installed-dev
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(DB) $(DB)-wal $(DB)-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench $(DB) $(DB)-wal $(DB)-shm .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # A virtual environment that works is kept, also one that was there before; what is in it is
 # installed again only when pyproject.toml changed.

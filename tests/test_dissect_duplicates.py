@@ -148,7 +148,7 @@ def test_empty_batches() -> None:
     st.booleans(),
 )
 @settings(max_examples=300, deadline=None)
-def test_any_split(seed: int, count: int, bits: int, forward: bool) -> None:  # noqa: FBT001
+def test_any_split(seed: int, count: int, bits: int, forward: bool) -> None:
     """In one batch or in any batches, with collisions or without: as if compared one by one."""
     chance = random.Random(seed)
     kinds = [A, B, SHORT, LONG, b"A" * 64, b"A" * 65, b"B" + b"A" * 63]

@@ -177,7 +177,6 @@ def test_protocol_on_another_port(bench: Bench) -> None:
     assert seen == [("10.0.0.1", "tcp/60000", "modbus"), ("10.0.0.3", "tcp/502", "modbus")]
 
 
-@pytest.mark.xfail(strict=True, reason="the store keeps the conversation of before the turn")
 def test_turned_conversation_leaves_nothing(bench: Bench) -> None:
     """A checkpoint before the client is known leaves no trace once it is."""
     wire = Wire()

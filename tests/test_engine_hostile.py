@@ -176,10 +176,13 @@ def test_withdrawn_while_bytes_wait(bench: Bench) -> None:
     for number in range(10):
         tcp.say(SERVER, b"no unit of Modbus %d" % number)
     tcp.packet(CLIENT, b"the hole", at=12)
+    tcp.packet(CLIENT, b"and more", at=35)
+    tcp.sent[CLIENT] = 43
+    tcp.packet(SERVER)
     content = wire.bytes()
     found = bench.dump(content)
     row = cells(found, "conversation")[0]
     assert (row["doubtful"], row["malformed"]) == (1, 8)
-    assert (row["payload_out"], row["lost_out"], row["resent_out"]) == (35, 0, 0)
+    assert (row["payload_out"], row["lost_out"], row["resent_out"]) == (43, 0, 0)
     for other in (bench.dump(content, batch=1), bench.grown(content, 7)):
         assert not (text := difference(found, other)), text

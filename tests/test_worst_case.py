@@ -1,8 +1,6 @@
 """The worst case: a scan in which no two units, and hardly two senders, are alike."""
 
 import csv
-import json
-import os
 import subprocess
 import sys
 from io import StringIO
@@ -19,11 +17,11 @@ FEW = 20_000  # packets of the part with which memory is compared: they fill eve
 CAPS = {  # so small that the scan fills them in its first second
     "connections": 4096,
     "conversations": 3000,
-    "behaviours": 800,
     "stations": 2500,
     "cached_messages": 1024,
     "value_cells": 1000,
 }
+BUFFER = 20 << 20  # bytes: 16 MiB of file at once, and a little
 POLLS = PACKETS // 100 + 2  # of the HMI, known before the scan began
 
 
@@ -32,12 +30,9 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the scan, a part of it, and small caps."""
     folder = tmp_path_factory.mktemp("scan")
     for name, packets in (("scan", PACKETS), ("part", FEW)):
-        subprocess.run(
-            [sys.executable, "-B", "scan.py", str(folder / f"{name}.pcap")]
-            + ["--packets", str(packets)],
-            cwd=ROOT / "pcaps" / "modbus",
-            check=True,
-        )
+        command = [sys.executable, "-B", "scan.py", str(folder / f"{name}.pcap")]
+        command += ["--packets", str(packets)]
+        subprocess.run(command, cwd=ROOT / "pcaps" / "modbus", check=True)
     caps = "".join(f"  {name}: {value}\n" for name, value in CAPS.items())
     (folder / "otsec.yaml").write_text(f"caps:\n{caps}")
     return folder
@@ -100,7 +95,7 @@ def test_caps_are_named(store: Path, otsec_command: Command) -> None:
         if 'name="cap:' in line:
             name = line.partition('name="cap:')[2].partition('"')[0]
             counted[name] = int(line.partition(" count=")[2].partition(" ")[0])
-    assert {"connections", "conversations", "behaviours", "stations"} <= set(counted)
+    assert set(counted) == {"connections", "conversations", "stations"}
     assert counted["connections"] > PACKETS * 9 // 10
     assert counted["stations"] > PACKETS * 9 // 10
     assert tables == {
@@ -111,7 +106,7 @@ def test_caps_are_named(store: Path, otsec_command: Command) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory of a process")
 def test_memory_is_bounded(scan: Path) -> None:
-    """Once the tables are full, five times the scan takes no more memory."""
+    """Once the tables are full, five times the scan takes no more than the buffer of a large file."""
     peaks = {}
     for name in ("part", "scan"):
         # the same batches for both, or the first would be a smaller one
@@ -120,5 +115,5 @@ def test_memory_is_bounded(scan: Path) -> None:
         peaks[name] = peak_memory([sys.executable, "-m", "otsec", *words], scan)
     assert peaks["part"] is not None
     assert peaks["scan"] is not None
-    assert peaks["scan"] < 1.1 * peaks["part"], json.dumps(peaks)
-    assert os.stat(scan / "scan-memory.db").st_size < 10_000_000
+    assert peaks["scan"] < peaks["part"] + BUFFER, peaks
+    assert (scan / "scan-memory.db").stat().st_size < 10_000_000

@@ -154,6 +154,8 @@ class Conversations:
         """The client may have become known by its protocol: move to the right conversation."""
         table = self.connections.table
         number = self._numbers(table["key"][slots], table["client"][slots].astype(np.int64))
+        before = table["conversation"][slots]
+        self.table["changed"][before[before != number]] = True  # it may be left without any
         table["conversation"][slots] = number
 
     def untracked(

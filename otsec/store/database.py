@@ -354,6 +354,10 @@ class Store:
                 self._upsert(
                     TABLES[name].upsert, _merged(self, part) if name == "histogram" else part
                 )
+            self.db.conn.executemany(
+                "DELETE FROM conversation WHERE source = ? AND first_packet < 0",  # all moved away
+                [(source,) for source in sorted({int(row[0]) for row in rows.get("clock", ())})],
+            )
             self._upsert(
                 "UPDATE capture SET tail_hash = ?, position = ?, packets = ?, complete = ?, "
                 "damage = ?, reader_state = ? WHERE id = ?",
