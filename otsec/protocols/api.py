@@ -193,6 +193,16 @@ class Framing:
     tells_first: bool = True  # else a piece begins a message where the one before ended one
     longest_message: int = 65_536  # bytes that pieces may join up to
 
+    @property
+    def stack(self) -> tuple["Framing", ...]:
+        """The framings that stand on one another, the one on the transport first."""
+        return (self,) if self.over is None else (*self.over.stack, self)
+
+    @property
+    def base(self) -> "Framing":
+        """The framing on the transport."""
+        return self.stack[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

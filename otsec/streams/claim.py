@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otsec.columns import I64, Bytes, Ints, Mask
+from otsec.columns import I64, Mask
 from otsec.model import TCP, UDP
 from otsec.protocols.api import Framing, Protocol, Side, Transport, Units
 from otsec.streams.cut import Frames, Segments, Status, cut
@@ -57,18 +57,32 @@ class Registry:
         return found
 
 
-def units_of(buffer: Bytes, frames: Frames, framing: int, side: Ints | None = None) -> Units:
-    """Frames that are whole messages, as units."""
-    count = len(frames.start)
-    unknown = np.full(count, Side.UNKNOWN, np.uint8)
-    return Units(
-        buffer,
-        frames.start,
-        frames.end,
-        unknown if side is None else side,
-        np.full(count, framing, np.uint8),
-        np.zeros(count, np.uint8),
-    )
+def first_units(segments: Segments, framing: Framing, which: int) -> tuple[I64, Units]:
+    """The message with which each segment begins, where it is whole: (segment, units)."""
+    frames = _heads(cut(segments.alone(), framing.base), segments.start)
+    owner, buffer, start, end = frames.segment, segments.buffer, frames.start, frames.end
+    kind = np.zeros(len(owner), np.uint8)
+    for level, one in enumerate(framing.stack):
+        if level:
+            inner = _heads(cut(Segments(buffer, owner, owner, start, end, end, end), one), start)
+            owner, start, end = owner[inner.segment], inner.start, inner.end
+            kind = kind[inner.segment]
+        if one.pieces is not None:
+            pieces = one.pieces(buffer, start, end)
+            whole = np.flatnonzero(
+                ~pieces.bad & pieces.last & (pieces.first | (not one.tells_first))
+            )
+            buffer, owner = pieces.buffer, owner[whole]
+            start, end, kind = pieces.start[whole], pieces.end[whole], pieces.kind[whole]
+    unknown = np.full(len(owner), Side.UNKNOWN, np.uint8)
+    number = np.full(len(owner), which, np.uint8)
+    return owner, Units(buffer, start, end, unknown, number, kind)
+
+
+def _heads(frames: Frames, start: I64) -> Frames:
+    """The whole frames with which segments begin."""
+    heads = (frames.start == start[frames.segment]) & (frames.status == Status.WHOLE)
+    return frames.take(np.flatnonzero(heads))
 
 
 def ask(registry: Registry, segments: Segments, hint: I64, tcp: Mask) -> Claims:
@@ -88,12 +102,11 @@ def ask(registry: Registry, segments: Segments, hint: I64, tcp: Mask) -> Claims:
 def _mine(protocol: Protocol, which: int, segments: Segments) -> Mask:
     """Whether each segment begins with a unit that the protocol claims, and holds no nonsense."""
     framing: Framing = protocol.framings[which]
-    frames = cut(segments.alone(), framing)
     mine = np.zeros(len(segments), np.bool_)
-    head = np.flatnonzero((frames.start == segments.start[frames.segment]) & (frames.status == 0))
-    if len(head):
-        picked = frames.take(head)
-        claimed = protocol.claims(units_of(segments.buffer, picked, which))
-        mine[picked.segment[claimed]] = True
-    mine[frames.segment[frames.status == Status.MALFORMED]] = False
+    owner, units = first_units(segments, framing, which)
+    if len(owner):
+        mine[owner[protocol.claims(units)]] = True
+        some = segments.take(np.flatnonzero(mine))
+        frames = cut(some.alone(), framing.base)
+        mine[np.flatnonzero(mine)[frames.segment[frames.status == Status.MALFORMED]]] = False
     return mine

@@ -120,6 +120,6 @@ def speculate(
     for number in np.unique(hint[hint > 0]).tolist():
         lanes = np.flatnonzero(hint == number)
         segments = data_segments(buffer, packets, flows, lanes)
-        framing = registry.protocols[number - 1].framings[0]
+        framing = registry.protocols[number - 1].framings[0].base
         found.append(Speculation(number, segments, cut(segments, framing)))
     return found

@@ -34,7 +34,7 @@ class Messages:
         found: list[Found] = []
         for which, framing in enumerate(framings):
             chosen = [part.take(part.framing == which) for part in parts]
-            for level, one in enumerate(stack(framing)):
+            for level, one in enumerate(framing.stack):
                 if level:
                     chosen = [_frames_of(part, one, connections) for part in chosen]
                 if one.pieces:
@@ -149,12 +149,6 @@ class Messages:
             (slot, side, level, lane): bytearray.fromhex(data)
             for slot, side, level, lane, data in state["open"]
         }
-
-
-def stack(framing: Framing) -> list[Framing]:
-    """The framings that stand on one another, the one on the transport first."""
-    below = [] if framing.over is None else stack(framing.over)
-    return [*below, framing]
 
 
 def _frames_of(part: Found, framing: Framing, connections: Connections) -> Found:

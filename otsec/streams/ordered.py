@@ -167,7 +167,7 @@ class Streams:
             chosen = rest & (claims.protocol == number) & (claims.framing == framing)
             lanes = np.flatnonzero(chosen[flows.lane_flow])
             segments = data_segments(view.buffer, view.packets, flows, lanes)
-            frames = cut(segments, self.owners.protocol(number).framings[framing])
+            frames = cut(segments, self.owners.protocol(number).framings[framing].base)
             part, open_ = self._keep(view, framing, segments, frames, chosen, claims)
             found.setdefault(number, []).append(part)
             broken.append(open_)

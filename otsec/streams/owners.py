@@ -7,9 +7,9 @@ import numpy as np
 
 from otsec.columns import I64, U64, Mask
 from otsec.protocols.api import Protocol, Side
-from otsec.streams.claim import TRIES, Registry, ask, units_of
+from otsec.streams.claim import TRIES, Registry, ask, first_units
 from otsec.streams.connections import REASONS, UNCLAIMED, Connections
-from otsec.streams.cut import Segments, cut
+from otsec.streams.cut import Segments
 
 
 @dataclass(slots=True)
@@ -90,10 +90,8 @@ class Owners:
         for number, which in set(zip(protocol.tolist(), framing.tolist(), strict=True)):
             mine = np.flatnonzero((protocol == number) & (framing == which))
             owner = self.protocol(number)
-            frames = cut(segments.take(mine), owner.framings[which])
-            heads = np.flatnonzero(np.diff(frames.segment, prepend=-1))
-            first = frames.take(heads)
-            sides[mine[first.segment]] = owner.sides(units_of(segments.buffer, first, which))
+            first, units = first_units(segments.take(mine), owner.framings[which], which)
+            sides[mine[first]] = owner.sides(units)
         return sides
 
     def own(self, slots: I64, protocol: I64, framing: I64, speaker: I64, side: I64) -> None:

@@ -110,7 +110,7 @@ class PlainPath:
         for number, which in _pairs(protocol[wanted], framing[wanted]):
             mine = np.flatnonzero(wanted & (protocol == number) & (framing == which))
             part, part_run = segments.take(mine), run[mine]
-            frames = cut_runs(part, part_run, self.owners.protocol(number).framings[which])
+            frames = cut_runs(part, part_run, self.owners.protocol(number).framings[which].base)
             frames = self._open_frames(part, part_run, frames, runs)
             segment = mine[frames.segment]
             found.setdefault(number, []).append(
