@@ -7,6 +7,7 @@ sources saw, the row of the source that saw most is shown, and the others are it
 import ipaddress
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -403,28 +404,29 @@ def _protocol(
 # -------------------------------------------------------------------------------- devices
 
 
-@dataclass(slots=True)
-class _Doing:
-    """What an address does in conversations."""
+_ADDRESS = ("site", "point_group", "place", "address")
+_Address = tuple[str, ...]
 
-    asks: set[str]
-    answers: set[str]
-    clients: set[str]
-    servers: set[str]
+
+@dataclass(slots=True)
+class _Doings:
+    """What addresses do in conversations; each by site, group, place and address."""
+
+    asks: dict[_Address, set[str]]
+    answers: dict[_Address, set[str]]
+    clients: dict[_Address, set[str]]
+    servers: dict[_Address, set[str]]
 
 
 def devices(store: Store, filters: Filters = ()) -> list[Device]:
     """Every address of a device, by number; group addresses are nobody's."""
     doing = _doings(store)
     rows = [
-        _device(cells, witnesses, doing.get(tuple(cells[name] for name in _ADDRESS)))
+        _device(cells, witnesses, doing)
         for cells, witnesses in strongest(_stations(store, filters), ("place", "address"))
         if is_device(cells["address"])
     ]
     return sorted(rows, key=lambda row: (row.site, row.group, address_key(row.address), row.place))
-
-
-_ADDRESS = ("site", "point_group", "place", "address")
 
 
 def _stations(store: Store, filters: Filters) -> list[Cells]:
@@ -442,34 +444,31 @@ def _stations(store: Store, filters: Filters) -> list[Cells]:
     return list(taken.values())
 
 
-def _doings(store: Store) -> dict[tuple[str, ...], _Doing]:
-    doing: dict[tuple[str, ...], _Doing] = {}
-    for cells in selected(store, "conversations", ()):
+def _doings(store: Store) -> _Doings:
+    doing = _Doings(defaultdict(set), defaultdict(set), defaultdict(set), defaultdict(set))
+    for cells in selected(store, "pairs", ()):
         where = (cells["site"], cells["point_group"], cells["place"])
         client, server = cells["client"], cells["server"]
-        for address in (client, server):
-            doing.setdefault((*where, address), _Doing(set(), set(), set(), set()))
-        word = cells["protocol"] or cells["service"]
-        asking, answering = doing[(*where, client)], doing[(*where, server)]
-        asking.asks.add(word)
-        asking.servers.add(server)
-        answering.answers.add(word)
-        answering.clients.add(client)
+        asking, answering = (*where, client), (*where, server)
+        doing.asks[asking].add(cells["word"])
+        doing.servers[asking].add(server)
+        doing.answers[answering].add(cells["word"])
+        doing.clients[answering].add(client)
     return doing
 
 
-def _device(cells: Cells, witnesses: tuple[str, ...], doing: _Doing | None) -> Device:
-    doing = doing or _Doing(set(), set(), set(), set())
+def _device(cells: Cells, witnesses: tuple[str, ...], doing: _Doings) -> Device:
+    address = tuple(cells[name] for name in _ADDRESS)
     return made(
         Device,
         cells,
         witnesses=witnesses,
         macs=tuple(sorted(cells["macs"])),
         packets=cells["weight"],
-        asks=tuple(sorted(doing.asks)),
-        answers=tuple(sorted(doing.answers)),
-        clients=len(doing.clients),
-        servers=len(doing.servers),
+        asks=tuple(sorted(doing.asks.get(address, ()))),
+        answers=tuple(sorted(doing.answers.get(address, ()))),
+        clients=len(doing.clients.get(address, ())),
+        servers=len(doing.servers.get(address, ())),
     )
 
 

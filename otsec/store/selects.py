@@ -1,6 +1,7 @@
 """The SELECTs of the queries, what they may be filtered by, and the choice between sources."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from otsec.store.database import Store
@@ -151,9 +152,16 @@ _SQL = {
         "t.source, t.place, t.mac, t.address, t.frames, t.first_time, t.last_time "
         "FROM (SELECT source, place, mac, CASE address WHEN '' THEN mac ELSE address END "
         "AS address, frames, first_time, last_time FROM station "
-        "UNION ALL SELECT source, place, '', client, 0, first_time, last_time FROM conversation "
-        "UNION ALL SELECT source, place, '', server, 0, first_time, last_time FROM conversation"
+        "UNION ALL SELECT source, place, '', client, 0, MIN(first_time), MAX(last_time) "
+        "FROM conversation GROUP BY source, place, client "
+        "UNION ALL SELECT source, place, '', server, 0, MIN(first_time), MAX(last_time) "
+        "FROM conversation GROUP BY source, place, server"
         ") AS t JOIN site_source AS s ON s.id = t.source"
+    ),
+    "pairs": (
+        "c.place, c.client, c.server, "
+        "CASE c.protocol WHEN '' THEN c.service ELSE c.protocol END AS word "
+        "FROM conversation AS c JOIN site_source AS s ON s.id = c.source"
     ),
     "facts": (
         "c.place, c.server, f.* "
@@ -182,7 +190,7 @@ _THEN = {"devices": ", frames DESC"}  # what sent something before what was only
 
 def selected(store: Store, query: str, filters: Filters, extra: str = "") -> Iterator[Cells]:
     """Rows of one of the SELECTs above that pass the filters, sources in order of their names."""
-    wanted = condition(filters, FIELDS[query])
+    wanted = condition(filters, FIELDS.get(query, _OF_SOURCE))
     rows = store.query(
         f"SELECT * FROM (SELECT {_SITE}, {_SQL[query]}) AS t WHERE {wanted.sql} {extra} "  # noqa: S608 - text of this file; values are bound
         f"ORDER BY site, point, interface{_THEN.get(query, '')}",
@@ -207,17 +215,27 @@ def strongest(
 
     With them come the names of the other sources. Of equal weights the first source counts.
     """
-    groups: dict[tuple[Any, ...], dict[str, list[Cells]]] = {}
-    names = ("site", "point_group", *identity)
+    groups: dict[tuple[Any, ...], list[Cells]] = {}
+    key = itemgetter("site", "point_group", *identity)
     for cells in rows:
-        group = groups.setdefault(tuple(cells[name] for name in names), {})
-        group.setdefault(source_name(cells), []).append(cells)
-    chosen = []
+        groups.setdefault(key(cells), []).append(cells)
+    chosen: list[tuple[Cells, tuple[str, ...]]] = []
     for group in groups.values():
-        best = max(group, key=lambda name: sum(cells["weight"] for cells in group[name]))
-        witnesses = tuple(name for name in group if name != best)
-        chosen += [(cells, witnesses) for cells in group[best]]
+        if len(group) == 1:  # most, and there may be as many as the caps let be
+            chosen.append((group[0], ()))
+        else:
+            chosen += _strongest(group)
     return chosen
+
+
+def _strongest(rows: Iterable[Cells]) -> list[tuple[Cells, tuple[str, ...]]]:
+    """The same of rows that are one in a point group."""
+    seen: dict[str, list[Cells]] = {}
+    for cells in rows:
+        seen.setdefault(source_name(cells), []).append(cells)
+    best = max(seen, key=lambda name: sum(cells["weight"] for cells in seen[name]))
+    witnesses = tuple(name for name in seen if name != best)
+    return [(cells, witnesses) for cells in seen[best]]
 
 
 def made(kind: type[T], cells: Cells, **others: object) -> T:
