@@ -5,7 +5,7 @@ import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 KEPT = 256 << 20  # bytes at the end of the heap that are not given back
-LARGE = 32 << 20  # blocks from this size on are mapped apart; glibc's highest
+LARGE = 8 << 20  # blocks from this size on are mapped apart: tables that are mostly not touched
 
 
 def keep_memory() -> None:
