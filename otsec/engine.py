@@ -414,7 +414,7 @@ class Engine:
         """All rows that changed since the last call, by table."""
         self._let_go()
         self._note_caps()
-        names = ["", *(protocol.name for protocol in self.registry.protocols)]
+        names = self.registry.names
         rows: dict[str, list[Row]] = {
             "clock": [
                 (
@@ -490,6 +490,7 @@ class Engine:
                 "gap_count": self.gap_count,
                 "purged_minute": self.purged_minute,
                 "seen": dict(self.seen),
+                "protocols": self.registry.names,
             },
             "tail": self.tail.dump(),
             "fragments": self.fragments.dump(),
@@ -517,6 +518,10 @@ class Engine:
             "behaviours",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
+        for table in (self.connections.table, self.conversations.table):
+            table["protocol"] = self.registry.renumber(
+                state["engine"]["protocols"], table["protocol"]
+            )
         self.gap_count = state["engine"]["gap_count"]
         self.seen = Counter(state["engine"]["seen"])
         self.purged_minute = state["engine"]["purged_minute"]

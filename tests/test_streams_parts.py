@@ -129,7 +129,9 @@ def test_flows(sent: list[tuple[str, str, int, int, bool, int, str]], bits: int)
     for (source, target, port, other, tcp), rows in plain.items():
         ends = frozenset([(source, port), (target, other)])
         talks.setdefault((ends, tcp), []).extend(rows)
-    found = [flows.rows_of_flow(flow).tolist() for flow in range(len(flows.key))]
+    found = [
+        sorted(flows.rows_of_lanes(lanes[lanes >= 0])[0].tolist()) for lanes in flows.flow_lanes
+    ]
     assert sorted(found) == sorted(sorted(rows) for rows in talks.values())
     for flow, rows in enumerate(found):
         assert (flows.flow_first[flow], flows.flow_last[flow]) == (rows[0], rows[-1])

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.counters import Refusals, Row, Tally
 from otsec.aggregates.values import Cells
 from otsec.columns import I64, bucket, group
 from otsec.protocols.api import Elements
@@ -314,7 +314,7 @@ class Behaviours:
                 conversation, protocol = self.keys[int(number[at])][:2]
                 for fact in content.message.facts:
                     key = conversation, content.message.device, fact.attribute, fact.value, protocol
-                    self.facts.add(key, len(mine), seen[0], seen[1])
+                    self.facts.note(key, len(mine), seen[0], seen[1])
 
     def _notable(self, found: Occurrences, lots: "Lots") -> None:
         kinds = [event_kind(self.keys[number]) for number in lots.number.tolist()]
@@ -542,39 +542,5 @@ def _elements(content: Content | None) -> Elements | None:
 FactKey = tuple[int, str, str, str, str]  # conversation, device, attribute, value, protocol
 
 
-class Facts:
+class Facts(Tally[FactKey]):
     """Ordered: what messages say of devices, rivals side by side."""
-
-    def __init__(self, cap: int) -> None:
-        self.cap = cap
-        self.rows: dict[FactKey, list[int]] = {}
-        self.changed: set[FactKey] = set()
-        self.refused = Refusals()
-
-    def add(self, key: FactKey, count: int, first: tuple[int, int], last: tuple[int, int]) -> None:
-        """Count a fact said from the packet ``first`` to the packet ``last`` (time, ordinal)."""
-        known = self.rows.get(key)
-        if known is None:
-            if len(self.rows) >= self.cap:
-                self.refused.note(count, *first)
-                self.refused.note(0, *last)
-                return
-            self.rows[key] = [count, *first, *last]
-        else:
-            known[0] += count
-            if first[1] < known[2]:
-                known[1:3] = first
-            if last[1] > known[4]:
-                known[3:5] = last
-        self.changed.add(key)
-
-    def take_rows(self, source: int) -> list[Row]:
-        """Rows of the table `fact` that changed since the last call."""
-        rows: list[Row] = [(source, *key, *self.rows[key]) for key in sorted(self.changed)]
-        self.changed.clear()
-        return rows
-
-    def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Take back what the store holds."""
-        for _, conversation, device, attribute, value, protocol, *numbers in rows:
-            self.rows[conversation, device, attribute, value, protocol] = list(numbers)

@@ -1,10 +1,12 @@
 """Counters by name: what capture and decoding met, each with its first and last packet."""
 
 from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
 
 from otsec.columns import I64
 
 Row = tuple[int | str | bytes, ...]
+K = TypeVar("K", bound=tuple[int | str, ...])
 
 
 class Refusals:
@@ -38,20 +40,23 @@ class Refusals:
             self.note(0, int(time[last]), int(packet[last]))
 
 
-class Counters:
-    """Ordered: the counters of one source. Names and details are otsec's own words."""
+class Tally(Generic[K]):
+    """Ordered: how often things were seen, each with its first and last packet, by key."""
 
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], list[int]] = {}
-        self.changed: set[tuple[str, str]] = set()
+    def __init__(self, cap: int | None = None) -> None:
+        self.cap = cap
+        self.rows: dict[K, list[int]] = {}
+        self.changed: set[K] = set()
+        self.refused = Refusals()
 
-    def add(
-        self, name: str, count: int, first: tuple[int, int], last: tuple[int, int], detail: str = ""
-    ) -> None:
+    def note(self, key: K, count: int, first: tuple[int, int], last: tuple[int, int]) -> None:
         """Count something seen from the packet ``first`` to the packet ``last`` (time, ordinal)."""
-        key = name, detail
         known = self.rows.get(key)
         if known is None:
+            if self.cap is not None and len(self.rows) >= self.cap:
+                self.refused.note(count, *first)
+                self.refused.note(0, *last)
+                return
             self.rows[key] = [count, *first, *last]
         else:
             known[0] += count
@@ -61,17 +66,28 @@ class Counters:
                 known[3:] = last
         self.changed.add(key)
 
-    def count(self, name: str, detail: str = "") -> int:
-        """How often something was counted."""
-        return self.rows.get((name, detail), [0])[0]
-
     def take_rows(self, source: int) -> list[Row]:
-        """Rows of the table `counter` that changed since the last call."""
+        """Rows that changed since the last call: source, key, count, first and last packet."""
         rows: list[Row] = [(source, *key, *self.rows[key]) for key in sorted(self.changed)]
         self.changed.clear()
         return rows
 
-    def restore(self, rows: Iterable[Row]) -> None:
+    def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Take back what the store holds."""
-        for _, name, detail, *numbers in rows:
-            self.rows[str(name), str(detail)] = [int(number) for number in numbers]
+        for row in rows:
+            key: Any = tuple(row[1:-5])
+            self.rows[key] = list(row[-5:])
+
+
+class Counters(Tally[tuple[str, str]]):
+    """Ordered: the counters of one source. Names and details are otsec's own words."""
+
+    def add(
+        self, name: str, count: int, first: tuple[int, int], last: tuple[int, int], detail: str = ""
+    ) -> None:
+        """Count something; see `Tally.note`."""
+        self.note((name, detail), count, first, last)
+
+    def count(self, name: str, detail: str = "") -> int:
+        """How often something was counted."""
+        return self.rows.get((name, detail), [0])[0]

@@ -37,11 +37,7 @@ COLUMNS = (
         "malformed", "malformed", "number", "messages that contradict the standard", detail=True
     ),
     Column("truncated", "truncated", "number", "messages that end too early", detail=True),
-    Column("site", "site", about="site of the tap", detail=True),
-    Column("group", "group", about="group of points that see the same network", detail=True),
-    Column("point", "point", about="capture point that saw most of it", detail=True),
-    Column("interface", "interface", about="interface of the capture", detail=True),
-    Column("witnesses", "witnesses", "list", "other points that saw it", detail=True),
+    *listing.WHERE_SEEN,
 )
 
 

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
     Query = Callable[[Store, Sequence[Filter]], Sequence[object]]
 
+WHERE_SEEN = (  # the last columns of every listing
+    Column("site", "site", about="site of the tap", detail=True),
+    Column("group", "group", about="group of points that see the same network", detail=True),
+    Column("point", "point", about="capture point that saw most of it", detail=True),
+    Column("interface", "interface", about="interface of the capture", detail=True),
+    Column("witnesses", "witnesses", "list", "other points that saw it", detail=True),
+)
 FILTERS = {  # every key that some listing takes
     "site": "the site's name",
     "group": "the point group",

@@ -24,11 +24,7 @@ COLUMNS = (
     Column("space", "space", about="which numbered elements: holding, coil, ...", detail=True),
     Column("element", "element", "number", "the element's number", detail=True),
     Column("place", "vlan", about="VLAN ids and VXLAN network; empty: untagged", detail=True),
-    Column("site", "site", about="site of the tap", detail=True),
-    Column("group", "group", about="group of points that see the same network", detail=True),
-    Column("point", "point", about="capture point that saw most of it", detail=True),
-    Column("interface", "interface", about="interface of the capture", detail=True),
-    Column("witnesses", "witnesses", "list", "other points that saw it", detail=True),
+    *listing.WHERE_SEEN,
 )
 
 

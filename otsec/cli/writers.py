@@ -28,11 +28,7 @@ COLUMNS = (
     Column("class", "class", about="write or control", detail=True, value=lambda row: row.cls),
     Column("place", "vlan", about="VLAN ids and VXLAN network; empty: untagged", detail=True),
     Column("doubtful", "doubtful", "flag", "the claim of its protocol was withdrawn", detail=True),
-    Column("site", "site", about="site of the tap", detail=True),
-    Column("group", "group", about="group of points that see the same network", detail=True),
-    Column("point", "point", about="capture point that saw most of it", detail=True),
-    Column("interface", "interface", about="interface of the capture", detail=True),
-    Column("witnesses", "witnesses", "list", "other points that saw it", detail=True),
+    *listing.WHERE_SEEN,
 )
 
 

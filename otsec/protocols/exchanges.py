@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from otsec.columns import I64, U64, Bytes, Ints, Mask, gather_spans, group, group_spans
+from otsec.columns import I64, U64, Bytes, Ints, gather_spans, group, group_spans
 from otsec.errors import WireError
-from otsec.protocols.api import BITS, Elements, Message, Protocol, Reader, Side, Split, Units
+from otsec.protocols.api import Message, Protocol, Reader, Side, Split, Units
 
 TIMEOUT_NS = 60 * 10**9  # a response that takes longer is not seen as one
 LATE_NS = 10 * 10**9  # a response that takes longer is late: no master waits that long
@@ -582,11 +582,3 @@ def _join(parts: list[Calls]) -> Calls | None:
 def _nothing() -> Occurrences:
     empty = np.empty(0, np.int64)
     return Occurrences(empty, empty, empty, empty, empty, empty, empty, empty, ())
-
-
-def element_span(elements: Elements, kind: int) -> int:
-    """How many bytes the values of some elements take."""
-    return (elements.count + 7) // 8 if kind == BITS else elements.count
-
-
-_ = Mask

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otsec.columns import I64, Mask
+from otsec.columns import I64, Ints, Mask
 from otsec.model import TCP, UDP
 from otsec.protocols.api import Framing, Protocol, Side, Transport, Units
 from otsec.streams.cut import Frames, Segments, Status, cut
@@ -37,10 +37,19 @@ class Registry:
                 table[sorted(protocol.ports)] = number
         return table
 
-    def number(self, name: str) -> int:
-        """The number of a protocol by its name, 0 where there is none."""
-        names = [protocol.name for protocol in self.protocols]
-        return names.index(name) + 1 if name in names else 0
+    @property
+    def names(self) -> list[str]:
+        """The name of each number; 0 has none."""
+        return ["", *(protocol.name for protocol in self.protocols)]
+
+    def renumber(self, names: list[str], numbers: Ints) -> Ints:
+        """Numbers as they are now, from those of a registry with other names.
+
+        A state may come from a version with other protocols; one that is no more owns nothing.
+        """
+        now = {name: number for number, name in enumerate(self.names)}
+        table = np.array([now.get(name, 0) for name in names])
+        return np.where(numbers > 0, table[np.maximum(numbers, 0)], numbers)
 
     def hint(self, key: np.ndarray[tuple[int, int], np.dtype[np.uint64]]) -> I64:
         """The protocol that the ports of each flow key suggest, 0 for none."""

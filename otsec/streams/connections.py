@@ -18,8 +18,7 @@ DATAGRAM_TICKS = 60  # ten minutes, where no handshake tells one exchange from t
 CLOSED_TICKS = 6  # one minute behind FIN or RST, or without any content: nothing follows
 SPARE = 1024  # slots above the cap, for connections that end and begin within one batch
 
-OPEN_BOTH_FIN = 0x01, 0x02  # bits of `closed`: FIN of each side, then RST
-RESET = 0x04
+RESET = 0x04  # in `closed`, behind a bit for the FIN of each side
 UNCLAIMED, WITHDRAWN = 0, -1  # of `protocol`; a claimed one is its number from 1
 
 TABLE = np.dtype(

@@ -49,12 +49,6 @@ class Flows:
             np.arange(len(lanes)), count
         )
 
-    def rows_of_flow(self, flow: int) -> I64:
-        """Rows of one flow, both directions, in record order."""
-        lanes = self.flow_lanes[flow]
-        rows, _ = self.rows_of_lanes(lanes[lanes >= 0])
-        return np.sort(rows)
-
 
 def _fold_arp(table: Packets) -> Packets:
     """ARP counts for who sends it alone, as if all of it were broadcast.

@@ -63,11 +63,10 @@ class Segment:
 class Assembly:
     """Both sides of one connection."""
 
-    __slots__ = ("reuses", "streams")
+    __slots__ = ("streams",)
 
     def __init__(self, expected: tuple[int, int] = (-1, -1)) -> None:
         self.streams = (Stream(expected[0]), Stream(expected[1]))
-        self.reuses = 0
 
     @property
     def waits(self) -> bool:
