@@ -27,6 +27,9 @@ from otsec.dissect import (
     dissect_datagrams,
     duplicates,
 )
+from otsec.exchanges.cache import Cache
+from otsec.exchanges.calls import PART_BITS, Calls, Window
+from otsec.exchanges.pairing import Exchanges
 from otsec.model import (
     ARP,
     MINUTE_TICKS,
@@ -37,7 +40,6 @@ from otsec.model import (
     Problem,
 )
 from otsec.protocols.api import Side
-from otsec.protocols.exchanges import PART_BITS, Cache, Calls, Exchanges, Window
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Clock, Times
 from otsec.streams.connections import COUNTS, SPARE, Connections
@@ -305,6 +307,7 @@ class Engine:
             packets.time[part.row],
             times.steady[part.row],
             times.epoch[part.row],
+            np.zeros(count, np.int64),
             np.zeros(count, np.int64),
         )
 

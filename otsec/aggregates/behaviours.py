@@ -12,8 +12,9 @@ import numpy as np
 from otsec.aggregates.counters import Refusals, Row, Tally
 from otsec.aggregates.values import Cells
 from otsec.columns import I64, bucket, group
+from otsec.exchanges.cache import Content
+from otsec.exchanges.calls import Occurrences
 from otsec.protocols.api import Elements
-from otsec.protocols.exchanges import Content, Occurrences
 
 MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart
 NOTABLE = frozenset({"control", "program", "mode", "firmware", "config", "file", "time", "session"})

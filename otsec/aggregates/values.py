@@ -6,8 +6,9 @@ import numpy as np
 
 from otsec.aggregates.counters import Refusals
 from otsec.columns import I64, Ints, windows
+from otsec.exchanges.calls import Values
 from otsec.protocols.api import VALUE_TYPES
-from otsec.protocols.exchanges import Values
+from otsec.protocols.values import LEAST, MOST, from_cells, is_float, to_cells
 
 BLOCK = np.dtype(
     [
@@ -51,7 +52,7 @@ class Cells:
         self.spaces.append(space)
         self.blocks[number] = (self.used, size, first, kind, 0, (0, 0), (0, 0))
         cells = slice(self.used, self.used + size)
-        self.minimum[cells], self.maximum[cells] = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+        self.minimum[cells], self.maximum[cells] = MOST, LEAST
         self.used += size
         return number
 
@@ -62,7 +63,11 @@ class Cells:
             start = np.flatnonzero(np.diff(block[order], prepend=-1))
             read = _read(values, rows[order], size, kind)
             cell = self._cells(block[order[start]], size)
-            least, most = np.minimum.reduceat(read, start), np.maximum.reduceat(read, start)
+            low = high = read
+            if is_float(kind):  # what is not a number is neither least nor greatest
+                known = ~np.isnan(from_cells(read, kind))
+                low, high = np.where(known, read, MOST), np.where(known, read, LEAST)
+            least, most = np.minimum.reduceat(low, start), np.maximum.reduceat(high, start)
             self.minimum[cell] = np.minimum(self.minimum[cell], least)
             self.maximum[cell] = np.maximum(self.maximum[cell], most)
 
@@ -85,11 +90,16 @@ class Cells:
 
 
 def _read(values: Values, rows: I64, size: int, kind: int) -> Ints:
-    """The first ``size`` values of some rows; shape (rows, size)."""
+    """The first ``size`` values of some rows, as cells hold them; shape (rows, size)."""
     start, dtype = values.start[rows], VALUE_TYPES[kind]
     if dtype is None:
         packed = windows(values.buffer, np.dtype(f"V{(size + 7) // 8}"))[start]
         octets = packed.view(np.uint8).reshape(len(rows), -1)
         return np.unpackbits(octets, axis=1, count=size, bitorder="little")
-    whole = windows(values.buffer, np.dtype(f"V{size * dtype.itemsize}"))[start]
-    return whole.view(dtype).reshape(len(rows), size).astype(dtype.newbyteorder("="))
+    if values.step is None:
+        whole = windows(values.buffer, np.dtype(f"V{size * dtype.itemsize}"))[start]
+        raw = whole.view(dtype).reshape(len(rows), size)
+    else:
+        at = start[:, None] + values.step[rows][:, None] * np.arange(size)
+        raw = windows(values.buffer, dtype)[at].view(dtype)
+    return to_cells(raw)

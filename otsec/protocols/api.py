@@ -3,6 +3,10 @@
 The way of a byte: a *framing* cuts segments into units, in columns. A *protocol* says which units
 are its own (`claims`), cuts each into key, tags and values (`split`), and decodes one of each
 distinct key in plain Python (`decode`).
+
+Two things are for protocols that need them. Units that list things are cut again into *items*,
+each with a key and values of its own. Units that change what later ones mean set a *context*, which
+is part of the key of what stands in it.
 """
 
 from collections.abc import Callable
@@ -35,13 +39,27 @@ class Reader:
     Raises Truncated where a read would pass the end.
     """
 
-    __slots__ = ("data", "framing", "offset")
+    __slots__ = ("context", "data", "framing", "item", "offset")
 
-    def __init__(self, data: bytes, offset: int = 0, framing: int | None = None) -> None:
-        """``framing``: position in Protocol.framings; None where only the bytes can tell."""
+    def __init__(
+        self,
+        data: bytes,
+        offset: int = 0,
+        framing: int | None = None,
+        item: tuple[int, int] | None = None,
+        context: str = "",
+    ) -> None:
+        """What is read, and what is known of it.
+
+        ``framing``: position in Protocol.framings, None where only the bytes can tell; ``item``:
+        where the item to decode begins and ends in a unit that was cut into items, None for the
+        unit itself; ``context``: what `Contexts.learn` said, empty where it was not seen.
+        """
         self.data = data
         self.offset = offset
         self.framing = framing
+        self.item = item
+        self.context = context
 
     def take(self, size: int) -> bytes:
         """The next bytes."""
@@ -72,6 +90,10 @@ class Reader:
         """Four bytes, most significant first."""
         return int.from_bytes(self.take(4), "big")
 
+    def u64(self) -> int:
+        """Eight bytes, most significant first."""
+        return int.from_bytes(self.take(8), "big")
+
     def u16le(self) -> int:
         """Two bytes, least significant first."""
         return int.from_bytes(self.take(2), "little")
@@ -80,6 +102,21 @@ class Reader:
         """Four bytes, least significant first."""
         return int.from_bytes(self.take(4), "little")
 
+    def u64le(self) -> int:
+        """Eight bytes, least significant first."""
+        return int.from_bytes(self.take(8), "little")
+
+    def at(self, offset: int) -> "Reader":
+        """Go on at another offset of the same unit."""
+        if not 0 <= offset <= len(self.data):
+            raise Truncated(f"offset {offset} of {len(self.data)} bytes")
+        self.offset = offset
+        return self
+
+    def part(self, size: int) -> "Reader":
+        """The next bytes as a reader of their own."""
+        return Reader(self.take(size), framing=self.framing, context=self.context)
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -87,6 +124,7 @@ class Fact:
 
     attribute: str  # vendor, product_code, revision, ...
     value: str
+    about: str = "server"  # or "client", or the address of whoever else it is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +167,11 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Units cut into key, tag and values: columns as long as the units.
+    """Units, or items of units, cut into key, tag and values: columns as long as those.
 
     A key is the words together with the span's bytes. ``decode`` gets the bytes of the unit that
-    was seen first with that key, so it must look at nothing outside key and framing header.
+    was seen first with that key, so it must look at nothing outside key and framing header. The
+    key of an item has the key of its unit in front of it.
     """
 
     key_words: list[U64]
@@ -143,17 +182,59 @@ class Split:
     value_count: I64  # elements from there; 0 where the unit carries none
     value_type: Ints  # u1, position in VALUE_TYPES
     malformed: Mask  # units that contradict the standard; not decoded, counted
+    # units that stand alone in a protocol whose others are requests and responses: reports,
+    # announcements, broadcasts; None where there are none
+    alone: Mask | None = None
+    value_step: I64 | None = None  # bytes from one value to the next; None: they lie side by side
 
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Units cut again into the things that they list; a unit that owns none stands whole.
+
+    The k-th item of a response belongs to the k-th of its request; where one of the two lists
+    none or fewer, the whole unit takes the place of the missing ones.
+    """
+
+    owner: I64  # position of the unit of each item, ascending
+    start: I64
+    end: I64
+    split: Split  # of the items; tags and marks of items are not looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """How some units change what later ones mean.
+
+    ``sets(units)``: the few units that do; each is decoded by ``learn(reader, side, memory)``, in
+    order, which gives pairs of a context's name and its meaning as text; no text: it has ended.
+    ``memory`` is plain data of strings, lists and numbers that lasts from call to call, one a
+    scope, of at most `MEMORY` entries: what a request proposed until its response accepts it.
+    ``names(units)``: the context in which each unit stands, 0 for none.
+    """
+
+    scope: Literal["connection", "hosts"]  # who shares contexts: one 5-tuple, or two addresses
+    sets: Callable[[Units], Mask]
+    names: Callable[[Units], U64]
+    learn: Callable[[Reader, Side, dict[str, Any]], list[tuple[int, str]]]
+
+
+MEMORY = 64  # entries; the oldest make room
 
 VALUE_TYPES: tuple[np.dtype[Any] | None, ...] = (
     None,  # bits, least significant first
-    np.dtype(">u2"),
-    np.dtype("u1"),
-    np.dtype(">i2"),
-    np.dtype(">u4"),
-    np.dtype(">i4"),
-)
+    *map(
+        np.dtype,
+        (
+            ">u2", "u1", ">i2", ">u4", ">i4",
+            "i1", "<u2", "<i2", "<u4", "<i4", ">u8", "<u8", ">i8", "<i8",
+            ">f4", "<f4", ">f8", "<f8",
+        ),
+    ),
+)  # fmt: skip
 BITS, U16_BE, U8, I16_BE, U32_BE, I32_BE = range(6)
+I8, U16_LE, I16_LE, U32_LE, I32_LE, U64_BE, U64_LE, I64_BE, I64_LE = range(6, 15)
+F32_BE, F32_LE, F64_BE, F64_LE = range(15, 19)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +262,8 @@ class Framing:
     least ``header.itemsize``; NOT_MINE where the bytes cannot be such a frame. ``end`` is where
     the bytes at hand end, which may be before the frame does. ``pieces(buffer, start, end)``
     says what whole frames carry; without it a frame is a message. ``over`` is the framing on
-    whose messages this one stands; without it, on the transport.
+    whose messages this one stands; without it, on the transport. ``datagram``: a frame is always
+    a whole datagram or Ethernet payload, padding included, whatever length it has said.
     """
 
     name: str
@@ -192,6 +274,7 @@ class Framing:
     over: "Framing | None" = None
     tells_first: bool = True  # else a piece begins a message where the one before ended one
     longest_message: int = 65_536  # bytes that pieces may join up to
+    datagram: bool = False
 
     @property
     def stack(self) -> tuple["Framing", ...]:
@@ -221,7 +304,9 @@ class Protocol:
     title: str  # as people write it, `Modbus/TCP`
     standard: str
     transports: frozenset[Transport]
-    ports: frozenset[int]  # where it is usually found: a hint which to try first, never a proof
+    # where it is usually found: a hint which to try first, never a proof; with "ethernet" the
+    # ethertypes (LLC: DSAP and SSAP), and only frames of those are asked for
+    ports: frozenset[int]
     framings: tuple[Framing, ...]
     # Whether each unit, alone, is of this protocol beyond reasonable doubt. Asked only of the
     # first units of connections that no protocol owns yet.
@@ -233,3 +318,5 @@ class Protocol:
     paired: bool = True  # whether requests have responses
     outstanding: int = 16  # requests that may wait for their response on one connection
     identity: tuple[str, ...] = field(default=())  # attributes its facts can have
+    items: Callable[[Units], Items] | None = None  # of units that `split` found well-formed
+    contexts: Contexts | None = None

@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otsec.columns import I64, Ints, Mask
-from otsec.model import TCP, UDP
+from otsec.columns import I64, U64, Ints, Mask
+from otsec.model import TCP, UDP, Kind
 from otsec.protocols.api import Framing, Protocol, Side, Transport, Units
 from otsec.streams.cut import Frames, Segments, Status, cut
 
 TRIES = 32  # segments of a connection that are asked; a protocol that is there shows at once
-TRANSPORTS: dict[int, Transport] = {TCP: "tcp", UDP: "udp"}
+TRANSPORTS: tuple[Transport, ...] = ("tcp", "udp", "ethernet")
+ON_IP = {TCP: 0, UDP: 1}  # position in TRANSPORTS of the IP protocols that carry others
+ON_ETHERNET = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,7 @@ class Registry:
 
     def __init__(self, protocols: tuple[Protocol, ...]) -> None:
         self.protocols = protocols
-        self.by_port = {
-            transport: self._by_port(transport) for transport in ("tcp", "udp", "ethernet")
-        }
+        self.by_port = {transport: self._by_port(transport) for transport in TRANSPORTS}
 
     def _by_port(self, transport: Transport) -> I64:
         table = np.zeros(1 << 16, np.int64)
@@ -51,19 +51,28 @@ class Registry:
         table = np.array([now.get(name, 0) for name in names])
         return np.where(numbers > 0, table[np.maximum(numbers, 0)], numbers)
 
-    def hint(self, key: np.ndarray[tuple[int, int], np.dtype[np.uint64]]) -> I64:
-        """The protocol that the ports of each flow key suggest, 0 for none."""
-        what = key[:, 0]
-        transport = (what >> np.uint64(32) & np.uint64(0xFFFF)).astype(np.int64)
-        kind = (what >> np.uint64(48)).astype(np.int64)
-        low = (what >> np.uint64(16) & np.uint64(0xFFFF)).astype(np.int64)
-        high = (what & np.uint64(0xFFFF)).astype(np.int64)
+    def hint(self, key: U64) -> I64:
+        """The protocol that the ports, or the ethertype, of each flow key suggest, 0 for none."""
+        what, transport = key[:, 0], transports(key)
         found = np.zeros(len(key), np.int64)
-        for number, name in TRANSPORTS.items():
+        for position, name in enumerate(TRANSPORTS):
             table = self.by_port[name]
-            ports = np.where(table[low] > 0, table[low], table[high])
-            found = np.where((transport == number) & (kind != 2), ports, found)
+            shifts = (32,) if position == ON_ETHERNET else (16, 0)  # as flows puts them together
+            mine = [table[(what >> np.uint64(by) & np.uint64(0xFFFF)).astype(int)] for by in shifts]
+            said = np.where(mine[0] > 0, mine[0], mine[-1])
+            found = np.where(transport == position, said, found)
         return found
+
+
+def transports(key: U64) -> I64:
+    """The transport of each flow, position in TRANSPORTS; -1 for others."""
+    kind = key[:, 0] >> np.uint64(48)
+    number = key[:, 0] >> np.uint64(32) & np.uint64(0xFFFF)
+    found = np.full(len(key), -1)
+    for protocol, position in ON_IP.items():
+        found[number == protocol] = position
+    found[kind == Kind.MAC] = ON_ETHERNET
+    return found
 
 
 def first_units(segments: Segments, framing: Framing, which: int) -> tuple[I64, Units]:
@@ -94,12 +103,20 @@ def _heads(frames: Frames, start: I64) -> Frames:
     return frames.take(np.flatnonzero(heads))
 
 
-def ask(registry: Registry, segments: Segments, hint: I64, tcp: Mask) -> Claims:
-    """Ask every protocol of the transport about each segment; the hinted one is heard first."""
+def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Claims:
+    """Ask every protocol of the transport about each segment; the hinted one is heard first.
+
+    ``transport``: of each segment, position in TRANSPORTS. Of frames on Ethernet only the
+    protocol of their ethertype is asked.
+    """
     protocol = np.zeros(len(segments), np.int64)
     framing = np.zeros(len(segments), np.int64)
     for number, candidate in reversed(list(enumerate(registry.protocols, 1))):
-        fits = (tcp & ("tcp" in candidate.transports)) | (~tcp & ("udp" in candidate.transports))
+        fits = np.zeros(len(segments), np.bool_)
+        for position, name in enumerate(TRANSPORTS):
+            if name in candidate.transports:
+                came = transport == position
+                fits |= came & (hint == number) if name == "ethernet" else came
         asked = np.flatnonzero(fits & ((protocol == 0) | (protocol != hint)))
         for which in reversed(range(len(candidate.framings))):
             if len(asked):

@@ -76,6 +76,8 @@ def cut(segments: Segments, framing: Framing, stops: I64 | None = None) -> Frame
     def step(walker: I64, offset: I64) -> I64:
         header, fits = gather(buffer, offset, end[walker], framing.header)
         length = framing.lengths(buffer, offset, end[walker], header)
+        if framing.datagram:
+            length = np.where(length > 0, limit[walker] - offset, length)
         wrong = fits & ((length < size) | (length > framing.longest))
         refused[walker[wrong]] = True
         lost = ~fits & (end[walker] < limit[walker])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from otsec.columns import I64, U64, Bytes, Ints, Mask
-from otsec.model import TCP, UDP, Kind, Packets
+from otsec.model import TCP, Kind, Packets
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Times
 from otsec.streams.cut import Frames, Segments, cut
@@ -61,11 +61,9 @@ class View:
     fresh: Mask
     ordinal: int
     tcp_flow: Mask = field(init=False)
-    askable: Mask = field(init=False)  # flows of a transport on which protocols stand
 
     def __post_init__(self) -> None:
         self.tcp_flow = _is(self.flows.key, TCP)
-        self.askable = has_ports(self.flows.key)
 
     def segments_of(self, flows: I64) -> Iterator[tuple[int, Segment]]:
         """The packets of some flows in order, each with its flow, for the plain path."""
@@ -85,11 +83,6 @@ class View:
         ):
             data = buffer[start : min(end, start + size)].tobytes() if size else b""
             yield flow, Segment(row, side, steady, seq, ack, flags, data, size)
-
-
-def has_ports(key: U64) -> Mask:
-    """Whether each flow is of a transport on which protocols stand."""
-    return _is(key, TCP) | _is(key, UDP)
 
 
 def _is(key: U64, protocol: int) -> Mask:

@@ -132,11 +132,10 @@ class Streams:
         flows = view.flows
         claims = self.owners.known(view.slots, flows.key)
         speaker = np.zeros(len(view.slots), np.int64)
-        lanes = np.flatnonzero((quick & view.askable & self.owners.open(claims))[flows.lane_flow])
+        lanes = np.flatnonzero((quick & self.owners.open(claims))[flows.lane_flow])
         if len(lanes):
             segments = data_segments(view.buffer, view.packets, flows, lanes)
-            flow, tcp = flows.lane_flow[segments.lane], flows.lane_tcp[segments.lane]
-            self.owners.ask(segments, flow, claims, tcp)
+            self.owners.ask(segments, flows.lane_flow[segments.lane], claims)
             new = np.flatnonzero(claims.by >= 0)
             speaker[new] = flows.lane_side[segments.lane[claims.by[new]]]
         return claims, speaker

@@ -7,7 +7,7 @@ import numpy as np
 
 from otsec.columns import I64, U64, Mask
 from otsec.protocols.api import Protocol, Side
-from otsec.streams.claim import TRIES, Registry, ask, first_units
+from otsec.streams.claim import ON_ETHERNET, TRIES, Registry, ask, first_units, transports
 from otsec.streams.connections import REASONS, UNCLAIMED, Connections
 from otsec.streams.cut import Segments
 
@@ -22,6 +22,7 @@ class FlowClaims:
     from_row: I64  # row of the segment by which it was claimed now; 0 if it was before
     by: I64  # position of that segment among those asked, -1 if it was not claimed now
     hint: I64
+    transport: I64  # position in claim.TRANSPORTS
     side: I64 = field(init=False)  # Side of its first unit
 
     def __post_init__(self) -> None:
@@ -51,13 +52,16 @@ class Owners:
             from_row=np.zeros(count, np.int64),
             by=np.full(count, -1, np.int64),
             hint=self.registry.hint(keys),
+            transport=transports(keys),
         )
 
     def open(self, claims: FlowClaims) -> Mask:
         """Which flows nobody owns, and may still be asked."""
-        return np.asarray((claims.protocol == UNCLAIMED) & (claims.tried < TRIES), np.bool_)
+        open_ = (claims.protocol == UNCLAIMED) & (claims.tried < TRIES)
+        open_ &= (claims.transport >= 0) & ((claims.transport != ON_ETHERNET) | (claims.hint > 0))
+        return np.asarray(open_, np.bool_)
 
-    def ask(self, segments: Segments, flow: I64, claims: FlowClaims, tcp: Mask) -> None:
+    def ask(self, segments: Segments, flow: I64, claims: FlowClaims) -> None:
         """Ask about the first segments of each flow, in row order; the first claim holds."""
         order = np.lexsort((segments.start, segments.row, flow))
         flow = flow[order]
@@ -68,7 +72,10 @@ class Owners:
         if not len(asked):
             return
         picked = order[asked]
-        answer = ask(self.registry, segments.take(picked), claims.hint[flow[asked]], tcp[picked])
+        owner = flow[asked]
+        answer = ask(
+            self.registry, segments.take(picked), claims.hint[owner], claims.transport[owner]
+        )
         mine = np.flatnonzero(answer.protocol)
         owner = flow[asked[mine]]
         first = mine[np.flatnonzero(np.diff(owner, prepend=-1))]

@@ -13,7 +13,7 @@ from otsec.columns import I64
 from otsec.model import ACK, FIN, RST
 from otsec.streams.connections import COUNTS, RESET, Connections
 from otsec.streams.cut import Frames, Segments, Status, cut_runs, give_up
-from otsec.streams.found import Found, View, has_ports
+from otsec.streams.found import Found, View
 from otsec.streams.owners import Owners
 from otsec.streams.reassembly import Assembly, Delivery, Segment, distance
 
@@ -200,12 +200,11 @@ class PlainPath:
         table = self.connections.table
         names, number = np.unique(slot, return_inverse=True)
         claims = self.owners.known(names, table["key"][names])
-        askable = self.owners.open(claims) & has_ports(table["key"][names])
-        chosen = np.flatnonzero(askable[number])
+        chosen = np.flatnonzero(self.owners.open(claims)[number])
         if not len(chosen):
             return np.zeros(len(slot), np.int64)
         alone = segments.take(chosen).alone()
-        self.owners.ask(alone, number[chosen], claims, table["stream"][slot[chosen]])
+        self.owners.ask(alone, number[chosen], claims)
         table["tried"][names] = claims.tried
         new = np.flatnonzero(claims.by >= 0)
         if len(new):

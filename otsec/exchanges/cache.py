@@ -1,0 +1,115 @@
+"""Each distinct thing decoded once: numbers for keys, messages, and what exchanges say."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from otsec.columns import I64, U64, Bytes, group, group_spans
+from otsec.errors import WireError
+from otsec.exchanges.calls import Calls
+from otsec.protocols.api import Items, Message, Protocol, Reader, Side, Split
+
+OF_ITEM = np.uint64(1 << 32)  # tells the keys of items from those of units
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an exchange says, whoever exchanged it and when."""
+
+    message: Message
+    elements_of: Side  # which unit carries the values
+
+
+class Cache:
+    """Each distinct thing decoded once: numbers for keys, messages for requests, contents."""
+
+    def __init__(self, protocol: Protocol, cap: int, *, off: bool = False) -> None:
+        self.protocol, self.cap, self.off = protocol, cap, off
+        self.keys: dict[bytes, int] = {}
+        self.messages: dict[int, Message | None] = {}
+        self.pairs: dict[tuple[int, int, str], int] = {}
+        self.contents: list[Content | None] = [None]
+        self.decoded = 0
+        self.next_key = 1
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to forget."""
+        return max(len(self.messages), len(self.pairs), len(self.contents)) > self.cap or (
+            self.off and len(self.contents) > 1
+        )
+
+    def clear(self) -> None:
+        """Forget all; numbers of keys and contents become void."""
+        self.keys.clear()
+        self.messages.clear()
+        self.pairs.clear()
+        self.contents = [None]
+
+    def key_numbers(self, calls: Calls, split: Split, seed: int, bits: int) -> I64:
+        """A number for the key of each unit, the same for the same key."""
+        form = calls.side.astype(np.uint64) | calls.framing.astype(np.uint64) << np.uint64(8)
+        words = [*split.key_words, form | calls.kind.astype(np.uint64) << np.uint64(16)]
+        if self.protocol.contexts is not None:
+            words.append(calls.context.astype(np.uint64))
+        return self._numbers(calls.buffer, words, split, seed, bits)
+
+    def item_numbers(self, buffer: Bytes, unit: I64, items: Items, seed: int, bits: int) -> I64:
+        """A number for the key of each item. ``unit``: the number of each one's unit."""
+        words = [*items.split.key_words, unit.astype(np.uint64), np.full(len(unit), OF_ITEM)]
+        return self._numbers(buffer, words, items.split, seed, bits)
+
+    def _numbers(self, buffer: Bytes, words: list[U64], split: Split, seed: int, bits: int) -> I64:
+        if self.off:
+            numbers = np.arange(self.next_key, self.next_key + len(words[0]))
+            self.next_key += len(numbers)
+            return numbers
+        if (split.key_length > 0).any():
+            groups = group_spans(buffer, split.key_start, split.key_length, words, seed, bits)
+        else:
+            groups = group(words, seed, bits)
+        first = groups.first
+        head = np.stack([word[first] for word in words], axis=1).tobytes()
+        width = 8 * len(words)
+        spans = zip(split.key_start[first].tolist(), split.key_length[first].tolist(), strict=True)
+        number = np.empty(len(first), np.int64)
+        for at, (start, length) in enumerate(spans):
+            key = head[at * width : (at + 1) * width]
+            if length:
+                key += buffer[start : start + length].tobytes()
+            known = self.keys.get(key)
+            if known is None:
+                known = self.keys[key] = self.next_key
+                self.next_key += 1
+            number[at] = known
+        return number[groups.group_of_rows()]
+
+    def decode(self, unit: Reader, side: Side, request: Message | None) -> Message | None:
+        """One unit or item, decoded; None where it contradicts the standard."""
+        self.decoded += 1
+        try:
+            return self.protocol.decode(unit, side, request)
+        except WireError:
+            return None
+
+    def number(self, content: Content) -> int:
+        """A number for a content."""
+        self.contents.append(content)
+        return len(self.contents) - 1
+
+
+def settle(request: Message | None, response: Message | None, outcome: str) -> Content | None:
+    """What an exchange says: the request's word for what was asked, the response's for the rest."""
+    base = request or response
+    if base is None:
+        return None
+    told = response is not None and (response.elements is not None or request is None)
+    elements = response.elements if response is not None and told else base.elements
+    of = Side.RESPONSE if told else Side.REQUEST
+    facts = (request.facts if request else ()) + (response.facts if response else ())
+    said = response.outcome if response and not outcome else outcome
+    note = base.note or (response.note if response else "")
+    message = Message(
+        base.operation, base.cls, base.object, base.device, said or "ok", elements, facts, note
+    )
+    return Content(message, of)

@@ -1,0 +1,130 @@
+"""Units on their way to exchanges, and what comes out, as columns."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from otsec.columns import I64, Bytes, Ints, gather_spans
+from otsec.protocols.api import Units
+
+NEVER = np.iinfo(np.int64).max
+PART_BITS = 16  # a position is the ordinal of the packet and the unit's number within it
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Units of one protocol over one buffer, with whom they concern; all columns of one length."""
+
+    buffer: Bytes
+    start: I64
+    end: I64
+    framing: Ints
+    kind: Ints
+    side: Ints  # Side
+    serial: I64  # of the connection
+    slot: I64  # of the connection, -1 where it was carried over
+    conversation: I64
+    position: I64  # of the unit: ordinal << PART_BITS | number within the packet
+    time: I64
+    steady: I64
+    epoch: I64
+    number: I64  # of a request within its connection; 0 for responses
+    context: I64  # number of the context in which it stands; 0: none, or not seen
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def take(self, rows: I64) -> "Calls":
+        """Some rows, over the same buffer."""
+        return replace(
+            self,
+            **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "buffer"},
+        )
+
+    def units(self) -> Units:
+        """What a protocol is given of them."""
+        return Units(self.buffer, self.start, self.end, self.side, self.framing, self.kind)
+
+    def packed(self, rows: I64) -> "Calls":
+        """Some rows, over a buffer of their own, to outlive the batch."""
+        kept = self.take(rows)
+        length = kept.end - kept.start
+        end = np.cumsum(length)
+        return replace(
+            kept,
+            buffer=gather_spans(self.buffer, kept.start, length),
+            start=end - length,
+            end=end,
+            slot=np.full(len(rows), -1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Where the values of occurrences lie: one row an occurrence that carries any."""
+
+    buffer: Bytes
+    occurrence: I64
+    start: I64
+    count: I64  # elements that the unit holds
+    type: Ints
+    step: I64 | None  # bytes from one to the next; None: side by side
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """Exchanges in the order in which they were complete; all columns of one length."""
+
+    conversation: I64
+    content: I64
+    position: I64  # when it was complete
+    time: I64  # of the request, or of the unit if there is none
+    ordinal: I64
+    part: I64
+    epoch: I64
+    response_ns: I64  # -1 without a response
+    values: tuple[Values, ...]
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The packets of a batch, by which requests run out of time."""
+
+    steady: I64
+    epoch: I64
+    ordinal: int  # of row 0
+
+    def first_at(self, steady: I64) -> I64:
+        """Position of the first packet at or behind each steady time; NEVER if it is to come."""
+        row = np.searchsorted(self.steady, steady)
+        return np.where(row < len(self.steady), self.ordinal + row << PART_BITS, NEVER)
+
+    def first_behind(self, epoch: I64) -> I64:
+        """Position of the first packet of a later epoch."""
+        row = np.searchsorted(self.epoch, epoch, side="right")
+        return np.where(row < len(self.epoch), self.ordinal + row << PART_BITS, NEVER)
+
+
+def join(parts: list[Calls]) -> Calls | None:
+    """All units over one buffer; None where there are no parts."""
+    if not parts:
+        return None
+    shift = np.cumsum([0, *(len(part.buffer) for part in parts)])
+    columns: dict[str, Any] = {
+        f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Calls)
+    }
+    for name in ("start", "end"):
+        columns[name] = np.concatenate(
+            [getattr(part, name) + by for part, by in zip(parts, shift, strict=False)]
+        )
+    return Calls(**columns)
+
+
+def nothing() -> Occurrences:
+    """No exchanges."""
+    empty = np.empty(0, np.int64)
+    return Occurrences(empty, empty, empty, empty, empty, empty, empty, empty, ())
