@@ -19,6 +19,7 @@ from otsec.protocols.api import Elements
 MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart
 NOTABLE = frozenset({"control", "program", "mode", "firmware", "config", "file", "time", "session"})
 HOUR_NS = 3600 * 10**9
+CONTENT_BITS = 32
 SPREAD = 4  # packets are remembered of occurrences 4, 16, 64, ...
 
 STATS = np.dtype(
@@ -33,6 +34,7 @@ STATS = np.dtype(
         ("hour", "<i8"),  # of the last notable event
         ("events", "<i8"),  # kept in that hour
         ("block", "<i8"),  # of cells; -1 none, UNASKED not known yet
+        ("notable", "?"),  # its occurrences are events
         ("changed", "?"),
     ]
 )
@@ -52,7 +54,7 @@ class Behaviours:
         self.notes: list[str] = []
         self.packets: dict[int, list[int]] = {}
         self.table = np.zeros(1024, STATS)
-        self.known: dict[tuple[str, int, int], int] = {}
+        self.known: dict[str, dict[int, int]] = {}  # by protocol, of conversation and content
         self.refused = Refusals()
         self.events: dict[tuple[int, int, str, int], Row] = {}
         self.capped: dict[int, tuple[int, int, int]] = {}  # packet, part, time of the first
@@ -98,23 +100,22 @@ class Behaviours:
         first: I64,
     ) -> I64:
         """The behaviour of the first row of each group, -1 where there is no room."""
-        number = np.empty(len(first), np.int64)
-        for at in np.argsort(first, kind="stable").tolist():
+        known = self.known.setdefault(protocol, {})
+        if len(known) > 2 * self.cap:
+            known.clear()
+        pairs = (found.conversation[first] << CONTENT_BITS | found.content[first]).tolist()
+        number = list(map(known.get, pairs))
+        new = [at for at, one in enumerate(number) if one is None]
+        for at in sorted(new, key=first.tolist().__getitem__):  # who comes first is kept
             row = first[at]
-            pair = protocol, int(found.conversation[row]), int(found.content[row])
-            known = self.known.get(pair)
-            if known is None:
-                content = contents[pair[2]]
-                known = -1 if content is None else self._enter(protocol, pair[1], content)
-                if len(self.known) > 2 * self.cap:
-                    self.known.clear()
-                self.known[pair] = known
-            number[at] = known
-        return number
+            content = contents[int(found.content[row])]
+            one = self._enter(protocol, int(found.conversation[row]), content) if content else -1
+            number[at] = known[pairs[at]] = one
+        return np.array(number, np.int64)
 
     def forget_contents(self, protocol: str) -> None:
         """Numbers of contents became void."""
-        self.known = {pair: at for pair, at in self.known.items() if pair[0] != protocol}
+        self.known.pop(protocol, None)
 
     def _enter(self, protocol: str, conversation: int, content: Content) -> int:
         key = _key(conversation, protocol, content)
@@ -140,6 +141,7 @@ class Behaviours:
         if number == len(self.table):
             self.table = np.concatenate([self.table, np.zeros(number, STATS)])
         self.table["block"][number] = UNASKED
+        self.table["notable"][number] = event_kind(key) != ""
         return number
 
     def _count(self, found: Occurrences, lots: "Lots") -> None:
@@ -296,12 +298,9 @@ class Behaviours:
         self, contents: Sequence[Content | None], found: Occurrences, first: I64, number: I64
     ) -> None:
         """Facts that the messages of this batch say."""
-        tells = [
-            at for at in np.argsort(first).tolist()  # in order of sight: who comes first is kept
-            if number[at] >= 0 and (content := contents[int(found.content[first[at]])])
-            and content.message.facts
-        ]  # fmt: skip
-        for at in tells:
+        tells = np.flatnonzero(found.tells[first] & (number >= 0))
+        tells = tells[np.argsort(first[tells])]  # in order of sight: who comes first is kept
+        for at in tells.tolist():
             row = int(first[at])
             mine = np.flatnonzero(
                 (found.content == found.content[row])
@@ -318,17 +317,13 @@ class Behaviours:
                     self.facts.note(key, len(mine), seen[0], seen[1])
 
     def _notable(self, found: Occurrences, lots: "Lots") -> None:
-        kinds = [event_kind(self.keys[number]) for number in lots.number.tolist()]
-        if not any(kinds):
-            return
         rows: list[tuple[int, int]] = []
-        for lot, kind in enumerate(kinds):
-            if kind:
-                begin = int(lots.start[lot])
-                chosen = lots.order[begin : begin + int(lots.count[lot])]
-                rows += [(row, lot) for row in chosen.tolist()]
-        for row, lot in sorted(rows):
-            self._event(found, row, int(lots.number[lot]), kinds[lot])
+        for lot in np.flatnonzero(self.table["notable"][lots.number]).tolist():
+            begin = int(lots.start[lot])
+            chosen = lots.order[begin : begin + int(lots.count[lot])]
+            rows += [(row, int(lots.number[lot])) for row in chosen.tolist()]
+        for row, number in sorted(rows):
+            self._event(found, row, number, event_kind(self.keys[number]))
 
     def _event(self, found: Occurrences, row: int, number: int, kind: str) -> None:
         stats = self.table[number]

@@ -10,6 +10,7 @@ from otsec.exchanges.calls import Calls
 from otsec.protocols.api import Items, Message, Protocol, Reader, Side, Split
 
 OF_ITEM = np.uint64(1 << 32)  # tells the keys of items from those of units
+NOBODY = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,10 @@ class Cache:
         self.protocol, self.cap, self.off = protocol, cap, off
         self.keys: dict[bytes, int] = {}
         self.messages: dict[int, Message | None] = {}
-        self.pairs: dict[tuple[int, int, str], int] = {}
+        self.pairs: dict[tuple[int, int, int], int] = {}
         self.contents: list[Content | None] = [None]
+        self.carriers = [NOBODY]  # of each content, the side whose unit carries values
+        self.tells = [False]  # of each content, whether it says a fact
         self.decoded = 0
         self.next_key = 1
 
@@ -45,6 +48,7 @@ class Cache:
         self.messages.clear()
         self.pairs.clear()
         self.contents = [None]
+        self.carriers, self.tells = [NOBODY], [False]
 
     def key_numbers(self, calls: Calls, split: Split, seed: int, bits: int) -> I64:
         """A number for the key of each unit, the same for the same key."""
@@ -69,19 +73,17 @@ class Cache:
         else:
             groups = group(words, seed, bits)
         first = groups.first
-        head = np.stack([word[first] for word in words], axis=1).tobytes()
-        width = 8 * len(words)
-        spans = zip(split.key_start[first].tolist(), split.key_length[first].tolist(), strict=True)
-        number = np.empty(len(first), np.int64)
-        for at, (start, length) in enumerate(spans):
-            key = head[at * width : (at + 1) * width]
-            if length:
-                key += buffer[start : start + length].tobytes()
-            known = self.keys.get(key)
-            if known is None:
-                known = self.keys[key] = self.next_key
+        names = np.stack([word[first] for word in words], axis=1).view(f"V{8 * len(words)}")
+        keys: list[bytes] = names.ravel().tolist()
+        for at in np.flatnonzero(split.key_length[first]).tolist():
+            start = int(split.key_start[first[at]])
+            keys[at] += buffer[start : start + int(split.key_length[first[at]])].tobytes()
+        known = list(map(self.keys.get, keys))
+        for at, key in enumerate(keys):
+            if known[at] is None:
+                known[at] = self.keys[key] = self.next_key
                 self.next_key += 1
-            number[at] = known
+        number = np.array(known, np.int64)
         return number[groups.group_of_rows()]
 
     def decode(self, unit: Reader, side: Side, request: Message | None) -> Message | None:
@@ -95,6 +97,10 @@ class Cache:
     def number(self, content: Content) -> int:
         """A number for a content."""
         self.contents.append(content)
+        self.carriers.append(
+            NOBODY if content.message.elements is None else int(content.elements_of)
+        )
+        self.tells.append(bool(content.message.facts))
         return len(self.contents) - 1
 
 

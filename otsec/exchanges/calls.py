@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from otsec.columns import I64, Bytes, Ints, gather_spans
+from otsec.columns import I64, Bytes, Ints, Mask, gather_spans
 from otsec.protocols.api import Units
 
 NEVER = np.iinfo(np.int64).max
@@ -84,6 +84,7 @@ class Occurrences:
     part: I64
     epoch: I64
     response_ns: I64  # -1 without a response
+    tells: Mask  # whether it says a fact of a device
     values: tuple[Values, ...]
 
     def __len__(self) -> int:
@@ -127,4 +128,4 @@ def join(parts: list[Calls]) -> Calls | None:
 def nothing() -> Occurrences:
     """No exchanges."""
     empty = np.empty(0, np.int64)
-    return Occurrences(empty, empty, empty, empty, empty, empty, empty, empty, ())
+    return Occurrences(*(empty,) * 8, empty > 0, ())

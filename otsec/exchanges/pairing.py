@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from otsec.columns import I64, group
-from otsec.exchanges.cache import Cache, Content, settle
+from otsec.exchanges.cache import Cache, settle
 from otsec.exchanges.calls import (
     NEVER,
     PART_BITS,
@@ -157,7 +157,8 @@ class Exchanges:
         same[1:] = True
         same[groups.start] = False
         asks = work.side[order] != Side.RESPONSE
-        limit = self._limits(work, window)[order]
+        limit = np.full(len(order), NEVER)
+        limit[asks] = self._limits(work, order[asks], window)
         position = work.position[order]
         follows = np.zeros(len(order), np.bool_)  # answered by the next in order
         follows[:-1] = asks[:-1] & ~asks[1:] & same[1:] & (position[1:] < limit[:-1])
@@ -193,10 +194,10 @@ class Exchanges:
             found = found.join(_one_way(work, np.flatnonzero(work.alone)))
         return found
 
-    def _limits(self, work: Work, window: Window) -> I64:
-        """Until which position each request may be answered."""
+    def _limits(self, work: Work, rows: I64, window: Window) -> I64:
+        """Until which position each of some requests may be answered."""
         limit = np.minimum(
-            window.first_at(work.steady + TIMEOUT_NS), window.first_behind(work.epoch)
+            window.first_at(work.steady[rows] + TIMEOUT_NS), window.first_behind(work.epoch[rows])
         )
         new = work.requests
         if not len(new):
@@ -206,13 +207,15 @@ class Exchanges:
         new, serial = new[by_serial], serial[by_serial]
         heads = np.flatnonzero(np.diff(serial, prepend=-1))
         counts = np.diff(heads, append=len(serial))
-        which = np.searchsorted(serial[heads], work.serial)
+        which = np.searchsorted(serial[heads], work.serial[rows])
         which = np.minimum(which, len(heads) - 1)
-        known = serial[heads][which] == work.serial
-        index = work.number + self.protocol.outstanding - work.number[new[heads[which]]]
-        pushed = known & (index >= 0) & (index < counts[which]) & (work.number > 0)
-        newer = new[np.where(pushed, heads[which] + index, 0)]
-        return np.where(pushed, np.minimum(limit, work.position[newer]), limit)
+        known = serial[heads][which] == work.serial[rows]
+        number = work.number[rows]
+        index = number + self.protocol.outstanding - work.number[new[heads[which]]]
+        pushed = np.flatnonzero(known & (index >= 0) & (index < counts[which]) & (number > 0))
+        newer = new[heads[which[pushed]] + index[pushed]]
+        limit[pushed] = np.minimum(limit[pushed], work.position[newer])
+        return limit
 
     def _unasked(self, work: Work, rows: I64, table: Any) -> I64:
         """Whether each response that nobody waits for repeats the one before it."""
@@ -272,6 +275,7 @@ class Exchanges:
             part=work.position[base] & (1 << PART_BITS) - 1,
             epoch=work.epoch[base],
             response_ns=found.took[keep],
+            tells=np.array(self.cache.tells)[content[keep]],
             values=self._values(work, content[keep], request, response),
         )
 
@@ -285,25 +289,23 @@ class Exchanges:
             self.bits,
         )
         first = groups.first
-        numbers = np.empty(len(first), np.int64)
-        rows = zip(
-            asked[first].tolist(), told[first].tolist(), outcome[first].tolist(),
-            request[first].tolist(), response[first].tolist(),
-            strict=True,
-        )  # fmt: skip
-        pairs = self.cache.pairs
-        for at, (ask, tell, how, request_row, response_row) in enumerate(rows):
-            pair = (ask, tell, OUTCOMES[how])
-            known = pairs.get(pair)
-            if known is None:
-                known = pairs[pair] = self._decode(work, pair, request_row, response_row)
-            numbers[at] = known
-        return numbers[groups.group_of_rows()]
+        said = zip(
+            asked[first].tolist(), told[first].tolist(), outcome[first].tolist(), strict=True
+        )
+        pairs = list(said)
+        numbers = list(map(self.cache.pairs.get, pairs))
+        for at, pair in enumerate(pairs):
+            if numbers[at] is None:
+                row = first[at]
+                content = self._decode(work, pair, int(request[row]), int(response[row]))
+                numbers[at] = self.cache.pairs[pair] = content
+        return np.array(numbers, np.int64)[groups.group_of_rows()]
 
     def _decode(
-        self, work: Work, pair: tuple[int, int, str], request_row: int, response_row: int
+        self, work: Work, pair: tuple[int, int, int], request_row: int, response_row: int
     ) -> int:
-        cache, (ask, _, outcome) = self.cache, pair
+        cache, (ask, _, how) = self.cache, pair
+        outcome = OUTCOMES[how]
         request = response = None
         if request_row >= 0:
             if ask not in cache.messages:
@@ -318,9 +320,7 @@ class Exchanges:
 
     def _values(self, work: Work, content: I64, request: I64, response: I64) -> tuple[Values, ...]:
         """Where the values of each occurrence lie, by buffer."""
-        contents = self.cache.contents
-        used, which = np.unique(content, return_inverse=True)
-        carries = np.array([_carrier(contents[one]) for one in used.tolist()], np.int64)[which]
+        carries = np.array(self.cache.carriers)[content]
         row = np.where(carries == Side.RESPONSE, response, np.where(carries == 0, request, -1))
         return work.values(row)
 
@@ -364,9 +364,3 @@ def _one_way(work: Work, rows: I64) -> Found:
         outcome=np.zeros(len(rows), np.int64),
         took=none,
     )
-
-
-def _carrier(content: Content | None) -> int:
-    if content is None or content.message.elements is None:
-        return -1
-    return int(content.elements_of)
