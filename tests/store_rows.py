@@ -13,6 +13,7 @@ ABSENT: dict[tuple[str, str], Any] = {
     ("event", "conversation"): -1,
     ("event", "behaviour"): -1,
     ("behaviour", "packets"): "[]",
+    ("fact", "about"): "server",
 }
 
 

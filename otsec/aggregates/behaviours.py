@@ -313,7 +313,8 @@ class Behaviours:
             if content is not None:
                 conversation, protocol = self.keys[int(number[at])][:2]
                 for fact in content.message.facts:
-                    key = conversation, content.message.device, fact.attribute, fact.value, protocol
+                    device = content.message.device if fact.about == "server" else ""
+                    key = conversation, device, fact.attribute, fact.value, protocol, fact.about
                     self.facts.note(key, len(mine), seen[0], seen[1])
 
     def _notable(self, found: Occurrences, lots: "Lots") -> None:
@@ -535,7 +536,8 @@ def _elements(content: Content | None) -> Elements | None:
     return content.message.elements if content else None
 
 
-FactKey = tuple[int, str, str, str, str]  # conversation, device, attribute, value, protocol
+FactKey = tuple[int, str, str, str, str, str]
+# conversation, device, attribute, value, protocol, about
 
 
 class Facts(Tally[FactKey]):

@@ -178,12 +178,13 @@ CREATE TABLE fact (
     attribute TEXT NOT NULL,
     value TEXT NOT NULL,
     protocol TEXT NOT NULL,
+    about TEXT NOT NULL,
     count INTEGER NOT NULL,
     first_time INTEGER NOT NULL,
     first_packet INTEGER NOT NULL,
     last_time INTEGER NOT NULL,
     last_packet INTEGER NOT NULL,
-    PRIMARY KEY (source, conversation, device, attribute, value, protocol)
+    PRIMARY KEY (source, conversation, device, attribute, value, protocol, about)
 )
 """,
     """

@@ -261,14 +261,15 @@ _ALL = (
         (
             _SOURCE,
             _CONVERSATION,
-            _text("device", "Device behind the server's address; empty: the address itself."),
+            _text("device", "Device behind the address; empty: the address itself."),
             _text("attribute", "`vendor`, `product_code`, `revision`, ..."),
             _text("value", "Text as it was sent."),
             _text("protocol", "The protocol that says so."),
+            _text("about", "Of whom: `client`, `server`, or the address of someone else."),
             _integer("count", "How often it was said."),
             *_SEEN,
         ),
-        key=("source", "conversation", "device", "attribute", "value", "protocol"),
+        key=("source", "conversation", "device", "attribute", "value", "protocol", "about"),
     ),
     Table(
         "event",
