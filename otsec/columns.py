@@ -173,6 +173,9 @@ class Groups:
         return group
 
 
+MANY_MIXED = 16  # where more than a 16th of the rows share a bucket with another key
+
+
 def group(words: list[U64], seed: int, bits: int = 64) -> Groups:
     """Group rows by equal words. The hash proposes, the words decide.
 
@@ -187,31 +190,43 @@ def group(words: list[U64], seed: int, bits: int = 64) -> Groups:
 def _bring_together(words: list[U64], hashes: U64, bits: int) -> tuple[I64, Mask]:
     """Rows with equal words one behind the other, and where the words change.
 
-    NumPy sorts 16-bit numbers by radix, four times faster than longer ones. Buckets that hold
-    more than one key are sorted once more, by the words.
+    NumPy sorts 16-bit numbers by radix, four times faster than longer ones. Where many buckets
+    hold more than one key, twice as many bits are sorted by; the few that still do are sorted
+    once more, by the words.
     """
-    bucket = (hashes >> np.uint64(64 - min(bits, 16))).astype(np.uint16)
-    order = np.argsort(bucket, kind="stable")
-    bucket = bucket[order]
-    changed = _changes(words, order)
-    mixed = bucket[1:][changed[1:] & (bucket[1:] == bucket[:-1])]
+    for taken in (16, 32):
+        bucket = (hashes >> np.uint64(64 - min(bits, taken))).astype(np.uint32)
+        order = _radix_sort(bucket, taken)
+        bucket = bucket[order]
+        changed = np.zeros(len(order), np.bool_)
+        for word in words:
+            inorder = word[order]
+            changed[1:] |= inorder[1:] != inorder[:-1]
+        mixed = bucket[1:][changed[1:] & (bucket[1:] == bucket[:-1])]
+        if MANY_MIXED * len(mixed) < len(order):
+            break
     if len(mixed):
-        is_mixed = np.zeros(1 << 16, np.bool_)
-        is_mixed[mixed] = True
-        place = np.flatnonzero(is_mixed[bucket])
+        mixed = np.unique(mixed)
+        begin = np.searchsorted(bucket, mixed)
+        place = ranges(begin, np.searchsorted(bucket, mixed, "right") - begin)
         rows = order[place]
         keys: tuple[Ints, ...] = tuple(word[rows] for word in words)
         order[place] = rows[np.lexsort((*keys, bucket[place]))]
-        changed = _changes(words, order)
+        rows, before = order[place], order[place - 1]
+        differs = np.zeros(len(place), np.bool_)
+        for word in words:
+            differs |= word[rows] != word[before]
+        changed[place] = differs
     return order, changed
 
 
-def _changes(words: list[U64], order: I64) -> Mask:
-    changed = np.zeros(len(order), np.bool_)
-    for word in words:
-        inorder = word[order]
-        changed[1:] |= inorder[1:] != inorder[:-1]
-    return changed
+def _radix_sort(bucket: NDArray[np.uint32], bits: int) -> I64:
+    """The stable order of numbers of 16 or 32 bits."""
+    order = np.argsort(bucket.astype(np.uint16), kind="stable")
+    if bits == 16:
+        return order
+    upper = (bucket >> np.uint32(16)).astype(np.uint16)
+    return order[np.argsort(upper[order], kind="stable")]
 
 
 def group_spans(

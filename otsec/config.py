@@ -57,7 +57,7 @@ class Caps:
     gaps: int = 1_000
     """Spans in which the capture was blind, kept in the store."""
     reassembly_bytes: int = 67_108_864
-    """Memory for parts of messages and for segments that came out of order."""
+    """Bytes held behind holes; a frame or message is given up when as many go by while it is open."""
     fragments_bytes: int = 4_194_304
     """Memory for fragments of IP datagrams that wait for the rest."""
 

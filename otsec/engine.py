@@ -15,6 +15,7 @@ from otsec.aggregates.behaviours import Behaviours, Facts
 from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
 from otsec.aggregates.lookups import Lookups
+from otsec.aggregates.span import sights
 from otsec.aggregates.stations import Stations
 from otsec.aggregates.values import Cells
 from otsec.columns import I64, Bytes, Mask
@@ -31,7 +32,6 @@ from otsec.exchanges.cache import Cache
 from otsec.exchanges.calls import PART_BITS, Calls, Window
 from otsec.exchanges.pairing import Exchanges
 from otsec.model import (
-    ARP,
     MINUTE_TICKS,
     NO_VLAN,
     TICK_NS,
@@ -42,10 +42,12 @@ from otsec.model import (
 from otsec.protocols.api import Side
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Clock, Times
-from otsec.streams.connections import COUNTS, SPARE, Connections
+from otsec.streams.connections import COUNTS, SPARE, Connections, key_bytes
 from otsec.streams.flows import Flows, find_flows
 from otsec.streams.found import Found, Speculation, speculate
 from otsec.streams.ordered import Streams
+
+GROUP_BIT = np.uint64(1 << 40)  # of a MAC address as a number: sent to a group, IEEE 802 8.2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ class Engine:
             self.connections,
             name=self._name,
             leave=self._leave,
-            claimed=self.conversations.turn,
+            claimed=self._claimed,
+            settle=self.conversations.settle,
             held_cap=caps.reassembly_bytes,
             all_plain=settings.all_plain,
         )
@@ -256,6 +259,10 @@ class Engine:
         if self._now is not None:
             self.conversations.name(slots, self._now, rows)
 
+    def _claimed(self, slots: I64, rows: I64) -> None:
+        if self._now is not None:
+            self.conversations.turn(slots, sights(self._now, rows, self._ordinal))
+
     def _leave(self, slots: I64) -> None:
         self.conversations.fold(slots)
 
@@ -360,14 +367,12 @@ class Engine:
                 self._tell(f"header:{kind.name.lower()}", batch, packets.row[problem == kind])
             unknown = packets.row[problem == Problem.UNKNOWN_LINK]
             self._tell("unknown_link", batch, unknown, str(batch.link))
-        group = packets.mac_target >> np.uint64(40) & np.uint64(1) != 0
+        group = np.flatnonzero((packets.mac_target & GROUP_BIT) != 0)
         self._tell("group_frames", batch, packets.row[group])
-        self._tell("tagged", batch, packets.row[packets.place != NO_VLAN])
+        self._tell("tagged", batch, packets.row[np.flatnonzero(packets.place != NO_VLAN)])
         self.seen.update(prepared.seen)
         self.stations.add(packets, flows, ordinal)
-        asks = np.flatnonzero((packets.kind == 2) & (packets.protocol == ARP))
-        if len(asks):
-            self.lookups.add(arp(batch.buffer, packets), packets, ordinal)
+        self.lookups.add(arp(batch.buffer, packets), packets, ordinal)
 
     def _note_fragments(self) -> None:
         """What became of the datagrams that came in fragments; seen from the first fragment on."""
@@ -536,8 +541,7 @@ RESTORED = ("clock", "lookup", "counter", "fact", "behaviour", "value")
 
 
 def _key_bytes(flows: Flows) -> list[bytes]:
-    keys = np.ascontiguousarray(flows.key)
-    return keys.view(f"V{keys.shape[1] * 8}").ravel().tolist() if len(keys) else []
+    return key_bytes(flows.key)
 
 
 def _rank_within(row: I64, side: I64, start: I64) -> I64:

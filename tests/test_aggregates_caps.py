@@ -1,7 +1,9 @@
 """Caps: where there is no room, what was known goes on, the rest is counted, and the cap is named."""
 
+import random
 import struct
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -131,6 +133,39 @@ def test_conversations(bench: Bench) -> None:
     assert counter(found, "cap:conversations") == 26
 
 
+def turned(wire: Wire, number: int) -> list[Callable[[], None]]:
+    """A connection without SYN, whose client shows only when it is claimed, by its port not."""
+    ends = (f"10.2.0.{number + 1}", 20_000), ("10.0.0.2", 40_000)
+    tcp = Tcp(wire, ends)
+    return [lambda: tcp.packet(SERVER), lambda: poll(tcp, 1)]
+
+
+def reused(wire: Wire, number: int) -> list[Callable[[], None]]:
+    """A connection whose ports are used again, by the other side."""
+    ends = (f"10.3.0.{number + 1}", 40_000), ("10.0.0.3", 40_000)
+    again = Tcp(wire, (ends[1], ends[0]), first=(50_000, 60_000))
+    return [Tcp(wire, ends).open, again.open]
+
+
+@pytest.mark.parametrize("connections", [100, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_who_gets_the_last_conversations(bench: Bench, seed: int, connections: int) -> None:
+    """New, turned, reused and untracked connections get the last places in order of packets."""
+    chance, wire = random.Random(seed), Wire()
+    plans = [kind(wire, number) for number in range(4) for kind in (turned, reused)]
+    plans += [[partial(new_client, wire, number)] for number in range(4)]
+    turns = [plan for plan in plans for _ in plan]
+    chance.shuffle(turns)
+    for plan in turns:
+        plan.pop(0)()
+    caps = Caps(conversations=5, connections=connections)
+    found = equal(bench, wire, caps)
+    names = [row["client"] for row in cells(found, "conversation")]
+    assert "many" in names
+    assert len([name for name in names if name != "many"]) <= 5
+    assert counter(found, "cap:conversations") > 0
+
+
 def test_stations(bench: Bench) -> None:
     """Senders beyond the cap are not told apart; those known count on."""
     found = equal(bench, known_among(new_client, 30), Caps(stations=4))
@@ -198,16 +233,28 @@ def test_gaps(bench: Bench) -> None:
     assert counter(found, "gap:clock_ahead") == 9
 
 
+def ask_for(wire: Wire, target: tuple[int, ...], sender: tuple[int, ...] = (10, 0, 0, 1)) -> None:
+    """An ARP request."""
+    mac = bytes.fromhex("02000a000001")
+    head = b"\xff" * 6 + mac + bytes.fromhex("0806 0001 0800 06 04 0001")
+    wire.frames.append((wire.time, head + mac + bytes(sender) + bytes(6) + bytes(target)))
+    wire.time += wire.step
+
+
+def test_who_has_no_address_is_not_looked_up(bench: Bench) -> None:
+    """Who asks before having an address (0.0.0.0) shows none; that it asked is kept."""
+    wire = Wire()
+    for _ in range(3):
+        ask_for(wire, (10, 0, 0, 9), (0, 0, 0, 0))
+    rows = cells(equal(bench, wire, Caps()), "lookup")
+    assert [(row["address"], row["asked"], row["answered"]) for row in rows] == [("10.0.0.9", 3, 0)]
+
+
 def test_lookups(bench: Bench) -> None:
     """Addresses asked for beyond the cap are counted; the first ones are kept."""
     wire = Wire()
     for number in range(12):
-        head = bytes.fromhex("0001 0800 06 04 0001")
-        sender = bytes.fromhex("02000a000001") + bytes((10, 0, 0, 1))
-        body = head + sender + bytes(6) + bytes((10, 0, 1, 200 - number))
-        frame = b"\xff" * 6 + sender[:6] + b"\x08\x06" + body
-        wire.frames.append((wire.time, frame))
-        wire.time += wire.step
+        ask_for(wire, (10, 0, 1, 200 - number))
     found = equal(bench, wire, Caps(stations=4))
     asked = [row["address"] for row in cells(found, "lookup")]
     assert sorted(asked) == ["10.0.0.1", "10.0.1.198", "10.0.1.199", "10.0.1.200"]

@@ -31,7 +31,7 @@ from capture_bytes import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from otsec.capture import head_hash, open_capture, tail_hash
+from otsec.capture import contract, head_hash, open_capture, tail_hash
 from otsec.errors import InputError, RightsError
 
 PACKETS = numbered(500, size=40)
@@ -82,6 +82,23 @@ def test_batches_are_even(tmp_path: Path) -> None:
     reader.close()
 
     assert sizes == [333, 334, 334]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 1_000])
+@pytest.mark.parametrize("piece", [40, 333, 5_000])
+@pytest.mark.parametrize("kind", RESUMED)
+def test_any_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, piece: int, size: int
+) -> None:
+    """However little is read at once, and whatever is held for the next batch, nothing is lost."""
+    whole = read_bytes(tmp_path, RESUMED[kind])
+    monkeypatch.setattr(contract, "LEAST_PIECE", piece)
+    monkeypatch.setattr(contract, "PIECE", piece)
+    read = read_bytes(tmp_path, RESUMED[kind], batch_packets=size)
+    for number in range(4):
+        mine = [packet for packet in read.packets if packet[0] == number]
+        assert mine == [packet for packet in whole.packets if packet[0] == number]
+    assert (read.drops, read.ends[-1]) == (whole.drops, whole.ends[-1])
 
 
 @pytest.mark.parametrize("kind", RESUMED)

@@ -190,7 +190,6 @@ def test_turned_conversation_leaves_nothing(bench: Bench) -> None:
     assert not (text := difference(found, other)), text
 
 
-@pytest.mark.xfail(strict=True, reason="a first unit that comes in pieces is not claimed")
 def test_first_unit_in_pieces(bench: Bench) -> None:
     """A connection whose first request comes in two segments loses nothing."""
     wire = Wire()

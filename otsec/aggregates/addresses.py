@@ -31,7 +31,7 @@ def address_text(kind: int, high: int, low: int) -> str:
     if kind == Kind.MAC:
         return mac_text(low & 0xFFFF_FFFF_FFFF)
     if kind == Kind.IPV4:
-        return str(ipaddress.IPv4Address(low & 0xFFFF_FFFF))
+        return ".".join(map(str, (low & 0xFFFF_FFFF).to_bytes(4, "big")))
     return str(ipaddress.IPv6Address(high << 64 | low))
 
 

@@ -14,6 +14,7 @@ from otsec.aggregates.values import Cells
 from otsec.columns import I64, bucket, group
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import Occurrences
+from otsec.model import HISTOGRAM
 from otsec.protocols.api import Elements
 
 MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart
@@ -247,10 +248,8 @@ class Behaviours:
         for values in found.values:
             mine = block_of[values.occurrence]
             rows = np.flatnonzero(mine >= 0)
-            self.cells.add(values, rows, mine[rows])
-            for column, chosen in ((self.cells.first, is_first), (self.cells.last, is_last)):
-                rows = np.flatnonzero(chosen[values.occurrence])
-                self.cells.put(column, values, rows, mine[rows])
+            marks = is_first[values.occurrence], is_last[values.occurrence]
+            self.cells.add(values, rows, mine[rows], *marks)
 
     def _blocks(
         self,
@@ -470,7 +469,6 @@ class Behaviours:
 
 
 MERGE_ROWS = 1 << 16  # histogram counts that may wait unmerged
-HISTOGRAM = np.dtype([("bucket", "u1"), ("count", "<i8")])
 
 
 class Lots:

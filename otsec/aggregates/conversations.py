@@ -1,18 +1,23 @@
 """Who talks to whom by which service: connections, the client's ports folded."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, is_group, service_text
 from otsec.aggregates.counters import Refusals, Row
-from otsec.aggregates.span import NOT_SEEN, stretch
-from otsec.columns import I64, U64, Ints, group
+from otsec.aggregates.numbers import Numbers
+from otsec.aggregates.span import sights, stretch, unseen
+from otsec.columns import I64, U64, Ints, Mask, group
 from otsec.model import ACK, SYN, TCP, UDP, Kind, Packets, place_text
 from otsec.streams.connections import COUNTS, REASONS, WITHDRAWN, Connections
 
 MANY = "many"  # stands for addresses that there was no room to tell apart
 RESERVE = 4096  # conversations beyond the cap that stand for many
+MANY_BIT = 24  # of the first word of `_fold_ports`, free there
 EPHEMERAL = 32768  # the lowest port that clients draw from (Linux; IANA and Windows: 49152)
 
 FOLDED = np.dtype(
@@ -30,6 +35,17 @@ FOLDED = np.dtype(
 Key = tuple[str, int, str, str, str, int]  # place, kind, client, server, service, client known
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Flows that are to be counted for a conversation from one of their packets on."""
+
+    ordinal: I64  # of that packet
+    keys: U64  # of the flows
+    client: I64  # side of the client, -1 unknown
+    given: Callable[[I64], None]  # is told the conversations
+    many: bool = False  # the client stands for many
+
+
 def orient(keys: U64, speaker: I64, flags: Ints, ports: I64) -> tuple[I64, I64]:
     """Which side of each flow is the client, and why, by its first packet.
 
@@ -44,17 +60,19 @@ def orient(keys: U64, speaker: I64, flags: Ints, ports: I64) -> tuple[I64, I64]:
     group = is_group(kind, np.where(from_low, high_hi, low_hi), np.where(from_low, high_lo, low_lo))
     hinted, transient, low = ports[port] > 0, port >= EPHEMERAL, port < 1024
     ported = (protocol == TCP) | (protocol == UDP)
-    told = [
+    told = [  # the strongest last
+        (ported & (low[0] != low[1]), "port", low[0]),
+        (ported & (transient[0] != transient[1]), "port", ~transient[0]),
+        (ported & (hinted[0] != hinted[1]), "port", hinted[0]),
+        ((kind == Kind.MAC) | group, "publisher", speaker),
         ((protocol == TCP) & (kind != Kind.MAC) & (flags & SYN != 0), "syn",
          np.where(flags & ACK != 0, 1 - speaker, speaker)),
-        ((kind == Kind.MAC) | group, "publisher", speaker),
-        (ported & (hinted[0] != hinted[1]), "port", hinted[0]),
-        (ported & (transient[0] != transient[1]), "port", ~transient[0]),
-        (ported & (low[0] != low[1]), "port", low[0]),
     ]  # fmt: skip
-    tests = [test for test, _, _ in told]
-    client = np.select(tests, [side.astype(np.int64) for _, _, side in told], -1)
-    reason = np.select(tests, [np.int64(REASONS.index(name)) for _, name, _ in told], 0)
+    client, reason = np.full((2, len(keys)), -1)
+    reason[:] = 0
+    for test, name, side in told:
+        client = np.where(test, side, client)
+        reason[test] = REASONS.index(name)
     return client, reason
 
 
@@ -68,8 +86,9 @@ class Conversations:
         self.ports = ports
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
-        self.folded: dict[bytes, int] = {}  # cache of numbers, client's port left out
-        self.table = np.zeros(1024, FOLDED)
+        self.known = Numbers()  # of flows, the client's port left out; may be forgotten
+        self.wanted: list[Wanted] = []  # in the batch at hand
+        self.table = unseen(1024, FOLDED)
         self.refused = Refusals()
         self.mark = -1  # ordinal up to which live connections were written out
 
@@ -80,7 +99,7 @@ class Conversations:
         if not len(slots):
             return
         table = self.connections.table
-        first = np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
+        first = sights(packets, rows, ordinal)
         table["first"][slots] = first
         self.name(slots, packets, rows)
         table["last"][slots] = first
@@ -89,44 +108,117 @@ class Conversations:
         table["stream"][slots] = (what >> np.uint64(48) != Kind.MAC) & (protocol == TCP)
 
     def name(self, slots: I64, packets: Packets, rows: I64) -> None:
-        """Settle the conversation of connections by their first packets."""
+        """Settle the client of connections by their first packets, and want a conversation."""
         table, keys = self.connections.table, self.connections.table["key"][slots]
         client, reason = orient(
             keys, _speakers(keys, packets, rows), packets.flags[rows], self.ports
         )
-        number = self._numbers(keys, client)
-        table["conversation"][slots] = number
         table["client"][slots] = client
         table["reason"][slots] = reason
-        self.refused.note_all(*table["first"][slots[number >= self.cap]].T)
+        given = partial(self._begin, slots)
+        self.wanted.append(Wanted(table["first"][slots, 1], keys, client, given))
 
-    def _numbers(self, keys: U64, client: I64) -> I64:
-        """The conversation of each flow, new ones in the order given."""
+    def turn(self, slots: I64, seen: I64) -> None:
+        """The client may have become known by its protocol: want the right conversation.
+
+        ``seen``: (time, ordinal) of the packets that showed it.
+        """
+        table = self.connections.table
+        client = table["client"][slots].astype(np.int64)
+        given = partial(self._move, slots, seen)
+        self.wanted.append(Wanted(seen[:, 1], table["key"][slots], client, given))
+
+    def untracked(
+        self, keys: U64, speaker: I64, flags: Ints, counts: I64, first: I64, last: I64
+    ) -> None:
+        """Packets whose flows found no room among the connections: counted as one of many.
+
+        ``counts``: shape (packets, 2, COUNTS); ``first``, ``last``: (time, ordinal) of each, in
+        order.
+        """
+        client, _ = orient(keys, speaker, flags, self.ports)
+        keys = keys.copy()
+        for side, columns in enumerate(((1, 4), (2, 5))):  # the client stands for many
+            keys[np.ix_(client == side, columns)] = 0
+        folded, _ = _fold_ports(keys, client)
+        groups = group([*folded.T], 0)
+        heads, tails = groups.first, groups.order[groups.start + groups.count - 1]
+        turned = client == 1
+        counts[turned] = counts[turned, ::-1]
+        sums = np.add.reduceat(counts[groups.order], groups.start)
+
+        def count(number: I64) -> None:
+            np.add.at(self.table["counts"], number, sums)
+            stretch(self.table, number, first[heads], last[tails])
+            self.table["changed"][number] = True
+
+        self.wanted.append(Wanted(first[heads, 1], keys[heads], client[heads], count, many=True))
+
+    def settle(self) -> None:
+        """Give conversations to all that were wanted in a batch, in the order of their packets.
+
+        So it does not depend on where batches end who gets the last ones below the cap.
+        """
+        wanted, self.wanted = self.wanted, []
+        if not wanted:
+            return
+        ordinal, keys, client = (
+            np.concatenate([getattr(one, name) for one in wanted])
+            for name in ("ordinal", "keys", "client")
+        )
+        sizes = [len(one.ordinal) for one in wanted]
+        many = np.repeat([one.many for one in wanted], sizes)
+        order = np.argsort(ordinal, kind="stable")
+        number = np.empty(len(order), np.int64)
+        number[order] = self._numbers(keys[order], client[order], many[order])
+        for one, mine in zip(wanted, np.split(number, np.cumsum(sizes)[:-1]), strict=True):
+            one.given(mine)
+
+    def _begin(self, slots: I64, number: I64) -> None:
+        table = self.connections.table
+        table["conversation"][slots] = number
+        self._note_refused(number, table["first"][slots])
+
+    def _move(self, slots: I64, seen: I64, number: I64) -> None:
+        table = self.connections.table
+        before = table["conversation"][slots]
+        moved = before != number
+        self.table["changed"][before[moved]] = True  # it may be left without any
+        table["conversation"][slots] = number
+        self._note_refused(number[moved], seen[moved])
+
+    def _note_refused(self, number: I64, seen: I64) -> None:
+        """Count those whose conversation is one of many."""
+        if len(self.keys) >= self.cap:
+            many = [self.keys[one][2] == MANY for one in number.tolist()]
+            self.refused.note_all(*seen[np.array(many, np.bool_)].T)
+
+    def _numbers(self, keys: U64, client: I64, many: Mask) -> I64:
+        """The conversation of each flow, new ones in the order given; ``many``: of one of many."""
         folded, port = _fold_ports(keys, client)
-        names = folded.view(f"V{folded.shape[1] * 8}").ravel().tolist()
-        number = np.empty(len(names), np.int64)
-        for at, name in enumerate(names):
-            known = self.folded.get(name)
-            if known is None:
-                if len(self.folded) > 2 * self.cap:
-                    self.folded.clear()
-                known = self._named(keys[at].tolist(), int(port[at]), int(client[at]))
-                self.folded[name] = known
-            number[at] = known
-        return number
+        folded[:, 0] |= many.astype(np.uint64) << np.uint64(MANY_BIT)
+        if len(self.known) > 2 * self.cap:
+            self.known.clear()
+        return self.known.of(
+            folded,
+            lambda row: self._enter(
+                keys[row].tolist(), int(port[row]), int(client[row]), many=bool(many[row])
+            ),
+        )
 
-    def _named(self, key: list[int], port: int, client: int) -> int:
+    def _enter(self, key: list[int], port: int, client: int, *, many: bool) -> int:
         """The conversation by its names; a new one if there is room, else one of many."""
         what, low_lo, high_lo, place, low_hi, high_hi = key
         kind, protocol = what >> 48, what >> 32 & 0xFFFF
         ends = address_text(kind, low_hi, low_lo), address_text(kind, high_hi, high_lo)
         one, other = (ends[client], ends[1 - client]) if client >= 0 else ends
         service = service_text(kind, protocol, port)
+        one = MANY if many else one
         name: Key = place_text(place), kind, one, other, service, int(client >= 0)
         known = self.index.get(name)
         if known is not None:
             return known
-        return self._add(name) if len(self.keys) < self.cap else self._many(name)
+        return self._many(name) if many or len(self.keys) >= self.cap else self._add(name)
 
     def _many(self, name: Key) -> int:
         """The conversation that stands for many like this one."""
@@ -146,49 +238,8 @@ class Conversations:
         number = self.index[name] = len(self.keys)
         self.keys.append(name)
         if number == len(self.table):
-            self.table = np.concatenate([self.table, np.zeros(number, FOLDED)])
-        self.table["first"][number] = NOT_SEEN
+            self.table = np.concatenate([self.table, unseen(number, FOLDED)])
         return number
-
-    def turn(self, slots: I64) -> None:
-        """The client may have become known by its protocol: move to the right conversation."""
-        table = self.connections.table
-        number = self._numbers(table["key"][slots], table["client"][slots].astype(np.int64))
-        before = table["conversation"][slots]
-        self.table["changed"][before[before != number]] = True  # it may be left without any
-        table["conversation"][slots] = number
-
-    def untracked(
-        self, keys: U64, speaker: I64, flags: Ints, counts: I64, first: I64, last: I64
-    ) -> None:
-        """Flows that found no room among the connections: counted as one of many.
-
-        ``counts``: shape (flows, 2, COUNTS); ``first``, ``last``: (time, ordinal) of each.
-        """
-        client, _ = orient(keys, speaker, flags, self.ports)
-        masked, port = _fold_ports(keys, client)
-        for side, columns in enumerate(((1, 4), (2, 5))):  # the client stands for many
-            masked[np.ix_(client == side, columns)] = 0
-        groups = group([*masked.T], 0)
-        heads = groups.first
-        stand_in = np.empty(len(groups), np.int64)
-        for lot in np.argsort(heads).tolist():  # in the order given, which is that of time
-            at = int(heads[lot])
-            stand_in[lot] = self._stand_in(keys[at].tolist(), int(port[at]), int(client[at]))
-        number = stand_in[groups.group_of_rows()]
-        turned = client == 1
-        counts[turned] = counts[turned, ::-1]
-        np.add.at(self.table["counts"], number, counts)
-        stretch(self.table, number, first, last)
-        self.table["changed"][number] = True
-
-    def _stand_in(self, key: list[int], port: int, client: int) -> int:
-        what, low_lo, high_lo, place, low_hi, high_hi = key
-        kind = what >> 48
-        server = (low_hi, low_lo) if client == 1 else (high_hi, high_lo)
-        service = service_text(kind, what >> 32 & 0xFFFF, port)
-        name = place_text(place), kind, MANY, address_text(kind, *server), service, int(client >= 0)
-        return self.index[name] if name in self.index else self._many(name)
 
     # -------------------------------------------------------------- folding
 
@@ -200,19 +251,21 @@ class Conversations:
     def _add_up(self, into: Any, slots: I64) -> None:
         if not len(slots):
             return
-        rows = self.connections.table[slots]
-        number = rows["conversation"]
-        np.add.at(into["connections"], number, 1)
-        counts = rows["counts"].copy()
-        turned = rows["client"] == 1
-        counts[turned] = counts[turned, ::-1]
-        np.add.at(into["counts"], number, counts)
+        number = self.connections.table["conversation"][slots]
+        order = np.argsort(number, kind="stable")
+        rows, number = self.connections.table[slots[order]], number[order]
+        heads = np.flatnonzero(np.diff(number, prepend=-1))
         stretch(into, number, rows["first"], rows["last"])
-        claimed = np.flatnonzero(rows["protocol"] > 0)
-        into["protocol"][number[claimed]] = rows["protocol"][claimed]
-        withdrawn = rows["protocol"] == WITHDRAWN
-        into["doubtful"][number[withdrawn]] = True
-        np.maximum.at(into["reason"], number, rows["reason"])
+        number = number[heads]
+        counts = rows["counts"]
+        turned = np.flatnonzero(rows["client"] == 1)
+        counts[turned] = counts[turned, ::-1]
+        into["counts"][number] += np.add.reduceat(counts, heads)
+        into["connections"][number] += np.diff(heads, append=len(slots))
+        into["doubtful"][number] |= np.logical_or.reduceat(rows["protocol"] == WITHDRAWN, heads)
+        for name in ("protocol", "reason"):
+            most = np.maximum.reduceat(rows[name], heads)
+            into[name][number] = np.maximum(into[name][number], most)
 
     # -------------------------------------------------------------- store
 
@@ -269,7 +322,7 @@ class Conversations:
         self.keys = [tuple(key) for key in state["keys"]]
         self.index = {key: number for number, key in enumerate(self.keys)}
         folded = np.frombuffer(state["folded"].tobytes(), FOLDED)
-        self.table = np.zeros(max(1024, len(folded)), FOLDED)
+        self.table = unseen(max(1024, len(folded)), FOLDED)
         self.table[: len(folded)] = folded
         self.mark = state["mark"]
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from otsec.columns import I64
 
 Row = tuple[int | str | bytes, ...]
@@ -28,16 +30,16 @@ class Refusals:
             self.last = time, packet
         self.count += count
 
-    def note_all(self, time: I64, packet: I64, count: I64 | None = None) -> None:
-        """Count what several packets showed; once each, or as often as ``count`` says."""
-        if len(packet):
-            first, last = packet.argmin(), packet.argmax()
-            self.note(
-                len(packet) if count is None else int(count.sum()),
-                int(time[first]),
-                int(packet[first]),
-            )
-            self.note(0, int(time[last]), int(packet[last]))
+    def note_all(self, time: I64, packet: I64) -> None:
+        """Count what several packets showed, once each."""
+        seen = np.stack([time, packet], axis=1)
+        self.note_spans(np.ones(len(seen), np.int64), seen, seen)
+
+    def note_spans(self, count: I64, first: I64, last: I64) -> None:
+        """Count what was seen from some packets to others; each (time, ordinal) a row."""
+        if len(count):
+            self.note(int(count.sum()), *first[first[:, 1].argmin()].tolist())
+            self.note(0, *last[last[:, 1].argmax()].tolist())
 
 
 class Tally(Generic[K]):

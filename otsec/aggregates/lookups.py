@@ -7,9 +7,15 @@ import numpy as np
 
 from otsec.aggregates.addresses import address_text
 from otsec.aggregates.counters import Refusals, Row
-from otsec.columns import group
+from otsec.aggregates.numbers import Numbers
+from otsec.aggregates.span import sights, unseen
+from otsec.columns import I64, group
 from otsec.dissect import ArpColumns
-from otsec.model import Kind, Packets, place_text
+from otsec.model import IPV4_MAPPED, Kind, Packets, place_text
+
+LOOKUP = np.dtype([("counts", "<i8", (2,)), ("first", "<i8", (2,)), ("new", "?")])
+NOBODY = IPV4_MAPPED  # 0.0.0.0, who asks before having an address (RFC 5227)
+ASKED, ANSWERED = 0, 1  # of `counts`
 
 Key = tuple[str, str]  # place, address
 
@@ -19,8 +25,10 @@ class Lookups:
 
     def __init__(self, cap: int) -> None:
         self.cap = cap
-        self.rows: dict[Key, list[int]] = {}
-        self.changed: set[Key] = set()
+        self.known = Numbers()  # by place and address as numbers
+        self.index: dict[Key, int] = {}
+        self.keys: list[Key] = []
+        self.table = unseen(256, LOOKUP)
         self.refused = Refusals()
 
     def add(self, arp: ArpColumns, packets: Packets, ordinal: int) -> None:
@@ -28,46 +36,63 @@ class Lookups:
 
         A host that asks, or that announces itself, shows that it is there as well.
         """
-        asks = (arp.operation == 1) & (arp.target_ip != arp.sender_ip) & (arp.target_ip != 0)
-        shows = arp.sender_ip != 0
+        asks = (arp.operation == 1) & (arp.target_ip != arp.sender_ip) & (arp.target_ip != NOBODY)
+        shows = arp.sender_ip != NOBODY
         row = np.concatenate([arp.row[asks], arp.row[shows]])
+        if not len(row):
+            return
         address = np.concatenate([arp.target_ip[asks], arp.sender_ip[shows]]).astype(np.uint64)
-        answers = np.repeat([0, 1], [asks.sum(), shows.sum()])
-        groups = group([address, packets.place[row], answers.astype(np.uint64)], 0)
+        which = np.repeat([ASKED, ANSWERED], [asks.sum(), shows.sum()])
+        place = packets.place[row]
+        groups = group([address, place, which.astype(np.uint64)], 0)
         first, last = groups.first, groups.order[groups.start + groups.count - 1]
         # in order of sight, asked before asking: who comes first is kept
-        for lot in np.lexsort((answers[first], row[first])).tolist():
-            one, count = int(first[lot]), int(groups.count[lot])
-            place = place_text(int(packets.place[row[one]]))
-            key = place, address_text(Kind.IPV4, 0, int(address[one]))
-            ends = [
-                (int(packets.time[at]), ordinal + int(packets.row[at]))
-                for at in (int(row[one]), int(row[last[lot]]))
-            ]
-            self._note(key, int(answers[one]), count, ends[0], ends[1])
+        lots = np.lexsort((which[first], row[first]))
+        first, last, count = first[lots], last[lots], groups.count[lots]
+        keys = np.stack([place[first], address[first]], axis=1)
+        number = self.known.of(keys, lambda lot: self._enter(*keys[lot].tolist()))
+        begin, end = (sights(packets, row[rows], ordinal) for rows in (first, last))
+        over = number < 0
+        if over.any():
+            self.refused.note_spans(count[over], begin[over], end[over])
+        self._note(number[~over], which[first][~over], count[~over], begin[~over])
 
-    def _note(
-        self, key: Key, which: int, count: int, first: tuple[int, int], last: tuple[int, int]
-    ) -> None:
-        known = self.rows.get(key)
-        if known is None:
-            if len(self.rows) >= self.cap:
-                self.refused.note(count, *first)
-                self.refused.note(0, *last)
-                return
-            known = self.rows[key] = [0, 0, *first]
-        known[which] += count
-        if first[1] < known[3]:
-            known[2:] = first
-        self.changed.add(key)
+    def _note(self, number: I64, which: I64, count: I64, seen: I64) -> None:
+        """Each pair of number and ``which`` comes once, in order of sight."""
+        table = self.table
+        table["counts"][number, which] += count
+        new = np.flatnonzero(table["first"][number, 1] < 0)[::-1]  # the earliest stays
+        table["first"][number[new]] = seen[new]
+        table["new"][number] = True
+
+    def _enter(self, place: int, address: int) -> int:
+        key = place_text(place), address_text(Kind.IPV4, 0, address)
+        known = self.index.get(key)
+        if known is not None:
+            return known
+        return self._add(key) if len(self.keys) < self.cap else -1
+
+    def _add(self, key: Key) -> int:
+        number = self.index[key] = len(self.keys)
+        self.keys.append(key)
+        if number == len(self.table):
+            self.table = np.concatenate([self.table, unseen(number, LOOKUP)])
+        return number
 
     def take_rows(self, source: int) -> list[Row]:
         """Rows of the table `lookup` that changed since the last call."""
-        rows: list[Row] = [(source, *key, *self.rows[key]) for key in sorted(self.changed)]
-        self.changed.clear()
-        return rows
+        changed = np.flatnonzero(self.table["new"])
+        self.table["new"][changed] = False
+        counts, first = (
+            self.table["counts"][changed].tolist(),
+            self.table["first"][changed].tolist(),
+        )
+        return [
+            (source, *self.keys[number], *counted, *seen)
+            for number, counted, seen in zip(changed.tolist(), counts, first, strict=True)
+        ]
 
     def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Take back what the store holds."""
-        for _, place, address, *numbers in rows:
-            self.rows[place, address] = list(numbers)
+        for _, place, address, asked, answered, *first in rows:
+            self.table[self._add((place, address))] = (asked, answered), first, False

@@ -5,8 +5,21 @@ from typing import Any
 import numpy as np
 
 from otsec.columns import I64
+from otsec.model import Packets
 
 NOT_SEEN = -1  # ordinal in ``first`` of a row that nothing was told of yet
+
+
+def unseen(size: int, dtype: np.dtype[Any]) -> Any:
+    """Rows of a table of which nothing was told yet."""
+    rows = np.zeros(size, dtype)
+    rows["first"] = NOT_SEEN
+    return rows
+
+
+def sights(packets: Packets, rows: I64, ordinal: int) -> I64:
+    """Time and ordinal of some rows; shape (rows, 2). ``ordinal``: of row 0 of the batch."""
+    return np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
 
 
 def stretch(into: Any, number: I64, first: I64, last: I64) -> None:

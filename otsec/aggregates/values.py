@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from otsec.aggregates.counters import Refusals
-from otsec.columns import I64, Ints, windows
+from otsec.columns import I64, Ints, Mask, windows
 from otsec.exchanges.calls import Values
 from otsec.protocols.api import VALUE_TYPES
 from otsec.protocols.values import LEAST, MOST, from_cells, is_float, to_cells
@@ -56,25 +56,29 @@ class Cells:
         self.used += size
         return number
 
-    def add(self, values: Values, rows: I64, block: I64) -> None:
-        """Take the values of some rows of ``values`` into least and greatest."""
+    def add(self, values: Values, rows: I64, block: I64, first: Mask, last: Mask) -> None:
+        """Take the values of some rows of ``values``.
+
+        ``block``: of each row; ``first``, ``last``: whether it is the first or last of all that
+        its block was ever given, by row of ``values``.
+        """
         for chosen, size, kind in self._alike(values, rows, block):
             order = chosen[np.argsort(block[chosen], kind="stable")]
             start = np.flatnonzero(np.diff(block[order], prepend=-1))
             read = _read(values, rows[order], size, kind)
-            cell = self._cells(block[order[start]], size)
-            low = high = read
-            if is_float(kind):  # what is not a number is neither least nor greatest
-                known = ~np.isnan(from_cells(read, kind))
-                low, high = np.where(known, read, MOST), np.where(known, read, LEAST)
-            least, most = np.minimum.reduceat(low, start), np.maximum.reduceat(high, start)
-            self.minimum[cell] = np.minimum(self.minimum[cell], least)
-            self.maximum[cell] = np.maximum(self.maximum[cell], most)
+            self._spread(read, start, self._cells(block[order[start]], size), kind)
+            for column, marks in ((self.first, first), (self.last, last)):
+                marked = np.flatnonzero(marks[rows[order]])
+                column[self._cells(block[order[marked]], size)] = read[marked]
 
-    def put(self, column: I64, values: Values, rows: I64, block: I64) -> None:
-        """Set the cells of ``first`` or ``last`` to the values of one row a block."""
-        for chosen, size, kind in self._alike(values, rows, block):
-            column[self._cells(block[chosen], size)] = _read(values, rows[chosen], size, kind)
+    def _spread(self, read: Ints, start: I64, cell: I64, kind: int) -> None:
+        low = high = read
+        if is_float(kind):  # what is not a number is neither least nor greatest
+            known = ~np.isnan(from_cells(read, kind))
+            low, high = np.where(known, read, MOST), np.where(known, read, LEAST)
+        least, most = np.minimum.reduceat(low, start), np.maximum.reduceat(high, start)
+        self.minimum[cell] = np.minimum(self.minimum[cell], least)
+        self.maximum[cell] = np.maximum(self.maximum[cell], most)
 
     def _alike(self, values: Values, rows: I64, block: I64) -> Iterator[tuple[I64, int, int]]:
         """Rows with values of one type and equal number, to be read as one matrix."""

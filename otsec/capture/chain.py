@@ -24,6 +24,7 @@ MIN_STEPS = 16  # records a segment, at least
 STEP_BYTES = 5_000  # bytes that can be searched for a guess in the time one step takes, measured
 SEARCHES = 4  # windows searched for a guess, each twice as long, before a segment goes without
 MAX_FAILURES = 4  # stretches given up before the rest of the buffer is walked one by one
+FEW_WALKERS = 32  # so many records one by one take the time of a step in columns
 FEW = 8  # where fewer than an 8th of the segments have a guess, records are walked one by one
 PATIENCE = 16  # a stretch of which more than a 16th had to be redone is given up, and shorter next
 
@@ -66,12 +67,16 @@ class Chain:
 
     start: I64
     exit: int
+    mean: int  # bytes of a record, about; 0 if there was none
 
 
-def chain(buffer: Bytes, begin: int, limit: int, rule: Rule) -> Chain:
-    """All whole records of ``buffer[begin:limit]``, the first of which starts at begin."""
+def chain(buffer: Bytes, begin: int, limit: int, rule: Rule, mean: int = 0) -> Chain:
+    """All whole records of ``buffer[begin:limit]``, the first of which starts at begin.
+
+    ``mean`` is how long records were before, which saves learning it; 0 where nothing is known.
+    """
     last = limit - rule.header + 1
-    position, reach, mean, failures = begin, FIRST, 0, 0
+    position, reach, failures = begin, limit - begin if mean else FIRST, 0
     found: list[I64] = []
     while position < last:
         stop = min(position + reach, last)
@@ -88,7 +93,7 @@ def chain(buffer: Bytes, begin: int, limit: int, rule: Rule) -> Chain:
         position = leave
         if stuck:
             break
-    return Chain(np.concatenate(found) if found else np.empty(0, np.int64), position)
+    return Chain(np.concatenate(found) if found else np.empty(0, np.int64), position, mean)
 
 
 def _columns(
@@ -112,9 +117,7 @@ def _columns(
     found, leave = _walk(buffer, guess, until, limit, rule)
     if leave[-1] >= stop and (leave[:-1] == guess[1:]).all():
         return _ordered([start for _, start in found]), int(leave[-1]), False
-    kept, redone, end, stuck = _verify(
-        buffer, guess.tolist(), leave.tolist(), until.tolist(), stop, limit, rule
-    )
+    kept, redone, end, stuck = _verify(buffer, guess, leave, until, stop, limit, rule)
     starts = [start[kept[walker]] for walker, start in found]
     return _ordered([*starts, np.array(redone, np.int64)]), end, stuck
 
@@ -135,47 +138,51 @@ def _walk(
     leave = start.copy()
     walker = np.arange(len(start))
     found: list[tuple[I64, I64]] = []
-    while len(start):
+    owner: list[int] = []
+    last: list[int] = []
+    while len(start) > FEW_WALKERS:
         length = rule.lengths(buffer, start, limit)
         follower = start + length
         going = follower < until
-        if not length.all():
+        if np.count_nonzero(length) < len(length):
             stuck = length == 0
             leave[walker[stuck]] = start[stuck]
             walker, start, until = walker[~stuck], start[~stuck], until[~stuck]
             follower, going = follower[~stuck], going[~stuck]
         found.append((walker, start))
-        if going.all():
+        if np.count_nonzero(going) == len(going):
             start = follower
             continue
         leave[walker[~going]] = follower[~going]
         walker, start, until = walker[going], follower[going], until[going]
+    for one, position, stop in zip(walker.tolist(), start.tolist(), until.tolist(), strict=True):
+        starts, leave[one] = rule.plain(buffer, position, stop, limit)
+        last += starts
+        owner += [one] * len(starts)
+    found.append((np.array(owner, np.int64), np.array(last, np.int64)))
     return found, leave
 
 
 def _verify(
-    buffer: Bytes,
-    guess: list[int],
-    leave: list[int],
-    until: list[int],
-    stop: int,
-    limit: int,
-    rule: Rule,
+    buffer: Bytes, guess: I64, leave: I64, until: I64, stop: int, limit: int, rule: Rule
 ) -> tuple[Mask, list[int], int, bool]:
     """Which walkers walked the true chain, the records in between, and how it ended."""
     kept = np.zeros(len(guess), np.bool_)
     redone: list[int] = []
-    patience = (stop - guess[0]) // PATIENCE
+    patience = (stop - int(guess[0])) // PATIENCE
+    starts_at = guess.tolist()
     walker = 0
-    while walker < len(guess):
-        kept[walker] = True
-        position = leave[walker]
-        if position < until[walker]:
+    for last in [*np.flatnonzero(leave[:-1] != guess[1:]).tolist(), len(guess) - 1]:
+        if last < walker:
+            continue  # its walk began at a wrong guess
+        kept[walker : last + 1] = True  # each walked to where the next one began
+        position = int(leave[last])
+        if position < until[last]:
             return kept, redone, position, True
-        follower = walker + 1
+        walker = last + 1
         while True:
-            walker = bisect_left(guess, position, follower)
-            goal = guess[walker] if walker < len(guess) else stop
+            walker = bisect_left(starts_at, position, walker)
+            goal = starts_at[walker] if walker < len(starts_at) else stop
             if position >= goal:
                 break
             if patience <= 0:

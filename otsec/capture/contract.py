@@ -4,7 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from otsec.capture.chain import Rule, chain
 from otsec.capture.intake import FINGERPRINT, Intake
@@ -13,6 +16,8 @@ from otsec.model import PacketBatch
 
 MAX_CAPTURED = 262_144  # bytes of one packet: the largest snap length of tcpdump and dumpcap
 MAX_INTERFACES = 1_024  # of one file; a pcapng can announce one in 20 bytes
+LEAST_PIECE, PIECE = 64 << 10, 8 << 20  # bytes read, then indexed while the cache holds them
+USUAL_RECORD = 128  # bytes, until some were seen
 MAX_CHANGES = 4_096  # sections, or headers that change the format: each costs a batch of its own
 
 
@@ -79,6 +84,9 @@ class Reader(ABC):
         self._used = intake.offset  # behind the last record read over
         self._digest: str | None = None  # the fingerprint, where the buffer may move on
         self._changes = 0
+        self._record_bytes = 0  # about, once some were read
+        self._starts = np.empty(0, np.int64)  # offsets of records that are in no chunk yet
+        self._reached = 0  # behind the last of them
 
     @property
     def size(self) -> int | None:
@@ -141,35 +149,71 @@ class Reader(ABC):
 
     def _read(self) -> Iterator[Chunk]:
         intake = self._intake
-        intake.fill()  # opening took only a look
+        self._reached = intake.offset
+        came, whole = self._fill()  # opening took only a look
         while True:
-            links = chain(intake.buffer, intake.begin, intake.end, self._rule())
-            yield from self._divide(links.start, links.exit)
+            going = self._index() and whole
+            if not going or len(self._starts) >= self._batch_packets or not intake.room():
+                yield from self._divide(hold=going)
+            if going:
+                came, whole = self._fill()
+                continue
             over = self._pass() if intake.end > intake.begin else 0
             if over:
                 self.fingerprint()
                 more = intake.skip(over)
             else:
-                more = intake.fill()
+                came, whole = self._fill()
+                more = came > 0
             if not more:
                 self._finish(inside=bool(over) or intake.end > intake.begin)
                 return
             if over:
-                self._used = intake.offset
+                self._used = self._reached = intake.offset
 
-    def _divide(self, start: I64, end: int) -> Iterator[Chunk]:
-        """Chunks of about equal size, so that no tiny one is left over."""
-        intake = self._intake
-        parts = -(-len(start) // self._batch_packets)
-        for part in range(parts):
-            first = len(start) * part // parts
-            last = len(start) * (part + 1) // parts
-            stop = int(start[last]) if last < len(start) else end
-            chunk = self._chunk(start[first:last], stop)
+    def _fill(self) -> tuple[int, bool]:
+        """Read what a batch lacks, a piece at most: (bytes that came, whether more is at hand).
+
+        Of a pipe nobody knows; what came of it is given at once.
+        """
+        lacking = (self._batch_packets - len(self._starts)) * (self._record_bytes or USUAL_RECORD)
+        wanted = min(max(lacking + lacking // 64, LEAST_PIECE), PIECE)
+        came = self._intake.fill(wanted)
+        known = self._intake.content.total is not None
+        return came, known and (came == wanted or not self._intake.room())
+
+    def _index(self) -> bool:
+        """Follow the chain of records as far as it goes; whether there was any."""
+        intake, base = self._intake, self._intake.base
+        links = chain(
+            intake.buffer, self._reached - base, intake.end, self._rule(), self._record_bytes
+        )
+        self._record_bytes = links.mean
+        self._starts = np.concatenate([self._starts, links.start + base])
+        self._reached = base + links.exit
+        return len(links.start) > 0
+
+    def _divide(self, *, hold: bool) -> Iterator[Chunk]:
+        """Chunks of the records found: full ones, and the rest held; or all, of equal size.
+
+        So that no tiny one is left over.
+        """
+        intake, size = self._intake, self._batch_packets
+        starts = self._starts - intake.base
+        count = len(starts)
+        if hold and count >= size:
+            bounds = list(range(0, count + 1, size))
+        else:
+            parts = -(-count // size)
+            bounds = [count * part // parts for part in range(parts + 1)] if parts else [0]
+        for first, last in pairwise(bounds):
+            stop = int(starts[last]) if last < count else self._reached - intake.base
+            chunk = self._chunk(starts[first:last], stop)
             intake.begin = stop
             self._end = self._used = chunk.end
             self._digest = None
             yield chunk
+        self._starts = self._starts[bounds[-1] :]
 
     def _finish(self, *, inside: bool) -> None:
         """Settle how the capture ended."""

@@ -32,11 +32,14 @@ class Intake:
         """The offset of ``begin`` in the content."""
         return self.base + self.begin
 
-    def fill(self, limit: int | None = None) -> bool:
-        """Read until the buffer is full, or limit more bytes; whether anything came."""
+    def room(self) -> int:
+        """Bytes that can be read without moving what is not used yet."""
+        return len(self.buffer) - self.end
+
+    def fill(self, limit: int | None = None) -> int:
+        """Read until the buffer is full, or limit more bytes; how many came."""
         self._shift()
-        room = len(self.buffer) - self.end
-        stop = self.end + (room if limit is None else min(room, limit))
+        stop = self.end + (self.room() if limit is None else min(self.room(), limit))
         before, deadline = self.end, monotonic() + PATIENCE_S
         while self.end < stop:
             count = self.content.read_into(self._view[self.end : stop])
@@ -45,7 +48,7 @@ class Intake:
             self.end += count
             if self.content.total is None and monotonic() > deadline:
                 break
-        return self.end > before
+        return self.end - before
 
     def skip(self, count: int) -> bool:
         """Go over bytes without a look; False if the content ends before."""

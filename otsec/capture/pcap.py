@@ -89,12 +89,12 @@ class PcapRule(Rule):
     def lengths(self, buffer: Bytes, offset: I64, limit: int) -> I64:
         """Header and captured bytes. Runs once for every few hundred records: mind its speed."""
         word = windows(buffer[8:], self._word)[offset].view(self._word)
-        captured: I64 = word.astype(np.int64)
-        length = captured + self.header
-        if captured.max() > MAX_CAPTURED or (offset + length).max() > limit:
-            length[(captured > MAX_CAPTURED) | (offset + length > limit)] = 0
-        if not captured.min():
-            rows = np.flatnonzero(captured == 0)
+        length: I64 = word.astype(np.int64)
+        length += self.header
+        unusual = word - np.uint32(1) >= MAX_CAPTURED  # too long, or 0, which wraps
+        if np.count_nonzero(unusual | (offset + length > limit)):
+            length[(word > MAX_CAPTURED) | (offset + length > limit)] = 0
+            rows = np.flatnonzero(word == 0)
             record = windows(buffer, self.record)[offset[rows]].view(self.record)
             rows, record = rows[record["wire"] == 0], record[record["wire"] == 0]
             length[rows] = self._of_nothing(buffer, offset[rows], record, limit)

@@ -30,25 +30,35 @@ WINDOW_FRAMES = 8_192  # four million frames a second; also the frames a tail ke
 
 _WORD = np.dtype("<u8")
 _BLOCK = np.dtype("V64")
-# where fingerprints look: length, id and protocol of IPv4; sequence and acknowledgement of TCP
+# where fingerprints look: id, protocol and check sum of IPv4; sequence and acknowledgement of TCP
 _PROBE = np.dtype(
-    {"names": ["network", "transport"], "formats": ["<u8", "<u8"], "offsets": [0, 22]}
+    {"names": ["network", "transport"], "formats": ["<u8", "<u8"], "offsets": [0, 20]}
 )
-_PROBE_AT = 16
-_SLOT_BITS = 20  # sixteen slots for each frame of a full batch
+_PROBE_AT = 18
+_SLOT_BITS = 19  # eight slots for each frame of a full batch
 
 
 def fingerprint(batch: PacketBatch, seed: int) -> U64:
     """A hash of a few words of each frame: equal for identical frames, mostly different else."""
+    return _with_end(batch, _front(batch, seed), seed)
+
+
+def _front(batch: PacketBatch, seed: int) -> U64:
+    """A hash of the lengths and of two words near the front."""
     end = batch.offset + batch.captured
-    words = [(batch.captured << 32 ^ batch.wire).astype(np.uint64)]
     # in frames too short for it the probe moves to the front
     at = end - np.maximum(batch.captured - _PROBE_AT, _PROBE.itemsize)
     probe, _ = gather(batch.buffer, np.where(at < batch.offset, -1, at), end, _PROBE)
-    words += [probe["network"], probe["transport"]]
+    lengths = (batch.captured << 32 ^ batch.wire).astype(np.uint64)
+    return hash_words([lengths, probe["network"], probe["transport"]], seed)
+
+
+def _with_end(batch: PacketBatch, front: U64, seed: int) -> U64:
+    """A hash of that and of the last word."""
+    end = batch.offset + batch.captured
     at = end - _WORD.itemsize
-    words.append(gather(batch.buffer, np.where(at < batch.offset, -1, at), end, _WORD)[0])
-    return hash_words(words, seed)
+    word, _ = gather(batch.buffer, np.where(at < batch.offset, -1, at), end, _WORD)
+    return hash_words([front, word], seed)
 
 
 def duplicates(batch: PacketBatch, seed: int, bits: int = 64) -> Mask:
@@ -59,8 +69,7 @@ def duplicates(batch: PacketBatch, seed: int, bits: int = 64) -> Mask:
     repeats = np.zeros(len(batch), np.bool_)
     if len(batch) < 2:
         return repeats
-    kept = fingerprint(batch, seed) >> np.uint64(64 - min(bits, 64))
-    rows = _sharing_a_slot(kept) if bits >= 64 else np.arange(len(batch))
+    rows, kept = _alike(batch, seed, bits)
     if not len(rows):
         return repeats
     forward = bool((batch.time[1:] >= batch.time[:-1]).all())
@@ -74,6 +83,17 @@ def duplicates(batch: PacketBatch, seed: int, bits: int = 64) -> Mask:
         rows = rows[~ahead]
     repeats[rows] = True
     return repeats
+
+
+def _alike(batch: PacketBatch, seed: int, bits: int) -> tuple[I64, U64]:
+    """Rows that may have an equal, and their fingerprints; most frames differ near the front."""
+    if bits < 64:
+        return np.arange(len(batch)), fingerprint(batch, seed) >> np.uint64(64 - bits)
+    front = _front(batch, seed)
+    rows = _sharing_a_slot(front)
+    kept = _with_end(_rows(batch, rows), front[rows], seed)
+    again = _sharing_a_slot(kept)
+    return rows[again], kept[again]
 
 
 def _sharing_a_slot(fingerprints: U64) -> I64:
@@ -91,13 +111,14 @@ def _sharing_a_slot(fingerprints: U64) -> I64:
 
 
 def _runs(batch: PacketBatch, rows: I64, kept: U64, *, forward: bool) -> tuple[I64, I64]:
-    """Rows in runs of equal fingerprints, each in row order, and the run of each.
+    """Rows in runs of equal fingerprints ``kept``, each in row order, and the run of each.
 
     Rows without such a neighbour in time are left out; where time does not run forward, neighbours
     say nothing, and all rows of equal fingerprints stay.
     """
-    order = rows[np.argsort(kept[rows], kind="stable")]
-    linked = kept[order[1:]] == kept[order[:-1]]
+    sort = np.argsort(kept, kind="stable")
+    order, kept = rows[sort], kept[sort]
+    linked = kept[1:] == kept[:-1]
     if forward:
         linked &= batch.time[order[1:]] - batch.time[order[:-1]] <= WINDOW_NS
     in_run = np.zeros(len(order), np.bool_)

@@ -275,6 +275,9 @@ class Framing:
     tells_first: bool = True  # else a piece begins a message where the one before ended one
     longest_message: int = 65_536  # bytes that pieces may join up to
     datagram: bool = False
+    # the values that bytes of a frame can have, by offset below 8: most of what is no such frame
+    # is told by them at a glance; bytes that are not listed can be anything
+    begins: tuple[tuple[int, frozenset[int]], ...] = ()
 
     @property
     def stack(self) -> tuple["Framing", ...]:

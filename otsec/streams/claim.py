@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otsec.columns import I64, U64, Ints, Mask
+from otsec.columns import I64, U64, Bytes, Ints, Mask, gather, span_word
 from otsec.model import TCP, UDP, Kind
 from otsec.protocols.api import Framing, Protocol, Side, Transport, Units
-from otsec.streams.cut import Frames, Segments, Status, cut
+from otsec.streams.cut import Segments, Status, could_begin, cut
 
 TRIES = 32  # segments of a connection that are asked; a protocol that is there shows at once
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "udp", "ethernet")
@@ -77,14 +77,13 @@ def transports(key: U64) -> I64:
 
 def first_units(segments: Segments, framing: Framing, which: int) -> tuple[I64, Units]:
     """The message with which each segment begins, where it is whole: (segment, units)."""
-    frames = _heads(cut(segments.alone(), framing.base), segments.start)
-    owner, buffer, start, end = frames.segment, segments.buffer, frames.start, frames.end
+    owner, buffer, start = np.arange(len(segments)), segments.buffer, segments.start
+    end, limit = np.minimum(segments.end, segments.stop), segments.stop
     kind = np.zeros(len(owner), np.uint8)
-    for level, one in enumerate(framing.stack):
-        if level:
-            inner = _heads(cut(Segments(buffer, owner, owner, start, end, end, end), one), start)
-            owner, start, end = owner[inner.segment], inner.start, inner.end
-            kind = kind[inner.segment]
+    for one in framing.stack:
+        whole, length = _whole_frames(buffer, start, end, limit, one)
+        owner, start, kind = owner[whole], start[whole], kind[whole]
+        end = start + length
         if one.pieces is not None:
             pieces = one.pieces(buffer, start, end)
             whole = np.flatnonzero(
@@ -92,15 +91,25 @@ def first_units(segments: Segments, framing: Framing, which: int) -> tuple[I64, 
             )
             buffer, owner = pieces.buffer, owner[whole]
             start, end, kind = pieces.start[whole], pieces.end[whole], pieces.kind[whole]
+        limit = end
     unknown = np.full(len(owner), Side.UNKNOWN, np.uint8)
     number = np.full(len(owner), which, np.uint8)
     return owner, Units(buffer, start, end, unknown, number, kind)
 
 
-def _heads(frames: Frames, start: I64) -> Frames:
-    """The whole frames with which segments begin."""
-    heads = (frames.start == start[frames.segment]) & (frames.status == Status.WHOLE)
-    return frames.take(np.flatnonzero(heads))
+def _whole_frames(
+    buffer: Bytes, start: I64, end: I64, limit: I64, framing: Framing
+) -> tuple[I64, I64]:
+    """The spans that begin with a whole frame, and its length; see `cut`."""
+    header, fits = gather(buffer, start, end, framing.header)
+    rows = np.flatnonzero(fits)
+    at, behind = start[rows], end[rows]
+    length = framing.lengths(buffer, at, behind, header[rows])
+    if framing.datagram:
+        length = np.where(length > 0, limit[rows] - at, length)
+    whole = (length >= framing.header.itemsize) & (length <= framing.longest)
+    whole &= at + length <= behind
+    return rows[whole], length[whole]
 
 
 def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Claims:
@@ -111,17 +120,22 @@ def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Cl
     """
     protocol = np.zeros(len(segments), np.int64)
     framing = np.zeros(len(segments), np.int64)
-    for number, candidate in reversed(list(enumerate(registry.protocols, 1))):
+    size = np.minimum(segments.end, segments.stop) - segments.start
+    word = span_word(segments.buffer, segments.start, size, 0)
+    for number, candidate in enumerate(registry.protocols, 1):
         fits = np.zeros(len(segments), np.bool_)
         for position, name in enumerate(TRANSPORTS):
             if name in candidate.transports:
                 came = transport == position
                 fits |= came & (hint == number) if name == "ethernet" else came
-        asked = np.flatnonzero(fits & ((protocol == 0) | (protocol != hint)))
-        for which in reversed(range(len(candidate.framings))):
-            if len(asked):
-                mine = asked[_mine(candidate, which, segments.take(asked))]
+        fits &= (protocol == 0) | (hint == number)
+        asked = np.flatnonzero(fits)
+        for which, one in enumerate(candidate.framings):
+            some = asked[could_begin(one.base, word[asked], size[asked])]
+            if len(some):
+                mine = some[_mine(candidate, which, segments.take(some))]
                 protocol[mine], framing[mine] = number, which
+                asked = np.setdiff1d(asked, mine, assume_unique=True) if len(mine) else asked
     return Claims(protocol, framing)
 
 

@@ -5,6 +5,7 @@ ends when nothing was heard of it for longer than its kind is ever silent.
 """
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -77,8 +78,7 @@ class Connections:
 
     def find(self, keys: list[bytes]) -> I64:
         """Slot of each flow key, -1 where it is not known."""
-        get = self.index.get
-        return np.fromiter((get(key, -1) for key in keys), np.int64, len(keys))
+        return np.fromiter(map(self.index.get, keys, repeat(-1)), np.int64, len(keys))
 
     def idle_limit(self, slots: I64) -> I64:
         """How many ticks each connection may be silent before it has ended."""
@@ -102,12 +102,14 @@ class Connections:
     def enter(self, keys: list[bytes], words: U64) -> I64:
         """Slots for new connections, in the order given; -1 where the table is full."""
         room = min(self.cap - len(self.index), len(keys))
-        slots = np.full(len(keys), -1, np.int64)
         taken = self._take(room)
-        slots[:room] = taken
         self.index.update(zip(keys[:room], taken.tolist(), strict=True))
+        self.table[taken] = _FRESH
         self.table["key"][taken] = words[:room]
-        self.restart(taken)
+        self.table["serial"][taken] = self.serial + np.arange(room)
+        self.serial += room
+        slots = np.full(len(keys), -1, np.int64)
+        slots[:room] = taken
         return slots
 
     def replace(self, slot: int) -> int:
@@ -125,20 +127,14 @@ class Connections:
         self.table[new] = fresh
         return new
 
-    def restart(self, slots: I64) -> None:
-        """Forget all but the key: what comes now is another connection on the same ports."""
-        key = self.table["key"][slots]
-        self.table[slots] = _FRESH
-        self.table["key"][slots] = key
-        self.table["serial"][slots] = self.serial + np.arange(len(slots))
-        self.serial += len(slots)
-
     def purge(self, tick: int, kept: I64, leave: Callable[[I64], None]) -> I64:
         """Let go of all connections that had ended before the tick, but for `kept`.
 
         ``leave`` is told of their slots before they are free for others.
         """
-        live = np.setdiff1d(np.flatnonzero(self.table["alive"]), kept)
+        alive = self.table["alive"][: self.used].copy()
+        alive[kept] = False
+        live = np.flatnonzero(alive)
         gone = live[self.ended(live, np.full(len(live), tick))]
         leave(gone)
         self.remove(gone)
@@ -146,17 +142,18 @@ class Connections:
 
     def remove(self, slots: I64) -> None:
         """Free the slots; who holds anything by slot must have let go of it."""
-        for key in self.table["key"][slots]:
-            del self.index[key.tobytes()]
+        for key in key_bytes(self.table["key"][slots]):
+            del self.index[key]
         self.table["alive"][slots] = False
         self.free.extend(slots.tolist())
 
     def _take(self, count: int) -> I64:
         """Free slots; more than the cap only for a batch that reuses ports again and again."""
-        again = min(count, len(self.free))
-        slots = [self.free.pop() for _ in range(again)]
-        slots += range(self.used, self.used + count - again)
-        self.used += count - again
+        left = max(len(self.free) - count, 0)
+        slots, self.free = self.free[left:], self.free[:left]
+        new = count - len(slots)
+        slots += range(self.used, self.used + new)
+        self.used += new
         if self.used > len(self.table):
             more = np.zeros(max(self.used - len(self.table), len(self.table)), TABLE)
             self.table = np.concatenate([self.table, more])
@@ -169,9 +166,9 @@ class Connections:
         self.table["next"][slots[known], side[known]] = flows.lane_next[lanes][known]
         self.note_acks(flows, lanes, slots)
         flags = flows.lane_flags[lanes]
-        closed = np.where(flags & FIN, 1 << side, 0) | np.where(flags & RST, RESET, 0)
-        closed = np.where(flows.lane_tcp[lanes], closed, 0).astype(np.uint8)
-        np.bitwise_or.at(self.table["closed"], slots, closed)
+        for bit, closed in ((FIN, 1 << side), (RST, np.full_like(side, RESET))):
+            some = np.flatnonzero(flags & bit)
+            np.bitwise_or.at(self.table["closed"], slots[some], closed[some].astype(np.uint8))
 
     def note_acks(self, flows: Flows, lanes: I64, slots: I64) -> None:
         """Count the bytes that each side acknowledged of the other's."""
@@ -182,13 +179,15 @@ class Connections:
         before = np.where(before < 0, flows.lane_ack_first[lanes], before)
         last = flows.lane_ack_last[lanes]
         moved = (last - before + (1 << 31) & 0xFFFFFFFF) - (1 << 31)
-        self.count(slots, 1 - side, "acked", moved)
+        self.table["counts"][slots, 1 - side, COUNTS.index("acked")] += moved
         self.table["ack"][slots, side] = last
 
     def count(self, slots: I64, side: I64, name: str, number: Ints) -> None:
         """Add to a count of one side of connections; a slot may come more than once."""
-        place: Any = slots, side, COUNTS.index(name)
-        np.add.at(self.table["counts"], place, number)
+        if len(slots):  # runs of one side first: adding up is dear where a slot comes often
+            heads = np.flatnonzero(np.diff(2 * slots + side, prepend=-1))
+            place: Any = slots[heads], side[heads], COUNTS.index(name)
+            np.add.at(self.table["counts"], place, np.add.reduceat(number, heads))
 
     def count_one(self, slot: int, side: int, name: str, number: int = 1) -> None:
         """Add to a count of one side of one connection."""
@@ -196,7 +195,7 @@ class Connections:
 
     def dump(self) -> dict[str, Any]:
         """The live rows with their slots."""
-        live = np.flatnonzero(self.table["alive"])
+        live = np.flatnonzero(self.table["alive"][: self.used])
         rows = np.frombuffer(self.table[live].tobytes(), np.uint8)
         return {"rows": rows, "slots": live, "used": self.used, "serial": self.serial}
 
@@ -205,11 +204,14 @@ class Connections:
         slots, self.serial, self.used = state["slots"], state["serial"], state["used"]
         self.table = np.zeros(max(self.cap + SPARE, self.used), TABLE)
         self.table[slots] = np.frombuffer(state["rows"].tobytes(), TABLE)
-        self.index = {
-            key.tobytes(): slot
-            for key, slot in zip(self.table["key"][slots], slots.tolist(), strict=True)
-        }
+        self.index = dict(zip(key_bytes(self.table["key"][slots]), slots.tolist(), strict=True))
         self.free = np.setdiff1d(np.arange(self.used), slots).tolist()
+
+
+def key_bytes(keys: U64) -> list[bytes]:
+    """The bytes of each row of words, to look it up by; shape of ``keys``: (rows, words)."""
+    rows, words = keys.shape
+    return np.ascontiguousarray(keys).view(f"V{8 * words}").ravel().tolist() if rows else []
 
 
 def _fresh() -> Any:

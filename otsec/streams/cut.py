@@ -3,10 +3,11 @@
 import itertools
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cache
 
 import numpy as np
 
-from otsec.columns import I64, Bytes, Ints, Mask, gather, walk
+from otsec.columns import I64, U64, Bytes, Ints, Mask, gather, span_word, walk
 from otsec.protocols.api import Framing
 
 
@@ -99,6 +100,44 @@ def cut(segments: Segments, framing: Framing, stops: I64 | None = None) -> Frame
         last = np.append(links.walker[1:] != links.walker[:-1], len(links.walker) > 0)
         status[last[: len(status)] & refused[links.walker]] = Status.MALFORMED
     return Frames(links.walker, links.offset, np.minimum(behind, at_hand), status, links.exit)
+
+
+def heads(segments: Segments, framing: Framing) -> tuple[Mask, Mask]:
+    """Whether each segment, alone, begins with a whole frame, or could begin a longer one.
+
+    Where the capture lacks bytes, no longer one can come of it.
+    """
+    size, buffer, start, end = (
+        framing.header.itemsize,
+        segments.buffer,
+        segments.start,
+        segments.end,
+    )
+    header, fits = gather(buffer, start, end, framing.header)
+    length = framing.lengths(buffer, start, end, header)
+    frame = fits & (length >= size) & (length <= framing.longest)
+    longer = frame & (start + length > segments.stop)
+    short = np.flatnonzero(~fits)
+    there = end[short] - start[short]
+    longer[short] = could_begin(framing, span_word(buffer, start[short], there, 0), there)
+    return frame & (start + length <= end), longer & (end >= segments.stop)
+
+
+def could_begin(framing: Framing, word: U64, size: I64) -> Mask:
+    """Whether spans can begin a frame, by what is there of their first eight bytes.
+
+    ``word``: those bytes, the first one lowest; ``size``: how many there are.
+    """
+    fits = np.ones(len(word), np.bool_)
+    for at, table in _tables(framing):
+        value = (word >> np.uint64(8 * at)).astype(np.uint8)
+        fits &= table[value] | (size <= at)
+    return fits
+
+
+@cache
+def _tables(framing: Framing) -> list[tuple[int, Mask]]:
+    return [(at, np.isin(np.arange(256), list(values))) for at, values in framing.begins]
 
 
 def _shown_at(buffer: Bytes, offset: I64, at_hand: I64, framing: Framing, stops: I64) -> I64:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from otsec.columns import I64, U64, Ints, Mask, group, ranges
+from otsec.columns import I64, U64, Groups, Ints, Mask, group, ranges
 from otsec.model import ACK, ARP, FIN, SYN, Kind, Packets
 
 BROADCAST = (1 << 48) - 1
@@ -81,12 +81,9 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
     """Group the packets that have addresses into lanes and flows."""
     rows = np.flatnonzero((packets.kind != 0) & (packets.problem == 0))
     table = packets if len(rows) == len(packets) else packets.take(rows)
-    ports = (table.source_port.astype(np.uint64) << np.uint64(16)) | table.target_port
-    what = (
-        (table.kind.astype(np.uint64) << np.uint64(48))
-        | (table.protocol.astype(np.uint64) << np.uint64(32))
-        | ports
-    )
+    what: Ints = table.kind.astype(np.uint64)
+    for column in (table.protocol, table.source_port, table.target_port):
+        what = what << 16 | column
     table = _fold_arp(table)
     words = [what, table.source_lo, table.target_lo]
     words += [word for word in (table.place, table.source_hi, table.target_hi) if word.any()]
@@ -95,7 +92,7 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
     first = lanes.first
     higher = higher_speaks(table, first)
     key = _key_words(table, first, higher)
-    flows = group(list(key.T), seed, bits)
+    flows = group([key[:, 0], *(word for word in key.T[1:] if word.any())], seed, bits)
     lane_flow = flows.group_of_rows() if len(first) else np.empty(0, np.int64)
     side = higher.astype(np.int64)
     flow_lanes = np.full((len(flows), 2), -1, np.int64)
@@ -103,7 +100,8 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
     last = order[start + count - 1] if len(start) else start
     tcp = (table.protocol[first] == 6) & (table.kind[first] != 2)
     flags = table.flags[order]
-    told = _tcp_order(table, order, count, tcp, flags)
+    payload = table.payload_wire[order]
+    told = _tcp_order(table, lanes, tcp, flags, payload)
     return Flows(
         order=rows[order],
         lane_start=start,
@@ -112,7 +110,7 @@ def find_flows(packets: Packets, seed: int, bits: int = 64) -> Flows:
         lane_side=side,
         lane_tcp=tcp,
         lane_bytes=_per_lane(np.add, table.wire[order], start),
-        lane_payload=_per_lane(np.add, table.payload_wire[order], start),
+        lane_payload=_per_lane(np.add, payload, start),
         lane_flags=_per_lane(np.bitwise_or, flags, start),
         lane_in_order=told.in_order,
         lane_seq=told.seq,
@@ -149,7 +147,7 @@ def _key_words(table: Packets, rows: I64, higher: Mask) -> U64:
         | (low[2] << np.uint64(16))
         | high[2]
     )
-    return np.stack([what, low[0], high[0], table.place[rows], low[1], high[1]], axis=1)
+    return np.stack([what, low[0], high[0], table.place[rows], low[1], high[1]]).T
 
 
 class _TcpOrder:
@@ -160,21 +158,47 @@ class _TcpOrder:
         self.seq, self.next, self.ack_first, self.ack_last = np.full((4, lanes), -1, np.int64)
 
 
-def _tcp_order(table: Packets, order: I64, count: I64, tcp: Mask, flags: Ints) -> _TcpOrder:
-    told = _TcpOrder(len(count))
+def _tcp_order(table: Packets, lanes: Groups, tcp: Mask, flags: Ints, payload: I64) -> _TcpOrder:
+    """Guess that each segment, an empty one too, begins where the one before it ended.
+
+    Then what stands at both ends of a lane says it all; the lanes for which the guess fails are
+    looked at once more, closely. `flags` and `payload` are in the order of lanes.
+    """
+    order, start, last = lanes.order, lanes.start, lanes.start + lanes.count - 1
+    told = _TcpOrder(len(start))
     if not tcp.any():
         return told
-    lane = np.repeat(np.arange(len(count)), count)
-    length = table.payload_wire[order]
-    length = length + ((flags & SYN) != 0) + ((flags & FIN) != 0)
-    is_tcp = tcp[lane]
-    has = np.flatnonzero((length > 0) & is_tcp)
-    _segments_in_order(told, table.seq[order[has]], length[has], flags[has], lane[has])
-    acks = np.flatnonzero(((flags & ACK) != 0) & is_tcp)
-    owner, value = lane[acks], table.ack[order[acks]]
+    turns = np.flatnonzero(flags & (SYN | FIN))
+    length = payload.copy()
+    length[turns] += (flags[turns] & SYN != 0) + (flags[turns] & FIN != 0).astype(np.int64)
+    seq = table.seq[order]
+    behind = seq + length & 0xFFFFFFFF
+    odd = np.zeros(len(order), np.bool_)
+    odd[1:] = seq[1:] != behind[:-1]
+    odd[turns] |= flags[turns] & SYN != 0
+    odd[start] = flags[start] & flags[last] & ACK == 0
+    plain = tcp & ~_per_lane(np.bitwise_or, odd, start)
+    told.ack_first[plain] = table.ack[order[start[plain]]]
+    told.ack_last[plain] = table.ack[order[last[plain]]]
+    full = plain & (_per_lane(np.add, length, start) > 0)
+    told.seq[full] = seq[start[full]]
+    told.next[full] = behind[last[full]]
+    _look_closely(told, table, lanes, np.flatnonzero(tcp & ~plain), length)
+    return told
+
+
+def _look_closely(told: _TcpOrder, table: Packets, lanes: Groups, some: I64, length: I64) -> None:
+    """The same for some lanes, from each of their segments."""
+    count = lanes.count[some]
+    place = ranges(lanes.start[some], count)
+    rows, lane, length = lanes.order[place], np.repeat(some, count), length[place]
+    flags = table.flags[rows]
+    has = np.flatnonzero(length > 0)
+    _segments_in_order(told, table.seq[rows[has]], length[has], flags[has], lane[has])
+    acks = np.flatnonzero((flags & ACK) != 0)
+    owner, value = lane[acks], table.ack[rows[acks]]
     told.ack_last[owner] = value  # the last one written stays
     told.ack_first[owner[::-1]] = value[::-1]
-    return told
 
 
 def _segments_in_order(told: _TcpOrder, seq: I64, length: I64, flags: Ints, lane: I64) -> None:

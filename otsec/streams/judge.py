@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from otsec.columns import I64
 from otsec.streams.connections import WITHDRAWN, Connections
 from otsec.streams.cut import Status
 from otsec.streams.found import Found
@@ -13,11 +12,11 @@ BAD_RUN = 8  # malformed frames in a row that disprove a claim
 
 
 def judge(
-    parts: list[Found], connections: Connections, forget: Callable[[I64], None]
+    parts: list[Found], connections: Connections, forget: Callable[[int, int], None]
 ) -> list[Found]:
     """Count what is not whole, withdraw claims that are disproved, keep the whole frames.
 
-    ``forget(slots)`` is told of connections whose claim was withdrawn.
+    ``forget(slot, row)`` is told of connections whose claim was withdrawn, and with which row.
     """
     parts = _withdraw(parts, connections, forget)
     for part in parts:
@@ -32,7 +31,7 @@ def judge(
 
 
 def _withdraw(
-    parts: list[Found], connections: Connections, forget: Callable[[I64], None]
+    parts: list[Found], connections: Connections, forget: Callable[[int, int], None]
 ) -> list[Found]:
     bad_run = connections.table["bad_run"]
     suspects: set[int] = set()
@@ -42,7 +41,7 @@ def _withdraw(
     for slot in sorted(suspects):
         last = _disproved_at(slot, parts, connections)
         if last >= 0:
-            forget(np.array([slot]))
+            forget(slot, last)
             parts = [part.take((part.slot != slot) | (part.row <= last)) for part in parts]
     return parts
 

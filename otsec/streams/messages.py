@@ -4,29 +4,43 @@ Whole messages stay in columns. Pieces are joined one by one, by the one reassem
 holds at most what the framing says a message can have.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from otsec.columns import I64, Mask
+from otsec.columns import I64, Mask, group
 from otsec.protocols.api import Framing, Pieces
 from otsec.streams.claim import Registry
 from otsec.streams.connections import Connections
 from otsec.streams.cut import Segments, Status, cut, give_up
-from otsec.streams.found import Found
+from otsec.streams.found import Found, View
+from otsec.streams.traffic import Traffic
 
-Name = tuple[int, int, int, int]  # slot, side, level of the framing, lane
+LANES = 4  # messages of one side that are open at a time: stations behind a gateway take turns
+
+Name = tuple[int, int, int]  # slot, side, level of the framing
+
+
+@dataclass(slots=True)
+class Open:
+    """A message of which pieces have come."""
+
+    when: int  # bytes of all traffic that had gone by with its first piece
+    data: bytearray = field(default_factory=bytearray)
+    lost: bool = False  # given up: what still comes of it is passed over
 
 
 class Messages:
     """Ordered: joins pieces, for the connections of one source."""
 
-    def __init__(self, registry: Registry) -> None:
-        self.registry = registry
-        self.open: dict[Name, bytearray] = {}
+    def __init__(self, registry: Registry, traffic: Traffic) -> None:
+        self.registry, self.traffic = registry, traffic
+        self.open: dict[Name, dict[int, Open]] = {}  # by lane, the oldest first
 
-    def apply(self, number: int, parts: list[Found], connections: Connections) -> list[Found]:
+    def apply(
+        self, number: int, parts: list[Found], connections: Connections, view: View
+    ) -> list[Found]:
         """The messages that whole frames of a protocol carry, all framings of it."""
         framings = self.registry.protocols[number - 1].framings
         if not any(framing.pieces or framing.over for framing in framings):
@@ -41,13 +55,13 @@ class Messages:
                     chosen = [
                         message
                         for part in chosen
-                        for message in self._carried(part, one, level, connections)
+                        for message in self._carried(part, one, level, connections, view)
                     ]
             found += chosen
         return [part for part in found if len(part)]
 
     def _carried(
-        self, part: Found, framing: Framing, level: int, connections: Connections
+        self, part: Found, framing: Framing, level: int, connections: Connections, view: View
     ) -> list[Found]:
         if framing.pieces is None or not len(part):
             return [part]
@@ -66,7 +80,7 @@ class Messages:
         found = [message.take(np.flatnonzero(whole))]
         rows = np.flatnonzero(piece)
         if len(rows):
-            found.append(self._join(message, pieces, rows, framing, level, connections))
+            found.append(self._join(message, pieces, rows, framing, level, connections, view))
         return found
 
     def _sort_out(
@@ -75,20 +89,31 @@ class Messages:
         """Which frames carry whole messages, and which belong to streams that must be joined."""
         data = (pieces.kind == 0) & ~pieces.bad
         own = (pieces.kind != 0) & ~pieces.bad
-        stream = np.stack([part.slot, part.side, pieces.lane.astype(np.int64)], axis=1)
-        _, name = np.unique(stream, axis=0, return_inverse=True)
-        name = name.reshape(-1)
         rows = np.flatnonzero(data)
+        open_ = any(at == level for _, _, at in self.open)
+        alone = pieces.last[rows] & (pieces.first[rows] | (not framing.tells_first))
+        if alone.all() and not open_:
+            return own | data, np.zeros(len(data), np.bool_)
+        streams = group(
+            [column.astype(np.uint64) for column in (part.slot, part.side, pieces.lane)], 0
+        )
+        name = streams.group_of_rows()
         rows = rows[np.argsort(name[rows], kind="stable")]
         begins = pieces.first[rows].copy()
         if not framing.tells_first:  # a piece begins a message where the one before ended one
             begins[1:] |= pieces.last[rows][:-1] | (name[rows][1:] != name[rows][:-1])
             begins[:1] = True
-        split = np.zeros(int(name.max()) + 1, np.bool_)
+        split = np.zeros(len(streams), np.bool_)
         split[name[rows[~(begins & pieces.last[rows])]]] = True
-        for slot, side, at, lane in self.open:
-            if at == level:
-                split[name[(stream == (slot, side, lane)).all(axis=1)]] = True
+        if open_:
+            head = streams.first
+            split |= [
+                lane in self.open.get((slot, side, level), ())
+                for slot, side, lane in zip(
+                    part.slot[head].tolist(), part.side[head].tolist(),
+                    pieces.lane[head].tolist(), strict=True,
+                )
+            ]  # fmt: skip
         joined = data & split[name]
         return own | (data & ~joined), joined
 
@@ -100,55 +125,90 @@ class Messages:
         framing: Framing,
         level: int,
         connections: Connections,
+        view: View,
     ) -> Found:
         """Join pieces one by one; gives the messages that they complete."""
         complete: list[bytes] = []
         owner: list[int] = []
+        upto = self.traffic.upto(view)
         for row in rows.tolist():
-            slot, side = int(message.slot[row]), int(message.side[row])
-            name = slot, side, level, int(pieces.lane[row])
-            data = pieces.buffer[pieces.start[row] : pieces.end[row]].tobytes()
-            held = self.open.get(name)
-            begins = bool(pieces.first[row]) or (held is None and not framing.tells_first)
-            if begins and held is not None:
-                self._abandon(name, connections)
-            if begins:
-                held = self.open[name] = bytearray()
+            name = int(message.slot[row]), int(message.side[row]), level
+            lanes, lane = self.open.setdefault(name, {}), int(pieces.lane[row])
+            packet = int(message.row[row])
+            now = int(upto[packet])
+            held = lanes.get(lane)
+            if held is not None and not held.lost and now - held.when > self.traffic.cap:
+                self._give_up(name, held, connections)
+                self.traffic.note_late(name[0], packet)
+            if bool(pieces.first[row]) or (held is None and not framing.tells_first):
+                if held is not None:
+                    self._give_up(name, held, connections)
+                    del lanes[lane]
+                elif len(lanes) == LANES:
+                    self._make_room(name, lanes, packet, connections)
+                held = lanes[lane] = Open(now)
             if held is None:  # its beginning was not seen
-                connections.count_one(slot, side, "truncated")
-                continue
-            held += data
-            if len(held) > framing.longest_message:
-                self._abandon(name, connections)
-            elif pieces.last[row]:
-                complete.append(bytes(self.open.pop(name)))
-                owner.append(row)
+                connections.count_one(name[0], name[1], "truncated")
+            elif not held.lost:
+                held.data += pieces.buffer[pieces.start[row] : pieces.end[row]].tobytes()
+                if len(held.data) > framing.longest_message:
+                    self._give_up(name, held, connections)
+            if held is not None and pieces.last[row]:
+                del lanes[lane]
+                if not held.lost:
+                    complete.append(bytes(held.data))
+                    owner.append(row)
+            if not lanes:
+                del self.open[name]
         size = np.array([len(data) for data in complete], np.int64)
         end = np.cumsum(size)
         joined = message.take(np.array(owner, np.int64))
         buffer = np.frombuffer(b"".join(complete), np.uint8)
         return replace(joined, buffer=buffer, start=end - size, end=end)
 
-    def _abandon(self, name: Name, connections: Connections) -> None:
-        del self.open[name]
-        connections.count_one(name[0], name[1], "truncated")
+    def _give_up(self, name: Name, held: Open, connections: Connections) -> None:
+        """Drop a message that is open, and count it, unless that was done before."""
+        if not held.lost:
+            connections.count_one(name[0], name[1], "truncated")
+        held.data, held.lost = bytearray(), True
+
+    def _make_room(
+        self, name: Name, lanes: dict[int, Open], packet: int, connections: Connections
+    ) -> None:
+        """Give up the oldest message of a side that opens too many."""
+        oldest = next(iter(lanes))
+        self._give_up(name, lanes.pop(oldest), connections)
+        self.traffic.note_late(name[0], packet)
+
+    def sweep(self) -> None:
+        """Drop the bytes of what is too old; that it was open is kept, to be told when more comes."""
+        for lanes in self.open.values():
+            for held in lanes.values():
+                if self.traffic.is_old(held.when):
+                    held.data = bytearray()
 
     def forget(self, slots: I64) -> None:
         """Drop what is held for connections that ended."""
         if self.open:
             gone = set(slots.tolist())
-            self.open = {name: data for name, data in self.open.items() if name[0] not in gone}
+            self.open = {name: lanes for name, lanes in self.open.items() if name[0] not in gone}
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""
-        return {"open": [[*name, data.hex()] for name, data in self.open.items()]}
+        return {
+            "open": [
+                [*name, lane, held.when, held.data.hex(), held.lost]
+                for name, lanes in self.open.items()
+                for lane, held in lanes.items()
+            ]
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
-        self.open = {
-            (slot, side, level, lane): bytearray.fromhex(data)
-            for slot, side, level, lane, data in state["open"]
-        }
+        self.open = {}
+        for slot, side, level, lane, when, data, lost in state["open"]:
+            lanes = self.open.setdefault((slot, side, level), {})
+            lanes[lane] = Open(when, bytearray.fromhex(data), lost)
 
 
 def _frames_of(part: Found, framing: Framing, connections: Connections) -> Found:

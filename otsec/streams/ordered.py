@@ -14,14 +14,16 @@ from otsec.columns import I64, Bytes, Mask
 from otsec.model import FIN, RST, SYN, TICK_NS, Packets
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Times
-from otsec.streams.connections import COUNTS, Connections, idle_ticks
+from otsec.streams.connections import Connections, idle_ticks
 from otsec.streams.cut import Frames, Segments, Status, cut, give_up
 from otsec.streams.flows import Flows
 from otsec.streams.found import Found, Speculation, View, data_segments
 from otsec.streams.judge import judge
 from otsec.streams.messages import Messages
+from otsec.streams.openings import must_join
 from otsec.streams.owners import FlowClaims, Owners
 from otsec.streams.plain import PlainPath
+from otsec.streams.traffic import Traffic
 
 
 class Streams:
@@ -34,20 +36,23 @@ class Streams:
         *,
         name: Callable[[I64, I64], None],
         leave: Callable[[I64], None],
-        claimed: Callable[[I64], None],
+        claimed: Callable[[I64, I64], None],
+        settle: Callable[[], None],
         held_cap: int,
         all_plain: bool = False,
     ) -> None:
         """Who is told of what, by slots.
 
         ``name(slots, rows)``: connections that begin anew on known ports, with their first packets;
-        ``leave(slots)``: those that ended; ``claimed(slots)``: those whose protocol was found.
+        ``claimed(slots, rows)``: those whose protocol was found, with the packets that showed it;
+        ``settle()``: that this is all for the batch; ``leave(slots)``: those that ended.
         """
         self.connections = connections
         self.owners = Owners(registry, connections, claimed)
-        self.plain = PlainPath(connections, self.owners, name, held_cap)
-        self.messages = Messages(registry)
-        self._leave = leave
+        self.traffic = Traffic(held_cap)
+        self.plain = PlainPath(connections, self.owners, name, self.traffic)
+        self.messages = Messages(registry, self.traffic)
+        self._settle, self._leave = settle, leave
         self.all_plain = all_plain
         self.plain_flows = 0
 
@@ -71,6 +76,10 @@ class Streams:
         plain = self._must_be_plain(view) & (slots >= 0)
         quick = (slots >= 0) & ~plain
         claims, speaker = self._ask_quick(view, quick)
+        in_pieces = np.flatnonzero(quick & claims.in_pieces)
+        if len(in_pieces):
+            joined = must_join(self.owners, view, in_pieces, self.traffic)
+            plain[joined], quick[joined] = True, False
         found, broken = self._cut_quick(view, quick, claims, speculations)
         if len(broken):
             plain[broken], quick[broken] = True, False
@@ -81,12 +90,19 @@ class Streams:
         self.plain_flows += len(chosen)
         for number, parts in self.plain.apply(view, chosen).items():
             found.setdefault(number, []).extend(parts)
-        return {
-            number: self.messages.apply(
-                number, judge(parts, self.connections, self._disown), self.connections
-            )
-            for number, parts in found.items()
-        }
+        self._settle()
+        for number, parts in found.items():
+            whole = judge(parts, self.connections, self._disown)
+            found[number] = self.messages.apply(number, whole, self.connections, view)
+        self._pass_by(view)
+        return found
+
+    def _pass_by(self, view: View) -> None:
+        """Leave the batch: tell what came too late, drop what would."""
+        self.plain.gave_up += self.traffic.end(view)
+        if self.traffic.must_sweep():
+            self.plain.sweep()
+            self.messages.sweep()
 
     def _must_be_plain(self, view: View) -> Mask:
         flows, slots = view.flows, view.slots
@@ -116,7 +132,9 @@ class Streams:
         suspects = np.flatnonzero((tick[flows.flow_last] - begin > limit) & ~plain)
         if not len(suspects):
             return
-        lanes = np.flatnonzero(np.isin(flows.lane_flow, suspects))
+        suspected = np.zeros(len(plain), np.bool_)
+        suspected[suspects] = True
+        lanes = np.flatnonzero(suspected[flows.lane_flow])
         lane_rows, position = flows.rows_of_lanes(lanes)
         flow = flows.lane_flow[lanes][position]
         order = np.lexsort((lane_rows, flow))
@@ -212,10 +230,10 @@ class Streams:
         slots = view.slots[chosen]
         lanes = np.flatnonzero(quick[flows.lane_flow])
         lane_slot, side = view.slots[flows.lane_flow[lanes]], flows.lane_side[lanes]
-        counts = table["counts"]  # each slot and side comes once
-        counts[lane_slot, side, COUNTS.index("packets")] += flows.lane_count[lanes]
-        counts[lane_slot, side, COUNTS.index("bytes")] += flows.lane_bytes[lanes]
-        counts[lane_slot, side, COUNTS.index("payload")] += flows.lane_payload[lanes]
+        counted = np.stack(  # as COUNTS begins; each slot and side comes once
+            [flows.lane_count[lanes], flows.lane_bytes[lanes], flows.lane_payload[lanes]], axis=1
+        )
+        table["counts"][lane_slot, side, :3] += counted
         tcp = lanes[flows.lane_tcp[lanes]]
         self.connections.follow(flows, tcp, view.slots[flows.lane_flow[tcp]])
         content = np.zeros(len(quick), np.bool_)
@@ -228,13 +246,7 @@ class Streams:
         table["tried"][slots] = claims.tried[chosen]
         new = np.flatnonzero(quick & (claims.by >= 0))
         if len(new):
-            self.owners.own(
-                view.slots[new],
-                claims.protocol[new],
-                claims.framing[new],
-                speaker[new],
-                claims.side[new],
-            )
+            self.owners.own(view.slots[new], claims, new, speaker[new])
 
     def finish(self) -> None:
         """Free what ended within the batch, after its units were used."""
@@ -242,21 +254,27 @@ class Streams:
             self.messages.forget(np.array(self.plain.orphans))
         self.plain.finish(self._leave)
 
-    def _disown(self, slots: I64) -> None:
-        """Drop the open frames and messages of connections whose claim was withdrawn."""
-        self.plain.forget_frames(slots)
-        self.messages.forget(slots)
+    def _disown(self, slot: int, row: int) -> None:
+        """Drop the open frames and messages of a connection whose claim was withdrawn."""
+        self.traffic.forget_late(slot, row)
+        self.plain.forget_frames(np.array([slot]))
+        self.messages.forget(np.array([slot]))
 
     def forget(self, slots: I64) -> None:
         """Drop what is held for connections that ended."""
-        self.plain.forget(slots)
+        self.plain.forget(np.intersect1d(slots, self.plain.waiting))
         self.messages.forget(slots)
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from, between two batches."""
-        return {"plain": self.plain.dump(), "messages": self.messages.dump()}
+        return {
+            "plain": self.plain.dump(),
+            "messages": self.messages.dump(),
+            "passed": self.traffic.passed,
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
         self.plain.load(state["plain"])
         self.messages.load(state["messages"])
+        self.traffic.passed = state["passed"]

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from otsec.columns import I64, U64, Mask
+from otsec.model import TCP
 from otsec.protocols.api import Protocol, Side
-from otsec.streams.claim import ON_ETHERNET, TRIES, Registry, ask, first_units, transports
+from otsec.streams.claim import ON_ETHERNET, ON_IP, TRIES, Registry, ask, first_units, transports
 from otsec.streams.connections import REASONS, UNCLAIMED, Connections
-from otsec.streams.cut import Segments
+from otsec.streams.cut import Segments, heads
 
 
 @dataclass(slots=True)
@@ -24,8 +25,10 @@ class FlowClaims:
     hint: I64
     transport: I64  # position in claim.TRANSPORTS
     side: I64 = field(init=False)  # Side of its first unit
+    in_pieces: Mask = field(init=False)  # its first unit may have begun in an earlier segment
 
     def __post_init__(self) -> None:
+        self.in_pieces = np.zeros(len(self.protocol), np.bool_)
         self.side = np.full(len(self.protocol), Side.UNKNOWN, np.int64)
 
 
@@ -36,10 +39,20 @@ class Owners:
         self,
         registry: Registry,
         connections: Connections,
-        claimed: Callable[[I64], None],
+        claimed: Callable[[I64, I64], None],
     ) -> None:
-        """``claimed(slots)`` is told when a protocol was found: the client may have changed."""
+        """``claimed(slots, rows)`` is told when a protocol was found: the client may have changed.
+
+        ``rows``: of the packets that showed it.
+        """
         self.registry, self.connections, self._claimed = registry, connections, claimed
+        framings = [
+            framing.base
+            for protocol in registry.protocols
+            if "tcp" in protocol.transports
+            for framing in protocol.framings
+        ]
+        self._framings = {framing.name: framing for framing in framings}.values()
 
     def known(self, slots: I64, keys: U64) -> FlowClaims:
         """What is known of the owners of some flows; slot -1: nothing."""
@@ -87,12 +100,29 @@ class Owners:
         claims.framing[owner] = answer.framing[first]
         claims.from_row[owner] = segments.row[picked[first]]
         claims.by[owner] = picked[first]
-        said = self._sides(
+        said = self.sides(
             segments.take(picked[first]), claims.protocol[owner], claims.framing[owner]
         )
         claims.side[owner] = said
+        joins = claims.transport[flow[asked]] == ON_IP[TCP]
+        before = asked[(rank[asked] < tried[flow[asked]]) & joins]
+        _, begun = self.heads(segments.take(order[before]))
+        claims.in_pieces[flow[before[begun]]] = True
 
-    def _sides(self, segments: Segments, protocol: I64, framing: I64) -> I64:
+    def heads(self, segments: Segments) -> tuple[Mask, Mask]:
+        """Whether each segment, of TCP, begins with a whole frame or could begin a longer one.
+
+        By any framing of any protocol.
+        """
+        whole, longer = np.zeros((2, len(segments)), np.bool_)
+        for framing in self._framings:
+            one, other = heads(segments, framing)
+            whole |= one
+            longer |= other
+        return whole, longer
+
+    def sides(self, segments: Segments, protocol: I64, framing: I64) -> I64:
+        """Side of the unit with which each segment begins."""
         sides = np.full(len(segments), Side.UNKNOWN, np.int64)
         for number, which in set(zip(protocol.tolist(), framing.tolist(), strict=True)):
             mine = np.flatnonzero((protocol == number) & (framing == which))
@@ -101,14 +131,15 @@ class Owners:
             sides[mine[first]] = owner.sides(units)
         return sides
 
-    def own(self, slots: I64, protocol: I64, framing: I64, speaker: I64, side: I64) -> None:
-        """A protocol was found: note it, and who the client is by its word if no SYN told.
+    def own(self, slots: I64, claims: FlowClaims, new: I64, speaker: I64) -> None:
+        """Protocols were found: note them, and who the client is by their word if no SYN told.
 
-        ``speaker``: side that sent the unit by which it was found; ``side``: Side of that unit.
+        ``new``: the flows, of all in ``claims``; ``slots``: their connections; ``speaker``: the
+        side of each that sent the unit by which it was found.
         """
-        table = self.connections.table
-        table["protocol"][slots] = protocol
-        table["framing"][slots] = framing
+        table, side = self.connections.table, claims.side[new]
+        table["protocol"][slots] = claims.protocol[new]
+        table["framing"][slots] = claims.framing[new]
         told = np.where(side == Side.REQUEST, speaker, 1 - speaker)
         known = table["reason"][slots] == REASONS.index("syn")
         unclear = side == Side.UNKNOWN
@@ -116,7 +147,7 @@ class Owners:
         turn = ~known & (~unclear | (table["client"][slots] < 0))
         table["client"][slots[turn]] = told[turn]
         table["reason"][slots[turn]] = REASONS.index("protocol")
-        self._claimed(slots)
+        self._claimed(slots, claims.from_row[new])
 
     def protocol(self, number: int) -> Protocol:
         """A protocol by its number."""

@@ -9,27 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from otsec.columns import I64
+from otsec.columns import I64, Mask
 from otsec.model import ACK, FIN, RST
+from otsec.protocols.api import Framing
 from otsec.streams.connections import COUNTS, RESET, Connections
-from otsec.streams.cut import Frames, Segments, Status, cut_runs, give_up
+from otsec.streams.cut import Frames, Status, cut_runs, give_up
 from otsec.streams.found import Found, View
+from otsec.streams.openings import NOTHING, Runs, ask_runs
 from otsec.streams.owners import Owners
 from otsec.streams.reassembly import Assembly, Delivery, Segment, distance
-
-
-@dataclass(slots=True)
-class Run:
-    """Bytes of one side that lie behind one another."""
-
-    slot: int
-    side: int
-    prefix: bytes = b""
-    prefix_missing: int = -1  # where in the prefix the first byte lacks, -1 for none
-    pieces: list[Delivery] = field(default_factory=list)
-    ended: bool = False  # nothing follows: an open frame will not be completed
-    silent: bool = False  # it ended in silence: what is open is forgotten, as when it is let go
-    row: int = 0  # the packet that ended it
+from otsec.streams.runs import Held, Laid, Run, break_before, lay_out, settled, too_late
+from otsec.streams.traffic import Traffic
 
 
 @dataclass(slots=True)
@@ -62,24 +52,24 @@ class PlainPath:
         connections: Connections,
         owners: Owners,
         name: Callable[[I64, I64], None],
-        held_cap: int,
+        traffic: Traffic,
     ) -> None:
         """``name(slots, rows)`` is told of connections that begin anew on known ports.
 
-        ``held_cap``: bytes that may wait behind holes, of all connections together.
+        ``traffic``: its cap is also that of the bytes that may wait behind holes.
         """
         self.connections, self.owners, self._name = connections, owners, name
         self._unnamed: list[tuple[int, int]] = []
-        self.held, self.held_cap = 0, held_cap
+        self.traffic, self.held = traffic, 0
         self.gave_up: list[tuple[int, int]] = []  # time and ordinal of packets that met the cap
         self.assemblies: dict[int, Assembly] = {}
-        self.partial: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self.open: dict[tuple[int, int], list[Held]] = {}  # by slot and side
         self.orphans: list[int] = []
 
     @property
     def waiting(self) -> I64:
         """Slots of the connections of which something is held."""
-        slots = set(self.assemblies) | {slot for slot, _ in self.partial}
+        slots = set(self.assemblies) | {slot for slot, _ in self.open}
         return np.fromiter(slots, np.int64, len(slots))
 
     def apply(self, view: View, flows: I64) -> dict[int, list[Found]]:
@@ -95,31 +85,35 @@ class PlainPath:
             slots, rows = np.array(self._unnamed).T
             self._name(slots, rows)
             self._unnamed = []
-        runs = [run for run in runs if run.pieces or (run.ended and run.prefix and not run.silent)]
-        if not runs:
-            return {}
-        segments, run = _lay_out(runs)
-        slot = np.array([one.slot for one in runs])[run]
-        side = np.array([one.side for one in runs])[run]
-        from_row = self._ask(segments, slot, side)
+        runs = [run for run in runs if run.counts]
+        for run in runs:
+            self.open.pop((run.slot, run.side), None)
+        return self._frames(view, runs) if runs else {}
+
+    def _frames(self, view: View, runs: list[Run]) -> dict[int, list[Found]]:
+        """The frames of some runs, by protocol number; what is open at their ends is kept."""
+        laid = lay_out(runs, self.traffic.upto(view))
+        slot = np.array([run.slot for run in runs])[laid.run]
+        side = np.array([run.side for run in runs])[laid.run]
+        wanted = self._ask(laid, runs, slot, side)
         table = self.connections.table
-        protocol = table["protocol"][slot].astype(np.int64)
+        protocol = np.where(wanted, table["protocol"][slot], 0).astype(np.int64)
         framing = table["framing"][slot].astype(np.int64)
-        wanted = (protocol > 0) & (segments.row >= from_row)
+        owned = protocol > 0
         found: dict[int, list[Found]] = {}
-        for number, which in _pairs(protocol[wanted], framing[wanted]):
-            mine = np.flatnonzero(wanted & (protocol == number) & (framing == which))
-            part, part_run = segments.take(mine), run[mine]
-            frames = cut_runs(part, part_run, self.owners.protocol(number).framings[which].base)
-            frames = self._open_frames(part, part_run, frames, runs)
+        for number, which in _pairs(protocol[owned], framing[owned]):
+            mine = np.flatnonzero((protocol == number) & (framing == which))
+            base = self.owners.protocol(number).framings[which].base
+            part, frames = self._cut(laid.take(mine), runs, base)
+            frames = self._open_frames(part, frames, runs, table["stream"][slot[mine]])
             segment = mine[frames.segment]
             found.setdefault(number, []).append(
                 Found(
-                    segments.buffer,
+                    laid.segments.buffer,
                     frames.start,
                     frames.end,
                     frames.status,
-                    _settled(part, part_run, frames, runs),
+                    settled(part, frames, runs),
                     slot[segment],
                     side[segment],
                     np.full(len(segment), which),
@@ -127,6 +121,19 @@ class PlainPath:
                 )
             )
         return found
+
+    def _cut(self, laid: Laid, runs: list[Run], framing: Framing) -> tuple[Laid, Frames]:
+        """Cut runs, and break them where a frame is open for too long."""
+        while True:
+            frames = cut_runs(laid.segments, laid.run, framing)
+            late = too_late(laid, frames, self.traffic.cap)
+            if not late:
+                return laid, frames
+            for segment in late:
+                self.traffic.note_late(
+                    runs[int(laid.run[segment])].slot, int(laid.segments.row[segment])
+                )
+                laid = break_before(laid, runs, segment)
 
     def _begin(self, view: View, flow: int) -> Work:
         slot = int(view.slots[flow])
@@ -157,7 +164,7 @@ class PlainPath:
         before = work.assembly.held_bytes
         work.deliver(work.assembly.feed(segment))
         self.held += work.assembly.held_bytes - before
-        if self.held > self.held_cap and work.assembly.waits:
+        if self.held > self.traffic.cap and work.assembly.waits:
             self.held -= work.assembly.held_bytes
             work.deliver(work.assembly.give_up(segment))
             time = int(view.packets.time[segment.row])
@@ -180,14 +187,14 @@ class PlainPath:
         work.runs += work.open
 
     def _open_runs(self, slot: int) -> list[Run]:
-        return [Run(slot, side, *self.partial.get((slot, side), (b"", -1))) for side in (0, 1)]
+        return [Run(slot, side, list(self.open.get((slot, side), ()))) for side in (0, 1)]
 
     def _reuse(self, slot: int, segment: Segment, view: View) -> int:
         """Another connection on the same ports: a slot of its own, the old one is left behind."""
         self.orphans.append(slot)
         self.assemblies.pop(slot, None)
-        self.partial.pop((slot, 0), None)
-        self.partial.pop((slot, 1), None)
+        self.open.pop((slot, 0), None)
+        self.open.pop((slot, 1), None)
         new = self.connections.replace(slot)
         row = self.connections.table[new]
         row["steady"] = segment.steady
@@ -195,38 +202,54 @@ class PlainPath:
         self._unnamed.append((new, segment.row))
         return new
 
-    def _ask(self, segments: Segments, slot: I64, side: I64) -> I64:
-        """Ask about connections that nobody owns; gives the first row that counts, by segment."""
+    def _ask(self, laid: Laid, runs: list[Run], slot: I64, side: I64) -> Mask:
+        """Ask about connections that nobody owns; gives the segments that count for an owner."""
         table = self.connections.table
+        wanted = np.ones(len(slot), np.bool_)
         names, number = np.unique(slot, return_inverse=True)
         claims = self.owners.known(names, table["key"][names])
         chosen = np.flatnonzero(self.owners.open(claims)[number])
         if not len(chosen):
-            return np.zeros(len(slot), np.int64)
-        alone = segments.take(chosen).alone()
-        self.owners.ask(alone, number[chosen], claims)
+            return wanted
+        some, flow = laid.take(chosen), number[chosen]
+        opened = ask_runs(
+            self.owners,
+            Runs(some.segments, some.run, flow, side[chosen], some.when),
+            claims,
+            self.traffic.cap,
+        )
+        wanted[chosen] = opened.wanted
         table["tried"][names] = claims.tried
         new = np.flatnonzero(claims.by >= 0)
         if len(new):
-            speaker = side[chosen[claims.by[new]]]
-            self.owners.own(
-                names[new], claims.protocol[new], claims.framing[new], speaker, claims.side[new]
-            )
-        return claims.from_row[number]
+            self.owners.own(names[new], claims, new, side[chosen[claims.by[new]]])
+        goes_on = opened.waiting != NOTHING
+        goes_on &= self.owners.open(claims)[flow] & (some.segments.stop == some.segments.limit)
+        for last in np.flatnonzero(goes_on).tolist():
+            run = runs[int(some.run[last])]
+            if not run.ended:
+                self._hold(run, some.take(np.arange(opened.waiting[last], last + 1)))
+        return wanted
 
-    def _open_frames(self, segments: Segments, run: I64, frames: Frames, runs: list[Run]) -> Frames:
+    def _hold(self, run: Run, laid: Laid) -> None:
+        """Keep segments from which on a first unit may come."""
+        segments = laid.segments
+        self.open[run.slot, run.side] = [
+            Held(segments.buffer[begin:end].tobytes(), -1, when)
+            for begin, end, when in zip(
+                segments.start.tolist(), segments.stop.tolist(), laid.when.tolist(), strict=True
+            )
+        ]
+
+    def _open_frames(self, laid: Laid, frames: Frames, runs: list[Run], stream: Mask) -> Frames:
         """Keep the frame that is open at the end of each run for what comes, or give it up."""
-        for number in np.unique(run).tolist():
-            one = runs[number]
-            self.partial.pop((one.slot, one.side), None)
-        slots = np.array([one.slot for one in runs])[run]
-        stream = self.connections.table["stream"][slots]
+        segments = laid.segments
         datagram = np.flatnonzero((frames.exit < segments.stop) & ~stream)
         frames = give_up(frames, segments, datagram, Status.MALFORMED)
         open_ = np.flatnonzero((frames.exit < segments.stop) & stream)
         cut_off: list[int] = []
         for position in open_.tolist():
-            one = runs[int(run[position])]
+            one = runs[int(laid.run[position])]
             begin, end = int(frames.exit[position]), int(segments.limit[position])
             if one.ended:
                 if not one.silent:
@@ -234,8 +257,16 @@ class PlainPath:
                 continue
             missing = int(segments.end[position])
             lacks = missing - begin if missing < end else -1
-            self.partial[one.slot, one.side] = (segments.buffer[begin:end].tobytes(), lacks)
+            data = segments.buffer[begin:end].tobytes()
+            self.open[one.slot, one.side] = [Held(data, lacks, int(laid.when[position]))]
         return give_up(frames, segments, np.array(cut_off, np.int64))
+
+    def sweep(self) -> None:
+        """Drop the bytes of what is too old; one stays, so that it is told when more comes."""
+        for held in self.open.values():
+            old = [one for one in held if self.traffic.is_old(one.when)]
+            for number, one in enumerate(old):
+                held[number] = Held(one.data[:1], -1, one.when)
 
     def finish(self, leave: Callable[[I64], None]) -> None:
         """Free what was left behind within the batch, after its units were used."""
@@ -256,16 +287,16 @@ class PlainPath:
     def forget_frames(self, slots: I64) -> None:
         """Drop the open frames of connections that nobody owns any more."""
         for slot in slots.tolist():
-            self.partial.pop((slot, 0), None)
-            self.partial.pop((slot, 1), None)
+            self.open.pop((slot, 0), None)
+            self.open.pop((slot, 1), None)
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from, between two batches."""
         return {
             "assemblies": [[slot, held.dump()] for slot, held in self.assemblies.items()],
-            "partial": [
-                [slot, side, data.hex(), lacks]
-                for (slot, side), (data, lacks) in self.partial.items()
+            "open": [
+                [slot, side, *([one.data.hex(), one.missing, one.when] for one in held)]
+                for (slot, side), held in self.open.items()
             ],
         }
 
@@ -273,9 +304,9 @@ class PlainPath:
         """Go on from what `dump` gave."""
         self.assemblies = {slot: Assembly.load(held) for slot, held in state["assemblies"]}
         self.held = sum(assembly.held_bytes for assembly in self.assemblies.values())
-        self.partial = {
-            (slot, side): (bytes.fromhex(data), lacks)
-            for slot, side, data, lacks in state["partial"]
+        self.open = {
+            (slot, side): [Held(bytes.fromhex(data), *numbers) for data, *numbers in held]
+            for slot, side, *held in state["open"]
         }
 
 
@@ -303,56 +334,6 @@ def _count_packet(row: Any, segment: Segment, view: View) -> None:
         row["ack"][side] = segment.ack
     row["steady"] = segment.steady
     row["last"] = (view.packets.time[number], view.ordinal + view.packets.row[number])
-
-
-def _lay_out(runs: list[Run]) -> tuple[Segments, I64]:
-    """All runs in one buffer, as segments, and the run of each segment."""
-    chunks: list[bytes] = []
-    columns: list[tuple[int, int, int, int, int, int]] = []
-    owner: list[int] = []
-    at = 0
-    for number, run in enumerate(runs):
-        begin = start = at
-        lacking = [begin + run.prefix_missing] if run.prefix_missing >= 0 else []
-        first = len(columns)
-        if run.prefix:
-            chunks.append(run.prefix)
-            at += len(run.prefix)
-            row = run.pieces[0].row if run.pieces else run.row
-            columns.append((row, number, start, 0, at, 0))
-            owner.append(number)
-            start = at
-        for piece in run.pieces:
-            chunks.append(piece.data)
-            if len(piece.data) < piece.size:
-                lacking.append(at + len(piece.data))
-                chunks.append(bytes(piece.size - len(piece.data)))
-            at += piece.size
-            columns.append((piece.row, number, start, 0, at, 0))
-            owner.append(number)
-            start = at
-        lacks = np.array([*lacking, at])
-        for position in range(first, len(columns)):
-            row, lane, start, _, stop, _ = columns[position]
-            end = int(lacks[np.searchsorted(lacks, start)])
-            columns[position] = (row, lane, start, end, stop, at)
-    buffer = np.frombuffer(b"".join(chunks), np.uint8)
-    return Segments(buffer, *np.array(columns, np.int64).T), np.array(owner)
-
-
-def _settled(segments: Segments, run: I64, frames: Frames, runs: list[Run]) -> I64:
-    """Row of the packet that completed each frame, or with which it was given up.
-
-    Where the frame began does not matter: that may have been in an earlier batch.
-    """
-    segment = frames.segment
-    behind = frames.exit[segment]
-    inner = np.flatnonzero(segment[1:] == segment[:-1])
-    behind[inner] = frames.start[inner + 1]
-    row = segments.row[np.searchsorted(segments.stop, behind)]
-    given_up = np.flatnonzero(frames.start == frames.exit[segment])
-    row[given_up] = [runs[number].row for number in run[segment[given_up]].tolist()]
-    return row
 
 
 def _pairs(one: I64, other: I64) -> list[tuple[int, int]]:

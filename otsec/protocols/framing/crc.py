@@ -56,11 +56,13 @@ class Crc16:
 
     @cached_property
     def _pairs(self) -> tuple[U16, ...]:
-        """For spans of 8 bytes: what each of their four little-endian 16-bit words gives."""
+        """What each 16-bit little-endian word of a span gives, the last word of the span first."""
         bytes_at = self._tables[0].reshape(-1, 256)
         word = np.arange(1 << 16)
         low, high = word & 0xFF, word >> 8
-        return tuple(bytes_at[7 - at][low] ^ bytes_at[6 - at][high] for at in (0, 2, 4, 6))
+        return tuple(
+            bytes_at[at + 1][low] ^ bytes_at[at][high] for at in range(0, self.longest - 1, 2)
+        )
 
     def of_spans(self, buffer: Bytes, start: I64, length: I64) -> U16:
         """The check sum of each span; the caller has checked the bounds, 1 <= length <= longest."""
@@ -72,11 +74,16 @@ class Crc16:
         given = bytes_at[distance << 8 | gather_spans(buffer, start, length)]
         return np.asarray(np.bitwise_xor.reduceat(given, ends - length) ^ initial[length])
 
-    def of_words(self, word: U64) -> U16:
-        """The check sum of spans of 8 bytes, read as little-endian words."""
-        result = np.full(len(word), self._tables[1][8], np.uint16)
-        for number, table in enumerate(self._pairs):
-            result ^= table[(word >> np.uint64(16 * number)).astype(np.uint16)]
+    def of_words(self, words: U64) -> U16:
+        """The check sum of each row of little-endian words, 8 bytes each; shape (rows, words).
+
+        Where the initial value is 0, zeros in front of a span change nothing.
+        """
+        pairs = np.ascontiguousarray(words).view("<u2")
+        count = pairs.shape[1]
+        result = np.full(len(words), self._tables[1][2 * count], np.uint16)
+        for number in range(count):
+            result ^= self._pairs[count - 1 - number][pairs[:, number]]
         return result
 
     def of(self, data: bytes) -> int:

@@ -14,7 +14,7 @@ lost: it begins none.
 
 import numpy as np
 
-from otsec.columns import I64, U64, Bytes, Header, Mask, gather_spans, ranges, span_word, windows
+from otsec.columns import I64, U64, Bytes, Header, Mask, gather, ranges, span_word, windows
 from otsec.protocols.api import NOT_MINE, Framing, Pieces
 from otsec.protocols.framing.crc import Crc16
 
@@ -60,13 +60,19 @@ def _frame_length(size: I64) -> I64:
 
 
 def _header_words(header: Header) -> U64:
-    """The 8 bytes under the header's check sum as little-endian words."""
+    """The 8 bytes under the header's check sum as little-endian words; shape (rows, 1)."""
     flat = np.ascontiguousarray(header).view(np.uint8)
-    return np.asarray(windows(flat, np.dtype("<u8"))[np.arange(len(header)) * FRONT].view("<u8"))
+    words = windows(flat, np.dtype("<u8"))[np.arange(len(header)) * FRONT].view("<u8")
+    return np.asarray(words.reshape(-1, 1))
 
 
 def _pieces(buffer: Bytes, start: I64, end: I64) -> Pieces:
-    """What whole frames carry, check sums taken out, in a buffer of their own."""
+    """What whole frames carry, check sums taken out, in a buffer of their own.
+
+    There each frame has a row of 16 bytes for what stands in front of its message, and one for
+    each block. Where a message begins, the fifth byte in front of it takes the place of the
+    transport octet, so that the message lies in one piece.
+    """
     word = span_word(buffer, start, end - start, 0)
     control = ((word >> np.uint64(24)) & np.uint64(0xFF)).astype(np.uint8)
     size = np.maximum(((word >> np.uint64(16)) & np.uint64(0xFF)).astype(np.int64) - COUNTED, 0)
@@ -76,19 +82,26 @@ def _pieces(buffer: Bytes, start: I64, end: I64) -> Pieces:
     )
     cut = start + _frame_length(size) != end  # not a frame that `lengths` has measured
     size = np.where(cut, 0, size)
-    bad, body, body_start = _bodies(buffer, start + FRONT, size)
+    blocks = (size + BLOCK - 1) // BLOCK
+    row = np.cumsum(blocks + 1) - blocks  # of the first block
+    rows = np.zeros((int((blocks + 1).sum()), 2), np.uint64)
+    bad = _unpack(buffer, start + FRONT, size, blocks, row, rows)
     bad |= cut | (data & (size == 0))
     data &= size > 0
-    transport = np.where(data, body[np.where(data, body_start, 0)] if len(body) else 0, 0)
-    first = ~data | (transport & FIR != 0)
-    last = ~data | (transport & FIN != 0)
-    joined, piece_start, piece_end = _prefixed(
-        buffer, start, body, body_start + 1, np.where(data, size - 1, 0), first
-    )
+    transport = rows[np.where(data, row, 0), 0] if len(rows) else np.empty(0, np.uint64)
+    first = ~data | (transport & np.uint64(FIR) != 0)
+    last = ~data | (transport & np.uint64(FIN) != 0)
+    addresses = word >> np.uint64(24)  # and the control octet: five bytes
+    rows[row - 1, 0] = addresses
+    rows[row - 1, 1] = addresses << np.uint64(32)
+    begins = data & first
+    rows[row[begins], 0] ^= (transport ^ addresses >> np.uint64(32))[begins] & np.uint64(0xFF)
+    body = BLOCK * row
+    front = np.where(begins, body + 1 - PREFIX, np.where(data, body + 1, body - BLOCK))
     return Pieces(
-        buffer=joined,
-        start=piece_start,
-        end=piece_end,
+        buffer=rows.view(np.uint8).reshape(-1),
+        start=front,
+        end=np.where(data, body + size, front + PREFIX),
         first=first,
         last=last,
         # both addresses and the direction: stations share a connection behind a gateway
@@ -98,35 +111,56 @@ def _pieces(buffer: Bytes, start: I64, end: I64) -> Pieces:
     )
 
 
-def _bodies(buffer: Bytes, start: I64, size: I64) -> tuple[Mask, Bytes, I64]:
-    """User data without check sums: (a check sum is wrong, all bytes, where each body begins)."""
-    blocks = (size + BLOCK - 1) // BLOCK
-    total = int(blocks.sum())
-    body_start = np.cumsum(size) - size
+def _unpack(buffer: Bytes, start: I64, size: I64, blocks: I64, row: I64, rows: U64) -> Mask:
+    """Put the user data of frames into rows, block by block; gives where a check sum is wrong.
+
+    A block is read with its check sum from 18 bytes that end with it, so that zeros take the place
+    of what a short one lacks in front, and all have their check sums taken alike.
+    """
     wrong = np.zeros(len(start), np.bool_)
-    if total == 0:
-        return wrong, np.empty(0, np.uint8), body_start
     frame = np.repeat(np.arange(len(start)), blocks)
     number = ranges(np.zeros(len(start), np.int64), blocks)
-    block_start = start[frame] + number * (BLOCK + CHECK_BYTES)
-    block_size = np.minimum(size[frame] - number * BLOCK, BLOCK)
-    said = span_word(buffer, block_start + block_size, np.full(total, CHECK_BYTES), 0)
-    unlike = CHECK.of_spans(buffer, block_start, block_size) != said
-    wrong[frame[unlike]] = True
-    return wrong, gather_spans(buffer, block_start, block_size), body_start
+    lacks = np.maximum(BLOCK * (number + 1) - size[frame], 0)  # bytes, in the last of each frame
+    at = start[frame] + number * _BLOCK.itemsize - lacks
+    behind = at + _BLOCK.itemsize
+    if len(at) and int(at.min()) < 0:
+        buffer = np.concatenate([np.zeros(BLOCK, np.uint8), buffer])
+        at, behind = at + BLOCK, behind + BLOCK
+    block, _ = gather(buffer, at, behind, _BLOCK)
+    words = block["words"]
+    short = np.flatnonzero(lacks)
+    words[short] &= _KEPT[lacks[short]]
+    wrong[frame[CHECK.of_words(words) != block["check"]]] = True
+    words[short] = _moved_down(words[short], lacks[short])
+    rows[row[frame] + number] = words
+    return wrong
 
 
-def _prefixed(
-    buffer: Bytes, start: I64, body: Bytes, body_start: I64, size: I64, first: Mask
-) -> tuple[Bytes, I64, I64]:
-    """Pieces one behind the other, those that are first with the addresses in front."""
-    front = np.where(first, PREFIX, 0)
-    piece_end = np.cumsum(front + size)
-    piece_start = piece_end - front - size
-    joined = np.empty(int(piece_end[-1]) if len(piece_end) else 0, np.uint8)
-    joined[ranges(piece_start, front)] = gather_spans(buffer, start + 3, front)
-    joined[ranges(piece_start + front, size)] = gather_spans(body, body_start, size)
-    return joined, piece_start, piece_end
+_BLOCK = np.dtype([("words", "<u8", (2,)), ("check", "<u2")])
+_KEPT = np.array(  # by the bytes that a block lacks in front
+    [
+        divmod((1 << 128) - (1 << 8 * lacks) & (1 << 128) - 1, 1 << 64)[::-1]
+        for lacks in range(BLOCK)
+    ],
+    np.uint64,
+)
 
 
-DNP3 = Framing("dnp3", HEADER, _lengths, longest=LONGEST, pieces=_pieces)
+def _moved_down(words: U64, count: I64) -> U64:
+    """Numbers of two words, the lower one first, without so many of their lowest bytes, 1 to 15."""
+    low, high = words.T
+    bits = (8 * count).astype(np.uint64)
+    far, rest = bits >= np.uint64(64), bits & np.uint64(63)
+    low, high = np.where(far, high, low), np.where(far, np.uint64(0), high)
+    carried = np.where(rest > 0, high << (np.uint64(64) - rest & np.uint64(63)), np.uint64(0))
+    return np.stack([low >> rest | carried, high >> rest], axis=1)
+
+
+DNP3 = Framing(
+    "dnp3",
+    HEADER,
+    _lengths,
+    longest=LONGEST,
+    pieces=_pieces,
+    begins=((0, frozenset({START >> 8})), (1, frozenset({START & 0xFF}))),
+)

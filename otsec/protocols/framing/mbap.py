@@ -36,4 +36,14 @@ def _lengths(_buffer: Bytes, _start: I64, _end: I64, header: Header) -> I64:
     return np.where(fits, said.astype(np.int64) + FRONT, NOT_MINE)
 
 
-MBAP = Framing("mbap", HEADER, _lengths, longest=LONGEST_UMAS + FRONT)
+MBAP = Framing(
+    "mbap",
+    HEADER,
+    _lengths,
+    longest=LONGEST_UMAS + FRONT,
+    begins=(
+        (2, frozenset({0})),
+        (3, frozenset({0})),
+        (4, frozenset(range((LONGEST_UMAS >> 8) + 1))),
+    ),
+)

@@ -73,7 +73,8 @@ def _lengths(buffer: Bytes, start: I64, end: I64, header: Header) -> I64:
     return result
 
 
-_IN_USE = np.isin(np.arange(256), [*_REQUESTS, *_RESPONSES])
+FUNCTIONS = [*_REQUESTS, *_RESPONSES]
+_IN_USE = np.isin(np.arange(256), FUNCTIONS)
 
 
 def _frame_lengths(buffer: Bytes, start: I64, end: I64, header: Header) -> I64:
@@ -193,4 +194,6 @@ def whole_frames(buffer: Bytes, start: I64, end: I64) -> Mask:
     return result
 
 
-RTU = Framing("rtu", HEADER, _lengths, longest=LONGEST)
+RTU = Framing(
+    "rtu", HEADER, _lengths, longest=LONGEST, begins=((1, frozenset((*_REQUESTS, *_RESPONSES))),)
+)

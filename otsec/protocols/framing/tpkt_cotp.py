@@ -69,5 +69,11 @@ def _pieces(buffer: Bytes, start: I64, end: I64) -> Pieces:
 
 
 TPKT_COTP = Framing(
-    "tpkt_cotp", HEADER, _lengths, longest=LONGEST, pieces=_pieces, tells_first=False
+    "tpkt_cotp",
+    HEADER,
+    _lengths,
+    longest=LONGEST,
+    pieces=_pieces,
+    tells_first=False,
+    begins=((0, frozenset({VERSION})), (1, frozenset({0}))),
 )
