@@ -9,32 +9,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from otsec.health import Report, Severity, Verdict, judge
-from otsec.health.services import READ, by_number
-from otsec.store import Store
-from otsec.store.queries import (
-    WRITING,
-    Behaviour,
-    Conversation,
-    Device,
-    Fact,
-    Filter,
-    Writer,
-    address_key,
-    behaviours,
-    conversations,
-    devices,
-    facts,
-    sources,
-    writers,
-)
+from otsec.health.services import INDUSTRIAL
+from otsec.store import Store, overview
+from otsec.store.overview import Here, Host, Nature, Part, Share
+from otsec.store.queries import Conversation, Filter, Writer, sources
 
 SHOWN = 8  # rows of a list: two screens hold them all
 SOURCES_SHOWN = 6
 OBJECTS_SHOWN = 3
 RANGES_SHOWN = 4
 FACTS_SHOWN = 3
-PROBLEMS_SHOWN = 5
-GOOD_OUTCOMES = frozenset({"", "ok", "open"})
+REASONS_SHOWN = 2
+PROBLEMS_SHOWN, PROBLEMS_KEPT = 5, 100  # on the screen, and in JSON
+SERVICES = tuple(INDUSTRIAL)  # numbers of which industrial protocols are likely
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +62,8 @@ class Doing:
     writes: int  # also control
     others: int
     failed: int
+    reasons: tuple[str, ...]  # why most of these failed
     objects: tuple[str, ...]  # written ones first, then the most frequent
-
-
-@dataclass(frozen=True, slots=True)
-class Undecoded:
-    """A service of which payload was not decoded."""
-
-    service: str  # `modbus`, or `tcp/102` where no protocol was recognised
-    conversations: int
-    payload: int  # bytes
-    undecoded: int  # bytes
-    malformed: int
-    truncated: int
-    lost: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,46 +96,44 @@ class Summary:
     payload: int  # bytes above the transport
     undecoded: int
     unread_count: int
-    unread: tuple[Undecoded, ...]
+    unread: tuple[Share, ...]
     troubles: tuple[Trouble, ...]  # the worst first
-    problems: tuple[str, ...] = field(default=())  # files, a line each
+    problem_count: int = 0
+    problems: tuple[str, ...] = field(default=())  # of files, a line each
 
 
 def summarise(store: Store, site: str) -> Summary:
     """The summary of a site."""
-    here = [Filter("site", site)]
-    reports = judge(store, here)
-    talks = sorted(conversations(store, here), key=_importance)
-    done = behaviours(store, here)
-    doings = sorted(_doings(done), key=_by_weight)
-    wrote = writers(store, here)
-    unread = sorted(_unread(talks), key=lambda row: (-row.undecoded, row.service))
-    addresses = _devices(devices(store, here))
-    mine = {one.id for one in sources(store, here)}
+    here, filters = Here.of(store, site), [Filter("site", site)]
+    found = sources(store, filters)
+    reports = judge(store, filters, found)
+    talks = overview.busiest(here, SERVICES, SHOWN)
+    doings = overview.doings(here, SHOWN)
+    writes = overview.writes(here, SHOWN)
+    unread = overview.unread(here, SHOWN)
+    hosts = overview.hosts(here, SERVICES, SHOWN)
+    problem_count, problems = overview.problems(here, PROBLEMS_KEPT)
     return Summary(
-        total=_total(reports, sum(one.captures for one in sources(store, here))),
+        total=_total(reports, sum(one.captures for one in found)),
         reports=tuple(reports),
-        heard=sum(bool(one.packets) and not _is_mac(one) for one in addresses),
-        by_mac=sum(bool(one.packets) and _is_mac(one) for one in addresses),
-        addressed=sum(not one.packets for one in addresses),
-        devices=tuple(_device_lines(addresses, done, facts(store, here), talks)),
-        conversation_count=len(talks),
-        conversations=tuple(talks[:SHOWN]),
-        doing_count=len(doings),
-        doings=tuple(doings[:SHOWN]),
-        writer_count=len(wrote),
-        second_writers=sum(row.second_writer for row in wrote),
-        writers=tuple(wrote[:SHOWN]),
-        payload=sum(row.payload for row in unread),
-        undecoded=sum(row.undecoded for row in unread),
-        unread_count=sum(_is_short(row) for row in unread),
-        unread=tuple([row for row in unread if _is_short(row)][:SHOWN]),
+        heard=hosts.heard,
+        by_mac=hosts.by_mac,
+        addressed=hosts.addressed,
+        devices=tuple(_device_lines(here, hosts.first)),
+        conversation_count=talks.total,
+        conversations=tuple(talks.first),
+        doing_count=doings.total,
+        doings=tuple(_doings(here, doings.first)),
+        writer_count=writes.total,
+        second_writers=writes.second,
+        writers=tuple(writes.first),
+        payload=unread.payload,
+        undecoded=unread.undecoded,
+        unread_count=unread.short,
+        unread=unread.first,
         troubles=tuple(troubles(reports)),
-        problems=tuple(
-            f"{one.path}: {one.damage}"
-            for one in store.all_captures()
-            if one.damage and one.source in mine
-        ),
+        problem_count=problem_count,
+        problems=tuple(problems),
     )
 
 
@@ -180,90 +153,29 @@ def _total(reports: Sequence[Report], captures: int) -> Total:
 # ------------------------------------------------------------------------------ devices
 
 
-def _is_mac(one: Device) -> bool:
-    return one.address in one.macs
-
-
-def _devices(found: Sequence[Device]) -> list[Device]:
-    """Without the MAC addresses that only carry IP addresses told by themselves."""
-    carrying = {
-        (one.site, one.group, one.place, mac)
-        for one in found
-        if not _is_mac(one)
-        for mac in one.macs
-    }
-    return [one for one in found if (one.site, one.group, one.place, one.address) not in carrying]
-
-
-def _device_lines(
-    found: Sequence[Device],
-    done: Iterable[Behaviour],
-    told: Iterable[Fact],
-    talks: Iterable[Conversation],
-) -> list[DeviceLine]:
-    units: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for row in done:
-        if row.device and row.outcome in GOOD_OUTCOMES:
-            units[row.place, row.server].add(row.device)
-    said: dict[tuple[str, str], list[Fact]] = defaultdict(list)
-    for fact in told:
-        said[fact.place, fact.server].append(fact)
-    read = {talk.protocol for talk in talks if talk.protocol}
-    ranked = sorted(found, key=lambda one: _device_rank(one, read))
-    return [
-        DeviceLine(
-            one.address,
-            one.place,
-            one.macs,
-            _does(one),
-            _ranges(units[one.place, one.address]),
-            _identity(said[one.place, one.address]),
-            one.packets,
+def _device_lines(here: Here, hosts: Sequence[Host]) -> Iterable[DeviceLine]:
+    natures = overview.natures(here, hosts, SERVICES, OBJECTS_SHOWN)
+    for host, nature in zip(hosts, natures, strict=True):
+        yield DeviceLine(
+            host.address,
+            host.place,
+            (host.address,) if host.mac else nature.macs,
+            _does(nature),
+            _ranges(nature.devices),
+            _identity(nature),
+            host.packets,
         )
-        for one in ranked[:SHOWN]
-        if one.packets
-    ]
 
 
-def _device_rank(one: Device, read: set[str]) -> tuple[object, ...]:
-    """Who answers industrial protocols, then who asks them, then by traffic; the silent last."""
-    ranks = [
-        min((_word_rank(word, read) for word in words), default=2)
-        for words in (one.answers, one.asks)
-    ]
-    return (
-        not one.packets,
-        min(ranks),
-        ranks[0],
-        -one.packets,
-        address_key(one.address),
-        one.place,
-    )
+def _does(nature: Nature) -> str:
+    told = (("answers", nature.answers, "client"), ("asks", nature.asks, "server"))
+    return "; ".join(_part(verb, part, who) for verb, part, who in told if part.words)
 
 
-def _word_rank(word: str, read: set[str]) -> int:
-    """0: a protocol that was recognised; 1: an industrial one by its number; 2: any other."""
-    return 0 if word in read else 1 if by_number(word) else 2
-
-
-def _does(one: Device) -> str:
-    parts = []
-    for verb, words, others, who in (
-        ("answers", one.answers, one.clients, "client"),
-        ("asks", one.asks, one.servers, "server"),
-    ):
-        if not words:
-            continue
-        ranked = sorted(words, key=lambda word: (_word_rank(word, _named(words)), word))
-        named = ", ".join(ranked[:OBJECTS_SHOWN])
-        more = f" and {len(words) - OBJECTS_SHOWN} more" if len(words) > OBJECTS_SHOWN else ""
-        parts.append(f"{verb} {named}{more} ({others} {who}{'' if others == 1 else 's'})")
-    return "; ".join(parts)
-
-
-def _named(words: Iterable[str]) -> set[str]:
-    """The words that are protocols, not numbers."""
-    return {word for word in words if "/" not in word and not word.startswith("0x")}
+def _part(verb: str, part: Part, who: str) -> str:
+    more = part.number - len(part.words)
+    named = ", ".join(part.words) + (f" and {more} more" if more else "")
+    return f"{verb} {named} ({part.others} {who}{'' if part.others == 1 else 's'})"
 
 
 def _ranges(units: Iterable[str]) -> tuple[str, ...]:
@@ -291,93 +203,43 @@ def _ranges(units: Iterable[str]) -> tuple[str, ...]:
 _IDENTITY = ("vendor", "product_name", "model_name", "product_code", "revision")
 
 
-def _identity(said: Iterable[Fact]) -> tuple[str, ...]:
+def _identity(nature: Nature) -> tuple[str, ...]:
     """What a device says of itself, each value once, its maker and product first."""
 
-    def rank(fact: Fact) -> tuple[object, ...]:
-        known = _IDENTITY.index(fact.attribute) if fact.attribute in _IDENTITY else len(_IDENTITY)
-        return bool(fact.device), known, fact.attribute, fact.device, fact.value
+    def rank(fact: tuple[str, str, str]) -> tuple[object, ...]:
+        device, attribute, value = fact
+        known = _IDENTITY.index(attribute) if attribute in _IDENTITY else len(_IDENTITY)
+        return bool(device), known, attribute, device, value
 
     told: dict[str, str] = {}
-    for fact in sorted(said, key=rank):
-        behind = f" ({fact.device})" if fact.device else ""
-        label = "" if fact.attribute in _IDENTITY else f"{fact.attribute} "
-        told.setdefault(fact.value, f"{label}{fact.value}{behind}")
+    for device, attribute, value in sorted(nature.facts, key=rank):
+        behind = f" ({device})" if device else ""
+        label = "" if attribute in _IDENTITY else f"{attribute} "
+        told.setdefault(value, f"{label}{value}{behind}")
     return tuple(told.values())[:FACTS_SHOWN]
 
 
-# ------------------------------------------------------------- conversations, behaviours
+# --------------------------------------------------------------------------- behaviours
 
 
-def _importance(row: Conversation) -> tuple[object, ...]:
-    return (
-        0 if row.protocol else 1 if by_number(row.service) else 2,
-        -row.packets_out - row.packets_in,
-        address_key(row.client),
-        address_key(row.server),
-        row.service,
-        row.place,
-    )
-
-
-def _doings(done: Iterable[Behaviour]) -> Iterable[Doing]:
-    together: dict[tuple[str, str, str, str], list[Behaviour]] = defaultdict(list)
-    for row in done:
-        together[row.place, row.client, row.server, row.protocol].append(row)
-    for (place, client, server, protocol), rows in together.items():
-        reads = sum(row.count for row in rows if row.cls == "read")
-        writes = sum(row.count for row in rows if row.cls in WRITING)
+def _doings(here: Here, found: Sequence[overview.Doing]) -> Iterable[Doing]:
+    objects = overview.objects(here, found, OBJECTS_SHOWN)
+    reasons = overview.failures(here, found, REASONS_SHOWN)
+    for one, named, failed in zip(found, objects, reasons, strict=True):
+        more = one.objects - len(named)
         yield Doing(
-            client=client,
-            server=server,
-            place=place,
-            protocol=protocol,
-            units=len({row.device for row in rows if row.device}),
-            reads=reads,
-            writes=writes,
-            others=sum(row.count for row in rows) - reads - writes,
-            failed=sum(row.count for row in rows if row.outcome not in GOOD_OUTCOMES),
-            objects=_objects(rows),
+            client=one.client,
+            server=one.server,
+            place=one.place,
+            protocol=one.protocol,
+            units=one.devices,
+            reads=one.reads,
+            writes=one.writes,
+            others=one.others,
+            failed=one.failed,
+            reasons=tuple(failed),
+            objects=(*named, *((f"{more} more",) if more else ())),
         )
-
-
-def _objects(rows: Iterable[Behaviour]) -> tuple[str, ...]:
-    ranked = sorted(rows, key=lambda row: (row.cls not in WRITING, -row.count, row.object))
-    named = dict.fromkeys(row.object for row in ranked if row.object)
-    more = len(named) - OBJECTS_SHOWN
-    return (*list(named)[:OBJECTS_SHOWN], *((f"{more} more",) if more > 0 else ()))
-
-
-def _by_weight(row: Doing) -> tuple[object, ...]:
-    return (
-        not row.writes,
-        -(row.reads + row.writes + row.others),
-        address_key(row.client),
-        address_key(row.server),
-        row.protocol,
-        row.place,
-    )
-
-
-def _unread(talks: Iterable[Conversation]) -> Iterable[Undecoded]:
-    together: dict[str, list[Conversation]] = defaultdict(list)
-    for talk in talks:
-        if talk.service not in READ:
-            together[talk.protocol or talk.service].append(talk)
-    for service, rows in together.items():
-        yield Undecoded(
-            service=service,
-            conversations=len(rows),
-            payload=sum(row.payload_out + row.payload_in for row in rows),
-            undecoded=sum(row.undecoded_out + row.undecoded_in for row in rows),
-            malformed=sum(row.malformed for row in rows),
-            truncated=sum(row.truncated for row in rows),
-            lost=sum(row.lost_out + row.lost_in for row in rows),
-        )
-
-
-def _is_short(row: Undecoded) -> bool:
-    return bool(row.undecoded or row.malformed or row.truncated or row.lost)
 
 
 # ------------------------------------------------------------------------------- health

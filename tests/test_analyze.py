@@ -1,6 +1,7 @@
 """`otsec analyze`: which captures it reads, what it says of bad ones, how it ends."""
 
 import gzip
+import json
 import os
 import signal
 import subprocess
@@ -51,7 +52,7 @@ def test_same_result_for_any_way_to_read(otsec_command: Command, tmp_path: Path)
 
 
 def test_known_captures_are_told_in_one_line(otsec_command: Command, tmp_path: Path) -> None:
-    """What was read before is not read again; one line says so, and --quiet does not."""
+    """What was read before is not read again; one line says so, and --quiet says nothing."""
     words = ("analyze", ROOT / "pcaps" / "modbus", "--db", tmp_path / "x.db")
     first = otsec_command(*words)
     before = dump(otsec_command, tmp_path / "x.db")
@@ -59,7 +60,9 @@ def test_known_captures_are_told_in_one_line(otsec_command: Command, tmp_path: P
 
     assert (first.returncode, first.stderr) == (0, "")
     assert again.stderr == "otsec: 9 of 9 captures were known already, nothing new in them\n"
-    assert (again.stdout, quiet.stdout, quiet.stderr) == (first.stdout, first.stdout, "")
+    assert (again.stdout, quiet.stdout, quiet.stderr) == (first.stdout, "", "")
+    asked = otsec_command(*words, "--quiet", "--json")
+    assert (json.loads(asked.stdout)["kind"], asked.stderr) == ("summary", "")
     assert dump(otsec_command, tmp_path / "x.db") == before
 
 

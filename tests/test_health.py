@@ -13,7 +13,7 @@ from store_rows import row, store_with, write
 from otsec.config import Caps
 from otsec.health import CHECKS, ENGINE, Packet, Report, Severity, Verdict, judge, overall
 from otsec.health.content import CAPS
-from otsec.health.services import by_number, usual
+from otsec.health.services import usual
 from otsec.health.verdict import counted, duration, percent
 from otsec.store import open_store
 
@@ -39,7 +39,7 @@ def worst(report: Report) -> list[tuple[str, Severity]]:
     [
         ("good", [], "good", None, ()),
         (
-            "no_traffic", [("traffic", BAD)], "no traffic: nothing can be told",
+            "no_traffic", [("traffic", BAD)], "without traffic: nothing can be told",
             "No traffic: not one packet was captured.", (),
         ),
         (
@@ -164,11 +164,13 @@ def test_caps_are_named_with_their_settings(tmp_path: Path) -> None:
     report = judged(path, tmp_path, caps=Caps(behaviours=2, stations=1))
     told = {one.figure: one.advice for one in report.verdicts if one.check == "caps"}
 
-    assert {figure.split()[3] for figure in told} == {"behaviours", "stations", "lookups"}
-    for figure, advice in told.items():
-        name = figure.split()[3]
-        assert f"caps.{CAPS[name].setting} in otsec.yaml" in advice
-        assert CAPS[name].lost in figure
+    for name, cap in CAPS.items():
+        figures = [figure for figure in told if f" on {cap.what} was reached: " in figure]
+        assert len(figures) == (name in {"behaviours", "stations", "lookups"})
+        for figure in figures:
+            assert f"The limit caps.{cap.setting} on" in figure
+            assert cap.lost in figure
+            assert f"raise caps.{cap.setting} in otsec.yaml" in told[figure]
 
 
 def test_every_cap_has_its_words() -> None:
@@ -209,6 +211,75 @@ def test_forged_addresses_are_not_a_bad_mirror(tmp_path: Path) -> None:
 
     assert told.severity == WARN
     assert told.cause.startswith("a flood or scan with forged addresses")
+
+
+def talk(number: int, **cells: object) -> tuple[object, ...]:
+    """A conversation over TCP of source 1."""
+    given = {"service": "tcp/502", "client": f"10.0.0.{number}", "server": "10.0.9.9", **cells}
+    return row("conversation", source=1, number=number, kind=4, connections=1, **given)
+
+
+@pytest.mark.parametrize(
+    ("cells", "severity", "figure"),
+    [
+        (
+            {"packets_out": 9, "payload_out": 60, "lost_in": 80}, BAD,
+            ("4 of 4 TCP conversations with data (100 %) show one direction only: "
+            "only the client's side."),
+        ),
+        (
+            {"packets_in": 9, "payload_in": 60, "lost_out": 80}, BAD,
+            ("4 of 4 TCP conversations with data (100 %) show one direction only: "
+            "only the server's side."),
+        ),
+        (  # a sender of logs over TCP, of whose receiver nothing is acknowledged
+            {"service": "tcp/514", "packets_out": 900, "payload_out": 90_000}, BAD,
+            ("4 of 4 TCP conversations with data (100 %) show one direction only: "
+            "only the client's side."),
+        ),
+        (  # the same, with the receiver's bare acknowledgements
+            {"service": "tcp/514", "packets_out": 900, "payload_out": 90_000, "packets_in": 400},
+            GOOD, "Both sides are seen of 4 of 4 TCP conversations with data.",
+        ),
+        (
+            {"packets_out": 1, "payload_out": 12}, WARN,
+            ("In 4 of 4 TCP conversations with data (100 %) one side sends, and nothing shows that "
+            "the other one ever did: no answer, no acknowledgement."),
+        ),
+        (
+            {"service": "udp/514", "packets_out": 900, "payload_out": 90_000}, UNKNOWN,
+            "No TCP conversation that carried data.",
+        ),
+        (
+            {"service": "udp/2222", "server": "239.192.1.1", "packets_out": 9, "payload_out": 400},
+            UNKNOWN, "No TCP conversation that carried data.",
+        ),
+    ],
+)  # fmt: skip
+def test_one_direction(
+    tmp_path: Path, cells: dict[str, object], severity: Severity, figure: str
+) -> None:
+    """A side counts as not seen only where the other one shows that it spoke; UDP never does."""
+    with store_with(
+        tmp_path / "x.db", conversation=[talk(number, **cells) for number in range(1, 5)]
+    ) as store:
+        (report,) = judge(store)
+    (told,) = (one for one in report.verdicts if one.check == "directions")
+
+    assert (told.severity, told.figure) == (severity, figure)
+
+
+def test_publishers_do_not_spoil_a_good_mirror(tmp_path: Path) -> None:
+    """Many one-way senders beside a few conversations of which both sides are seen are no harm."""
+    senders = [
+        talk(number, service="udp/514", packets_out=50, payload_out=5000) for number in range(2, 99)
+    ]
+    both = talk(1, packets_out=9, packets_in=9, payload_out=90, payload_in=90)
+    with store_with(tmp_path / "x.db", conversation=[both, *senders]) as store:
+        (report,) = judge(store)
+    (told,) = (one for one in report.verdicts if one.check == "directions")
+
+    assert told.severity == GOOD
 
 
 def test_a_call_without_answer_is_no_bad_mirror(tmp_path: Path) -> None:
@@ -266,9 +337,7 @@ def test_words() -> None:
     assert percent(0, 0) == "0 %"
     assert counted(1, "packet") + counted(1_234, "packet") == "1 packet1 234 packets"
     assert duration(-90 * 10**9) + duration(3 * 86_400 * 10**9) == "1 minute3 days"
-    assert (by_number("tcp/102"), by_number("tcp/80"), usual("tcp/80")) == (
-        "S7comm or MMS", "", "HTTP",
-    )  # fmt: skip
+    assert (usual("tcp/102"), usual("tcp/80"), usual("tcp/9")) == ("S7comm or MMS", "HTTP", "")
 
 
 def test_documented() -> None:

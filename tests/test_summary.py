@@ -13,7 +13,8 @@ from otsec.cli.output import Column, Style
 from otsec.cli.page import Page
 from otsec.health import Severity
 from otsec.store import open_store
-from otsec.summary import SHOWN, DeviceLine, Doing, Undecoded, summarise
+from otsec.store.overview import Share
+from otsec.summary import SHOWN, DeviceLine, Doing, summarise
 
 MODBUS = ROOT / "pcaps" / "modbus"
 HEALTH = ROOT / "pcaps" / "health"
@@ -38,7 +39,7 @@ def test_one_plant(tmp_path: Path) -> None:
     assert {talk.protocol for talk in found.conversations} >= {"modbus"}
     assert found.doings[1] == Doing(
         client="10.10.10.199", server="10.10.10.22", place="", protocol="modbus", units=0,
-        reads=2, writes=3, others=0, failed=0,
+        reads=2, writes=3, others=0, failed=0, reasons=(),
         objects=("coil 0", "holding 100", "holding 101-102", "2 more"),
     )  # fmt: skip
     assert (found.undecoded, found.unread, found.problems) == (0, (), ())
@@ -85,7 +86,7 @@ def test_devices_and_what_they_say(tmp_path: Path) -> None:
 
 
 def test_what_was_not_decoded(tmp_path: Path) -> None:
-    """Bytes by protocol, else by number, most first; ARP is read and so is not among them."""
+    """Bytes by protocol, else by number, most first; ARP is read, so all of it is decoded."""
     with store_with(
         tmp_path / "x.db",
         conversation=[
@@ -97,10 +98,10 @@ def test_what_was_not_decoded(tmp_path: Path) -> None:
     ) as store:  # fmt: skip
         found = summarise(store, "plant")
 
-    assert (found.payload, found.undecoded) == (177, 82)
+    assert (found.payload, found.undecoded) == (223, 82)
     assert found.unread == (
-        Undecoded("tcp/102", 2, 77, 77, 0, 0, 4),
-        Undecoded("modbus", 1, 100, 5, 2, 1, 0),
+        Share("tcp/102", 2, 77, 77, 0, 0, 4),
+        Share("modbus", 1, 100, 5, 2, 1, 0),
     )
 
 
@@ -167,7 +168,7 @@ def test_no_traffic(otsec_command: Command, tmp_path: Path) -> None:
 
     assert "1 capture of 1 source, 0 packets; 1 source without any packet.\n" in shown
     assert "No traffic: nothing can be told of devices" in shown
-    assert "no_traffic is no traffic: nothing can be told." in shown
+    assert "no_traffic is without traffic: nothing can be told." in shown
     assert "  otsec doctor --db " in shown
     assert "0 %" not in shown
 

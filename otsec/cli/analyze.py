@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from otsec.cli.progress import Progress
     from otsec.config import Config
     from otsec.pipeline import Options, Outcome
+    from otsec.store import Store
 
 EPILOG = """\
 A capture is known by its content: one that was read before is not read again, one that has grown
 is read on from where it ended, so the same command can be run after an interruption.
+With --quiet nothing is summed up, unless --json asks for it.
 Without FILE the files of the points in otsec.yaml are read."""
 
 
@@ -98,10 +100,8 @@ def seconds(text: str) -> float:
 
 def run(arguments: Namespace) -> int:
     """Read the captures, then sum up the store."""
-    from otsec.cli.output import style_of
     from otsec.cli.progress import Progress
     from otsec.cli.signals import listening
-    from otsec.cli.summary import show
     from otsec.pipeline import Run
     from otsec.store import open_store
 
@@ -122,9 +122,19 @@ def run(arguments: Namespace) -> int:
             return stop.exit
         if not arguments.quiet:
             _tell_known(outcomes)
-        problems = [problem_of(outcome) for outcome in outcomes if outcome.problem]
-        show(store, config, style_of(arguments, config.zone()), problems)
+        if not arguments.quiet or arguments.format == "json":
+            _sum_up(arguments, store, config, outcomes)
     return Exit.INPUT if any(outcome.problem for outcome in outcomes) else Exit.FINE
+
+
+def _sum_up(
+    arguments: Namespace, store: "Store", config: "Config", outcomes: "list[Outcome]"
+) -> None:
+    from otsec.cli.output import style_of
+    from otsec.cli.summary import show
+
+    problems = [problem_of(outcome) for outcome in outcomes if outcome.problem]
+    show(store, config, style_of(arguments, config.zone()), problems)
 
 
 def options_of(arguments: Namespace) -> "Options":

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from otsec.bench import Program, Report
 
 EPILOG = """\
-Each round runs `otsec analyze` with a fresh store, and where there is tshark
-`tshark -n -q -z io,phs`, one after the other, each in a process of its own. CPU is user and system
+Each round runs `otsec analyze --quiet` with a fresh store: all that is done with a capture, up to
+the store written, but no summary. Where there is tshark, `tshark -n -q -z io,phs` follows. They run
+one after the other, each in a process of its own. CPU is user and system
 time of all processes; what the same command takes on a capture of one packet is its start-up and
 is subtracted on both sides. Stages are timed in one more run, memory is watched in another."""
 

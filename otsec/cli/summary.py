@@ -19,17 +19,30 @@ from otsec.cli.output import (
 )
 from otsec.cli.page import Page
 from otsec.health import overall
-from otsec.health.seen import is_device
 from otsec.health.services import CERTAIN, usual
 from otsec.health.verdict import counted, number, percent
+from otsec.store.queries import is_device
 from otsec.summary import PROBLEMS_SHOWN, SOURCES_SHOWN, Summary, Trouble, summarise
 
 if TYPE_CHECKING:
     from otsec.config import Config
     from otsec.health import Report
     from otsec.store import Store
+    from otsec.store.overview import Share
     from otsec.store.queries import Conversation, Writer
-    from otsec.summary import Undecoded
+
+
+VALUES_SHOWN = 4
+OUTCOMES = {  # those whose names say too little
+    "open": "no answer yet",
+    "unanswered": "never answered",
+    "unasked": "answer to no question",
+    "mismatch": "answer to another question",
+    "duplicate": "answered twice",
+    "late": "answered late",
+    "malformed": "answer against the standard",
+    "unknown": "answer not seen",
+}
 
 
 def _lasts(row: "Report") -> int | None:
@@ -38,7 +51,7 @@ def _lasts(row: "Report") -> int | None:
     return max(source.last_time - source.first_time, 0) // 1000 if source.packets else None
 
 
-def _usually(row: "Conversation | Undecoded") -> str:
+def _usually(row: "Conversation | Share") -> str:
     """What usually has the service's number; a question mark, for a number proves nothing."""
     name = usual(row.service)
     return f"{name}?" if name and name not in CERTAIN else name
@@ -49,11 +62,14 @@ def _few(row: "Writer") -> tuple[object, ...]:
     return row.last if len(row.last) <= VALUES_SHOWN else (*row.last[:VALUES_SHOWN], "...")
 
 
+def _worded(outcome: str) -> str:
+    """An outcome for people."""
+    return OUTCOMES.get(outcome, outcome.removeprefix("exception ").replace("_", " "))
+
+
 def _spoken(row: "Conversation") -> str:
     return row.protocol or _usually(row)
 
-
-VALUES_SHOWN = 4
 
 SOURCES = (
     Column("name", "source"),
@@ -66,7 +82,7 @@ SOURCES = (
         value=lambda r: r.source.first_time if r.source.packets else None,
     ),
     Column("lasts_us", "lasts", "duration", value=_lasts),
-    Column("sentence", "mirror"),
+    Column("sentence", "verdict"),
 )
 DEVICES = (
     Column("address", "address"),
@@ -91,11 +107,12 @@ DOINGS = (
     Column("server", "server"),
     Column("place", "vlan"),
     Column("protocol", "protocol"),
-    Column("units", "units", "number"),
+    Column("units", "devices behind", "number", value=lambda row: row.units or None),
     Column("reads", "reads", "number"),
     Column("writes", "writes", "number"),
     Column("others", "other", "number"),
     Column("failed", "failed", "number"),
+    Column("reasons", "why failed", "list", value=lambda row: [*map(_worded, row.reasons)]),
     Column("objects", "of what", "list"),
 )
 WRITERS = (
@@ -103,9 +120,9 @@ WRITERS = (
     Column("device", "device"),
     Column("object", "object"),
     Column("client", "writer"),
-    Column("second_writer", "second", "flag"),
+    Column("second_writer", "second writer", "flag"),
     Column("count", "times", "number"),
-    Column("outcome", "outcome"),
+    Column("outcome", "outcome", value=lambda row: _worded(row.outcome)),
     Column("minimum", "min", "number"),
     Column("maximum", "max", "number"),
     Column("last", "last", "list", value=_few),
@@ -114,7 +131,7 @@ WRITERS = (
 UNREAD = (
     Column("service", "service"),
     Column("guess", "usually", value=_usually),
-    Column("conversations", "convs", "number"),
+    Column("conversations", "conversations", "number"),
     Column("payload", "payload", "bytes"),
     Column("undecoded", "not decoded", "bytes"),
     Column("malformed", "malformed", "number"),
@@ -148,7 +165,7 @@ def _as_text(
             SOURCES, _sources(found), total.sources, "otsec health", ("first_time", "captures")
         )
     if not total.packets:
-        page.text("No traffic: nothing can be told of devices, and nothing was lost or refused.")
+        page.text("No traffic: nothing can be told of devices, nor of what they do.")
     else:
         _traffic(found, page)
     page.head("Can this be relied on?")
@@ -160,7 +177,7 @@ def _as_text(
         page.head("Problems with files")
         for line in problems[:PROBLEMS_SHOWN]:
             page.item(line)
-        page.more(PROBLEMS_SHOWN, len(problems), "otsec db info")
+        page.more(PROBLEMS_SHOWN, max(len(problems), found.problem_count), "otsec db info")
     page.head("What to type next")
     for command, about in _next(found):
         page.command(command, about)
@@ -168,12 +185,13 @@ def _as_text(
 
 def _traffic(found: Summary, page: Page) -> None:
     page.head(
-        f"Devices: {number(found.heard)} with an IP address, {number(found.by_mac)} by MAC address "
-        f"alone"
+        f"Devices: {number(found.heard)} with an IP address, {number(found.by_mac)} known by their "
+        "MAC address alone"
     )
     if found.addressed:
         page.text(
-            f"{counted(found.addressed, 'more address', 'more addresses')} never sent anything."
+            f"{counted(found.addressed, 'more address was', 'more addresses were')} sent to, but "
+            "never sent anything."
         )
     page.table(
         DEVICES,
@@ -190,15 +208,19 @@ def _traffic(found: Summary, page: Page) -> None:
             found.doings,
             found.doing_count,
             "otsec behaviours",
-            ("others", "units", "failed"),
+            ("others", "units", "reasons"),
         )
     else:
         page.text("Nothing that otsec can read asks for or sets anything.")
     if found.writers:
-        second = (
-            f", {number(found.second_writers)} by a second writer" if found.second_writers else ""
+        page.head(
+            f"Who wrote what: {counted(found.writer_count, 'object and writer', 'objects and writers')}"
         )
-        page.head(f"Objects written: {number(found.writer_count)}{second}")
+        if found.second_writers:
+            page.text(
+                f"{counted(found.second_writers, 'second writer')}: who wrote what another client "
+                "had written before."
+            )
         page.table(
             WRITERS,
             found.writers,
@@ -244,11 +266,13 @@ def _sources(found: Summary) -> "list[Report]":
 
 
 def _trouble(trouble: Trouble, sources: int) -> str:
-    worst = trouble.of_worst[0]
+    worst, *more = trouble.of_worst
     where = trouble.sources[0]
     if len(trouble.sources) > 1:
         where = f"{number(len(trouble.sources))} of {number(sources)} sources, worst {where}"
     said = f"{trouble.severity.name} {trouble.check} ({where}): {worst.figure}"
+    if more:
+        said += f" And {number(len(more))} more of {trouble.check}: otsec health."
     return f"{said} To change: {worst.advice}." if worst.advice else said
 
 
@@ -280,7 +304,7 @@ def _next(found: Summary) -> Iterable[tuple[str, str]]:
         yield "otsec protocols", "what is spoken, and how much of it could be read"
     for busiest in found.conversations:
         if is_device(busiest.server):
-            yield f"otsec conversations host:{busiest.server}", "everybody who talks to the busiest"
+            yield f"otsec conversations host:{busiest.server}", "everybody who talks to this device"
             return
 
 
@@ -293,7 +317,7 @@ def _as_json(found: Summary, problems: Sequence[str], style: Style, stream: Text
         ("sources", SOURCES, found.reports),
         ("devices", DEVICES, found.devices),
         ("conversations", conversations.COLUMNS, found.conversations),
-        ("doings", DOINGS, found.doings),
+        ("doings", tuple(one._replace(value=None) for one in DOINGS), found.doings),
         ("writers", writers.COLUMNS, found.writers),
         ("undecoded", UNREAD, found.unread),
     )

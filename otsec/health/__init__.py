@@ -79,12 +79,19 @@ class Report:
         return conclude(self.verdicts)
 
 
-def judge(store: Store, filters: Sequence[Filter] = (), *, engine: bool = False) -> list[Report]:
+def judge(
+    store: Store,
+    filters: Sequence[Filter] = (),
+    found: Sequence[Source] | None = None,
+    *,
+    engine: bool = False,
+) -> list[Report]:
     """A report for each source, the worst first.
 
-    ``filters``: of `queries.sources`; ``engine``: also tell how otsec went about it.
+    ``filters``: of `queries.sources`; ``found``: these sources, where they are known already;
+    ``engine``: also tell how otsec went about it.
     """
-    found = sources(store, filters)
+    found = sources(store, filters) if found is None else found
     points = {(one.site, one.point) for one in found if one.packets}
     reports = [
         report(look(store, one), engine=engine)
@@ -113,7 +120,7 @@ def conclude(verdicts: Iterable[Verdict]) -> str:
     told = list(verdicts)
     bad = [one.check for one in told if one.severity == Severity.BAD]
     if "traffic" in bad:
-        return "no traffic: nothing can be told"
+        return "without traffic: nothing can be told"
     limits = list(dict.fromkeys(one.check for one in told if one.severity == Severity.WARN))
     if bad:
         hidden = "; ".join(dict.fromkeys(_HIDES[name] for name in bad))

@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from otsec.health.seen import Seen, busiest, first_of
-from otsec.health.services import by_number
+from otsec.health.seen import Seen, busiest, packets_of
+from otsec.health.services import INDUSTRIAL
 from otsec.health.verdict import Packet, Severity, Verdict, counted, number, percent
-
-if TYPE_CHECKING:
-    from otsec.store.queries import Conversation
+from otsec.store import checks
 
 UNDECODED_WARN = 0.05  # of the payload of a protocol that otsec reads
 
@@ -18,29 +16,25 @@ def industrial(seen: Seen) -> Iterable[Verdict]:
     """Whether any industrial protocol is spoken that otsec reads."""
     if not seen.packets:
         return
-    read = Counter[str]()
-    others = Counter[str]()
-    shown: list[Conversation] = []
-    for talk in seen.conversations:
-        packets = talk.packets_out + talk.packets_in
-        if talk.protocol:
-            read[talk.protocol] += packets
-        elif name := by_number(talk.service):
-            others[f"{name} ({talk.service})"] += packets
-            shown.append(talk)
+    read = Counter({one.protocol: one.packets for one in seen.spoken if one.protocol})
     if read:
         yield Verdict("industrial", Severity.GOOD, f"Recognised by content: {busiest(read, 6)}.")
         return
-    if others:
+    found = checks.numbered(seen.store, seen.source.id, tuple(INDUSTRIAL))
+    if found:
+        others = Counter(
+            {f"{INDUSTRIAL[one.service]} ({one.service})": one.packets for one in found}
+        )
+        most = max(found, key=lambda one: one.packets)
         yield Verdict(
             "industrial",
             Severity.WARN,
-            "No industrial protocol that otsec reads; by their numbers these may be some: "
+            "Nothing was recognised as an industrial protocol; by their numbers these may be some: "
             f"{busiest(others, 6)}.",
-            tuple(first_of(talk) for talk in shown[:2]),
+            packets_of(seen.examples("numbered", 2, most.service)),
             "these protocols are not read by this version of otsec, or something else uses their "
             "numbers",
-            "nothing in the mirror; who talks to whom is told all the same (otsec conversations)",
+            "nothing about the mirror; who talks to whom is told all the same (otsec conversations)",
             1.0,
         )
         return
@@ -58,41 +52,27 @@ def industrial(seen: Seen) -> Iterable[Verdict]:
 
 def decoding(seen: Seen) -> Iterable[Verdict]:
     """Whether the protocols that otsec reads could be read in full."""
-    totals: dict[str, list[int]] = {}
-    for talk in seen.conversations:
-        if not talk.protocol:
+    for one in seen.spoken:
+        if not one.protocol:
             continue
-        sums = totals.setdefault(talk.protocol, [0, 0, 0, 0])
-        for at, count in enumerate(
-            (
-                talk.payload_out + talk.payload_in,
-                talk.undecoded_out + talk.undecoded_in,
-                talk.malformed,
-                talk.truncated,
-            )
-        ):
-            sums[at] += count
-    for protocol, (payload, undecoded, malformed, truncated) in sorted(totals.items()):
         figure = (
-            f"{protocol}: {percent(undecoded, payload)} of {number(payload)} bytes not decoded, "
-            f"{counted(malformed, 'message')} malformed, {number(truncated)} cut"
+            f"{one.protocol}: {percent(one.undecoded, one.payload)} of {number(one.payload)} bytes "
+            f"not decoded, {counted(one.malformed, 'message')} malformed, "
+            f"{number(one.truncated)} cut"
         )
-        if undecoded <= UNDECODED_WARN * payload and not malformed:
+        if one.undecoded <= UNDECODED_WARN * one.payload and not one.malformed:
             yield Verdict("decoding", Severity.GOOD, f"{figure}.")
             continue
-        worst = max(
-            (talk for talk in seen.conversations if talk.protocol == protocol),
-            key=lambda talk: (talk.malformed, talk.undecoded_out + talk.undecoded_in),
-        )
+        (worst,) = seen.examples("not decoded", 1, one.protocol)
         yield Verdict(
             "decoding",
             Severity.WARN,
             f"{figure}; most between {worst.client} and {worst.server} {worst.service}.",
-            (first_of(worst),),
+            packets_of([worst]),
             "lost or cut packets, a device that departs from the standard, or somebody who tries "
             "what it does with wrong messages",
             "see what is said here of lost bytes; if none is lost, look at these packets",
-            undecoded / payload if payload else 1.0,
+            one.undecoded / one.payload if one.payload else 1.0,
         )
 
 
@@ -103,24 +83,46 @@ class Cap(NamedTuple):
     """A limit of otsec's own tables."""
 
     setting: str  # in otsec.yaml
-    lost: str  # what is not told of what found no room; behind a count
+    what: str  # there is room for only so much of
+    lost: str  # what became of that which found no room; behind a count
 
 
 CAPS = {
     "connections": Cap(
-        "connections", "packets of connections that found no room were only counted"
+        "connections",
+        "connections at the same time",
+        "packets of further connections were counted as those of `many`; their messages were not "
+        "read, and who sent them is not told",
     ),
     "conversations": Cap(
-        "conversations", "connections are told only as of `many`, without their addresses"
+        "conversations",
+        "conversations",
+        "further connections are told as those of `many`, without their addresses",
     ),
-    "behaviours": Cap("behaviours", "sightings of operations on new objects were not kept"),
-    "stations": Cap("stations", "packets of further senders are not told as of devices"),
-    "lookups": Cap("stations", "questions for further addresses were not kept"),
-    "cells": Cap("value_cells", "sightings of operations are told without their values"),
-    "facts": Cap("facts", "statements of devices about themselves were not kept"),
-    "gaps": Cap("gaps", "further gaps were only counted"),
-    "reassembly": Cap("reassembly_bytes", "bytes that came out of order or in parts were given up"),
-    "fragments": Cap("fragments_bytes", "datagrams in fragments were given up"),
+    "behaviours": Cap(
+        "behaviours",
+        "operations on objects",
+        "messages about further objects were only counted, together as `(many)`",
+    ),
+    "stations": Cap("stations", "senders", "packets of further senders are not told as of devices"),
+    "lookups": Cap(
+        "stations", "addresses asked for by ARP", "questions for further addresses were not kept"
+    ),
+    "cells": Cap(
+        "value_cells", "registers and points", "messages are told without the values in them"
+    ),
+    "facts": Cap("facts", "facts", "statements of devices about themselves were not kept"),
+    "gaps": Cap("gaps", "gaps of the capture", "further gaps were only counted"),
+    "reassembly": Cap(
+        "reassembly_bytes",
+        "bytes that wait for others",
+        "times what had come out of order or in parts was given up as lost",
+    ),
+    "fragments": Cap(
+        "fragments_bytes",
+        "bytes of datagrams in fragments",
+        "datagrams were given up before all their fragments had come",
+    ),
 }
 
 
@@ -130,18 +132,16 @@ def caps(seen: Seen) -> Iterable[Verdict]:
     for name in sorted({one.name for one in seen.counters if one.name.startswith("cap:")}):
         hit = True
         count = seen.total(name)
-        cap = CAPS.get(name.removeprefix("cap:"))
-        lost = cap.lost if cap else "times something found no room"
-        setting = cap.setting if cap else name.removeprefix("cap:")
+        what = name.removeprefix("cap:")
+        cap = CAPS.get(what) or Cap(what, what.replace("_", " "), "times something found no room")
         yield Verdict(
             "caps",
             Severity.WARN,
-            f"The cap on {name.removeprefix('cap:').replace('_', ' ')} was reached: "
-            f"{number(count)} {lost}.",
+            f"The limit caps.{cap.setting} on {cap.what} was reached: {number(count)} {cap.lost}.",
             tuple(Packet(one.first_packet, one.first_time) for one in seen.counts(name)[:1]),
             "a very large network, several networks under one capture point; or a scan or a flood",
-            f"look at who has most conversations; if it is all wanted, raise caps.{setting} in "
-            "otsec.yaml and read into a new store",
+            "look at who has most conversations (otsec conversations); if all of it belongs here, "
+            f"raise caps.{cap.setting} in otsec.yaml and read into a new store",
             min(1.0, count / max(seen.packets, 1)),
         )
     if not hit and seen.packets:

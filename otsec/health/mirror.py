@@ -1,12 +1,12 @@
 """Checks of what the mirror port or tap copies: whose frames, which direction, how often, which tags."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 
-from otsec.health.seen import Seen, Station, busiest, first_of, is_device, one_sided
-from otsec.health.services import by_number
+from otsec.health.seen import PLACES, Seen, busiest, packets_of
+from otsec.health.services import INDUSTRIAL
 from otsec.health.verdict import Packet, Severity, Verdict, counted, number, percent
-from otsec.store.queries import Conversation, address_key
+from otsec.store import checks
 
 FEW = 20  # packets below which shares say nothing
 ONLY_GROUP = 0.95  # of the frames; on a mirror of a working plant most frames have one receiver
@@ -34,7 +34,7 @@ def receivers(seen: Seen) -> Iterable[Verdict]:
     """Whether only broadcast and multicast is seen, as on a port that is no mirror."""
     repeats = seen.total("duplicate_frames")
     frames, to_groups = seen.packets - repeats, seen.total("group_frames")
-    if not any(station.mac for station in seen.stations):
+    if not checks.has_macs(seen.store, seen.source.id):
         yield Verdict("receivers", Severity.UNKNOWN, "The captures have no MAC addresses.")
         return
     if frames < FEW:
@@ -48,7 +48,7 @@ def receivers(seen: Seen) -> Iterable[Verdict]:
     if share < ONLY_GROUP:
         yield Verdict("receivers", Severity.GOOD, f"{figure}.")
         return
-    meant = _group_protocols(seen.conversations)
+    meant = _group_protocols(seen)
     if meant:
         yield Verdict(
             "receivers",
@@ -72,53 +72,69 @@ def receivers(seen: Seen) -> Iterable[Verdict]:
     )
 
 
-def _group_protocols(talks: Iterable[Conversation]) -> str:
+def _group_protocols(seen: Seen) -> str:
+    found = checks.numbered(seen.store, seen.source.id, tuple(INDUSTRIAL), groups=True)
     named = Counter[str]()
-    for talk in talks:
-        if not is_device(talk.server) and (name := by_number(talk.service)):
-            named[name] += talk.packets_out + talk.packets_in
+    for one in found:
+        named[INDUSTRIAL[one.service]] += one.packets
     return busiest(named)
 
 
 def directions(seen: Seen) -> Iterable[Verdict]:
-    """Whether both sides of the TCP conversations are seen."""
-    carried = [talk for talk in seen.tcp() if talk.payload_out + talk.payload_in or one_sided(talk)]
-    if not carried:
+    """Whether both sides of the TCP conversations are seen.
+
+    Only TCP tells: what is sent by UDP or to a group may never be answered, and who sends data
+    over TCP without anybody acknowledging it may have forged its address.
+    """
+    found, torn = seen.streams, seen.torn
+    half = found.client_alone + found.server_alone
+    carried = found.both + half
+    if not carried + found.unproven:
         yield Verdict("directions", Severity.UNKNOWN, "No TCP conversation that carried data.")
-        return
-    torn = {id(talk) for pair in _split_by_tags(seen.conversations) for talk in pair}
-    half = [talk for talk in carried if one_sided(talk) and id(talk) not in torn]
-    share = len(half) / len(carried)
-    if share < ONE_WAY_WARN:
+    elif max(half - torn.streams, 0) >= max(ONE_WAY_WARN * carried, 1):
+        yield _half_blind(seen, found, half, carried)
+    elif max(found.unproven - torn.streams, 0) > ONE_WAY_WARN * (carried + found.unproven):
+        yield _unacknowledged(seen, found.unproven, carried + found.unproven)
+    else:
         yield Verdict(
             "directions",
             Severity.GOOD,
-            f"Both sides are seen of {number(len(carried) - len(half))} of "
-            f"{counted(len(carried), 'TCP conversation')} with data.",
+            f"Both sides are seen of {number(found.both + torn.streams)} of "
+            f"{counted(carried + found.unproven, 'TCP conversation')} with data.",
         )
-        return
-    heard = Counter("client" if talk.packets_out else "server" for talk in half)
+
+
+def _half_blind(seen: Seen, found: checks.Streams, half: int, carried: int) -> Verdict:
     which = (
-        f"only the {next(iter(heard))}'s side"
-        if len(heard) == 1
-        else f"{counted(heard['client'], 'time')} only the client's side, "
-        f"{counted(heard['server'], 'time')} only the server's"
+        f"only the {'client' if found.client_alone else 'server'}'s side"
+        if not (found.client_alone and found.server_alone)
+        else f"{counted(found.client_alone, 'time')} only the client's side, "
+        f"{counted(found.server_alone, 'time')} only the server's"
     )
-    figure = (
-        f"{number(len(half))} of {counted(len(carried), 'TCP conversation')} with data "
-        f"({percent(len(half), len(carried))}) show one direction only: {which}."
+    answering = checks.silent_elsewhere_heard(seen.store, seen.source.id) * 2 >= half
+    bad = half >= ONE_WAY_BAD * carried and not answering
+    return Verdict(
+        "directions",
+        Severity.BAD if bad else Severity.WARN,
+        f"{number(half)} of {counted(carried, 'TCP conversation')} with data "
+        f"({percent(half, carried)}) show one direction only: {which}.",
+        packets_of(seen.examples("one side", 2)),
+        *(_FORGED if answering else _ONE_WAY),
+        half / carried,
     )
-    answering = {
-        talk.server if talk.packets_in else talk.client for talk in carried if not one_sided(talk)
-    }
-    silent = [talk.server if talk.packets_out else talk.client for talk in half]
-    if share >= ONE_WAY_BAD and 2 * sum(one in answering for one in silent) < len(silent):
-        yield Verdict("directions", Severity.BAD, figure, _examples(half), *_ONE_WAY, share)
-        return
-    if sum(one in answering for one in silent) * 2 >= len(silent):
-        yield Verdict("directions", Severity.WARN, figure, _examples(half), *_FORGED, share)
-        return
-    yield Verdict("directions", Severity.WARN, figure, _examples(half), *_ONE_WAY, share)
+
+
+def _unacknowledged(seen: Seen, unproven: int, carried: int) -> Verdict:
+    return Verdict(
+        "directions",
+        Severity.WARN,
+        f"In {number(unproven)} of {counted(carried, 'TCP conversation')} with data "
+        f"({percent(unproven, carried)}) one side sends, and nothing shows that the other one "
+        "ever did: no answer, no acknowledgement.",
+        packets_of(seen.examples("unproven", 2)),
+        *_FORGED,
+        unproven / carried,
+    )
 
 
 _ONE_WAY = (
@@ -129,24 +145,14 @@ _ONE_WAY = (
     "mirror both directions (rx and tx) of the port, connect both legs of the tap",
 )
 _FORGED = (
-    (
-        "a flood or scan with forged addresses, or some answers take another way: who is silent "
-        "here does answer others"
-    ),
+    "a flood or scan with forged addresses; or answers that take another way than the mirrored one",
     "look at who sends these (otsec conversations); if they are real, mirror the other way too",
 )
 
 
-def _examples(talks: Iterable[Conversation], most: int = 2) -> tuple[Packet, ...]:
-    busy = sorted(talks, key=lambda talk: (-talk.packets_out - talk.packets_in, talk.first_packet))
-    return tuple(first_of(talk) for talk in busy[:most])
-
-
 def loss(seen: Seen) -> Iterable[Verdict]:
     """Whether bytes were acknowledged, and so were sent, that the capture does not have."""
-    whole = [talk for talk in seen.tcp() if talk.packets_out and talk.packets_in]
-    lost = sum(talk.lost_out + talk.lost_in for talk in whole)
-    sent = lost + sum(talk.payload_out + talk.payload_in for talk in whole)
+    lost, sent = seen.streams.lost, seen.streams.sent
     if not sent:
         yield Verdict("loss", Severity.UNKNOWN, "No TCP conversation with both sides and data.")
         return
@@ -158,15 +164,14 @@ def loss(seen: Seen) -> Iterable[Verdict]:
             f"{percent(lost, sent)} of {number(sent)} bytes in TCP were sent but not captured.",
         )
         return
-    worst = max(whole, key=lambda talk: talk.lost_out + talk.lost_in)
-    missing = counted(worst.lost_out + worst.lost_in, "byte")
+    (worst,) = seen.examples("lost", 1)
     yield Verdict(
         "loss",
         Severity.BAD if share >= LOST_BAD else Severity.WARN,
         f"{percent(lost, sent)} of the bytes in TCP ({number(lost)} of {number(sent)}) were "
-        f"acknowledged or passed over but never seen; most, {missing}, between {worst.client} and "
-        f"{worst.server} {worst.service}.",
-        (first_of(worst),),
+        f"acknowledged or passed over but never seen; most, {counted(worst.amount, 'byte')}, "
+        f"between {worst.client} and {worst.server} {worst.service}.",
+        packets_of([worst]),
         "the mirror port carries less than the ports it copies, or the recorder is too slow",
         "mirror fewer ports or VLANs, use a faster mirror port, give the recorder a larger buffer "
         "(dumpcap -B, tcpdump -B) and a faster disk",
@@ -203,27 +208,28 @@ def repeats(seen: Seen) -> Iterable[Verdict]:
 def tags(seen: Seen) -> Iterable[Verdict]:
     """Whether VLAN tags can be trusted to tell networks apart."""
     tagged = seen.total("tagged")
-    split = list(_split_by_tags(seen.conversations))
-    if split:
-        places = sorted({talk.place or "untagged" for pair in split for talk in pair})
+    named = [place for place in seen.places if place]
+    torn = seen.torn
+    if torn.pairs:
+        ends = torn.one, torn.other
+        places = ", ".join(place or "untagged" for place in reversed(seen.places[:6]))
         yield Verdict(
             "tags",
             Severity.BAD,
-            f"{counted(len(split), 'conversation goes', 'conversations go')} one way with one VLAN tag and back with "
-            f"another or none ({', '.join(places[:6])}): question and answer do not come together.",
-            tuple(first_of(talk) for talk in split[0]),
+            f"{counted(torn.pairs, 'conversation goes', 'conversations go')} one way with one VLAN "
+            f"tag and back with another or none ({places}): question and answer do not come "
+            "together.",
+            packets_of(seen.examples("between", 2, *ends, *ends, torn.service)),
             "the mirror port or the network card takes the tag off in one direction",
             "let the mirror keep tags in both directions (Cisco: `encapsulation replicate`), and "
             "switch off VLAN offload of the capturing card (`ethtool -K IFACE rxvlan off`)",
-            min(1.0, 2 * len(split) / max(len(seen.conversations), 1)),
+            1.0,
         )
         return
     if tagged:
-        places = sorted({talk.place for talk in seen.conversations if talk.place})
-        named = (
-            f" (VLAN {', '.join(places[:8])}{' ...' if len(places) > 8 else ''})" if places else ""
-        )
-        yield Verdict("tags", Severity.GOOD, f"{number(tagged)} frames have VLAN tags{named}.")
+        few = ", ".join(named[: PLACES - 1]) + (" ..." if len(named) >= PLACES else "")
+        where = f" (VLAN {few})" if named else ""
+        yield Verdict("tags", Severity.GOOD, f"{number(tagged)} frames have VLAN tags{where}.")
         return
     if seen.packets:
         yield Verdict(
@@ -234,60 +240,31 @@ def tags(seen: Seen) -> Iterable[Verdict]:
         )
 
 
-def _split_by_tags(
-    talks: Iterable[Conversation],
-) -> Iterable[tuple[Conversation, Conversation]]:
-    """Conversations of which each VLAN tag has one direction."""
-    halves: dict[tuple[str, str, str], dict[str, Conversation]] = defaultdict(dict)
-    for talk in talks:
-        if bool(talk.packets_out) is bool(talk.packets_in) or not is_device(talk.server):
-            continue
-        sender, receiver = talk.client, talk.server
-        if talk.packets_in:
-            sender, receiver = receiver, sender
-        back = halves.get((receiver, sender, talk.service), {})
-        for place, other in back.items():
-            if place != talk.place:
-                yield other, talk
-                break
-        halves[sender, receiver, talk.service].setdefault(talk.place, talk)
-
-
 def addresses(seen: Seen) -> Iterable[Verdict]:
     """Whether one IP address is sent by several devices, as where VLANs run together."""
-    if not any(station.mac and station.address for station in seen.stations):
+    found = checks.owners(seen.store, seen.source.id, 3)
+    if not found.addresses:
         return
-    by_mac = Counter((one.place, one.mac) for one in seen.stations if one.address)
-    owners: dict[tuple[str, str], list[Station]] = defaultdict(list)
-    for one in seen.stations:
-        alone = by_mac[one.place, one.mac] == 1  # a router's MAC carries many addresses
-        if alone and one.mac and is_device(one.address) and not _is_loopback(one.address):
-            owners[one.place, one.address].append(one)
-    several = {key: found for key, found in owners.items() if len(found) > 1}
-    if not several:
+    if not found.shared:
         yield Verdict("addresses", Severity.GOOD, "Each IP address is sent by one device.")
         return
-    names = sorted({address for _, address in several}, key=address_key)
-    stations = max(several.values(), key=lambda found: min(one.frames for one in found))
+    names = list(dict.fromkeys(address for _, address in found.worst))
+    place, address = found.worst[0]
+    senders = checks.senders(seen.store, seen.source.id, place, address, 3)
     yield Verdict(
         "addresses",
         Severity.WARN,
-        f"{counted(len(several), 'IP address', 'IP addresses')} "
-        f"{'is' if len(several) == 1 else 'are'} sent by several MAC addresses: "
-        f"{', '.join(names[:3])}{' ...' if len(names) > 3 else ''}; {stations[0].address} by "
-        f"{' and '.join(one.mac for one in stations[:3])}.",
-        tuple(one.first for one in stations[:2]),
+        f"{counted(found.shared, 'IP address', 'IP addresses')} "
+        f"{'is' if found.shared == 1 else 'are'} sent by several MAC addresses: "
+        f"{', '.join(names)}{' ...' if found.shared > len(names) else ''}; {address} by "
+        f"{' and '.join(one.mac for one in senders)}.",
+        tuple(Packet(one.packet, one.time) for one in senders[:2]),
         "a redundant pair that took over, an address given twice, a replaced device, somebody who "
         "pretends to be another; or VLANs with equal addresses whose tags were taken off",
         "compare with the address list; if VLANs run together, keep the tags in the mirror or give "
         "each VLAN a capture point of its own",
-        len(several) / max(len(owners), 1),
+        found.shared / found.addresses,
     )
-
-
-def _is_loopback(address: str) -> bool:
-    """Addresses that every host has (RFC 1122 3.2.1.3, RFC 4291 2.5.3)."""
-    return address.startswith("127.") or address == "::1"
 
 
 # ---------------------------------------------------------------------------------- look-ups
@@ -295,39 +272,34 @@ def _is_loopback(address: str) -> bool:
 
 def lookups(seen: Seen) -> Iterable[Verdict]:
     """Whether addresses that are asked for (ARP) answer."""
-    asked = [one for one in seen.lookups if one.asked and is_device(one.address)]
+    found = checks.lookups(seen.store, seen.source.id)
+    asked, silent = found.asked, found.silent
     if not asked:
         yield Verdict("lookups", Severity.UNKNOWN, "Nobody asked for an address (ARP).")
         return
-    heard = {(one.place, one.address) for one in seen.stations}
-    silent = [one for one in asked if not one.answered]
-    there = [one for one in silent if (one.place, one.address) in heard]
-    gone = [one for one in silent if (one.place, one.address) not in heard]
-    share = len(silent) / len(asked)
-    figure = (
-        f"{number(len(silent))} of {counted(len(asked), 'address', 'addresses')} asked for by ARP"
-    )
+    share = silent / asked
+    figure = f"{number(silent)} of {counted(asked, 'address', 'addresses')} asked for by ARP"
     if share < SILENT_WARN:
         yield Verdict("lookups", Severity.GOOD, f"{figure} never answered.")
         return
-    worst = sorted(gone or there, key=lambda one: (-one.asked, address_key(one.address)))
-    named = ", ".join(f"{one.address} ({counted(one.asked, 'time')})" for one in worst[:3])
+    kept = checks.silent(seen.store, seen.source.id, 3)
+    named = ", ".join(f"{one.address} ({counted(one.asked, 'time')})" for one in kept.worst)
     also = (
-        f" {number(len(there))} of them are heard otherwise, so their answers are missing."
-        if there
+        f" {number(kept.heard)} of them are heard otherwise, so their answers are missing."
+        if kept.heard
         else ""
     )
     yield Verdict(
         "lookups",
         Severity.WARN,
-        f"{figure} ({percent(len(silent), len(asked))}) never answered; most asked: {named}.{also}",
-        tuple(first_of(one) for one in worst[:2]),
+        f"{figure} ({percent(silent, asked)}) never answered; most asked: {named}.{also}",
+        tuple(Packet(one.packet, one.time) for one in kept.worst[:2]),
         "answers go to one device and are not mirrored"
-        if there or not any(one.answered for one in asked)
+        if kept.heard or silent == asked
         else "devices that are switched off or were removed and are still polled, or somebody who "
         "tries addresses",
         "mirror the ports of these devices in both directions"
-        if there
+        if kept.heard
         else "if these devices run, mirror their ports too; if not, take them out of the polling lists",
         share,
     )

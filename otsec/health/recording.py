@@ -30,7 +30,7 @@ def snap_length(seen: Seen) -> Iterable[Verdict]:
     if not cut:
         yield Verdict("snap length", Severity.GOOD, "Every packet was captured in full.")
         return
-    truncated = sum(talk.truncated for talk in seen.conversations)
+    truncated = sum(one.truncated for one in seen.spoken)
     lost = f"; {counted(truncated, 'message')} could not be read for it" if truncated else ""
     share = cut / seen.packets
     yield Verdict(
@@ -200,28 +200,23 @@ def fragments(seen: Seen) -> Iterable[Verdict]:
 
 def files(seen: Seen) -> Iterable[Verdict]:
     """Whether the captures could be read to their ends."""
-    bad = [one for one in seen.captures if one.damage or not one.complete]
-    if not seen.captures:
+    found = seen.files
+    if not found.read:
         return
-    if not bad:
-        yield Verdict(
-            "files",
-            Severity.GOOD,
-            f"{counted(len(seen.captures), 'capture')} read to the end.",
-        )
+    if not found.bad:
+        yield Verdict("files", Severity.GOOD, f"{counted(found.read, 'capture')} read to the end.")
         return
-    first = bad[0]
-    name = "standard input" if first.path == "-" else Path(first.path).name
-    what = first.damage or "was not read to its end"
-    more = f" And {number(len(bad) - 1)} more." if len(bad) > 1 else ""
+    name = "standard input" if found.path == "-" else Path(found.path).name
+    what = found.damage or "was not read to its end"
+    more = f" And {number(found.bad - 1)} more." if found.bad > 1 else ""
     yield Verdict(
         "files",
         Severity.WARN,
-        f"{number(len(bad))} of {counted(len(seen.captures), 'capture')} "
-        f"{'is' if len(bad) == 1 else 'are'} damaged or not read to the end: {name} {what}.{more}",
+        f"{number(found.bad)} of {counted(found.read, 'capture')} "
+        f"{'is' if found.bad == 1 else 'are'} damaged or not read to the end: {name} {what}.{more}",
         (),
         "the recorder was stopped hard, the disk was full, the copy is incomplete, or it is still "
         "being written",
         "copy it again, or read it again when it is complete: only what is new is read",
-        len(bad) / len(seen.captures),
+        found.bad / found.read,
     )

@@ -1,42 +1,32 @@
 """What a source gave, as the checks look at it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from otsec.health.verdict import Packet
-from otsec.store import TABLES, Capture, Store, queries
-from otsec.store.queries import Conversation, Count, Gap, Lookup, Source
+from otsec.store import TABLES, Store, checks
+from otsec.store.checks import Example, Files, Spoken, Streams, Torn
+from otsec.store.queries import Count, Gap, Source
 
-is_device = lru_cache(maxsize=65_536)(
-    queries.is_device
-)  # asked of the same addresses by all checks
-
-
-@dataclass(frozen=True, slots=True)
-class Station:
-    """An address heard, with the MAC address that carried it."""
-
-    place: str
-    mac: str
-    address: str
-    frames: int
-    first: Packet
+PLACES = 9  # VLANs are named up to one less than so many
+WHOLE = Torn(0, 0, "", "", "")  # nothing is torn where there is but one place
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One source: all that the store holds of it, nothing merged with other sources."""
+    """One source, nothing merged with others: what is little of it; the rest is asked for."""
 
+    store: Store
     source: Source
-    captures: tuple[Capture, ...]  # of all interfaces of its point
-    conversations: tuple[Conversation, ...]
-    stations: tuple[Station, ...]
+    files: Files  # of all interfaces of its point
     counters: tuple[Count, ...]
     gaps: tuple[Gap, ...]
-    lookups: tuple[Lookup, ...]
+    spoken: tuple[Spoken, ...]  # its conversations by protocol
+    streams: Streams
+    places: tuple[str, ...]  # of its conversations, the first PLACES of them
+    torn: Torn
 
     @property
     def packets(self) -> int:
@@ -60,26 +50,14 @@ class Seen:
         last = max((one.last_packet, one.last_time) for one in found)
         return tuple(Packet(*moment) for moment in dict.fromkeys((first, last)))
 
-    def tcp(self) -> Iterator[Conversation]:
-        """Conversations over TCP between two that are told apart."""
-        for talk in self.conversations:
-            if talk.service.startswith("tcp/") and is_device(talk.client):
-                yield talk
+    def examples(self, shows: str, most: int, *parameters: object) -> list[Example]:
+        """Conversations that show something, a key of `checks.SHOWS`; the worst first."""
+        return checks.examples(self.store, self.source.id, shows, most, parameters)
 
 
-def first_of(row: Conversation | Lookup) -> Packet:
-    """The first packet of a row."""
-    return Packet(row.first_packet, row.first_time)
-
-
-def one_sided(talk: Conversation) -> bool:
-    """Whether data went one way and the other side was never heard.
-
-    Who sends data over TCP has been answered before; a call alone may find nobody.
-    """
-    if talk.packets_out and talk.packets_in:
-        return False
-    return bool(talk.payload_out + talk.payload_in + talk.lost_out + talk.lost_in)
+def packets_of(found: Sequence[Example]) -> tuple[Packet, ...]:
+    """The first packets of conversations."""
+    return tuple(Packet(one.packet, one.time) for one in found)
 
 
 def name_of(source: Source) -> str:
@@ -88,37 +66,26 @@ def name_of(source: Source) -> str:
 
 
 def look(store: Store, source: Source) -> Seen:
-    """Take all that the store holds of a source."""
+    """Take what there is little of, and add up the conversations."""
     of_source = {name: getattr(source, name) for name in ("site", "group", "point", "interface")}
 
     def cells(table: str) -> Iterator[dict[str, Any]]:
-        names = TABLES[table].names
+        kept = set(TABLES[table].names) - {"source", "number"}
         for row in store.rows(table, source.id):
-            found = dict(zip(names, row, strict=True))
-            del found["source"]
-            found.pop("number", None)
-            yield found
+            named = zip(TABLES[table].names, row, strict=True)
+            yield {**of_source, **{name: cell for name, cell in named if name in kept}}
 
+    places = checks.places(store, source.id, PLACES)
     return Seen(
-        source,
-        tuple(store.point_captures(source.site, source.point)),
-        tuple(
-            Conversation(**{**of_source, **row, "doubtful": bool(row["doubtful"]), "witnesses": ()})
-            for row in cells("conversation")
-        ),
-        tuple(
-            Station(
-                row["place"],
-                row["mac"],
-                row["address"],
-                row["frames"],
-                Packet(row["first_packet"], row["first_time"]),
-            )
-            for row in cells("station")
-        ),
-        tuple(Count(**of_source, **row) for row in cells("counter")),
-        tuple(Gap(**of_source, **row) for row in cells("gap")),
-        tuple(Lookup(**of_source, **row, witnesses=()) for row in cells("lookup")),
+        store=store,
+        source=source,
+        files=checks.files(store, source.site, source.point),
+        counters=tuple(Count(**row) for row in cells("counter")),
+        gaps=tuple(Gap(**row) for row in cells("gap")),
+        spoken=tuple(checks.spoken(store, source.id)),
+        streams=checks.streams(store, source.id),
+        places=tuple(places),
+        torn=checks.torn(store, source.id) if len(places) > 1 else WHOLE,
     )
 
 

@@ -61,7 +61,6 @@ INDUSTRIAL = {
 
 
 CERTAIN = frozenset({"ARP", "RARP", "ICMP", "IGMP", "ICMPv6"})  # a number that nothing else has
-READ = frozenset({"0x0806"})  # read by otsec itself, below any protocol
 
 USUAL = {  # what else is met on plant networks
     "0x0806": "ARP", "0x8035": "RARP", "icmp": "ICMP", "igmp": "IGMP", "icmp6": "ICMPv6",
@@ -80,11 +79,6 @@ USUAL = {  # what else is met on plant networks
     "udp/1900": "SSDP", "udp/3702": "WS-Discovery", "udp/4500": "IPsec", "udp/5353": "mDNS",
     "udp/5355": "LLMNR",
 }  # fmt: skip
-
-
-def by_number(service: str) -> str:
-    """The industrial protocol that usually has this number, "" if none has."""
-    return INDUSTRIAL.get(service, "")
 
 
 def usual(service: str) -> str:

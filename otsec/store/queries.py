@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from otsec.store.arrays import VALUE_BYTES, numbers
 from otsec.store.database import Store
 from otsec.store.filters import Cells, Field, Filter, Span, condition, span
 from otsec.store.overlaps import Company, Write, company
-from otsec.store.selects import FIELDS, Filters, made, selected, source_name, strongest
+from otsec.store.selects import FIELDS, Filters, among, made, selected, source_name, strongest
 from otsec.store.views import (
     Behaviour,
     Conversation,
@@ -57,7 +57,7 @@ __all__ = [
 
 WRITING = ("write", "control")  # classes of operations that set an object to something
 # Outcomes after which the object may hold what was sent: nobody said no.
-NOT_REFUSED = frozenset({"", "ok", "late", "duplicate", "unanswered", "unknown", "open"})
+NOT_REFUSED = ("", "ok", "late", "duplicate", "unanswered", "unknown", "open")
 
 
 @lru_cache(maxsize=65_536)
@@ -78,14 +78,17 @@ def sources(store: Store, filters: Filters = ()) -> list[Source]:
     return [made(Source, cells) for cells in selected(store, "sources", filters)]
 
 
-_CONVERSATION = ("place", "kind", "client", "server", "service")
+CONVERSATION = ("place", "kind", "client", "server", "service")
 
 
-def conversations(store: Store, filters: Filters = ()) -> list[Conversation]:
-    """Who talks to whom, the busiest first."""
+def conversations(
+    store: Store, filters: Filters = (), *, only: Sequence[Sequence[object]] = ()
+) -> list[Conversation]:
+    """Who talks to whom, the busiest first; ``only``: those of these identities (CONVERSATION)."""
+    found = selected(store, "conversations", filters, *among(CONVERSATION, only))
     rows = [
         made(Conversation, cells, witnesses=witnesses, doubtful=bool(cells["doubtful"]))
-        for cells, witnesses in strongest(selected(store, "conversations", filters), _CONVERSATION)
+        for cells, witnesses in strongest(found, CONVERSATION)
     ]
     return sorted(rows, key=_by_traffic)
 
@@ -97,7 +100,7 @@ def _by_traffic(row: Conversation) -> tuple[Any, ...]:
     )
 
 
-_BEHAVIOUR = (
+BEHAVIOUR = (
     *("place", "client", "server", "service", "protocol", "device", "operation", "cls"),
     *("object", "outcome"),
 )
@@ -113,7 +116,7 @@ def behaviours(store: Store, filters: Filters = ()) -> list[Behaviour]:
             packets=tuple(json.loads(cells["packets"])),
             doubtful=bool(cells["doubtful"]),
         )
-        for cells, witnesses in strongest(selected(store, "behaviours", filters), _BEHAVIOUR)
+        for cells, witnesses in strongest(selected(store, "behaviours", filters), BEHAVIOUR)
     ]
     return sorted(rows, key=_by_peers)
 
@@ -136,10 +139,14 @@ def histogram(store: Store, source: int, behaviour: int) -> dict[str, list[tuple
 
 # -------------------------------------------------------------------------------- writers
 
-_WRITER = (
+WRITER = (
     *("place", "client", "server", "service", "protocol", "device", "operation", "cls"),
     *("object", "outcome"),
 )
+Number: TypeAlias = tuple[int, int]  # source and number of a behaviour
+_WRITES = f"AND cls IN ({', '.join(map(repr, WRITING))})"
+_REFUSED = Company(writers=0, second=False)
+_ALONE = Company(writers=1, second=False)
 _OF_DEVICE = {"site", "group", "vlan", "server", "device"}  # filters that keep all its writers
 
 
@@ -149,39 +156,52 @@ def writers(store: Store, filters: Filters = ()) -> list[Writer]:
     Whether a writer is the second is judged among all writers of the object, also those that the
     filters hide.
     """
-    classes = ", ".join(f"'{cls}'" for cls in WRITING)
     early = [one for one in filters if one.field in _OF_DEVICE]
-    rows = list(selected(store, "writers", early, f"AND cls IN ({classes})"))
+    rows = list(selected(store, "writers", early, _WRITES))
     met = _companies(rows)
     if len(early) < len(filters):
-        shown = selected(store, "writers", filters, f"AND cls IN ({classes})")
+        shown = selected(store, "writers", filters, _WRITES)
         kept = {(cells["source"], cells["number"]) for cells in shown}
         rows = [cells for cells in rows if (cells["source"], cells["number"]) in kept]
-    given = [
-        _writer(cells, witnesses, met.get((cells["source"], cells["number"]), _ALONE))
-        for cells, witnesses in strongest(rows, _WRITER)
-    ]
+    return _told(rows, met)
+
+
+def writers_of(
+    store: Store, filters: Filters, only: Sequence[Sequence[object]], met: Mapping[Number, Company]
+) -> list[Writer]:
+    """Some writers by identity (WRITER), when it is known in whose company each wrote."""
+    condition, bound = among(WRITER, only)
+    return _told(selected(store, "writers", filters, f"{_WRITES} {condition}", bound), met)
+
+
+def _told(rows: Iterable[Cells], met: Mapping[Number, Company]) -> list[Writer]:
+    given = []
+    for cells, witnesses in strongest(rows, WRITER):
+        otherwise = _ALONE if cells["outcome"] in NOT_REFUSED else _REFUSED
+        mine = met.get((cells["source"], cells["number"]), otherwise)
+        given.append(_writer(cells, witnesses, mine))
     return sorted(given, key=_by_object)
 
 
-_ALONE = Company(writers=0, second=False)
-
-
-def _companies(rows: Iterable[Cells]) -> dict[tuple[int, int], Company]:
+def _companies(rows: Iterable[Cells]) -> dict[Number, Company]:
     """The company of each write that was not refused, by source and behaviour."""
-    scopes: dict[tuple[str, ...], list[tuple[tuple[int, int], Write]]] = {}
+    devices: dict[tuple[str, ...], list[Cells]] = {}
     for cells in rows:
-        if cells["outcome"] not in NOT_REFUSED:
-            continue
+        if cells["outcome"] in NOT_REFUSED:
+            devices.setdefault(tuple(cells[name] for name in _DEVICE), []).append(cells)
+    return {number: one for writes in devices.values() for number, one in companies(writes)}
+
+
+def companies(rows: Iterable[Cells]) -> Iterator[tuple[Number, Company]]:
+    """The company of each write to one device, none of which was refused."""
+    scopes: dict[tuple[str, str], tuple[list[Number], list[Write]]] = {}
+    for cells in rows:
         what, elements = _target(cells)
-        scope = (*(cells[name] for name in _DEVICE), *what)
-        write = Write(cells["client"], elements.first, elements.last, cells["first_time"])
-        scopes.setdefault(scope, []).append(((cells["source"], cells["number"]), write))
-    return {
-        key: met
-        for writes in scopes.values()
-        for (key, _), met in zip(writes, company([write for _, write in writes]), strict=True)
-    }
+        numbered, writes = scopes.setdefault(what, ([], []))
+        numbered.append((cells["source"], cells["number"]))
+        writes.append(Write(cells["client"], elements.first, elements.last, cells["first_time"]))
+    for numbered, writes in scopes.values():
+        yield from zip(numbered, company(writes), strict=True)
 
 
 _DEVICE = ("site", "point_group", "place", "server", "device")
@@ -190,9 +210,9 @@ _DEVICE = ("site", "point_group", "place", "server", "device")
 def _target(cells: Cells) -> tuple[tuple[str, str], Span]:
     """What was written: a kind of thing with its name, and which elements of it."""
     named = span(cells["object"])
-    if cells["minimum"]:
+    if cells["elements"]:
         first = cells["first_element"]
-        told = Span(cells["space"], first, first + len(cells["minimum"]) // VALUE_BYTES - 1)
+        told = Span(cells["space"], first, first + cells["elements"] - 1)
         if named is not None and (named.space, named.first) == (told.space, told.first):
             told = Span(told.space, told.first, max(told.last, named.last))  # values cut short
         return ("elements", told.space), told

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
 from otsec.store.database import Store
 from otsec.store.filters import Cells, Field, Filter, condition
+from otsec.store.schema import TABLES
 
 Filters: TypeAlias = Sequence[Filter]
 
@@ -112,6 +113,14 @@ FIELDS: dict[str, dict[str, Field]] = {
 
 # ------------------------------------------------------------------------------------ SQL
 
+# ARP is read into look-ups, below any protocol: nothing of it stays undecoded.
+UNDECODED = {
+    name: f"CASE c.service WHEN '0x0806' THEN 0 ELSE c.{name} END"
+    for name in ("undecoded_out", "undecoded_in")
+}
+_TALK = ", ".join(
+    f"{UNDECODED.get(name, f'c.{name}')} AS {name}" for name in TABLES["conversation"].names
+)
 _SITE = "s.site, s.point_group, s.point, s.interface"
 _SQL = {
     "sources": (
@@ -126,7 +135,7 @@ _SQL = {
         "FROM site_source AS s LEFT JOIN clock AS k ON k.source = s.id"
     ),
     "conversations": (
-        "c.*, c.packets_out + c.packets_in AS weight "
+        f"{_TALK}, c.packets_out + c.packets_in AS weight "
         "FROM conversation AS c JOIN site_source AS s ON s.id = c.source"
     ),
     "behaviours": (
@@ -137,8 +146,8 @@ _SQL = {
     "writers": (
         "c.place, c.client, c.server, c.service, c.doubtful, b.source, b.number, b.protocol, b.device, "
         "b.operation, b.class AS cls, b.object, b.outcome, b.count, b.first_time, b.first_packet, "
-        "b.last_time, b.last_packet, b.count AS weight, v.space, v.first_element, v.minimum, "
-        "v.maximum, v.last FROM behaviour AS b JOIN site_source AS s ON s.id = b.source "
+        "b.last_time, b.last_packet, b.count AS weight, v.space, v.first_element, "
+        "LENGTH(v.minimum) / 8 AS elements, v.minimum, v.maximum, v.last FROM behaviour AS b JOIN site_source AS s ON s.id = b.source "
         "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
         "LEFT JOIN value AS v ON v.source = b.source AND v.behaviour = b.number"
     ),
@@ -164,7 +173,8 @@ _SQL = {
         "FROM conversation AS c JOIN site_source AS s ON s.id = c.source"
     ),
     "facts": (
-        "c.place, c.server, f.* "
+        "c.place, CASE f.about WHEN 'client' THEN c.client WHEN 'server' THEN c.server "
+        "ELSE f.about END AS server, f.* "
         "FROM fact AS f JOIN site_source AS s ON s.id = f.source "
         "JOIN conversation AS c ON c.source = f.source AND c.number = f.conversation"
     ),
@@ -188,15 +198,53 @@ _SQL = {
 _THEN = {"devices": ", frames DESC"}  # what sent something before what was only addressed
 
 
-def selected(store: Store, query: str, filters: Filters, extra: str = "") -> Iterator[Cells]:
-    """Rows of one of the SELECTs above that pass the filters, sources in order of their names."""
+def selected(
+    store: Store, query: str, filters: Filters, extra: str = "", bound: Sequence[object] = ()
+) -> Iterator[Cells]:
+    """Rows of one of the SELECTs above that pass the filters, sources in order of their names.
+
+    ``extra``: a further condition, begun by AND, with what is ``bound`` in it.
+    """
     wanted = condition(filters, FIELDS.get(query, _OF_SOURCE))
     rows = store.query(
         f"SELECT * FROM (SELECT {_SITE}, {_SQL[query]}) AS t WHERE {wanted.sql} {extra} "  # noqa: S608 - text of this file; values are bound
         f"ORDER BY site, point, interface{_THEN.get(query, '')}",
-        wanted.parameters,
+        (*wanted.parameters, *bound),
     )
     return filter(wanted.keeps, rows) if wanted.tests else rows
+
+
+def marks(values: Sequence[object]) -> str:
+    """The place-holders of as many values."""
+    return ", ".join("?" * len(values))
+
+
+def rows_sql(columns: Sequence[str], rows: Sequence[object]) -> str:
+    """The condition that columns are those of one of the rows, whose cells are to be bound."""
+    each = f"({marks(columns)})"
+    return f"({', '.join(columns)}) IN (VALUES {', '.join([each] * len(rows))})"
+
+
+def among(
+    columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> tuple[str, tuple[object, ...]]:
+    """What `selected` takes for rows of which the columns are given; of none, all pass."""
+    if not rows:
+        return "", ()
+    return f"AND {rows_sql(columns, rows)}", tuple(cell for row in rows for cell in row)
+
+
+def device_sql(column: str) -> str:
+    """The condition that an address can be of one device, as `queries.is_device` tests it.
+
+    Addresses are as `aggregates.addresses` writes them; what is no address is `many` or empty.
+    IPv4 addresses that begin with 1, as all private ones do, need no further look.
+    """
+    groups = ("22[4-9].*", "23[0-9].*", "ff??:*", "?[13579bdf]:??:??:??:??:??")
+    others = ("", "many", "0.0.0.0", "255.255.255.255", "::")  # noqa: S104 - bound to nothing
+    patterns = " OR ".join(f"{column} GLOB '{pattern}'" for pattern in groups)
+    told = f"NOT ({patterns}) AND {column} NOT IN ({', '.join(map(repr, others))})"
+    return f"({column} GLOB '1*.*' OR {told})"
 
 
 # ------------------------------------------------------------------------------- witnesses
