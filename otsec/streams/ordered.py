@@ -75,20 +75,22 @@ class Streams:
         view = View(buffer, packets, flows, times, slots, fresh, ordinal)
         plain = self._must_be_plain(view) & (slots >= 0)
         quick = (slots >= 0) & ~plain
-        claims, speaker = self._ask_quick(view, quick)
+        joined = quick & np.isin(slots, self.plain.begun)
+        claims, speaker = self._ask_quick(view, quick & ~joined)
         in_pieces = np.flatnonzero(quick & claims.in_pieces)
         if len(in_pieces):
-            joined = must_join(self.owners, view, in_pieces, self.traffic)
-            plain[joined], quick[joined] = True, False
-        found, broken = self._cut_quick(view, quick, claims, speculations)
+            joined[must_join(self.owners, view, in_pieces, self.traffic)] = True
+        found, broken = self._cut_quick(view, quick & ~joined, claims, speculations)
         if len(broken):
-            plain[broken], quick[broken] = True, False
+            joined[broken] = True
             for parts in found.values():
                 parts[:] = [part.take(~np.isin(part.slot, slots[broken])) for part in parts]
-        self._settle_quick(view, quick, claims, speaker)
+        self._settle_quick(view, quick)
+        self._claim_quick(view, quick & ~joined, claims, speaker)
         chosen = np.flatnonzero(plain)
         self.plain_flows += len(chosen)
-        for number, parts in self.plain.apply(view, chosen).items():
+        slow = [self.plain.join(view, np.flatnonzero(joined)), self.plain.apply(view, chosen)]
+        for number, parts in (pair for one in slow for pair in one.items()):
             found.setdefault(number, []).extend(parts)
         self._settle()
         for number, parts in found.items():
@@ -115,7 +117,7 @@ class Streams:
         wrong |= old & ((flows.lane_flags & SYN) != 0)
         wrong |= old & (expected >= 0) & (flows.lane_seq >= 0) & (flows.lane_seq != expected)
         plain[flows.lane_flow[wrong & tcp]] = True
-        waiting = self.plain.waiting
+        waiting = self.plain.disordered
         if len(waiting):
             plain |= np.isin(slots, waiting)
         self._mark_silent(view, plain)
@@ -223,7 +225,7 @@ class Streams:
         )
         return part, flow[open_[tcp]]
 
-    def _settle_quick(self, view: View, quick: Mask, claims: FlowClaims, speaker: I64) -> None:
+    def _settle_quick(self, view: View, quick: Mask) -> None:
         """Write down what the flows in columns leave behind."""
         flows, table, times = view.flows, self.connections.table, view.times
         chosen = np.flatnonzero(quick)
@@ -243,7 +245,10 @@ class Streams:
         table["steady"][slots] = times.steady[last]
         table["last"][slots, 0] = view.packets.time[last]
         table["last"][slots, 1] = view.ordinal + view.packets.row[last]
-        table["tried"][slots] = claims.tried[chosen]
+
+    def _claim_quick(self, view: View, quick: Mask, claims: FlowClaims, speaker: I64) -> None:
+        """Write down what asking gave."""
+        self.connections.table["tried"][view.slots[quick]] = claims.tried[quick]
         new = np.flatnonzero(quick & (claims.by >= 0))
         if len(new):
             self.owners.own(view.slots[new], claims, new, speaker[new])
@@ -262,7 +267,8 @@ class Streams:
 
     def forget(self, slots: I64) -> None:
         """Drop what is held for connections that ended."""
-        self.plain.forget(np.intersect1d(slots, self.plain.waiting))
+        held = np.union1d(self.plain.disordered, self.plain.begun)
+        self.plain.forget(np.intersect1d(slots, held))
         self.messages.forget(slots)
 
     def dump(self) -> dict[str, Any]:

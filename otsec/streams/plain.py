@@ -14,11 +14,11 @@ from otsec.model import ACK, FIN, RST
 from otsec.protocols.api import Framing
 from otsec.streams.connections import COUNTS, RESET, Connections
 from otsec.streams.cut import Frames, Status, cut_runs, give_up
-from otsec.streams.found import Found, View
+from otsec.streams.found import Found, View, data_segments
 from otsec.streams.openings import NOTHING, Runs, ask_runs
 from otsec.streams.owners import Owners
 from otsec.streams.reassembly import Assembly, Delivery, Segment, distance
-from otsec.streams.runs import Held, Laid, Run, break_before, lay_out, settled, too_late
+from otsec.streams.runs import Held, Laid, Run, break_before, lay_lanes, lay_out, settled, too_late
 from otsec.streams.traffic import Traffic
 
 
@@ -67,9 +67,14 @@ class PlainPath:
         self.orphans: list[int] = []
 
     @property
-    def waiting(self) -> I64:
-        """Slots of the connections of which something is held."""
-        slots = set(self.assemblies) | {slot for slot, _ in self.open}
+    def disordered(self) -> I64:
+        """Slots of the connections of which segments wait behind holes."""
+        return np.fromiter(self.assemblies, np.int64, len(self.assemblies))
+
+    @property
+    def begun(self) -> I64:
+        """Slots of the connections of which a frame is open, or may be."""
+        slots = {slot for slot, _ in self.open}
         return np.fromiter(slots, np.int64, len(slots))
 
     def apply(self, view: View, flows: I64) -> dict[int, list[Found]]:
@@ -88,11 +93,27 @@ class PlainPath:
         runs = [run for run in runs if run.counts]
         for run in runs:
             self.open.pop((run.slot, run.side), None)
-        return self._frames(view, runs) if runs else {}
+        return self._frames(lay_out(runs, self.traffic.upto(view)), runs) if runs else {}
 
-    def _frames(self, view: View, runs: list[Run]) -> dict[int, list[Found]]:
+    def join(self, view: View, flows: I64) -> dict[int, list[Found]]:
+        """Frames of flows that are in order, but whose frames cross segments or batches."""
+        lanes = view.flows.flow_lanes[flows].ravel()
+        segments = data_segments(view.buffer, view.packets, view.flows, lanes[lanes >= 0])
+        if not len(segments):
+            return {}
+        lanes, run = np.unique(segments.lane, return_inverse=True)
+        order = np.argsort(run, kind="stable")
+        ends = zip(
+            view.slots[view.flows.lane_flow[lanes]].tolist(),
+            view.flows.lane_side[lanes].tolist(),
+            strict=True,
+        )
+        runs = [Run(slot, side, self.open.pop((slot, side), [])) for slot, side in ends]
+        laid = lay_lanes(segments.take(order), runs, run[order], self.traffic.upto(view))
+        return self._frames(laid, runs)
+
+    def _frames(self, laid: Laid, runs: list[Run]) -> dict[int, list[Found]]:
         """The frames of some runs, by protocol number; what is open at their ends is kept."""
-        laid = lay_out(runs, self.traffic.upto(view))
         slot = np.array([run.slot for run in runs])[laid.run]
         side = np.array([run.side for run in runs])[laid.run]
         wanted = self._ask(laid, runs, slot, side)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from otsec.columns import I64
+from otsec.columns import I64, gather_spans, ranges
 from otsec.streams.cut import Frames, Segments
 from otsec.streams.reassembly import Delivery
 
@@ -84,6 +84,44 @@ def lay_out(runs: list[Run], upto: I64) -> Laid:
     buffer = np.frombuffer(b"".join(chunks), np.uint8)
     segments = Segments(buffer, row, number_of, start, end, np.append(start[1:], at), limit)
     return Laid(segments, number_of, np.where(row == BEFORE, when, upto[row]))
+
+
+def lay_lanes(segments: Segments, runs: list[Run], run: I64, upto: I64) -> Laid:
+    """Runs of flows in order, in one buffer, without a look at single packets.
+
+    ``segments``: of these flows, run by run; ``run``: of each segment, position in the list;
+    ``upto``: bytes of all traffic with each row of the batch.
+    """
+    held = [(number, one) for number, part in enumerate(runs) for one in part.held]
+    before = np.array([number for number, _ in held], np.int64)
+    sizes = np.array([len(one.data) for _, one in held], np.int64)
+    missing = np.array([one.missing for _, one in held], np.int64)
+    order = np.argsort(np.concatenate([before, run]), kind="stable")
+    number = np.concatenate([before, run])[order]
+    size = np.concatenate([sizes, segments.stop - segments.start])[order]
+    there = np.concatenate([np.where(missing < 0, sizes, missing), segments.end - segments.start])[
+        order
+    ]
+    none = np.full(len(held), BEFORE)
+    row = np.concatenate([none, segments.row])[order]
+    when = np.array([one.when for _, one in held], np.int64)
+    when = np.concatenate([when, upto[segments.row]])[order]
+    stop = np.cumsum(size)
+    start = stop - size
+    buffer = np.zeros(int(stop[-1]), np.uint8)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    for at, (_, one) in zip(place[: len(held)].tolist(), held, strict=True):
+        buffer[start[at] : stop[at]] = np.frombuffer(one.data, np.uint8)
+    have = segments.end - segments.start
+    buffer[ranges(start[place[len(held) :]], have)] = gather_spans(
+        segments.buffer, segments.start, have
+    )
+    ends = np.append(np.flatnonzero(np.diff(number)), len(number) - 1)
+    limit = np.repeat(stop[ends], np.diff(ends, prepend=-1))
+    lacks = np.append((start + there)[there < size], stop[-1])
+    end = np.minimum(lacks[np.searchsorted(lacks, start)], limit)
+    return Laid(Segments(buffer, row, number, start, end, stop, limit), number, when)
 
 
 def settled(laid: Laid, frames: Frames, runs: list[Run]) -> I64:
