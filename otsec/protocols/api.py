@@ -321,5 +321,8 @@ class Protocol:
     paired: bool = True  # whether requests have responses
     outstanding: int = 16  # requests that may wait for their response on one connection
     identity: tuple[str, ...] = field(default=())  # attributes its facts can have
+    # bytes of each side of a TCP connection that are looked at, where only the beginning tells
+    # anything (handshakes, banners); 0: all of them
+    head: int = 0
     items: Callable[[Units], Items] | None = None  # of units that `split` found well-formed
     contexts: Contexts | None = None

@@ -28,6 +28,7 @@ TABLE = np.dtype(
         ("alive", "?"),
         ("steady", "<i8"),  # when it was last heard, Times.steady
         ("next", "<i8", (2,)),  # sequence number expected of each side, -1 not known
+        ("heard", "<i8", (2,)),  # bytes of each side's stream, without those that were lost
         ("ack", "<i8", (2,)),  # last acknowledgement of each side, -1 none
         ("stream", "?"),  # TCP
         ("closed", "u1"),

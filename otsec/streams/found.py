@@ -111,6 +111,8 @@ def speculate(
     hint = registry.hint(flows.key)[flows.lane_flow] if len(flows.key) else np.empty(0, np.int64)
     found = []
     for number in np.unique(hint[hint > 0]).tolist():
+        if registry.protocols[number - 1].head:
+            continue  # of most of it nothing is read
         lanes = np.flatnonzero(hint == number)
         segments = data_segments(buffer, packets, flows, lanes)
         framing = registry.protocols[number - 1].framings[0].base

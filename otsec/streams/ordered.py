@@ -21,7 +21,7 @@ from otsec.streams.found import Found, Speculation, View, data_segments
 from otsec.streams.judge import judge
 from otsec.streams.messages import Messages
 from otsec.streams.openings import must_join
-from otsec.streams.owners import FlowClaims, Owners
+from otsec.streams.owners import ALL, FlowClaims, Owners
 from otsec.streams.plain import PlainPath
 from otsec.streams.traffic import Traffic
 
@@ -80,16 +80,21 @@ class Streams:
         in_pieces = np.flatnonzero(quick & claims.in_pieces)
         if len(in_pieces):
             joined[must_join(self.owners, view, in_pieces, self.traffic)] = True
-        found, broken = self._cut_quick(view, quick & ~joined, claims, speculations)
+        self._claim_quick(view, quick & ~joined, claims, speaker)
+        headed = self._has_head(view, quick, claims)
+        found, broken = self._cut_quick(view, quick & ~joined & ~headed, claims, speculations)
+        joined |= headed & self._is_heard(view)
         if len(broken):
             joined[broken] = True
             for parts in found.values():
                 parts[:] = [part.take(~np.isin(part.slot, slots[broken])) for part in parts]
         self._settle_quick(view, quick)
-        self._claim_quick(view, quick & ~joined, claims, speaker)
         chosen = np.flatnonzero(plain)
         self.plain_flows += len(chosen)
-        slow = [self.plain.join(view, np.flatnonzero(joined)), self.plain.apply(view, chosen)]
+        slow = [
+            self.plain.join(view, np.flatnonzero(joined), claims),
+            self.plain.apply(view, chosen),
+        ]
         for number, parts in (pair for one in slow for pair in one.items()):
             found.setdefault(number, []).extend(parts)
         self._settle()
@@ -159,6 +164,19 @@ class Streams:
             new = np.flatnonzero(claims.by >= 0)
             speaker[new] = flows.lane_side[segments.lane[claims.by[new]]]
         return claims, speaker
+
+    def _has_head(self, view: View, quick: Mask, claims: FlowClaims) -> Mask:
+        """Flows whose protocol reads their beginnings alone: nothing else of them is cut."""
+        heads = self.owners.head < ALL
+        if not heads.any():
+            return np.zeros(len(quick), np.bool_)
+        return np.asarray(quick & view.tcp_flow & heads[np.maximum(claims.protocol, 0)], np.bool_)
+
+    def _is_heard(self, view: View) -> Mask:
+        """Whether any side of each flow is still within the beginning that its protocol reads."""
+        table, safe = self.connections.table, np.maximum(view.slots, 0)
+        head = self.owners.head[np.maximum(table["protocol"][safe], 0)]
+        return np.asarray(table["heard"][safe].min(axis=1) < head, np.bool_)
 
     def _cut_quick(
         self,
@@ -236,6 +254,7 @@ class Streams:
             [flows.lane_count[lanes], flows.lane_bytes[lanes], flows.lane_payload[lanes]], axis=1
         )
         table["counts"][lane_slot, side, :3] += counted
+        table["heard"][lane_slot, side] += flows.lane_payload[lanes]
         tcp = lanes[flows.lane_tcp[lanes]]
         self.connections.follow(flows, tcp, view.slots[flows.lane_flow[tcp]])
         content = np.zeros(len(quick), np.bool_)

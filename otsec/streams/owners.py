@@ -12,6 +12,8 @@ from otsec.streams.claim import ON_ETHERNET, ON_IP, TRIES, Registry, ask, first_
 from otsec.streams.connections import REASONS, UNCLAIMED, Connections
 from otsec.streams.cut import Segments, heads
 
+ALL = np.iinfo(np.int64).max
+
 
 @dataclass(slots=True)
 class FlowClaims:
@@ -52,6 +54,8 @@ class Owners:
             if "tcp" in protocol.transports
             for framing in protocol.framings
         ]
+        heads = [protocol.head or ALL for protocol in registry.protocols]
+        self.head = np.array([ALL, *heads])  # bytes of a side that each protocol looks at
         self._framings = {framing.name: framing for framing in framings}.values()
 
     def known(self, slots: I64, keys: U64) -> FlowClaims:

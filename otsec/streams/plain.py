@@ -13,10 +13,10 @@ from otsec.columns import I64, Mask
 from otsec.model import ACK, FIN, RST
 from otsec.protocols.api import Framing
 from otsec.streams.connections import COUNTS, RESET, Connections
-from otsec.streams.cut import Frames, Status, cut_runs, give_up
+from otsec.streams.cut import Frames, Segments, Status, cut_runs, give_up
 from otsec.streams.found import Found, View, data_segments
 from otsec.streams.openings import NOTHING, Runs, ask_runs
-from otsec.streams.owners import Owners
+from otsec.streams.owners import FlowClaims, Owners
 from otsec.streams.reassembly import Assembly, Delivery, Segment, distance
 from otsec.streams.runs import Held, Laid, Run, break_before, lay_lanes, lay_out, settled, too_late
 from otsec.streams.traffic import Traffic
@@ -95,22 +95,37 @@ class PlainPath:
             self.open.pop((run.slot, run.side), None)
         return self._frames(lay_out(runs, self.traffic.upto(view)), runs) if runs else {}
 
-    def join(self, view: View, flows: I64) -> dict[int, list[Found]]:
-        """Frames of flows that are in order, but whose frames cross segments or batches."""
-        lanes = view.flows.flow_lanes[flows].ravel()
+    def join(self, view: View, flows: I64, claims: FlowClaims) -> dict[int, list[Found]]:
+        """Frames of flows that are in order, but whose frames cross segments or batches.
+
+        ``claims``: of all flows of the batch; those that are settled are written down.
+        """
+        lanes = np.sort(view.flows.flow_lanes[flows].ravel())
         segments = data_segments(view.buffer, view.packets, view.flows, lanes[lanes >= 0])
-        if not len(segments):
-            return {}
         lanes, run = np.unique(segments.lane, return_inverse=True)
-        order = np.argsort(run, kind="stable")
-        ends = zip(
-            view.slots[view.flows.lane_flow[lanes]].tolist(),
-            view.flows.lane_side[lanes].tolist(),
-            strict=True,
-        )
+        flow, side = view.flows.lane_flow[lanes], view.flows.lane_side[lanes]
+        ends = zip(view.slots[flow].tolist(), side.tolist(), strict=True)
         runs = [Run(slot, side, self.open.pop((slot, side), [])) for slot, side in ends]
-        laid = lay_lanes(segments.take(order), runs, run[order], self.traffic.upto(view))
-        return self._frames(laid, runs)
+        heard = self._heard(view, segments, lanes, run)
+        protocol = np.maximum(self.connections.table["protocol"][view.slots[flow]], 0)
+        behind = heard >= self.owners.head[protocol][run]
+        _end(runs, run[behind])
+        since = np.where(protocol > 0, claims.from_row[flow], 0)
+        rows = np.flatnonzero(~behind & (segments.row >= since[run]))
+        if not len(rows):
+            return {}
+        segments, run, heard = segments.take(rows), run[rows], heard[rows]
+        return self._frames(lay_lanes(segments, runs, run, heard, self.traffic.upto(view)), runs)
+
+    def _heard(self, view: View, segments: Segments, lanes: I64, run: I64) -> I64:
+        """Bytes of its side that were heard before each segment; the batch is written down."""
+        slots = view.slots[view.flows.lane_flow[lanes]]
+        behind = self.connections.table["heard"][slots, view.flows.lane_side[lanes]]
+        size = segments.stop - segments.start
+        done = np.cumsum(size) - size
+        heads = np.flatnonzero(np.diff(run, prepend=-1))
+        first = behind - view.flows.lane_payload[lanes]
+        return np.asarray((first - done[heads])[run] + done)
 
     def _frames(self, laid: Laid, runs: list[Run]) -> dict[int, list[Found]]:
         """The frames of some runs, by protocol number; what is open at their ends is kept."""
@@ -120,12 +135,13 @@ class PlainPath:
         table = self.connections.table
         protocol = np.where(wanted, table["protocol"][slot], 0).astype(np.int64)
         framing = table["framing"][slot].astype(np.int64)
+        protocol[self._behind_heads(laid, runs, protocol)] = 0
         owned = protocol > 0
         found: dict[int, list[Found]] = {}
         for number, which in _pairs(protocol[owned], framing[owned]):
             mine = np.flatnonzero((protocol == number) & (framing == which))
             base = self.owners.protocol(number).framings[which].base
-            part, frames = self._cut(laid.take(mine), runs, base)
+            part, frames = self._cut(laid.take(mine).ended(), runs, base)
             frames = self._open_frames(part, frames, runs, table["stream"][slot[mine]])
             segment = mine[frames.segment]
             found.setdefault(number, []).append(
@@ -183,13 +199,26 @@ class PlainPath:
             work.deliver(_datagram(segment))
             return
         before = work.assembly.held_bytes
-        work.deliver(work.assembly.feed(segment))
+        self._deliver(work, work.assembly.feed(segment))
         self.held += work.assembly.held_bytes - before
         if self.held > self.traffic.cap and work.assembly.waits:
             self.held -= work.assembly.held_bytes
-            work.deliver(work.assembly.give_up(segment))
+            self._deliver(work, work.assembly.give_up(segment))
             time = int(view.packets.time[segment.row])
             self.gave_up.append((time, view.ordinal + int(view.packets.row[segment.row])))
+
+    def _deliver(self, work: Work, deliveries: list[Delivery]) -> None:
+        heard = self.connections.table["heard"][work.slot]
+        for delivery in deliveries:
+            delivery.at = int(heard[delivery.side])
+            heard[delivery.side] += delivery.size
+        work.deliver(deliveries)
+
+    def _behind_heads(self, laid: Laid, runs: list[Run], protocol: I64) -> I64:
+        """Segments that nobody looks at, behind the beginnings that their protocols read."""
+        behind = np.flatnonzero(laid.heard >= self.owners.head[protocol])
+        _end(runs, laid.run[behind])
+        return behind
 
     def _close(self, work: Work) -> None:
         self._settle(work)
@@ -329,6 +358,12 @@ class PlainPath:
             (slot, side): [Held(bytes.fromhex(data), *numbers) for data, *numbers in held]
             for slot, side, *held in state["open"]
         }
+
+
+def _end(runs: list[Run], numbers: I64) -> None:
+    """End some runs without a word about what is open: nobody waits for more of it."""
+    for number in np.unique(numbers).tolist():
+        runs[number].ended = runs[number].silent = True
 
 
 def _datagram(segment: Segment) -> list[Delivery]:

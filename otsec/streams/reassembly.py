@@ -31,6 +31,7 @@ class Delivery:
     data: bytes  # as captured; the rest up to ``size`` was cut off
     size: int
     broken: bool  # bytes in front of these were lost, or another stream begins here
+    at: int = 0  # bytes of its side that were heard before
 
 
 @dataclass(slots=True)

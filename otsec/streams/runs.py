@@ -49,16 +49,25 @@ class Laid:
     segments: Segments
     run: I64  # position in the list of runs
     when: I64  # bytes of all traffic that had gone by with each segment
+    heard: I64  # bytes of its side that were heard before each segment
 
     def take(self, rows: I64) -> "Laid":
         """Some of the segments, in the order given."""
-        return Laid(self.segments.take(rows), self.run[rows], self.when[rows])
+        return Laid(self.segments.take(rows), self.run[rows], self.when[rows], self.heard[rows])
+
+    def ended(self) -> "Laid":
+        """The same segments; each run ends with the last of them, whatever followed it."""
+        segments = self.segments
+        last = np.append(np.flatnonzero(np.diff(self.run)), len(self.run) - 1)
+        limit = np.repeat(segments.stop[last], np.diff(last, prepend=-1))
+        segments = replace(segments, limit=limit, end=np.minimum(segments.end, limit))
+        return replace(self, segments=segments)
 
 
 def lay_out(runs: list[Run], upto: I64) -> Laid:
     """All runs in one buffer. ``upto``: bytes of all traffic with each row of the batch."""
     chunks: list[bytes] = []
-    columns: list[tuple[int, int, int, int]] = []
+    columns: list[tuple[int, int, int, int, int]] = []
     lacks: list[int] = []
     limits: list[int] = []
     at = 0
@@ -67,30 +76,30 @@ def lay_out(runs: list[Run], upto: I64) -> Laid:
             chunks.append(held.data)
             if held.missing >= 0:
                 lacks.append(at + held.missing)
-            columns.append((BEFORE, number, at, held.when))
+            columns.append((BEFORE, number, at, held.when, 0))
             at += len(held.data)
         for piece in run.pieces:
             chunks.append(piece.data)
             if len(piece.data) < piece.size:
                 lacks.append(at + len(piece.data))
                 chunks.append(bytes(piece.size - len(piece.data)))
-            columns.append((piece.row, number, at, 0))
+            columns.append((piece.row, number, at, 0, piece.at))
             at += piece.size
         limits.append(at)
-    row, number_of, start, when = np.array(columns, np.int64).T
+    row, number_of, start, when, heard = np.array(columns, np.int64).T
     limit = np.array(limits)[number_of]
     lacking = np.array([*lacks, at])
     end = np.minimum(lacking[np.searchsorted(lacking, start)], limit)
     buffer = np.frombuffer(b"".join(chunks), np.uint8)
     segments = Segments(buffer, row, number_of, start, end, np.append(start[1:], at), limit)
-    return Laid(segments, number_of, np.where(row == BEFORE, when, upto[row]))
+    return Laid(segments, number_of, np.where(row == BEFORE, when, upto[row]), heard)
 
 
-def lay_lanes(segments: Segments, runs: list[Run], run: I64, upto: I64) -> Laid:
+def lay_lanes(segments: Segments, runs: list[Run], run: I64, heard: I64, upto: I64) -> Laid:
     """Runs of flows in order, in one buffer, without a look at single packets.
 
     ``segments``: of these flows, run by run; ``run``: of each segment, position in the list;
-    ``upto``: bytes of all traffic with each row of the batch.
+    ``heard``: bytes of its side that were heard before each segment; ``upto``: bytes of all traffic with each row of the batch.
     """
     held = [(number, one) for number, part in enumerate(runs) for one in part.held]
     before = np.array([number for number, _ in held], np.int64)
@@ -121,7 +130,8 @@ def lay_lanes(segments: Segments, runs: list[Run], run: I64, upto: I64) -> Laid:
     limit = np.repeat(stop[ends], np.diff(ends, prepend=-1))
     lacks = np.append((start + there)[there < size], stop[-1])
     end = np.minimum(lacks[np.searchsorted(lacks, start)], limit)
-    return Laid(Segments(buffer, row, number, start, end, stop, limit), number, when)
+    heard = np.concatenate([np.zeros(len(held), np.int64), heard])[order]
+    return Laid(Segments(buffer, row, number, start, end, stop, limit), number, when, heard)
 
 
 def settled(laid: Laid, frames: Frames, runs: list[Run]) -> I64:
