@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from otsec.columns import I64, U64, Mask
+from otsec.columns import I64, U64, Mask, span_word
 from otsec.model import TCP
 from otsec.protocols.api import Protocol, Side
 from otsec.streams.claim import ON_ETHERNET, ON_IP, TRIES, Registry, ask, first_units, transports
 from otsec.streams.connections import REASONS, UNCLAIMED, Connections
-from otsec.streams.cut import Segments, heads
+from otsec.streams.cut import Segments, could_begin, heads
 
 ALL = np.iinfo(np.int64).max
 
@@ -119,10 +119,14 @@ class Owners:
         By any framing of any protocol.
         """
         whole, longer = np.zeros((2, len(segments)), np.bool_)
+        size = np.minimum(segments.end, segments.stop) - segments.start
+        word = span_word(segments.buffer, segments.start, size, 0)
         for framing in self._framings:
-            one, other = heads(segments, framing)
-            whole |= one
-            longer |= other
+            rows = np.flatnonzero(could_begin(framing, word, size))
+            if len(rows):
+                one, other = heads(segments.take(rows), framing)
+                whole[rows] |= one
+                longer[rows] |= other
         return whole, longer
 
     def sides(self, segments: Segments, protocol: I64, framing: I64) -> I64:

@@ -73,8 +73,7 @@ def _lengths(buffer: Bytes, start: I64, end: I64, header: Header) -> I64:
     return result
 
 
-FUNCTIONS = [*_REQUESTS, *_RESPONSES]
-_IN_USE = np.isin(np.arange(256), FUNCTIONS)
+_IN_USE = np.isin(np.arange(256), [*_REQUESTS, *_RESPONSES])
 
 
 def _frame_lengths(buffer: Bytes, start: I64, end: I64, header: Header) -> I64:
@@ -195,5 +194,10 @@ def whole_frames(buffer: Bytes, start: I64, end: I64) -> Mask:
 
 
 RTU = Framing(
-    "rtu", HEADER, _lengths, longest=LONGEST, begins=((1, frozenset((*_REQUESTS, *_RESPONSES))),)
+    "rtu",
+    HEADER,
+    _lengths,
+    longest=LONGEST,
+    # exceptions to functions that no standard names are cut, but none begins a connection
+    begins=((1, frozenset(code | failed for code in _REQUESTS for failed in (0, 0x80))),),
 )
