@@ -279,6 +279,7 @@ def test_values_merge_exactly(told: list[tuple[int, list[int], int, tuple[int, i
         {
             **dict.fromkeys(("source", "site", "point_group", "place", "server", "device"), ""),
             **dict.fromkeys(("protocol", "space"), "holding"),
+            "value_type": 1,
             **dict(zip(moments, (time, packet) * 2, strict=True)),
             **values(*numbers),
             "cls": cls,

@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from otsec.columns import I64, ranges, starts_of
+from otsec.protocols.values import is_float
 from otsec.store import histograms
-from otsec.store.arrays import VALUE_BYTES, numbers
+from otsec.store.arrays import VALUE_BYTES, told
 from otsec.store.database import Store
 from otsec.store.filters import Cells, Field, Filter, Span, condition, span
 from otsec.store.overlaps import Company, Write, company
@@ -224,14 +225,17 @@ def _target(cells: Cells) -> tuple[tuple[str, str], Span]:
 
 
 def _writer(cells: Cells, witnesses: tuple[str, ...], met: Company) -> Writer:
-    minimum, maximum = numbers(cells["minimum"] or b""), numbers(cells["maximum"] or b"")
+    minimum, maximum, last = (
+        told(np.frombuffer(cells[name] or b"", "<i8"), cells["value_type"] or 0)
+        for name in ("minimum", "maximum", "last")
+    )
     return made(
         Writer,
         cells,
         witnesses=witnesses,
-        minimum=min(minimum, default=None),
-        maximum=max(maximum, default=None),
-        last=numbers(cells["last"] or b""),
+        minimum=min((one for one in minimum if one is not None), default=None),
+        maximum=max((one for one in maximum if one is not None), default=None),
+        last=tuple(last),
         writers=met.writers,
         second_writer=met.second,
         doubtful=bool(cells["doubtful"]),
@@ -249,6 +253,7 @@ def _by_object(row: Writer) -> tuple[Any, ...]:
 
 # --------------------------------------------------------------------------------- values
 
+ARRAYS = ("minimum", "maximum", "first", "last")
 _SPACE = ("site", "point_group", "place", "server", "device", "protocol", "space")
 
 
@@ -284,8 +289,8 @@ def values(store: Store, filters: Filters = ()) -> list[Value]:
     for cells in rows:
         scopes.setdefault(_scope(cells), len(scopes))
     merged = _merge(_expand(rows, scopes))
-    told = {scopes[_scope(cells)]: cells for cells in rows}
-    given = list(_values(merged, [told[number] for number in range(len(scopes))]))
+    cells_of = {scopes[_scope(cells)]: cells for cells in rows}
+    given = list(_values(merged, [cells_of[number] for number in range(len(scopes))]))
     if late:
         wanted = condition(late, {"object": Field(("object",), "object")})
         given = [row for row in given if wanted.keeps({"object": row.object})]
@@ -293,12 +298,16 @@ def values(store: Store, filters: Filters = ()) -> list[Value]:
 
 
 def _scope(cells: Cells) -> tuple[object, ...]:
-    return (cells["source"], *(cells[name] for name in _SPACE))
+    return (cells["source"], *_space(cells))
+
+
+def _space(cells: Cells) -> tuple[object, ...]:
+    """What elements of one number share; floats and integers are never merged."""
+    return (*(cells[name] for name in _SPACE), is_float(cells["value_type"]))
 
 
 def _expand(rows: Sequence[Cells], scopes: Mapping[tuple[object, ...], int]) -> _Elements:
-    arrays = ("minimum", "maximum", "first", "last")
-    size = np.array([min(len(c[name]) for name in arrays) // VALUE_BYTES for c in rows], np.int64)
+    size = np.array([min(len(c[name]) for name in ARRAYS) // VALUE_BYTES for c in rows], np.int64)
 
     def each(numbers: Iterable[int]) -> I64:
         return np.repeat(np.fromiter(numbers, np.int64, len(rows)), size)
@@ -312,7 +321,7 @@ def _expand(rows: Sequence[Cells], scopes: Mapping[tuple[object, ...], int]) -> 
         element=ranges(np.array([cells["first_element"] for cells in rows], np.int64), size),
         reads=each(0 if cells["cls"] in WRITING else cells["count"] for cells in rows),
         writes=each(cells["count"] if cells["cls"] in WRITING else 0 for cells in rows),
-        **{name: inside(name) for name in arrays},
+        **{name: inside(name) for name in ARRAYS},
         **{
             name: each(cells[name] for cells in rows)
             for name in ("first_time", "first_packet", "last_time", "last_packet")
@@ -347,12 +356,10 @@ def _merge(table: _Elements) -> _Elements:
     )
 
 
-def _values(table: _Elements, told: Sequence[Cells]) -> Iterator[Value]:
+def _values(table: _Elements, scopes: Sequence[Cells]) -> Iterator[Value]:
     """The rows to show: per element that of the source that saw most."""
     views: dict[tuple[object, ...], int] = {}
-    view_of = [
-        views.setdefault(tuple(cells[name] for name in _SPACE), len(views)) for cells in told
-    ]
+    view_of = [views.setdefault(_space(cells), len(views)) for cells in scopes]
     view = np.array(view_of, np.int64)[table.scope]
     count = table.reads + table.writes
     order = np.lexsort((table.scope, -count, table.element, view))
@@ -363,13 +370,15 @@ def _values(table: _Elements, told: Sequence[Cells]) -> Iterator[Value]:
     columns = {field.name: getattr(table, field.name).tolist() for field in fields(table)}
     scope = columns.pop("scope")
     for begin, end in zip(start, [*start[1:], len(view)], strict=True):
-        cells = told[scope[begin]]
+        cells = scopes[scope[begin]]
         row = {name: column[begin] for name, column in columns.items()}
+        held = np.array([row[name] for name in ARRAYS], np.int64)
+        row.update(zip(ARRAYS, told(held, cells["value_type"]), strict=True))
         yield Value(
             **{name: cells[name] for name in ("site", "point", "interface", *_SPACE[2:])},
             **row,
             group=cells["point_group"],
-            witnesses=tuple(source_name(told[other]) for other in scope[begin + 1 : end]),
+            witnesses=tuple(source_name(scopes[other]) for other in scope[begin + 1 : end]),
             object=f"{cells['space']} {row['element']}",
             count=row["reads"] + row["writes"],
         )

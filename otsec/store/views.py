@@ -121,9 +121,9 @@ class Writer:
     cls: str
     outcome: str
     count: int
-    minimum: int | None  # of all values written; None where none was seen
-    maximum: int | None
-    last: tuple[int, ...]  # the values of the last write, an element a place
+    minimum: int | float | None  # of all values written; None where none was seen
+    maximum: int | float | None
+    last: tuple[int | float | None, ...]  # the values of the last write, an element a place
     first_time: int
     first_packet: int
     last_time: int
@@ -152,10 +152,10 @@ class Value:
     reads: int  # values told by reading (or reported) and by writing
     writes: int
     count: int
-    minimum: int
-    maximum: int
-    first: int
-    last: int
+    minimum: int | float | None  # None: it never was a number
+    maximum: int | float | None
+    first: int | float | None
+    last: int | float | None
     first_time: int
     first_packet: int
     last_time: int
