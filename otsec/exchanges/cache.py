@@ -11,6 +11,7 @@ from otsec.protocols.api import Items, Message, Protocol, Reader, Side, Split
 
 OF_ITEM = np.uint64(1 << 32)  # tells the keys of items from those of units
 NOBODY = -1
+KEY_BYTES = 256  # of a key on average, for which the cap on cached messages has room
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +33,21 @@ class Cache:
         self.contents: list[Content | None] = [None]
         self.carriers = [NOBODY]  # of each content, the side whose unit carries values
         self.tells = [False]  # of each content, whether it says a fact
+        self.key_bytes = 0
         self.decoded = 0
         self.next_key = 1
 
     @property
     def full(self) -> bool:
         """Whether it is time to forget."""
-        return max(len(self.messages), len(self.pairs), len(self.contents)) > self.cap or (
-            self.off and len(self.contents) > 1
-        )
+        entries = max(len(self.keys), len(self.messages), len(self.pairs), len(self.contents))
+        too_many = entries > self.cap or self.key_bytes > self.cap * KEY_BYTES
+        return too_many or (self.off and len(self.contents) > 1)
 
     def clear(self) -> None:
         """Forget all; numbers of keys and contents become void."""
         self.keys.clear()
+        self.key_bytes = 0
         self.messages.clear()
         self.pairs.clear()
         self.contents = [None]
@@ -83,6 +86,7 @@ class Cache:
             if known[at] is None:
                 known[at] = self.keys[key] = self.next_key
                 self.next_key += 1
+                self.key_bytes += len(key)
         number = np.array(known, np.int64)
         return number[groups.group_of_rows()]
 

@@ -1,0 +1,79 @@
+"""No industrial protocol takes another's traffic for its own, over all real captures at hand."""
+
+from pathlib import Path
+
+import pytest
+from engine_runs import analyse, cells
+
+from otsec.protocols import PROTOCOLS
+
+FOLDERS = {  # the folder of captures of each industrial protocol
+    "bacnet": "bacnet",
+    "dnp3": "dnp3",
+    "enip": "enip-cip",
+    "goose": "goose",
+    "iec104": "iec104",
+    "modbus": "modbus",
+    "opcua": "opcua",
+    "profinet": "profinet",
+    "s7comm": "s7comm",
+}
+TRUE = {  # what is there besides, by the eye and tshark
+    "profinet/iti__Profinet_Failed.pcap": {"s7comm"},  # its controllers connect, TSAP 0x0202
+    "s7comm-plus/icsnpp-s7comm__s7comm_plus.pcap": {"s7comm"},  # told as `s7comm_plus`, opaque
+}
+
+
+@pytest.fixture(scope="module")
+def claimed(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The protocols that were found in each capture."""
+    folder = tmp_path_factory.mktemp("claims")
+    found = {}
+    for path in sorted(captures.glob("*/*.*cap*")):
+        db = folder / f"{len(found)}.db"
+        lines = analyse([path], db, point=None).dump
+        found[f"{path.parent.name}/{path.name}"] = {
+            row["protocol"] for row in cells(lines, "conversation") if row["protocol"]
+        }
+        for one in folder.glob(f"{db.name}*"):
+            one.unlink()
+    return found
+
+
+@pytest.mark.slow
+def test_each_claims_its_own(claimed: dict[str, set[str]]) -> None:
+    """An industrial protocol is found in the captures of its folder, and nowhere else."""
+    wrong = {
+        name: others
+        for name, protocols in claimed.items()
+        if (
+            others := {
+                one for one in protocols if FOLDERS.get(one, "") not in ("", name.split("/")[0])
+            }
+            - TRUE.get(name, set())
+        )
+    }
+    assert not wrong
+
+
+LEAST = {  # captures; the others hold only what is not decoded, or no unit that is whole
+    **{"bacnet": 9, "dnp3": 51, "enip": 19, "goose": 12, "iec104": 3, "modbus": 15},
+    **{"opcua": 28, "profinet": 6, "s7comm": 19},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", sorted(FOLDERS))
+def test_its_own_are_found(protocol: str, claimed: dict[str, set[str]]) -> None:
+    """A protocol is found in the captures of its folder, in no fewer than before."""
+    mine = [found for name, found in claimed.items() if name.startswith(f"{FOLDERS[protocol]}/")]
+    assert sum(protocol in found for found in mine) >= LEAST[protocol]
+
+
+def test_every_industrial_protocol_is_here() -> None:
+    """Each protocol that is decoded has a folder here, or is of the office and the network."""
+    identity = {
+        *("cdp", "dhcp", "dns", "http", "lldp", "nbns", "ntp", "rdp", "smb", "snmp", "ssh", "tls"),
+        *("vnc", "telnet", "ftp"),
+    }
+    assert {protocol.name for protocol in PROTOCOLS} - identity <= set(FOLDERS)
