@@ -117,7 +117,7 @@ def settle(request: Message | None, response: Message | None, outcome: str) -> C
     elements = response.elements if response is not None and told else base.elements
     of = Side.RESPONSE if told else Side.REQUEST
     facts = (request.facts if request else ()) + (response.facts if response else ())
-    said = response.outcome if response and not outcome else outcome
+    said = outcome or (response or base).outcome
     note = base.note or (response.note if response else "")
     message = Message(
         base.operation, base.cls, base.object, base.device, said or "ok", elements, facts, note

@@ -423,8 +423,10 @@ _TOLD_OF = {  # what is known of addresses: which columns, from where
     "facts": (
         "device, attribute, value",
         "fact AS t JOIN conversation AS c ON (c.source, c.number) = (t.source, t.conversation)",
-        "c.place, CASE t.about WHEN 'client' THEN c.client WHEN 'server' THEN c.server "
-        "ELSE t.about END AS address, device, attribute, value",
+        (
+            "c.place, CASE t.about WHEN 'client' THEN c.client WHEN 'server' THEN c.server "
+            "ELSE t.about END AS address, device, attribute, value"
+        ),
         "1 = 1",
     ),
 }
