@@ -279,10 +279,14 @@ class _Elements:
 
 
 def values(store: Store, filters: Filters = ()) -> list[Value]:
-    """What each element held, by device and element; what was refused does not count."""
+    """What each element held, by device and element; what was refused to write does not count."""
     late = [one for one in filters if one.field == "object" and span(one.value) is not None]
     early = [one for one in filters if one not in late]
-    rows = [cells for cells in selected(store, "values", early) if cells["outcome"] in NOT_REFUSED]
+    rows = [
+        cells
+        for cells in selected(store, "values", early)
+        if cells["cls"] not in WRITING or cells["outcome"] in NOT_REFUSED
+    ]
     if not rows:
         return []
     scopes: dict[tuple[object, ...], int] = {}
