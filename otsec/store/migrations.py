@@ -252,6 +252,27 @@ CREATE TABLE checkpoint (
     PRIMARY KEY (source)
 )
 """,
+    """
+CREATE TABLE act (
+    number INTEGER NOT NULL PRIMARY KEY,
+    time INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    asset TEXT NOT NULL,
+    attribute TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    reason TEXT NOT NULL
+)
+""",
+    """
+CREATE TRIGGER act_unchanged BEFORE UPDATE ON act
+BEGIN SELECT RAISE(ABORT, 'acts of people are never changed'); END
+""",
+    """
+CREATE TRIGGER act_kept BEFORE DELETE ON act
+BEGIN SELECT RAISE(ABORT, 'acts of people are never deleted'); END
+""",
 )
 
 MIGRATIONS = (Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),)

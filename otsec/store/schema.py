@@ -349,6 +349,24 @@ _ALL = (
         derived=False,
         pushed=False,
     ),
+    Table(
+        "act",
+        "What a person said of an asset; rows are only ever added, triggers refuse all else.",
+        (
+            _integer("number", "Number of the act, from 1."),
+            _integer("time", "When it was said, ns since 1970 UTC by the clock of the machine."),
+            _text("who", "Who said it."),
+            _text("kind", "`set`, `import`, `merge` or `split`."),
+            _text("asset", "An address of the asset: a JSON list of site, group, place, address."),
+            _text("attribute", "What was said of it; empty for `merge` and `split`."),
+            _text("before", "What held before; of `merge` and `split` the parts, a JSON list."),
+            _text("after", "What holds since; of `merge` and `split` the parts, a JSON list."),
+            _text("reason", "Why, in the person's words; empty: not told."),
+        ),
+        key=("number",),
+        derived=False,
+        pushed=False,
+    ),
 )
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 

@@ -1,0 +1,134 @@
+"""Choosing assets: by the filters of listings, and the one that a person names."""
+
+import difflib
+import fnmatch
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+
+from otsec.errors import UsageError
+from otsec.inventory.addresses import canonical
+from otsec.inventory.assembly import MODELS, Inventory, node_id
+from otsec.inventory.model import Asset
+from otsec.store.filters import Filter
+
+
+def chosen(assets: Iterable[Asset], filters: Sequence[Filter]) -> list[Asset]:
+    """The assets that pass all filters; ``since`` and ``until`` are times in ns."""
+    return [asset for asset in assets if all(_passes(asset, one) for one in filters)]
+
+
+def _passes(asset: Asset, one: Filter) -> bool:
+    if one.field == "since":
+        return asset.last_time >= int(one.value)
+    if one.field == "until":
+        return asset.first_time <= int(one.value)
+    if one.field == "text":
+        wanted = f"*{one.value}*"
+        return _matches(_texts(asset), wanted) is not one.negated
+    told = KEYS[one.field](asset)
+    if one.field == "host" and "/" in one.value:
+        return _in_network(told, one.value) is not one.negated
+    return _matches(told, one.value) is not one.negated
+
+
+def _matches(told: Iterable[str], wanted: str) -> bool:
+    pattern = wanted.casefold().replace("[", "[[]").replace("?", "[?]")  # only * is special
+    return any(fnmatch.fnmatchcase(text.casefold(), pattern) for text in told)
+
+
+def _in_network(told: Iterable[str], wanted: str) -> bool:
+    try:
+        network = ipaddress.ip_network(wanted, strict=False)
+    except ValueError:
+        raise UsageError(f"host:{wanted} is not a network; write it as 10.0.0.0/8") from None
+    for address in told:
+        try:
+            if ipaddress.ip_address(address) in network:
+                return True
+        except ValueError:  # a MAC address
+            continue
+    return False
+
+
+def _names(asset: Asset) -> tuple[str, ...]:
+    return (asset.name, *_values(asset, ("name", "hostname")))
+
+
+def _values(asset: Asset, attributes: Sequence[str]) -> tuple[str, ...]:
+    """All values, also those of modules; or nothing, which an empty filter finds."""
+    told = tuple(one.value for one in asset.known if one.attribute in attributes)
+    return told or ("",)
+
+
+def _texts(asset: Asset) -> Iterable[str]:
+    yield from (asset.id, asset.name, asset.role.role, asset.site)
+    yield from (*asset.ips, *asset.macs, *asset.groups, *asset.places)
+    yield from (*asset.answers, *asset.asks)
+    yield from (one.value for one in asset.known)
+
+
+def tags(asset: Asset) -> tuple[str, ...]:
+    """The tags that a person gave."""
+    return tuple(tag for tag in map(str.strip, asset.value("tags").split(",")) if tag)
+
+
+def level_text(level: float | None) -> str:
+    """``1``, ``3.5``; empty without a level."""
+    return "" if level is None else f"{level:g}"
+
+
+KEYS: dict[str, Callable[[Asset], Iterable[str]]] = {  # what each filter looks at
+    "name": _names,
+    "role": lambda asset: (asset.role.role,),
+    "level": lambda asset: (level_text(asset.level),),
+    "vendor": lambda asset: (asset.value("vendor"),),
+    "model": lambda asset: _values(asset, MODELS),
+    "host": lambda asset: (*asset.ips, *asset.macs),
+    "mac": lambda asset: asset.macs,
+    "proto": lambda asset: (*asset.answers, *asset.asks),
+    "service": lambda asset: asset.services,
+    "reach": lambda asset: (asset.reach,),
+    "tag": tags,
+    "owner": lambda asset: (asset.value("owner"),),
+    "criticality": lambda asset: (asset.value("criticality"),),
+    "vlan": lambda asset: asset.places or ("",),
+    "group": lambda asset: asset.groups,
+    "site": lambda asset: (asset.site,),
+}
+
+
+# ------------------------------------------------------------------------------------- one
+
+
+def find(found: Inventory, text: str) -> Asset:
+    """The asset with an id, name or address. Raises UsageError if there is none, or several."""
+    return one_of(candidates(found, text), found, text)
+
+
+def candidates(found: Inventory, text: str) -> list[Asset]:
+    """All that the text can mean: by id, else by name, else by address."""
+    wanted = text.strip().casefold()
+    for node, number in found.by_node.items():
+        if node_id(node) == wanted:
+            return [found.assets[number]]
+    named = [one for one in found.assets if one.name.casefold() == wanted]
+    named = named or [
+        one for one in found.assets if wanted in (name.casefold() for name in _names(one))
+    ]
+    address = canonical(text)
+    return named or [one for one in found.assets if address in one.ips or address in one.macs]
+
+
+def one_of(met: Sequence[Asset], found: Inventory, text: str) -> Asset:
+    """The only one of the candidates."""
+    if len(met) == 1:
+        return met[0]
+    if met:
+        several = ", ".join(f"{one.id} ({one.name})" for one in met[:5])
+        raise UsageError(
+            f"{text!a} is the name or address of {len(met)} assets; say one id: {several}"
+        )
+    names = [one.name for one in found.assets]
+    near = difflib.get_close_matches(text, names, 1)
+    hint = f"; did you mean {near[0]!a}?" if near else "; `otsec assets` lists them"
+    raise UsageError(f"no asset {text!a}{hint}")

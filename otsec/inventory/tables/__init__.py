@@ -1,0 +1,1 @@
+"""Generated tables of names, each beside the script that makes it; their heads say where from."""

@@ -1,0 +1,45 @@
+"""What people said of assets: an append-only record, apart from all that derives from packets.
+
+Rows are only ever added. Triggers of the schema refuse to change or delete one, whoever asks.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+from otsec.store.database import Store, storable
+from otsec.store.schema import TABLES
+
+ActKind: TypeAlias = Literal["set", "import", "merge", "split"]
+
+
+class Act(NamedTuple):
+    """One thing that a person said; columns as in the table of the same name."""
+
+    number: int  # 0 until it is recorded
+    time: int  # ns since 1970 UTC by the clock of the machine
+    who: str
+    kind: ActKind
+    asset: str  # an address of the asset, as `inventory.acts` writes it
+    attribute: str
+    before: str
+    after: str
+    reason: str
+
+
+def acts(store: Store) -> list[Act]:
+    """All acts, the oldest first."""
+    table = TABLES["act"]
+    rows = store.all(f"SELECT {', '.join(table.names)} FROM act ORDER BY number")  # noqa: S608 - names of schema.py
+    return [Act(*row) for row in rows]
+
+
+def record(store: Store, said: Sequence[Act]) -> None:
+    """Add acts, all or none; their numbers are given here."""
+    table = TABLES["act"]
+    with store._transaction():  # noqa: SLF001 - this is a part of the store
+        for act in said:
+            store.db.conn.execute(
+                f"INSERT INTO act ({', '.join(table.names)}) VALUES "  # noqa: S608 - names of schema.py
+                f"((SELECT COALESCE(MAX(number), 0) + 1 FROM act), {', '.join('?' * len(act[1:]))})",
+                [storable(cell) if isinstance(cell, str) else cell for cell in act[1:]],
+            )
