@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from otsec import protocols
 from otsec.health import Report, Severity, Verdict, judge
 from otsec.health.services import INDUSTRIAL
 from otsec.store import Store, overview
@@ -21,7 +22,6 @@ RANGES_SHOWN = 4
 FACTS_SHOWN = 3
 REASONS_SHOWN = 2
 PROBLEMS_SHOWN, PROBLEMS_KEPT = 5, 100  # on the screen, and in JSON
-SERVICES = tuple(INDUSTRIAL)  # numbers of which industrial protocols are likely
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,12 @@ def summarise(store: Store, site: str) -> Summary:
     here, filters = Here.of(store, site), [Filter("site", site)]
     found = sources(store, filters)
     reports = judge(store, filters, found)
-    talks = overview.busiest(here, SERVICES, SHOWN)
+    likely = _likely()
+    talks = overview.busiest(here, likely, SHOWN)
     doings = overview.doings(here, SHOWN)
     writes = overview.writes(here, SHOWN)
     unread = overview.unread(here, SHOWN)
-    hosts = overview.hosts(here, SERVICES, SHOWN)
+    hosts = overview.hosts(here, likely, SHOWN)
     problem_count, problems = overview.problems(here, PROBLEMS_KEPT)
     return Summary(
         total=_total(reports, sum(one.captures for one in found)),
@@ -137,6 +138,11 @@ def summarise(store: Store, site: str) -> Summary:
     )
 
 
+def _likely() -> tuple[str, ...]:
+    """What is told first: industrial protocols by name, and services likely to be of one."""
+    return (*protocols.industrial(), *INDUSTRIAL)
+
+
 def _total(reports: Sequence[Report], captures: int) -> Total:
     found = [report.source for report in reports]
     spans = [(one.first_time, one.last_time) for one in found if one.packets]
@@ -154,7 +160,7 @@ def _total(reports: Sequence[Report], captures: int) -> Total:
 
 
 def _device_lines(here: Here, hosts: Sequence[Host]) -> Iterable[DeviceLine]:
-    natures = overview.natures(here, hosts, SERVICES, OBJECTS_SHOWN)
+    natures = overview.natures(here, hosts, _likely(), OBJECTS_SHOWN)
     for host, nature in zip(hosts, natures, strict=True):
         yield DeviceLine(
             host.address,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from engine_runs import analyse, cells
 
-from otsec.protocols import PROTOCOLS
+from otsec.protocols import industrial
 
 FOLDERS = {  # the folder of captures of each industrial protocol
     "bacnet": "bacnet",
@@ -78,9 +78,5 @@ def test_its_own_are_found(protocol: str, claimed: dict[str, set[str]]) -> None:
 
 
 def test_every_industrial_protocol_is_here() -> None:
-    """Each protocol that is decoded has a folder here, or is of the office and the network."""
-    identity = {
-        *("cdp", "dhcp", "dns", "http", "lldp", "nbns", "ntp", "rdp", "smb", "snmp", "ssh", "tls"),
-        *("vnc", "telnet", "ftp"),
-    }
-    assert {protocol.name for protocol in PROTOCOLS} - identity <= set(FOLDERS)
+    """Each industrial protocol that is decoded has a folder here."""
+    assert set(industrial()) == set(FOLDERS)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from otsec import protocols
 from otsec.health.seen import Seen, busiest, packets_of
 from otsec.health.services import INDUSTRIAL
 from otsec.health.verdict import Packet, Severity, Verdict, counted, number, percent
@@ -16,7 +17,8 @@ def industrial(seen: Seen) -> Iterable[Verdict]:
     """Whether any industrial protocol is spoken that otsec reads."""
     if not seen.packets:
         return
-    read = Counter({one.protocol: one.packets for one in seen.spoken if one.protocol})
+    names = protocols.industrial()
+    read = Counter({one.protocol: one.packets for one in seen.spoken if one.protocol in names})
     if read:
         yield Verdict("industrial", Severity.GOOD, f"Recognised by content: {busiest(read, 6)}.")
         return
@@ -52,8 +54,9 @@ def industrial(seen: Seen) -> Iterable[Verdict]:
 
 def decoding(seen: Seen) -> Iterable[Verdict]:
     """Whether the protocols that otsec reads could be read in full."""
+    names = protocols.industrial()
     for one in seen.spoken:
-        if not one.protocol:
+        if one.protocol not in names:
             continue
         figure = (
             f"{one.protocol}: {percent(one.undecoded, one.payload)} of {number(one.payload)} bytes "

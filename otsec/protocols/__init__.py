@@ -5,6 +5,7 @@
 
 import importlib
 import pkgutil
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     PROTOCOLS: tuple[Protocol, ...]
 
 
+@cache
 def _find() -> "tuple[Protocol, ...]":
     """``PROTOCOL`` of every module here that has one, in the order of the modules' names."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
@@ -20,8 +22,12 @@ def _find() -> "tuple[Protocol, ...]":
     return tuple(module.PROTOCOL for module in modules if hasattr(module, "PROTOCOL"))
 
 
+def industrial() -> tuple[str, ...]:
+    """The names of the protocols of plants; the others are of any network."""
+    return tuple(protocol.name for protocol in _find() if protocol.industrial)
+
+
 def __getattr__(name: str) -> "tuple[Protocol, ...]":
     if name != "PROTOCOLS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()["PROTOCOLS"] = _find()
-    return found
+    return _find()

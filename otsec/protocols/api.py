@@ -321,6 +321,7 @@ class Protocol:
     paired: bool = True  # whether requests have responses
     outstanding: int = 16  # requests that may wait for their response on one connection
     identity: tuple[str, ...] = field(default=())  # attributes its facts can have
+    industrial: bool = True  # else it is of the office and the network, read for who is there
     # bytes of each side of a TCP connection that are looked at, where only the beginning tells
     # anything (handshakes, banners); 0: all of them
     head: int = 0

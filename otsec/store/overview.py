@@ -92,8 +92,8 @@ _FAILED = f"outcome NOT IN ({', '.join(map(repr, GOOD_OUTCOMES))})"
 
 
 def _rank(services: Sequence[str]) -> str:
-    """0 for a protocol that was recognised, 1 for the numbers given, 2 for any other."""
-    return f"CASE WHEN protocol <> '' THEN 0 WHEN service IN ({marks(services)}) THEN 1 ELSE 2 END"
+    """0 for protocols given that were recognised, 1 for services given, 2 for any other."""
+    return f"CASE WHEN {_WORD} IN ({marks(services)}) THEN protocol = '' ELSE 2 END"
 
 
 def _flat(rows: Iterable[Sequence[object]]) -> tuple[object, ...]:
