@@ -43,7 +43,7 @@ from otsec.protocols.api import Side
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Clock, Times
 from otsec.streams.connections import COUNTS, SPARE, Connections, key_bytes
-from otsec.streams.flows import Flows, find_flows
+from otsec.streams.flows import Flows, find_flows, higher_speaks
 from otsec.streams.found import Found, Speculation, speculate
 from otsec.streams.ordered import Streams
 
@@ -295,7 +295,8 @@ class Engine:
     def _calls(self, part: Found, packets: Packets, times: Times, ordinal: int) -> Calls:
         table = self.connections.table
         row = packets.row[part.row]
-        rank = _rank_within(row, part.side, part.start)
+        own = part.side == higher_speaks(packets, part.row)
+        rank = _rank_within(row, own, part.start)
         client = table["client"][part.slot]
         side = np.where(part.side == client, Side.REQUEST, Side.RESPONSE)
         side = np.where(client < 0, Side.UNKNOWN, side)
@@ -544,13 +545,17 @@ def _key_bytes(flows: Flows) -> list[bytes]:
     return key_bytes(flows.key)
 
 
-def _rank_within(row: I64, side: I64, start: I64) -> I64:
-    """The number of each unit within its packet, by side, then offset."""
+def _rank_within(row: I64, own: Mask, start: I64) -> I64:
+    """The number of each unit within its packet, by offset.
+
+    Behind those of the other side, which its acknowledgement proves to have come before; ``own``:
+    whether the packet's sender sent the unit.
+    """
     rank = np.zeros(len(row), np.int64)
     shared = np.bincount(row) > 1 if len(row) else np.zeros(0, np.bool_)
     some = np.flatnonzero(shared[row])
     if len(some):
-        order = some[np.lexsort((start[some], side[some], row[some]))]
+        order = some[np.lexsort((start[some], own[some], row[some]))]
         heads = np.flatnonzero(np.diff(row[order], prepend=-1))
         rank[order] = np.arange(len(order)) - np.repeat(heads, np.diff(heads, append=len(order)))
     return rank

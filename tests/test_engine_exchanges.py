@@ -29,6 +29,7 @@ def play(script: str) -> Wire:
     """A connection on which is done what a script says.
 
     ``ask 1 5``: request 1, for register 5; ``tell 1``: its response; ``wait 20``: milliseconds;
+    ``lose 7``: bytes of the client that the capture lacks;
     ``noise``: a packet of somebody else. Each packet takes three milliseconds.
     """
     wire = Wire()
@@ -41,6 +42,8 @@ def play(script: str) -> Wire:
             tcp.say(CLIENT, request(one, 1, other, 1))
         elif what == "tell":
             tcp.say(SERVER, response(one, 1, [7]))
+        elif what == "lose":
+            tcp.sent[CLIENT] += one
         elif what == "wait":
             wire.time += one * MS
         else:
@@ -62,6 +65,9 @@ CASES: dict[str, tuple[str, dict[str, int]]] = {
     "answered": ("ask 1, tell 1", {"holding 0 ok": 1}),
     "crossed": (
         "ask 1 1, ask 2 2, tell 2, tell 1", {"holding 1 ok": 1, "holding 2 ok": 1},
+    ),
+    "freed by its answer": (
+        "ask 1 1, tell 1, lose 7, ask 2 2, tell 2", {"holding 1 ok": 1, "holding 2 ok": 1},
     ),
     "in time": ("ask 1, wait 9997, tell 1", {"holding 0 ok": 1}),
     "late": ("ask 1, wait 9998, tell 1", {"holding 0 late": 1}),
