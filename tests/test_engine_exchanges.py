@@ -33,7 +33,7 @@ def play(script: str) -> Wire:
     ``noise``: a packet of somebody else. Each packet takes three milliseconds.
     """
     wire = Wire()
-    tcp = Tcp(wire)
+    tcp = Tcp(wire, (("10.0.0.9", 40_000), ("10.0.0.2", 502)))
     tcp.open()
     for step in script.split(", "):
         what, *numbers = step.split()
