@@ -1,4 +1,4 @@
-# make demo    set up and run otsec on the plant in pcaps/modbus
+# make demo    set up and run otsec on the plant in pcaps/plant
 # make test    set up and run the tests
 # make check   format, lint, types, architecture, generated pages
 # make docs    write the generated pages
@@ -23,7 +23,14 @@ endif
 
 demo: $(VENV)/installed
 	@rm -f $(DB) $(DB)-wal $(DB)-shm
-	@$(BIN)/otsec analyze pcaps/modbus --db $(DB)
+	@$(BIN)/otsec analyze pcaps/plant --db $(DB)
+	@echo "  otsec assets --db $(DB)"
+	@echo "      every device with maker, model, firmware and role; one of them does not belong"
+	@echo "  otsec asset 10.20.1.199 --db $(DB)"
+	@echo "      the laptop that came at 08:05:30, and whom it talked to"
+	@echo "  otsec asset 10.20.1.21 --db $(DB)"
+	@echo "      the controller that it stopped, and who started it again"
+	@echo "otsec is in $(BIN); to type it as it stands here: . $(BIN)/activate"
 
 test: $(VENV)/installed-dev
 	@$(BIN)/python -m pytest -n auto $(ARGS)
