@@ -11,9 +11,10 @@ import numpy as np
 
 from otsec.aggregates.counters import Refusals, Row, Tally
 from otsec.aggregates.values import Cells
-from otsec.columns import I64, bucket, group
+from otsec.columns import I64, U64, bucket
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import Occurrences
+from otsec.exchanges.recent import Recent
 from otsec.model import HISTOGRAM
 from otsec.protocols.api import Elements
 
@@ -56,6 +57,7 @@ class Behaviours:
         self.packets: dict[int, list[int]] = {}
         self.table = np.zeros(1024, STATS)
         self.known: dict[str, dict[int, int]] = {}  # by protocol, of conversation and content
+        self.recent: dict[str, Recent] = {}  # by protocol, the same, of those seen last
         self.refused = Refusals()
         self.events: dict[tuple[int, int, str, int], Row] = {}
         self.capped: dict[int, tuple[int, int, int]] = {}  # packet, part, time of the first
@@ -67,25 +69,22 @@ class Behaviours:
         """Count the exchanges of one protocol in one batch."""
         if not len(found):
             return
-        groups = group([found.conversation.astype(np.uint64), found.content.astype(np.uint64)], 0)
-        number = self._numbers(protocol, contents, found, groups.first)
-        # Contents that differ only in what is not part of a behaviour share its number.
-        row_number = number[groups.group_of_rows()]
+        row_number = self._numbers(protocol, contents, found)
         self._note_refused(found, row_number)
         order = np.argsort(row_number, kind="stable")
         order = order[row_number[order] >= 0]
         if not len(order):
             return
-        row_number = row_number[order]
-        start = np.flatnonzero(np.diff(row_number, prepend=-1))
-        lots = Lots(row_number[start], start, np.diff(start, append=len(order)), order)
+        inorder = row_number[order]
+        start = np.flatnonzero(np.diff(inorder, prepend=-1))
+        lots = Lots(inorder[start], start, np.diff(start, append=len(order)), order)
         before = self.table["count"][lots.number].copy()
         self._count(found, lots)
         self._intervals(found, lots)
         self._responses(found, lots)
         self._remember(found, lots, before)
         self._keep_values(contents, found, lots)
-        self._tell(contents, found, groups.first, number)
+        self._tell(contents, found, row_number)
         self._notable(found, lots)
 
     def _note_refused(self, found: Occurrences, number: I64) -> None:
@@ -94,29 +93,35 @@ class Behaviours:
         self.refused.note_all(found.time[rows], found.ordinal[rows])
 
     def _numbers(
-        self,
-        protocol: str,
-        contents: Sequence[Content | None],
-        found: Occurrences,
-        first: I64,
+        self, protocol: str, contents: Sequence[Content | None], found: Occurrences
     ) -> I64:
-        """The behaviour of the first row of each group, -1 where there is no room."""
+        """The behaviour of each exchange, -1 where there is no room.
+
+        Contents that differ only in what is not part of a behaviour share its number.
+        """
         known = self.known.setdefault(protocol, {})
         if len(known) > 2 * self.cap:
             known.clear()
-        pairs = (found.conversation[first] << CONTENT_BITS | found.content[first]).tolist()
-        number = list(map(known.get, pairs))
-        new = [at for at, one in enumerate(number) if one is None]
-        for at in sorted(new, key=first.tolist().__getitem__):  # who comes first is kept
-            row = first[at]
-            content = contents[int(found.content[row])]
-            one = self._enter(protocol, int(found.conversation[row]), content) if content else -1
-            number[at] = known[pairs[at]] = one
-        return np.array(number, np.int64)
+        recent = self.recent.setdefault(protocol, Recent(1))
+        pairs = _pairs(found)
+
+        def enter(rows: I64) -> I64:
+            names, first, which = np.unique(pairs[rows], return_index=True, return_inverse=True)
+            number = list(map(known.get, names.tolist()))
+            new = [at for at, one in enumerate(number) if one is None]
+            for at in sorted(new, key=first.tolist().__getitem__):  # who comes first is kept
+                row = rows[first[at]]
+                said, conversation = contents[int(found.content[row])], found.conversation[row]
+                one = self._enter(protocol, int(conversation), said) if said else -1
+                number[at] = known[int(names[at])] = one
+            return np.array(number, np.int64)[which]
+
+        return recent.numbers([pairs], 0, enter)
 
     def forget_contents(self, protocol: str) -> None:
         """Numbers of contents became void."""
         self.known.pop(protocol, None)
+        self.recent.pop(protocol, None)
 
     def _enter(self, protocol: str, conversation: int, content: Content) -> int:
         key = _key(conversation, protocol, content)
@@ -234,22 +239,24 @@ class Behaviours:
             return
         lot = lots.of_rows()[carries]
         heads = np.flatnonzero(np.diff(lot, prepend=-1))
-        tails = np.append(heads[1:], len(lot)) - 1
-        first, last = lots.order[carries[heads]], lots.order[carries[tails]]
+        counts = np.diff(heads, append=len(lot))
+        tails = heads + counts - 1
+        order = lots.order[carries]
+        first, last = order[heads], order[tails]
         number = lots.number[lot[heads]]
         block = self._blocks(contents, found, number, first, kind)
         kept = np.flatnonzero(block >= 0)
         fresh = kept[self.cells.blocks["count"][block[kept]] == 0]
-        self._note_blocks(found, block, first, last, tails - heads + 1, fresh, kept)
-        block_of = np.full(len(found), -1, np.int64)
-        block_of[lots.order[carries]] = np.repeat(block, tails - heads + 1)
-        is_first, is_last = np.zeros((2, len(found)), np.bool_)
-        is_first[first[fresh]] = is_last[last[kept]] = True
+        self._note_blocks(found, block, first, last, counts, fresh, kept)
+        block_of = np.repeat(block, counts)
+        is_first, is_last = np.zeros((2, len(order)), np.bool_)
+        is_first[heads[fresh]] = is_last[tails[kept]] = True
         for values in found.values:
-            mine = block_of[values.occurrence]
-            rows = np.flatnonzero(mine >= 0)
-            marks = is_first[values.occurrence], is_last[values.occurrence]
-            self.cells.add(values, rows, mine[rows], *marks)
+            row_of = np.full(len(found), -1)
+            row_of[values.occurrence] = np.arange(len(values.occurrence))
+            row = row_of[order]
+            mine = np.flatnonzero((row >= 0) & (block_of >= 0))
+            self.cells.add(values, row[mine], block_of[mine], is_first[mine], is_last[mine])
 
     def _blocks(
         self,
@@ -293,14 +300,11 @@ class Behaviours:
 
     # ------------------------------------------------------------------ one by one
 
-    def _tell(
-        self, contents: Sequence[Content | None], found: Occurrences, first: I64, number: I64
-    ) -> None:
+    def _tell(self, contents: Sequence[Content | None], found: Occurrences, number: I64) -> None:
         """Facts that the messages of this batch say."""
-        tells = np.flatnonzero(found.tells[first] & (number >= 0))
-        tells = tells[np.argsort(first[tells])]  # in order of sight: who comes first is kept
-        for at in tells.tolist():
-            row = int(first[at])
+        tells = np.flatnonzero(found.tells & (number >= 0))
+        _, first = np.unique(_pairs(found)[tells], return_index=True)
+        for row in tells[np.sort(first)].tolist():  # in order of sight: who comes first is kept
             mine = np.flatnonzero(
                 (found.content == found.content[row])
                 & (found.conversation == found.conversation[row])
@@ -310,7 +314,7 @@ class Behaviours:
             low, high = int(mine[ordinal.argmin()]), int(mine[ordinal.argmax()])
             seen = [(int(found.time[one]), int(found.ordinal[one])) for one in (low, high)]
             if content is not None:
-                conversation, protocol = self.keys[int(number[at])][:2]
+                conversation, protocol = self.keys[int(number[row])][:2]
                 for fact in content.message.facts:
                     device = content.message.device if fact.about == "server" else ""
                     key = conversation, device, fact.attribute, fact.value, protocol, fact.about
@@ -482,6 +486,11 @@ class Lots:
     def of_rows(self) -> I64:
         """The lot of each position in `order`."""
         return np.repeat(np.arange(len(self.number)), self.count)
+
+
+def _pairs(found: Occurrences) -> U64:
+    """Conversation and content of each exchange as one number."""
+    return (found.conversation << CONTENT_BITS | found.content).astype(np.uint64)
 
 
 def _key(conversation: int, protocol: str, content: Content) -> Key:

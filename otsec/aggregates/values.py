@@ -1,11 +1,11 @@
 """What the numbered elements of objects held: least, greatest, first and last value of each."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from otsec.aggregates.counters import Refusals
-from otsec.columns import I64, Ints, Mask, windows
+from otsec.columns import I64, Ints, Mask, ranges, windows
 from otsec.exchanges.calls import Values
 from otsec.protocols.api import VALUE_TYPES
 from otsec.protocols.values import LEAST, MOST, from_cells, is_float, to_cells
@@ -21,6 +21,9 @@ BLOCK = np.dtype(
         ("last", "<i8", (2,)),
     ]
 )
+PIECE = 64  # bytes of a strand
+RUN = 16  # rows of a strand: so many steps for each lot of values, however often a block comes
+_BITS = np.array([1 if dtype is None else 8 * dtype.itemsize for dtype in VALUE_TYPES])
 
 
 class Cells:
@@ -57,53 +60,129 @@ class Cells:
         return number
 
     def add(self, values: Values, rows: I64, block: I64, first: Mask, last: Mask) -> None:
-        """Take the values of some rows of ``values``.
+        """Take the values of some rows of ``values``, those of a block one behind the other.
 
         ``block``: of each row; ``first``, ``last``: whether it is the first or last of all that
-        its block was ever given, by row of ``values``.
+        its block was ever given.
         """
-        for chosen, size, kind in self._alike(values, rows, block):
-            order = chosen[np.argsort(block[chosen], kind="stable")]
-            start = np.flatnonzero(np.diff(block[order], prepend=-1))
-            read = _read(values, rows[order], size, kind)
-            self._spread(read, start, self._cells(block[order[start]], size), kind)
-            for column, marks in ((self.first, first), (self.last, last)):
-                marked = np.flatnonzero(marks[rows[order]])
-                column[self._cells(block[order[marked]], size)] = read[marked]
-
-    def _spread(self, read: Ints, start: I64, cell: I64, kind: int) -> None:
-        low = high = read
-        if is_float(kind):  # what is not a number is neither least nor greatest
-            known = ~np.isnan(from_cells(read, kind))
-            low, high = np.where(known, read, MOST), np.where(known, read, LEAST)
-        least, most = np.minimum.reduceat(low, start), np.maximum.reduceat(high, start)
-        self.minimum[cell] = np.minimum(self.minimum[cell], least)
-        self.maximum[cell] = np.maximum(self.maximum[cell], most)
-
-    def _alike(self, values: Values, rows: I64, block: I64) -> Iterator[tuple[I64, int, int]]:
-        """Rows with values of one type and equal number, to be read as one matrix."""
         size = np.minimum(self.blocks["size"][block], values.count[rows])
-        alike = size << 8 | values.type[rows]
-        for name in np.unique(alike).tolist():
-            if name >> 8:
-                yield np.flatnonzero(alike == name), name >> 8, name & 0xFF
+        kinds = values.type[rows]
+        behind = values.start[rows] + (size * _BITS[kinds] + 7 >> 3)
+        values = _padded(values, int(behind.max(initial=0)) + PIECE)
+        for kind in np.flatnonzero(np.bincount(kinds)).tolist():
+            mine = np.flatnonzero((kinds == kind) & (size > 0))
+            strands = _strands(block[mine], size[mine], kind)
+            low, high = _least_and_most(strands, values, rows[mine], kind)
+            cell = self._cells(strands)
+            np.minimum.at(self.minimum, cell, strands.held(low, kind))
+            np.maximum.at(self.maximum, cell, strands.held(high, kind))
+            begin, end = mine[strands.row], mine[strands.row + strands.rows - 1]
+            for column, row, marks in ((self.first, begin, first), (self.last, end, last)):
+                marked = np.flatnonzero(marks[row])
+                some = strands.take(marked)
+                read = _read(values, rows[row[marked]], some.first, some.size, kind)
+                column[self._cells(some)] = some.held(read, kind)
 
-    def _cells(self, block: I64, size: int) -> I64:
-        """The first ``size`` cells of each block; shape (blocks, size)."""
-        return np.asarray(self.blocks["base"][block][:, None] + np.arange(size))
+    def _cells(self, strands: "Strands") -> I64:
+        """The cells of the values in all strands, one strand behind the other."""
+        return ranges(self.blocks["base"][strands.block] + strands.first, strands.size)
 
 
-def _read(values: Values, rows: I64, size: int, kind: int) -> Ints:
-    """The first ``size`` values of some rows, as cells hold them; shape (rows, size)."""
+@dataclass(frozen=True, slots=True)
+class Strands:
+    """The same few values of a block, seen in some rows one behind the other.
+
+    All strands of one type are of the same width, so that NumPy works on many of them at once; the
+    longest stand first, so that those with a row of a rank are the beginning of all.
+    """
+
+    row: I64  # the first of its rows
+    rows: I64  # how many, at most RUN
+    block: I64
+    first: I64  # number of its first value
+    size: I64  # values that the block has of it; what is read behind them is not looked at
+
+    def take(self, rows: I64) -> "Strands":
+        """Some of them."""
+        return Strands(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def held(self, read: Ints, kind: int) -> I64:
+        """What a block has of values read for each strand, one strand behind the other.
+
+        As wide as cells are, for NumPy is slow where two widths meet.
+        """
+        if VALUE_TYPES[kind] is None:
+            read = np.unpackbits(read, axis=1, bitorder="little")
+        held = np.arange(read.shape[1]) < self.size[:, None]
+        return np.asarray(read[held], np.int64)
+
+
+def _width(kind: int) -> int:
+    """Values of a strand."""
+    return PIECE * 8 // int(_BITS[kind])
+
+
+def _padded(values: Values, size: int) -> Values:
+    """The same values over a buffer of at least ``size`` bytes: the last may be read past it."""
+    lacking = size - len(values.buffer)
+    if lacking <= 0:
+        return values
+    return replace(values, buffer=np.concatenate([values.buffer, np.zeros(lacking, np.uint8)]))
+
+
+def _read(values: Values, rows: I64, first: I64, size: I64, kind: int) -> Ints:
+    """The values from number ``first`` on of some rows, as many as a strand is wide; bits packed.
+
+    Only the first ``size`` of them mean anything. Shape (rows, width).
+    """
     start, dtype = values.start[rows], VALUE_TYPES[kind]
-    if dtype is None:
-        packed = windows(values.buffer, np.dtype(f"V{(size + 7) // 8}"))[start]
-        octets = packed.view(np.uint8).reshape(len(rows), -1)
-        return np.unpackbits(octets, axis=1, count=size, bitorder="little")
-    if values.step is None:
-        whole = windows(values.buffer, np.dtype(f"V{size * dtype.itemsize}"))[start]
-        raw = whole.view(dtype).reshape(len(rows), size)
+    if values.step is None or dtype is None:
+        dtype = np.dtype(np.uint8) if dtype is None else dtype
+        offset = start + (first * _BITS[kind] >> 3)
+        raw = windows(values.buffer, np.dtype(f"V{PIECE}"))[offset].view(dtype)
+        raw = raw.reshape(len(rows), PIECE // dtype.itemsize)
     else:
-        at = start[:, None] + values.step[rows][:, None] * np.arange(size)
-        raw = windows(values.buffer, dtype)[at].view(dtype)
-    return to_cells(raw)
+        number = first[:, None] + np.minimum(np.arange(_width(kind)), size[:, None] - 1)
+        offset = start[:, None] + values.step[rows][:, None] * number
+        raw = windows(values.buffer, dtype)[offset].view(dtype)
+    with np.errstate(invalid="ignore"):  # any bytes may be a float, also one that signals
+        return to_cells(raw)
+
+
+def _strands(block: I64, size: I64, kind: int) -> Strands:
+    """Rows of one type as strands. ``size``: values of each row."""
+    changed = np.ones(len(block), np.bool_)
+    changed[1:] = (block[1:] != block[:-1]) | (size[1:] != size[:-1])
+    start = np.flatnonzero(changed)
+    count = np.diff(start, append=len(block))
+    cuts = -(-count // RUN)
+    cut = ranges(np.zeros_like(cuts), cuts) * RUN
+    start, count = np.repeat(start, cuts) + cut, np.minimum(np.repeat(count, cuts) - cut, RUN)
+    longest = np.argsort(-count, kind="stable")
+    start, count = start[longest], count[longest]
+    width = _width(kind)
+    pieces = -(-size[start] // width)
+    first = ranges(np.zeros_like(pieces), pieces) * width
+    start, count = np.repeat(start, pieces), np.repeat(count, pieces)
+    return Strands(start, count, block[start], first, np.minimum(size[start] - first, width))
+
+
+def _least_and_most(strands: Strands, values: Values, rows: I64, kind: int) -> tuple[Ints, Ints]:
+    """The least and greatest of each value of each strand; shape (strands, width), bits packed."""
+    alive = np.searchsorted(-strands.rows, -np.arange(1, RUN + 1), side="right")
+    which = ranges(np.zeros_like(alive), alive)
+    rank = np.repeat(np.arange(RUN), alive)
+    row = rows[strands.row[which] + rank]
+    read = _read(values, row, strands.first[which], strands.size[which], kind)
+    low = high = read
+    if is_float(kind):  # what is not a number is neither least nor greatest
+        known = ~np.isnan(from_cells(read, kind))
+        low, high = np.where(known, read, MOST), np.where(known, read, LEAST)
+    packed = VALUE_TYPES[kind] is None
+    least, most = (np.bitwise_and, np.bitwise_or) if packed else (np.minimum, np.maximum)
+    lowest, highest = low[: alive[0]].copy(), high[: alive[0]].copy()
+    end = np.cumsum(alive)
+    for begin, count in zip(end[:-1].tolist(), alive[1:].tolist(), strict=True):
+        least(lowest[:count], low[begin : begin + count], out=lowest[:count])
+        most(highest[:count], high[begin : begin + count], out=highest[:count])
+    return lowest, highest

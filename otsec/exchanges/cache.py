@@ -1,5 +1,6 @@
 """Each distinct thing decoded once: numbers for keys, messages, and what exchanges say."""
 
+from array import array
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from otsec.columns import I64, U64, Bytes, group, group_spans
 from otsec.errors import WireError
 from otsec.exchanges.calls import Calls
+from otsec.exchanges.recent import Recent
 from otsec.protocols.api import Items, Message, Protocol, Reader, Side, Split
 
 OF_ITEM = np.uint64(1 << 32)  # tells the keys of items from those of units
@@ -31,8 +33,10 @@ class Cache:
         self.messages: dict[int, Message | None] = {}
         self.pairs: dict[tuple[int, int, int], int] = {}
         self.contents: list[Content | None] = [None]
-        self.carriers = [NOBODY]  # of each content, the side whose unit carries values
-        self.tells = [False]  # of each content, whether it says a fact
+        self.carriers = array("b", [NOBODY])  # of each content, whose unit carries values: Side
+        self.tells = array("b", [False])  # of each content, whether it says a fact
+        self.recent: dict[int, Recent] = {}  # of keys, by how many words they have
+        self.recent_pairs = Recent(3)
         self.key_bytes = 0
         self.decoded = 0
         self.next_key = 1
@@ -47,11 +51,13 @@ class Cache:
     def clear(self) -> None:
         """Forget all; numbers of keys and contents become void."""
         self.keys.clear()
+        self.recent.clear()
+        self.recent_pairs.clear()
         self.key_bytes = 0
         self.messages.clear()
         self.pairs.clear()
         self.contents = [None]
-        self.carriers, self.tells = [NOBODY], [False]
+        del self.carriers[1:], self.tells[1:]
 
     def key_numbers(self, calls: Calls, split: Split, seed: int, bits: int) -> I64:
         """A number for the key of each unit, the same for the same key."""
@@ -71,16 +77,31 @@ class Cache:
             numbers = np.arange(self.next_key, self.next_key + len(words[0]))
             self.next_key += len(numbers)
             return numbers
-        if (split.key_length > 0).any():
-            groups = group_spans(buffer, split.key_start, split.key_length, words, seed, bits)
+        start, length = split.key_start, split.key_length
+
+        def name(rows: I64) -> I64:
+            some = [word[rows] for word in words]
+            return self._named(buffer, some, start[rows], length[rows], seed, bits)
+
+        if (length > 0).any():
+            return name(np.arange(len(length)))
+        recent = self.recent.setdefault(len(words), Recent(len(words), bits))
+        return recent.numbers(words, seed, name)
+
+    def _named(
+        self, buffer: Bytes, words: list[U64], start: I64, length: I64, seed: int, bits: int
+    ) -> I64:
+        """The numbers of keys, by their bytes; those without one get the next."""
+        if (length > 0).any():
+            groups = group_spans(buffer, start, length, words, seed, bits)
         else:
             groups = group(words, seed, bits)
         first = groups.first
         names = np.stack([word[first] for word in words], axis=1).view(f"V{8 * len(words)}")
         keys: list[bytes] = names.ravel().tolist()
-        for at in np.flatnonzero(split.key_length[first]).tolist():
-            start = int(split.key_start[first[at]])
-            keys[at] += buffer[start : start + int(split.key_length[first[at]])].tobytes()
+        for at in np.flatnonzero(length[first]).tolist():
+            begin = int(start[first[at]])
+            keys[at] += buffer[begin : begin + int(length[first[at]])].tobytes()
         known = list(map(self.keys.get, keys))
         for at, key in enumerate(keys):
             if known[at] is None:

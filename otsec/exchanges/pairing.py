@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from otsec.columns import I64, group
+from otsec.columns import I64, U64, group
 from otsec.exchanges.cache import Cache, settle
 from otsec.exchanges.calls import (
     NEVER,
@@ -131,47 +131,73 @@ class Exchanges:
         asks = (work.side != Side.RESPONSE) & (work.slot >= 0)
         if work.alone is not None:
             asks &= ~work.alone
-        new = np.flatnonzero(asks)
-        if not len(new):
+        if not asks.any():
             return
-        new = new[np.argsort(work.position[new], kind="stable")]
+        new = work.order[asks[work.order]]
+        new = new[np.argsort(work.slot[new], kind="stable")]
         slot = work.slot[new]
-        order = np.argsort(slot, kind="stable")
-        slot, new = slot[order], new[order]
         heads = np.flatnonzero(np.diff(slot, prepend=-1))
         counts = np.diff(heads, append=len(slot))
         rank = np.arange(len(slot)) - np.repeat(heads, counts)
         work.number[new] = table["requests"][slot] + 1 + rank
-        work.requests = new
         table["requests"][slot[heads]] += counts
+        self._push(work, new)
+        self._push_carried(work, new[heads], counts, new)
+
+    def _push(self, work: Work, new: I64) -> None:
+        """Note which request is one too many for each; ``new``: by connection, in order."""
+        beyond = self.protocol.outstanding
+        newer, older = new[beyond:], new[: max(len(new) - beyond, 0)]
+        mine = work.slot[newer] == work.slot[older]
+        work.pushed[older[mine]] = work.position[newer[mine]]
+
+    def _push_carried(self, work: Work, head: I64, counts: I64, new: I64) -> None:
+        """The same for requests of earlier batches; ``head``: the first new of each connection."""
+        carried = np.flatnonzero((work.slot < 0) & (work.number > 0))
+        if not len(carried):
+            return
+        by_serial = np.argsort(work.serial[head])
+        serial = work.serial[head[by_serial]]
+        which = np.minimum(np.searchsorted(serial, work.serial[carried]), len(serial) - 1)
+        known = serial[which] == work.serial[carried]
+        which = by_serial[which]
+        rank = work.number[carried] + self.protocol.outstanding - work.number[head[which]]
+        pushed = np.flatnonzero(known & (rank >= 0) & (rank < counts[which]))
+        newer = new[(np.cumsum(counts) - counts)[which[pushed]] + rank[pushed]]
+        work.pushed[carried[pushed]] = work.position[newer]
 
     def _pair(self, work: Work, table: Any, window: Window) -> Found:
-        order = np.argsort(work.position, kind="stable")
+        order = work.order
         if work.alone is not None:
             order = order[~work.alone[order]]
         groups = group(
             [work.serial[order].astype(np.uint64), work.tag[order]], self.seed, self.bits
         )
         order = order[groups.order]
-        same = np.zeros(len(order), np.bool_)
-        same[1:] = True
-        same[groups.start] = False
         asks = work.side[order] != Side.RESPONSE
-        limit = np.full(len(order), NEVER)
-        limit[asks] = self._limits(work, order[asks], window)
-        position = work.position[order]
+        position, pushed = work.position[order], work.pushed[order]
+        steady, epoch = work.steady[order], work.epoch[order]
+        of_tag = np.ones(len(order), np.bool_)  # whether the one before has the same tag
+        of_tag[groups.start] = False
+        of_tag = of_tag[1:]
+        in_time = (epoch[1:] == epoch[:-1]) & (steady[1:] - steady[:-1] < TIMEOUT_NS)
+        in_time &= position[1:] < pushed[:-1]
         follows = np.zeros(len(order), np.bool_)  # answered by the next in order
-        follows[:-1] = asks[:-1] & ~asks[1:] & same[1:] & (position[1:] < limit[:-1])
-        again = np.zeros(len(order), np.bool_)  # the tag was used again
-        again[:-1] = asks[:-1] & asks[1:] & same[1:]
-        limit[:-1] = np.where(again[:-1], np.minimum(limit[:-1], position[1:]), limit[:-1])
+        follows[:-1] = asks[:-1] & ~asks[1:] & of_tag & in_time
+        limit = pushed  # until when it may be answered; looked at only where it was not
+        again = np.flatnonzero(asks[:-1] & asks[1:] & of_tag)  # the tag was used again
+        limit[again] = np.minimum(limit[again], position[again + 1])
+        open_ = np.flatnonzero(asks & ~follows)
+        epoch_limit = window.first_behind(epoch[open_])
+        limit[open_] = np.minimum.reduce(
+            [limit[open_], window.first_at(steady[open_] + TIMEOUT_NS), epoch_limit]
+        )
         answered = np.flatnonzero(follows)
-        mute = np.flatnonzero(asks & ~follows & (limit < NEVER))
-        waits = np.flatnonzero(asks & ~follows & (limit == NEVER))
+        over = limit[open_] < NEVER
+        mute, waits = open_[over], open_[~over]
         alone = np.flatnonzero(~asks & ~np.concatenate([[False], follows[:-1]]))
         none, nobody = np.full(len(mute), -1), np.full(len(alone), -1)
         took = np.maximum(work.time[order[answered + 1]] - work.time[order[answered]], 0)
-        epoch_limit = window.first_behind(work.epoch[order[mute]])
         found = Found(
             request=np.concatenate([order[answered], order[mute], nobody]),
             response=np.concatenate([order[answered + 1], none, order[alone]]),
@@ -179,7 +205,7 @@ class Exchanges:
             outcome=np.concatenate(
                 [
                     np.zeros(len(answered), np.int64),
-                    np.where(limit[mute] == epoch_limit, GAP, UNANSWERED),
+                    np.where(limit[mute] == epoch_limit[over], GAP, UNANSWERED),
                     self._unasked(work, order[alone], table),
                 ]
             ),
@@ -194,36 +220,13 @@ class Exchanges:
             found = found.join(_one_way(work, np.flatnonzero(work.alone)))
         return found
 
-    def _limits(self, work: Work, rows: I64, window: Window) -> I64:
-        """Until which position each of some requests may be answered."""
-        limit = np.minimum(
-            window.first_at(work.steady[rows] + TIMEOUT_NS), window.first_behind(work.epoch[rows])
-        )
-        new = work.requests
-        if not len(new):
-            return limit
-        serial = work.serial[new]
-        by_serial = np.argsort(serial, kind="stable")  # stays in order of number within each
-        new, serial = new[by_serial], serial[by_serial]
-        heads = np.flatnonzero(np.diff(serial, prepend=-1))
-        counts = np.diff(heads, append=len(serial))
-        which = np.searchsorted(serial[heads], work.serial[rows])
-        which = np.minimum(which, len(heads) - 1)
-        known = serial[heads][which] == work.serial[rows]
-        number = work.number[rows]
-        index = number + self.protocol.outstanding - work.number[new[heads[which]]]
-        pushed = np.flatnonzero(known & (index >= 0) & (index < counts[which]) & (number > 0))
-        newer = new[heads[which[pushed]] + index[pushed]]
-        limit[pushed] = np.minimum(limit[pushed], work.position[newer])
-        return limit
-
     def _unasked(self, work: Work, rows: I64, table: Any) -> I64:
         """Whether each response that nobody waits for repeats the one before it."""
         outcome = np.full(len(rows), UNASKED)
         if not len(rows):
             return outcome
-        responses = work.responses()
-        order = responses[np.lexsort((work.position[responses], work.serial[responses]))]
+        responses = work.order[work.responds()[work.order]]
+        order = responses[np.argsort(work.serial[responses], kind="stable")]
         slot, tag = work.slot[order], work.tag[order]
         before, has = np.empty_like(tag), np.ones(len(tag), np.bool_)
         before[1:] = tag[:-1]
@@ -236,8 +239,7 @@ class Exchanges:
         return outcome
 
     def _remember_tags(self, work: Work, table: Any) -> None:
-        responses = work.responses()
-        responses = responses[np.argsort(work.position[responses], kind="stable")]
+        responses = work.order[work.responds()[work.order]]
         slot = work.slot[responses]
         table["last_tag"][slot] = work.tag[responses]
         table["has_tag"][slot] = True
@@ -275,24 +277,26 @@ class Exchanges:
             part=work.position[base] & (1 << PART_BITS) - 1,
             epoch=work.epoch[base],
             response_ns=found.took[keep],
-            tells=np.array(self.cache.tells)[content[keep]],
+            tells=np.frombuffer(self.cache.tells, np.bool_)[content[keep]],
             values=self._values(work, content[keep], request, response),
         )
 
     def _number(self, work: Work, request: I64, response: I64, outcome: I64) -> I64:
         """The content of each exchange; 0 where it contradicts the standard."""
-        asked = np.where(request >= 0, work.key[request], 0)
-        told = np.where(response >= 0, work.key[response], 0)
-        groups = group(
-            [asked.astype(np.uint64), told.astype(np.uint64), outcome.astype(np.uint64)],
-            self.seed,
-            self.bits,
-        )
+        asked = np.where(request >= 0, work.key[request], 0).astype(np.uint64)
+        told = np.where(response >= 0, work.key[response], 0).astype(np.uint64)
+        words = [asked, told, outcome.astype(np.uint64)]
+
+        def decode(rows: I64) -> I64:
+            some = [word[rows] for word in words]
+            return self._decoded(work, some, request[rows], response[rows])
+
+        return self.cache.recent_pairs.numbers(words, self.seed, decode)
+
+    def _decoded(self, work: Work, words: list[U64], request: I64, response: I64) -> I64:
+        groups = group(words, self.seed, self.bits)
         first = groups.first
-        said = zip(
-            asked[first].tolist(), told[first].tolist(), outcome[first].tolist(), strict=True
-        )
-        pairs = list(said)
+        pairs = list(zip(*(word[first].tolist() for word in words), strict=True))
         numbers = list(map(self.cache.pairs.get, pairs))
         for at, pair in enumerate(pairs):
             if numbers[at] is None:
@@ -320,7 +324,7 @@ class Exchanges:
 
     def _values(self, work: Work, content: I64, request: I64, response: I64) -> tuple[Values, ...]:
         """Where the values of each occurrence lie, by buffer."""
-        carries = np.array(self.cache.carriers)[content]
+        carries = np.frombuffer(self.cache.carriers, np.int8)[content]
         row = np.where(carries == Side.RESPONSE, response, np.where(carries == 0, request, -1))
         return work.values(row)
 

@@ -1,11 +1,12 @@
 """All units of one protocol in one batch, with the items that they list, as numbered rows."""
 
+from bisect import bisect_right
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from otsec.columns import I64, U64, Bytes, Mask
-from otsec.exchanges.calls import Calls, Values
+from otsec.exchanges.calls import NEVER, Calls, Values
 from otsec.protocols.api import Items, Reader, Side, Split
 
 OUTCOMES = ("", "late", "unanswered", "unknown", "unasked", "duplicate", "open")
@@ -54,17 +55,20 @@ class Work:
         self.conversation, self.position = self._column("conversation"), self._column("position")
         self.time, self.steady = self._column("time"), self._column("steady")
         self.epoch, self.number = self._column("epoch"), self._column("number")
-        self.requests: I64 = np.empty(0, np.int64)
+        self.order = np.argsort(self.position, kind="stable")  # all rows, by position
+        # position of the request that is one too many for each to wait on; NEVER: none so far
+        self.pushed = np.full(len(self.position), NEVER)
         self.alone = _alone(splits)
         self.items: list[Items] = []
+        self.item_bases: list[int] = []
 
     def _column(self, name: str) -> I64:
         return np.concatenate([getattr(part, name) for part in self.parts])
 
-    def responses(self) -> I64:
-        """Rows of the responses that should have a request."""
-        told = self.side == Side.RESPONSE
-        return np.flatnonzero(told if self.alone is None else told & ~self.alone)
+    def responds(self) -> Mask:
+        """Which units are responses that should have a request."""
+        told: Mask = self.side == Side.RESPONSE
+        return told if self.alone is None else told & ~self.alone
 
     # ------------------------------------------------------------------ items
 
@@ -101,20 +105,15 @@ class Work:
 
     def unit(self, row: int) -> Reader:
         """One unit or item, to be decoded."""
-        for items, base, part in zip(self.items, self._item_bases(), self.parts, strict=False):
-            if base <= row < base + len(items.owner):
-                at = row - base
-                unit = int(items.owner[at])
-                start = int(part.start[unit])
-                item = int(items.start[at]) - start, int(items.end[at]) - start
-                return self._reader(part, unit, item)
-        for part, base in zip(self.parts, self.bases, strict=True):
-            if row < base + len(part):
-                return self._reader(part, row - base, None)
-        raise IndexError(row)
-
-    def _item_bases(self) -> list[int]:
-        return self.item_bases if self.items else []
+        if row < len(self.position):
+            number = bisect_right(self.bases, row) - 1
+            return self._reader(self.parts[number], row - self.bases[number], None)
+        number = bisect_right(self.item_bases, row) - 1
+        items, at, part = self.items[number], row - self.item_bases[number], self.parts[number]
+        unit = int(items.owner[at])
+        start = int(part.start[unit])
+        item = int(items.start[at]) - start, int(items.end[at]) - start
+        return self._reader(part, unit, item)
 
     def _reader(self, part: Calls, at: int, item: tuple[int, int] | None) -> Reader:
         data = part.buffer[part.start[at] : part.end[at]].tobytes()
@@ -130,8 +129,7 @@ class Work:
 
     def _lots(self) -> list[tuple[Calls, Split, int]]:
         units = list(zip(self.parts, self.splits, self.bases, strict=True))
-        bases = self._item_bases()
-        items = zip(self.parts, self.items, bases, strict=False)
+        items = zip(self.parts, self.items, self.item_bases, strict=False)
         return units + [(part, one.split, base) for part, one, base in items]
 
 

@@ -15,6 +15,7 @@ Units 0 and 255 mean the address itself on TCP and UDP ([TCP] 4.4.2), so `device
 """
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -789,7 +790,7 @@ _CORRECTIONS: dict[tuple[int, Side], Callable[[Split, I64, _Pdus], None]] = {
 # ------------------------------------------------------------------------------ decode
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pdu:
     """One unit without its framing."""
 
@@ -862,20 +863,23 @@ def _unframe(reader: Reader) -> tuple[int, bytes, bool]:
     known = reader.framing
     if known == RTU_FRAMING or (known is None and modbus_rtu.is_frame(data)):
         return data[0], data[1:-2], True
-    header = Reader(data)
-    header.u16()
-    protocol, length = header.u16(), header.u16()
-    unit, function = header.u8(), header.u8()
+    if len(data) < _HEADER.size:
+        raise Truncated(f"{len(data)} bytes of a header and a function")
+    _, protocol, length, unit, function = _HEADER.unpack_from(data)
     longest = mbap.LONGEST_UMAS if function == mbap.UMAS else mbap.LONGEST
     if protocol != 0 or not mbap.SHORTEST <= length <= longest:
         if any(said > len(data) for said in modbus_rtu.said_lengths(data)):
             raise Truncated(f"{len(data)} bytes of an RTU frame")
         raise Malformed(f"protocol id {protocol}, length {length}, and no RTU check sum")
-    header.offset = mbap.FRONT + 1
-    pdu = header.take(length - 1)
-    if header.left():
-        raise Malformed(f"{header.left()} bytes behind the unit")
-    return unit, pdu, False
+    behind = len(data) - mbap.FRONT - length
+    if behind < 0:
+        raise Truncated(f"{-behind} bytes of the unit are missing")
+    if behind:
+        raise Malformed(f"{behind} bytes behind the unit")
+    return unit, data[mbap.FRONT + 1 :], False
+
+
+_HEADER = struct.Struct(">HHHBB")  # [TCP] 3.1.3, and the function
 
 
 def _decode_pdu(device: str, pdu: bytes, side: Side, request: Message | None) -> Message:
@@ -919,10 +923,13 @@ def _elements_text(space: str, first: int, count: int) -> str:
 
 def _range(body: Reader, most: int) -> tuple[int, int]:
     """Address and count; Malformed where the standard has no such range."""
-    first, count = body.u16(), body.u16()
+    first, count = _RANGE_WORDS.unpack(body.take(4))
     if not 1 <= count <= most or first + count > ADDRESSES:
         raise Malformed(f"{count} elements from {first}")
     return first, count
+
+
+_RANGE_WORDS = struct.Struct(">HH")
 
 
 def _counted_bytes(body: Reader, count: int, what: str = "bytes") -> bytes:

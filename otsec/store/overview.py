@@ -79,13 +79,17 @@ SELECT s.point_group, s.point, s.interface, c.source, c.place, c.kind, c.client,
     c.malformed, c.truncated, c.lost_out + c.lost_in AS lost
 FROM site_source AS s JOIN conversation AS c ON c.source = s.id WHERE s.site = ?
 """  # noqa: S608 - text of this package
-_ACTS = """
+GRAVE = ("program", "mode", "firmware", "config", "file")  # classes whose operations are named
+_GRAVE = ", ".join(map(repr, GRAVE))
+_ACTS = f"""
 SELECT s.site, s.point_group, s.point, s.interface, b.source, b.number, c.place, c.client,
     c.server, c.service, b.protocol, b.device, b.operation, b.class AS cls, b.object, b.outcome,
-    b.count AS weight, b.first_time
+    b.count AS weight, b.first_time, b.class IN ({_GRAVE}) AS grave,
+    CASE WHEN b.class IN ({_GRAVE}) THEN TRIM(b.operation || ' ' || b.object) ELSE b.object END
+    AS deed
 FROM site_source AS s JOIN behaviour AS b ON b.source = s.id
 JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation WHERE s.site = ?
-"""
+"""  # noqa: S608 - text of this package
 _WORD = "CASE protocol WHEN '' THEN service ELSE protocol END"
 _WRITES = f"cls IN ({', '.join(map(repr, WRITING))})"
 _FAILED = f"outcome NOT IN ({', '.join(map(repr, GOOD_OUTCOMES))})"
@@ -194,7 +198,7 @@ class Doings(NamedTuple):
     """Who does something with whom."""
 
     total: int
-    first: list[Doing]  # who writes, then who does most
+    first: list[Doing]  # who changes programs and modes, who writes, then who does most
 
 
 def doings(here: Here, most: int) -> Doings:
@@ -205,19 +209,19 @@ def doings(here: Here, most: int) -> Doings:
         "COALESCE(SUM(weight) FILTER (WHERE cls = 'read'), 0) AS reads, "
         f"COALESCE(SUM(weight) FILTER (WHERE {_WRITES}), 0) AS writes, "
         f"COALESCE(SUM(weight) FILTER (WHERE cls <> 'read' AND NOT {_WRITES}), 0) AS others, "
-        f"COALESCE(SUM(weight) FILTER (WHERE {_FAILED}), 0), COUNT(DISTINCT NULLIF(object, '')) "
+        f"COALESCE(SUM(weight) FILTER (WHERE {_FAILED}), 0), COUNT(DISTINCT NULLIF(deed, '')), "
+        "SUM(grave) AS graves "
         f"FROM ({here.acts}) WHERE shown GROUP BY {', '.join(_DOING)}) "
-        "ORDER BY writes = 0, reads + writes + others DESC, client, server, protocol, place LIMIT ?",
+        "ORDER BY graves = 0, writes = 0, reads + writes + others DESC, client, server, protocol, place LIMIT ?",
         (here.site, most),
     )
-    return Doings(rows[0][0] if rows else 0, [Doing(*row[1:]) for row in rows])
+    return Doings(rows[0][0] if rows else 0, [Doing(*row[1:-1]) for row in rows])
 
 
 def objects(here: Here, which: Sequence[Doing], most: int) -> list[list[str]]:
-    """The objects of each: those written first, then the most frequent."""
-    return _tops(
-        here, which, "object", "object <> ''", (f"MIN(NOT ({_WRITES}))", "MAX(weight)"), most
-    )
+    """The objects of each: grave deeds by name first, what was written, the most frequent."""
+    first = f"MIN(CASE WHEN grave THEN 0 WHEN {_WRITES} THEN 1 ELSE 2 END)"
+    return _tops(here, which, "deed", "deed <> ''", (first, "MAX(weight)"), most)
 
 
 def failures(here: Here, which: Sequence[Doing], most: int) -> list[list[str]]:
