@@ -89,7 +89,11 @@ def test_doings(store: Store) -> None:
         assert one.reads + one.writes + one.others == sum(b.count for b in mine)
         assert one.failed == sum(b.count for b in failed)
         assert one.devices == len({b.device for b in mine if b.device})
-        assert set(objects[at]) == {b.object for b in mine if b.object}
+        deeds = {
+            f"{b.operation} {b.object}".strip() if b.cls in overview.GRAVE else b.object
+            for b in mine
+        }
+        assert set(objects[at]) == deeds - {""}
         assert one.objects == len(objects[at])
         assert set(reasons[at]) == {b.outcome for b in failed}
 

@@ -257,6 +257,24 @@ class Behaviours:
             row = row_of[order]
             mine = np.flatnonzero((row >= 0) & (block_of >= 0))
             self.cells.add(values, row[mine], block_of[mine], is_first[mine], is_last[mine])
+        self._keep_tails(found, order, block_of)
+
+    def _keep_tails(self, found: Occurrences, order: I64, block: I64) -> None:
+        """Where values of a block differ in number, what the later ones do not reach stays."""
+        size = np.zeros(len(found), np.int64)
+        for values in found.values:
+            size[values.occurrence] = values.count
+        size = np.where(block >= 0, np.minimum(size[order], self.cells.blocks["size"][block]), 0)
+        same = block[1:] == block[:-1]
+        uneven = np.unique(block[1:][same & (size[1:] < size[:-1]) & (block[1:] >= 0)])
+        for one in uneven.tolist():
+            covered = 0
+            for at in np.flatnonzero(block == one)[::-1].tolist():
+                if covered and size[at] > covered:
+                    for values in found.values:
+                        for row in np.flatnonzero(values.occurrence == order[at]).tolist():
+                            self.cells.put_last(values, row, one, covered)
+                covered = max(covered, int(size[at]))
 
     def _blocks(
         self,

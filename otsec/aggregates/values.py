@@ -83,6 +83,17 @@ class Cells:
                 read = _read(values, rows[row[marked]], some.first, some.size, kind)
                 column[self._cells(some)] = some.held(read, kind)
 
+    def put_last(self, values: Values, row: int, block: int, begin: int) -> None:
+        """Set the last values of a block, from number ``begin`` on, to those of one row."""
+        size = np.minimum(self.blocks["size"][[block]], values.count[[row]])
+        kind = int(values.type[row])
+        values = _padded(values, int(values.start[row] + (size[0] * _BITS[kind] + 7 >> 3)) + PIECE)
+        strands = _strands(np.array([block]), size, kind)
+        rows = np.full(len(strands.row), row)
+        held = strands.held(_read(values, rows, strands.first, strands.size, kind), kind)
+        base = int(self.blocks["base"][block])
+        self.last[base + begin : base + int(size[0])] = held[begin:]
+
     def _cells(self, strands: "Strands") -> I64:
         """The cells of the values in all strands, one strand behind the other."""
         return ranges(self.blocks["base"][strands.block] + strands.first, strands.size)

@@ -1,0 +1,1 @@
+"""BACnet above its lower layers: units in columns, and one by one."""
