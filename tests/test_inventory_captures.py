@@ -46,10 +46,10 @@ def test_s7_controller(taken: Taken) -> None:
     (asset,) = taken("s7comm/icsnpp-s7comm__s7ident.pcap").assets
 
     assert told(asset, "order_number", "product_name", "name", "serial") == [
-        ("6ES7 315-2EH14-0AB0", 9),  # an exchange is named by its request
-        ("CPU 315-2 PN/DP", 11),
-        ("SNAP7-SERVER", 11),
-        ("S C-C2UR28922012", 11),
+        ("6ES7 315-2EH14-0AB0", 10),
+        ("CPU 315-2 PN/DP", 12),
+        ("SNAP7-SERVER", 12),
+        ("S C-C2UR28922012", 12),
     ]
     assert (asset.ips, asset.value("vendor"), asset.level) == (("172.17.0.2",), "Siemens", 1)
     assert (asset.role.role, asset.role.confidence >= 0.8) == ("plc", True)
@@ -59,7 +59,7 @@ def test_cip_adapter(taken: Taken) -> None:
     """The adapter at 10.1.1.164 with its serial number; its card's maker is a rival."""
     asset = of(taken("enip-cip/icsnpp-enip__enip_cip_example.pcap"), "10.1.1.164")
 
-    assert told(asset, "product_name", "serial") == [("1756-ENBT/A", 370), ("0x00524d8e", 370)]
+    assert told(asset, "product_name", "serial") == [("1756-ENBT/A", 371), ("0x00524d8e", 371)]
     assert [one.value for one in asset.known if one.attribute == "vendor"] == [
         "Rockwell Automation/Allen-Bradley",
         "Cisco Systems, Inc",
@@ -73,7 +73,7 @@ def test_station_that_moves(taken: Taken) -> None:
     assert asset.name == "X208-BORD"
     assert asset.ips == ("192.168.0.6", "192.168.0.10")
     assert [(one.before, one.after, one.seen.packet) for one in asset.changes] == [
-        ("192.168.0.6", "192.168.0.10", 2)
+        ("192.168.0.6", "192.168.0.10", 3)
     ]
 
 

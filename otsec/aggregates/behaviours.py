@@ -13,7 +13,7 @@ from otsec.aggregates.counters import Refusals, Row, Tally
 from otsec.aggregates.values import Cells
 from otsec.columns import I64, U64, bucket
 from otsec.exchanges.cache import Content
-from otsec.exchanges.calls import Occurrences
+from otsec.exchanges.calls import PART_BITS, Occurrences
 from otsec.exchanges.recent import Recent
 from otsec.model import HISTOGRAM
 from otsec.protocols.api import Elements
@@ -41,6 +41,7 @@ STATS = np.dtype(
     ]
 )
 UNASKED = -2
+Sight = tuple[int, int]  # time and ordinal of a packet
 Key = tuple[int, str, str, str, str, str, str]
 # conversation, protocol, device, operation, class, object, outcome
 
@@ -328,15 +329,14 @@ class Behaviours:
                 & (found.conversation == found.conversation[row])
             )
             content = contents[int(found.content[row])]
-            ordinal = found.ordinal[mine]
-            low, high = int(mine[ordinal.argmin()]), int(mine[ordinal.argmax()])
-            seen = [(int(found.time[one]), int(found.ordinal[one])) for one in (low, high)]
-            if content is not None:
-                conversation, protocol = self.keys[int(number[row])][:2]
-                for fact in content.message.facts:
-                    device = content.message.device if fact.about == "server" else ""
-                    key = conversation, device, fact.attribute, fact.value, protocol, fact.about
-                    self.facts.note(key, len(mine), seen[0], seen[1])
+            if content is None:
+                continue
+            shown = _sights(found, mine, told=False), _sights(found, mine, told=True)
+            conversation, protocol = self.keys[int(number[row])][:2]
+            for at, fact in enumerate(content.message.facts):
+                device = content.message.device if fact.about == "server" else ""
+                key = conversation, device, fact.attribute, fact.value, protocol, fact.about
+                self.facts.note(key, len(mine), *shown[at >= content.asked])
 
     def _notable(self, found: Occurrences, lots: "Lots") -> None:
         rows: list[tuple[int, int]] = []
@@ -509,6 +509,18 @@ class Lots:
 def _pairs(found: Occurrences) -> U64:
     """Conversation and content of each exchange as one number."""
     return (found.conversation << CONTENT_BITS | found.content).astype(np.uint64)
+
+
+def _sights(found: Occurrences, rows: I64, *, told: bool) -> tuple[Sight, Sight]:
+    """Time and ordinal of the first and the last packet of some exchanges.
+
+    ``told``: of the responses, where there are any; else of the requests.
+    """
+    answered = found.response_ns[rows] >= 0 if told else np.zeros(len(rows), np.bool_)
+    ordinal = np.where(answered, found.position[rows] >> PART_BITS, found.ordinal[rows])
+    time = found.time[rows] + np.where(answered, found.response_ns[rows], 0)
+    first, last = ((int(time[at]), int(ordinal[at])) for at in (ordinal.argmin(), ordinal.argmax()))
+    return first, last
 
 
 def _key(conversation: int, protocol: str, content: Content) -> Key:

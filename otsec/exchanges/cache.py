@@ -22,6 +22,7 @@ class Content:
 
     message: Message
     elements_of: Side  # which unit carries the values
+    asked: int  # how many of the facts, the first ones, the request says
 
 
 class Cache:
@@ -143,4 +144,4 @@ def settle(request: Message | None, response: Message | None, outcome: str) -> C
     message = Message(
         base.operation, base.cls, base.object, base.device, said or "ok", elements, facts, note
     )
-    return Content(message, of)
+    return Content(message, of, len(request.facts) if request else 0)

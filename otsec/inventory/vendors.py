@@ -56,9 +56,9 @@ SHOWN: tuple[tuple[str, str, str, str, str], ...] = (
         "copyright",
         "Original Siemens",
         "Siemens",
-        "icsnpp-s7comm__s7ident.pcap, packet 11",
+        "icsnpp-s7comm__s7ident.pcap, packet 12",
     ),
-    ("s7comm", "order_number", "6ES7 ", "Siemens", "icsnpp-s7comm__s7ident.pcap, packet 9"),
+    ("s7comm", "order_number", "6ES7 ", "Siemens", "icsnpp-s7comm__s7ident.pcap, packet 10"),
 )
 TELLING = frozenset({*(name for _, name in NUMBERED), *(row[1] for row in SHOWN)})
 
