@@ -42,6 +42,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
+from otsec.protocols.der import certificate_facts
 from otsec.protocols.framing.opcua import (
     ABORTED,
     ACKNOWLEDGE,
@@ -55,7 +56,6 @@ from otsec.protocols.framing.opcua import (
     REVERSE_HELLO,
     SEQUENCED,
 )
-from otsec.protocols.ua.certificate import certificate_facts
 from otsec.protocols.ua.codes import (
     CHANNEL_OPEN,
     CLOSE_CHANNEL,

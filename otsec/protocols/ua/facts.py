@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Callable
 
 from otsec.protocols.api import Fact
-from otsec.protocols.ua.certificate import certificate_facts, subject_of
+from otsec.protocols.der import certificate_facts, subject_of
 from otsec.protocols.ua.codes import (
     ACTIVATE_SESSION,
     APPLICATIONS,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from otsec.protocols.ua.certificate import subject_of
+from otsec.protocols.der import subject_of
 from otsec.protocols.ua.codes import (
     ACTIVATE_SESSION,
     CREATE_ITEMS,

@@ -7,9 +7,8 @@ import hashlib
 from dataclasses import dataclass
 
 from otsec.protocols.api import Fact
-from otsec.protocols.ua.types import text_of
 
-_SEQUENCE, _OID, _OCTETS, _EXTENSIONS = 0x30, 0x06, 0x04, 0xA3  # tags of DER
+_SEQUENCE, _OID, _OCTETS, _EXTENSIONS, _INTEGER = 0x30, 0x06, 0x04, 0xA3, 0x02  # tags of DER
 _NAMES = {  # [X509] 4.1.2.4, by the encoded object identifier
     b"\x55\x04\x03": "CN",
     b"\x55\x04\x0a": "O",
@@ -29,9 +28,20 @@ class Certificate:
     """What is read of a certificate, [X509] 4.1."""
 
     subject: str = ""
+    issuer: str = ""
+    serial: str = ""  # hexadecimal
+    since: str = ""
     until: str = ""
     uris: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+
+
+def text_of(raw: bytes) -> str:
+    """Text as sent: UTF-8 if it is, else each byte the character of its number."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
 
 
 def _entries(data: bytes) -> list[tuple[int, bytes]]:
@@ -65,7 +75,15 @@ def read_certificate(data: bytes) -> Certificate:
     uris, hosts = _alternatives(
         next((content for tag, content in fields if tag == _EXTENSIONS), b"")
     )
-    return Certificate(_distinguished(lists[3]), _day(times[-1] if times else ""), uris, hosts)
+    return Certificate(
+        _distinguished(lists[3]),
+        _distinguished(lists[1]),
+        next((content.hex() for tag, content in fields if tag == _INTEGER), ""),
+        _day(times[0] if times else ""),
+        _day(times[-1] if times else ""),
+        uris,
+        hosts,
+    )
 
 
 def _distinguished(data: bytes) -> str:

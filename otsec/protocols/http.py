@@ -1,0 +1,165 @@
+"""HTTP/1.x: requests, responses, and what both sides say that they are.
+
+Sources: [HTTP] RFC 9110 and 9112; [BASIC] RFC 7617.
+
+Read are the first line and few header fields. Queries, cookies and contents are not looked at;
+that credentials are sent in the clear is told, they themselves are not. Of each side only the
+beginning is read.
+"""
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+
+from otsec.columns import Ints, Mask, gather
+from otsec.errors import Malformed, WireError
+from otsec.model import OperationClass
+from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
+from otsec.protocols.framing.http import CONTENT, EMPTY_LINE, HTTP, METHODS, START
+from otsec.protocols.spoken import keys_of, plain_split, text_of
+
+HEAD = 1 << 14  # bytes of each side
+MOST_PATH, MOST_FIELD = 128, 200  # characters
+CLASSES: dict[str, OperationClass] = {
+    "GET": "read", "POST": "write", "PUT": "write", "DELETE": "write", "PATCH": "write",
+}  # fmt: skip
+OPERATIONS = (
+    *(
+        Operation(name.lower(), CLASSES.get(name, "browse"), code)
+        for code, name in enumerate(METHODS)
+    ),
+    Operation("response", "read", 100),
+    Operation("content", "read", 101),
+)
+IDENTITY = ("application", "hostname", "http_realm", "credentials")
+NUMBERS = re.compile(r"[\d.]+|\[.*\]?")  # a host that is an address
+REALM = re.compile(r'realm="?([^",]*)', re.IGNORECASE)
+OPAQUE = "opaque: content"
+
+
+def claims(units: Units) -> Mask:
+    """Header blocks with a first line of HTTP/1 and nothing but fields behind it."""
+    mine = np.zeros(len(units), np.bool_)
+    for row in np.flatnonzero(units.kind != CONTENT).tolist():
+        try:
+            _told(units.buffer[units.start[row] : units.end[row]].tobytes())
+            mine[row] = True
+        except WireError:
+            continue
+    return mine
+
+
+def sides(units: Units) -> Ints:
+    """Responses begin with the version."""
+    side = np.where(_answers(units), Side.RESPONSE, Side.REQUEST)
+    return np.where((units.kind != CONTENT), side, Side.UNKNOWN).astype(np.uint8)
+
+
+def _answers(units: Units) -> Mask:
+    word, _ = gather(units.buffer, units.start, units.end, np.dtype("S5"))
+    return np.asarray(word == b"HTTP/", np.bool_)
+
+
+STATUS = len("HTTP/1.1 ")
+
+
+def split(units: Units) -> Split:
+    """Key: what a header block says. Contents, and responses that announce another, stand alone."""
+    block = np.flatnonzero(units.kind != CONTENT)
+    words, malformed = keys_of(
+        units, units.start, units.end, units.kind, block, lambda data, _: _told(data)
+    )
+    status, fits = gather(units.buffer, units.start + STATUS, units.end, np.dtype("S3"))
+    content = units.kind == CONTENT
+    informs = fits & (status < b"200") & (status != b"101") & _answers(units)
+    return plain_split(
+        [units.kind.astype(np.uint64), *words], malformed, alone=np.asarray(content | informs)
+    )
+
+
+def decode(reader: Reader, _side: Side, request: Message | None) -> Message:
+    """A header block, or content."""
+    if START.match(reader.data) is None and not reader.data.startswith(b"HTTP/1."):
+        return Message("content", "read", note=OPAQUE)
+    said = _told(reader.data)
+    if said.operation == "response" and request is not None:
+        return replace(said, operation=request.operation, cls=request.cls, object=request.object)
+    return said
+
+
+@lru_cache(maxsize=512)
+def _told(data: bytes) -> Message:
+    """What a header block says."""
+    empty = EMPTY_LINE.search(data)
+    if START.match(data) is None or empty is None or empty.end() != len(data):
+        raise Malformed("no header block")
+    first, *lines = re.split(rb"\r?\n", data)[:-2]
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line[:1] in b" \t":  # goes on, [HTTP] 5.2
+            continue
+        name, colon, value = line.partition(b":")
+        if not colon or not _TOKEN.fullmatch(name):
+            raise Malformed(f"no header field in {len(line)} bytes")
+        fields.setdefault(name.decode().lower(), text_of(value.strip(b" \t"), MOST_FIELD))
+    if first.startswith(b"HTTP/"):
+        return _response(first, fields)
+    return _request(first, fields)
+
+
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+def _request(first: bytes, fields: dict[str, str]) -> Message:
+    method, target, _ = first.split(b" ")
+    path = re.split(rb"[?#]", target, maxsplit=1)[0]
+    name = method.decode()
+    facts = []
+    if agent := fields.get("user-agent"):
+        facts.append(Fact("application", agent, "client"))
+    host = fields.get("host", "")
+    if (word := host.partition(":")[0]) and not NUMBERS.fullmatch(host.split(":")[0]):
+        facts.append(Fact("hostname", word))
+    if fields.get("authorization", "").lower().startswith("basic "):  # [BASIC] 2
+        facts.append(Fact("credentials", "clear (http basic)", "client"))
+    return Message(
+        name.lower(), CLASSES.get(name, "browse"), text_of(_bare(path), MOST_PATH),
+        facts=tuple(facts),
+    )  # fmt: skip
+
+
+def _bare(path: bytes) -> bytes:
+    """Without the user and password that may stand in an absolute target."""
+    return re.sub(rb"^(\w+://)[^/@]*@", rb"\1", path)
+
+
+def _response(first: bytes, fields: dict[str, str]) -> Message:
+    status = first[9:12].decode()
+    facts = []
+    if server := fields.get("server"):
+        facts.append(Fact("application", server))
+    asked = fields.get("www-authenticate", "")
+    if (realm := REALM.search(asked)) and realm[1]:
+        facts.append(Fact("http_realm", realm[1]))
+    outcome = "ok" if status < "400" else f"status {status}"
+    return Message("response", "read", outcome=outcome, facts=tuple(facts))
+
+
+PROTOCOL = Protocol(
+    "http",
+    "HTTP/1.x",
+    "RFC 9110, RFC 9112",
+    frozenset({"tcp"}),
+    frozenset({80, 8000, 8008, 8080, 8081, 8088, 5357, 5985}),
+    (HTTP,),
+    claims,
+    sides,
+    split,
+    decode,
+    OPERATIONS,
+    identity=IDENTITY,
+    head=HEAD,
+    industrial=False,
+)
