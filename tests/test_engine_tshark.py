@@ -100,6 +100,8 @@ def our_messages(lines: list[str]) -> Messages:
     """What the behaviours count."""
     found: Messages = Counter()
     for row in cells(lines, "behaviour"):
+        if row["protocol"] != "modbus":
+            continue
         operation, outcome = row["operation"], row["outcome"]
         code = CODES.get(operation)
         if code is None:

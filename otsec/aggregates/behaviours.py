@@ -322,21 +322,20 @@ class Behaviours:
     def _tell(self, contents: Sequence[Content | None], found: Occurrences, number: I64) -> None:
         """Facts that the messages of this batch say."""
         tells = np.flatnonzero(found.tells & (number >= 0))
-        _, first = np.unique(_pairs(found)[tells], return_index=True)
-        for row in tells[np.sort(first)].tolist():  # in order of sight: who comes first is kept
-            mine = np.flatnonzero(
-                (found.content == found.content[row])
-                & (found.conversation == found.conversation[row])
-            )
+        _, first, which = np.unique(_pairs(found)[tells], return_index=True, return_inverse=True)
+        together = np.argsort(which, kind="stable")
+        bounds = np.searchsorted(which[together], np.arange(len(first) + 1))
+        for at in np.argsort(first).tolist():  # in order of sight: who comes first is kept
+            mine, row = tells[together[bounds[at] : bounds[at + 1]]], int(tells[first[at]])
             content = contents[int(found.content[row])]
             if content is None:
                 continue
             shown = _sights(found, mine, told=False), _sights(found, mine, told=True)
             conversation, protocol = self.keys[int(number[row])][:2]
-            for at, fact in enumerate(content.message.facts):
+            for place, fact in enumerate(content.message.facts):
                 device = content.message.device if fact.about == "server" else ""
                 key = conversation, device, fact.attribute, fact.value, protocol, fact.about
-                self.facts.note(key, len(mine), *shown[at >= content.asked])
+                self.facts.note(key, len(mine), *shown[place >= content.asked])
 
     def _notable(self, found: Occurrences, lots: "Lots") -> None:
         rows: list[tuple[int, int]] = []
