@@ -62,7 +62,7 @@ LEAST = {  # captures; the others hold only what is not decoded, or no unit that
     "enip": 19,
     "goose": 12,
     "iec104": 3,
-    "modbus": 15,
+    "modbus": 14,
     "opcua": 28,
     "profinet": 6,
     "s7comm": 19,
