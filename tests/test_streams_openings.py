@@ -174,10 +174,6 @@ def test_any_segmentation(
 # ------------------------------------------------------------------------- caps on what is open
 
 
-@pytest.mark.xfail(
-    reason="a SYN within the batch settles the side of units before it: malformed is 1 or 2",
-    strict=False,
-)
 @quick
 @given(
     events=EVENTS,
@@ -191,6 +187,16 @@ def test_chaos_in_little_room(
     """What is given up for want of room depends on the packets alone."""
     content = as_pcap(capture(events, running=running))
     same_for_all(bench, content, batch, Caps(reassembly_bytes=room))
+
+
+def test_a_claim_decides_of_what_the_other_side_began(bench: Bench) -> None:
+    """What may have begun a unit is let go when the other side shows another framing."""
+    events = [
+        Event(0, 0, 116, 12, "SA", 1_000_000, 0),
+        Event(0, 1, 104, 13, "A", -90_000_000_000, 0),
+        Event(0, 1, 84, 12, "S", -90_000_000_000, 0),
+    ]
+    same_for_all(bench, as_pcap(capture(events, running=False)), 2, None)
 
 
 @pytest.mark.parametrize(("room", "given_up"), [(1_000, True), (2_000, False)])

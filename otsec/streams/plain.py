@@ -104,8 +104,8 @@ class PlainPath:
         segments = data_segments(view.buffer, view.packets, view.flows, lanes[lanes >= 0])
         lanes, run = np.unique(segments.lane, return_inverse=True)
         flow, side = view.flows.lane_flow[lanes], view.flows.lane_side[lanes]
-        ends = zip(view.slots[flow].tolist(), side.tolist(), strict=True)
-        runs = [Run(slot, side, self.open.pop((slot, side), [])) for slot, side in ends]
+        ends = list(zip(view.slots[flow].tolist(), side.tolist(), strict=True))
+        runs = [Run(*end, self.open.pop(end, [])) for end in ends]
         heard = self._heard(view, segments, lanes, run)
         protocol = np.maximum(self.connections.table["protocol"][view.slots[flow]], 0)
         behind = heard >= self.owners.head[protocol][run]
@@ -115,7 +115,14 @@ class PlainPath:
         if not len(rows):
             return {}
         segments, run, heard = segments.take(rows), run[rows], heard[rows]
+        runs += self._silent_ends(ends)
         return self._frames(lay_lanes(segments, runs, run, heard, self.traffic.upto(view)), runs)
+
+    def _silent_ends(self, ends: list[tuple[int, int]]) -> list[Run]:
+        """What is held of the sides that say nothing now: a claim decides of it, too."""
+        others = [(slot, 1 - side) for slot, side in ends]
+        silent = [end for end in others if end in self.open]
+        return [Run(*end, self.open.pop(end)) for end in silent]
 
     def _heard(self, view: View, segments: Segments, lanes: I64, run: I64) -> I64:
         """Bytes of its side that were heard before each segment; the batch is written down."""
