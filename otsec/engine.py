@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.behaviours import Behaviours, Facts
+from otsec.aggregates.behaviours import Behaviours
 from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
+from otsec.aggregates.facts import Facts
 from otsec.aggregates.lookups import Lookups
 from otsec.aggregates.span import sights
 from otsec.aggregates.stations import Stations

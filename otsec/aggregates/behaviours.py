@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.counters import Refusals, Row, Tally
+from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.facts import Facts
 from otsec.aggregates.values import Cells
-from otsec.columns import I64, U64, bucket
+from otsec.columns import I64, bucket
 from otsec.exchanges.cache import Content
-from otsec.exchanges.calls import PART_BITS, Occurrences
+from otsec.exchanges.calls import Occurrences
 from otsec.exchanges.recent import Recent
 from otsec.model import HISTOGRAM
 from otsec.protocols.api import Elements
@@ -21,7 +22,6 @@ from otsec.protocols.api import Elements
 MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart
 NOTABLE = frozenset({"control", "program", "mode", "firmware", "config", "file", "time", "session"})
 HOUR_NS = 3600 * 10**9
-CONTENT_BITS = 32
 SPREAD = 4  # packets are remembered of occurrences 4, 16, 64, ...
 
 STATS = np.dtype(
@@ -41,7 +41,6 @@ STATS = np.dtype(
     ]
 )
 UNASKED = -2
-Sight = tuple[int, int]  # time and ordinal of a packet
 Key = tuple[int, str, str, str, str, str, str]
 # conversation, protocol, device, operation, class, object, outcome
 
@@ -49,7 +48,7 @@ Key = tuple[int, str, str, str, str, str, str]
 class Behaviours:
     """Ordered: the behaviours of one source."""
 
-    def __init__(self, cap: int, events_per_hour: int, cells: Cells, facts: "Facts") -> None:
+    def __init__(self, cap: int, events_per_hour: int, cells: Cells, facts: Facts) -> None:
         self.cap, self.events_per_hour = cap, events_per_hour
         self.cells, self.facts = cells, facts
         self.index: dict[Key, int] = {}
@@ -85,7 +84,7 @@ class Behaviours:
         self._responses(found, lots)
         self._remember(found, lots, before)
         self._keep_values(contents, found, lots)
-        self._tell(contents, found, row_number)
+        self.facts.add(protocol, contents, found, np.flatnonzero(found.tells & (row_number >= 0)))
         self._notable(found, lots)
 
     def _note_refused(self, found: Occurrences, number: I64) -> None:
@@ -104,7 +103,7 @@ class Behaviours:
         if len(known) > 2 * self.cap:
             known.clear()
         recent = self.recent.setdefault(protocol, Recent(1))
-        pairs = _pairs(found)
+        pairs = found.pairs()
 
         def enter(rows: I64) -> I64:
             names, first, which = np.unique(pairs[rows], return_index=True, return_inverse=True)
@@ -123,6 +122,7 @@ class Behaviours:
         """Numbers of contents became void."""
         self.known.pop(protocol, None)
         self.recent.pop(protocol, None)
+        self.facts.forget_contents(protocol)
 
     def _enter(self, protocol: str, conversation: int, content: Content) -> int:
         key = _key(conversation, protocol, content)
@@ -319,49 +319,35 @@ class Behaviours:
 
     # ------------------------------------------------------------------ one by one
 
-    def _tell(self, contents: Sequence[Content | None], found: Occurrences, number: I64) -> None:
-        """Facts that the messages of this batch say."""
-        tells = np.flatnonzero(found.tells & (number >= 0))
-        _, first, which = np.unique(_pairs(found)[tells], return_index=True, return_inverse=True)
-        together = np.argsort(which, kind="stable")
-        bounds = np.searchsorted(which[together], np.arange(len(first) + 1))
-        for at in np.argsort(first).tolist():  # in order of sight: who comes first is kept
-            mine, row = tells[together[bounds[at] : bounds[at + 1]]], int(tells[first[at]])
-            content = contents[int(found.content[row])]
-            if content is None:
-                continue
-            shown = _sights(found, mine, told=False), _sights(found, mine, told=True)
-            conversation, protocol = self.keys[int(number[row])][:2]
-            for place, fact in enumerate(content.message.facts):
-                device = content.message.device if fact.about == "server" else ""
-                key = conversation, device, fact.attribute, fact.value, protocol, fact.about
-                self.facts.note(key, len(mine), *shown[place >= content.asked])
-
     def _notable(self, found: Occurrences, lots: "Lots") -> None:
-        rows: list[tuple[int, int]] = []
         for lot in np.flatnonzero(self.table["notable"][lots.number]).tolist():
             begin = int(lots.start[lot])
-            chosen = lots.order[begin : begin + int(lots.count[lot])]
-            rows += [(row, int(lots.number[lot])) for row in chosen.tolist()]
-        for row, number in sorted(rows):
-            self._event(found, row, number, event_kind(self.keys[number]))
+            rows = lots.order[begin : begin + int(lots.count[lot])]
+            self._events(found, rows, int(lots.number[lot]))
 
-    def _event(self, found: Occurrences, row: int, number: int, kind: str) -> None:
-        stats = self.table[number]
-        time, packet, part = int(found.time[row]), int(found.ordinal[row]), int(found.part[row])
-        hour = time // HOUR_NS
-        if hour != stats["hour"]:
-            stats["hour"], stats["events"] = hour, 0
-            self.capped.pop(number, None)
-        stats["events"] += 1
-        count = 1
-        name = packet, part, kind, number
-        if stats["events"] > self.events_per_hour:
-            kind = "capped"
-            packet, part, time = self.capped.setdefault(number, (packet, part, time))
-            name = packet, part, kind, number
-            count = int(stats["events"]) - self.events_per_hour
-        self.events[name] = (name[0], name[1], time, self.keys[number][0], number, kind, count)
+    def _events(self, found: Occurrences, rows: I64, number: int) -> None:
+        """Keep occurrences of one behaviour one by one, so many an hour; count the others."""
+        stats, key = self.table[number], self.keys[number]
+        conversation, kind = key[0], event_kind(key)
+        hour, kept = int(stats["hour"]), int(stats["events"])
+        for time, packet, part in zip(
+            found.time[rows].tolist(), found.ordinal[rows].tolist(), found.part[rows].tolist(),
+            strict=True,
+        ):  # fmt: skip
+            if time // HOUR_NS != hour:
+                hour, kept = time // HOUR_NS, 0
+                self.capped.pop(number, None)
+            kept += 1
+            if kept <= self.events_per_hour:
+                self.events[packet, part, kind, number] = (
+                    packet, part, time, conversation, number, kind, 1,
+                )  # fmt: skip
+            else:
+                at = self.capped.setdefault(number, (packet, part, time))
+                self.events[at[0], at[1], "capped", number] = (
+                    *at, conversation, number, "capped", kept - self.events_per_hour,
+                )  # fmt: skip
+        stats["hour"], stats["events"] = hour, kept
 
     # ------------------------------------------------------------------ store
 
@@ -505,23 +491,6 @@ class Lots:
         return np.repeat(np.arange(len(self.number)), self.count)
 
 
-def _pairs(found: Occurrences) -> U64:
-    """Conversation and content of each exchange as one number."""
-    return (found.conversation << CONTENT_BITS | found.content).astype(np.uint64)
-
-
-def _sights(found: Occurrences, rows: I64, *, told: bool) -> tuple[Sight, Sight]:
-    """Time and ordinal of the first and the last packet of some exchanges.
-
-    ``told``: of the responses, where there are any; else of the requests.
-    """
-    answered = found.response_ns[rows] >= 0 if told else np.zeros(len(rows), np.bool_)
-    ordinal = np.where(answered, found.position[rows] >> PART_BITS, found.ordinal[rows])
-    time = found.time[rows] + np.where(answered, found.response_ns[rows], 0)
-    first, last = ((int(time[at]), int(ordinal[at])) for at in (ordinal.argmin(), ordinal.argmax()))
-    return first, last
-
-
 def _key(conversation: int, protocol: str, content: Content) -> Key:
     said = content.message
     return (
@@ -570,11 +539,3 @@ def _merge(log: list[I64]) -> I64:
 
 def _elements(content: Content | None) -> Elements | None:
     return content.message.elements if content else None
-
-
-FactKey = tuple[int, str, str, str, str, str]
-# conversation, device, attribute, value, protocol, about
-
-
-class Facts(Tally[FactKey]):
-    """Ordered: what messages say of devices, rivals side by side."""

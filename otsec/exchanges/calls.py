@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from otsec.columns import I64, Bytes, Ints, Mask, gather_spans
+from otsec.columns import I64, U64, Bytes, Ints, Mask, gather_spans
 from otsec.protocols.api import Units
 
 NEVER = np.iinfo(np.int64).max
+CONTENT_BITS = 32
 PART_BITS = 16  # a position is the ordinal of the packet and the unit's number within it
 
 
@@ -89,6 +90,10 @@ class Occurrences:
 
     def __len__(self) -> int:
         return len(self.content)
+
+    def pairs(self) -> U64:
+        """Conversation and content of each exchange as one number."""
+        return (self.conversation << CONTENT_BITS | self.content).astype(np.uint64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,131 @@
+"""What messages say of devices, rivals side by side."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.span import stretch, unseen
+from otsec.columns import I64
+from otsec.exchanges.cache import Content
+from otsec.exchanges.calls import PART_BITS, Occurrences
+
+FACT = np.dtype([("count", "<i8"), ("first", "<i8", (2,)), ("last", "<i8", (2,)), ("changed", "?")])
+Key = tuple[int, str, str, str, str, str]
+# conversation, device, attribute, value, protocol, about
+Said = tuple[list[int], list[int]]  # numbers of the facts that a request says, and its response
+
+
+class Facts:
+    """Ordered: the facts of one source."""
+
+    def __init__(self, cap: int) -> None:
+        self.cap = cap
+        self.index: dict[Key, int] = {}
+        self.keys: list[Key] = []
+        self.table = unseen(1024, FACT)
+        self.said: dict[str, dict[int, Said]] = {}  # by protocol, of conversation and content
+        self.refused = Refusals()
+
+    def add(
+        self,
+        protocol: str,
+        contents: Sequence[Content | None],
+        found: Occurrences,
+        rows: I64,
+    ) -> None:
+        """Take what some exchanges of one batch say, in order."""
+        if not len(rows):
+            return
+        names, first, which, count = np.unique(
+            found.pairs()[rows], return_index=True, return_inverse=True, return_counts=True
+        )
+        known = self.said.setdefault(protocol, {})
+        said = list(map(known.get, names.tolist()))
+        new = [at for at, one in enumerate(said) if one is None]
+        for at in sorted(new, key=first.tolist().__getitem__):  # who comes first is kept
+            row = rows[first[at]]
+            content, conversation = contents[int(found.content[row])], found.conversation[row]
+            said[at] = known[int(names[at])] = self._enter(protocol, int(conversation), content)
+        for told in (False, True):
+            numbers = [one[told] if one else [] for one in said]
+            sizes = np.fromiter(map(len, numbers), np.int64, len(numbers))
+            number = np.fromiter(chain.from_iterable(numbers), np.int64, int(sizes.sum()))
+            if len(number):
+                begin, end = _spans(found, rows, which, count, told=told)
+                lot = np.repeat(np.arange(len(names)), sizes)
+                self._note(number, count[lot], begin[lot], end[lot])
+
+    def forget_contents(self, protocol: str) -> None:
+        """Numbers of contents became void."""
+        self.said.pop(protocol, None)
+
+    def _enter(self, protocol: str, conversation: int, content: Content | None) -> Said:
+        """The numbers of what a content says, -1 where there is no room."""
+        said: Said = [], []
+        if content is None:
+            return said
+        for place, fact in enumerate(content.message.facts):
+            device = content.message.device if fact.about == "server" else ""
+            key = conversation, device, fact.attribute, fact.value, protocol, fact.about
+            number = self.index.get(key, -1)
+            if number < 0 and len(self.keys) < self.cap:
+                number = self._add(key)
+            said[place >= content.asked].append(number)
+        return said
+
+    def _add(self, key: Key) -> int:
+        number = self.index[key] = len(self.keys)
+        self.keys.append(key)
+        if number == len(self.table):
+            self.table = np.concatenate([self.table, unseen(number, FACT)])
+        return number
+
+    def _note(self, number: I64, count: I64, first: I64, last: I64) -> None:
+        over = number < 0
+        if over.any():
+            self.refused.note_spans(count[over], first[over], last[over])
+            number, count, first, last = (one[~over] for one in (number, count, first, last))
+        np.add.at(self.table["count"], number, count)
+        stretch(self.table, number, first, last)
+        self.table["changed"][number] = True
+
+    def take_rows(self, source: int) -> list[Row]:
+        """Rows that changed since the last call: source, key, count, first and last packet."""
+        changed = np.flatnonzero(self.table["changed"])
+        self.table["changed"] = False
+        stats = self.table[changed]
+        seen = zip(
+            *(stats[name].tolist() for name in ("count", "first", "last")), changed.tolist(),
+            strict=True,
+        )  # fmt: skip
+        return [
+            (source, *self.keys[number], count, *first, *last)
+            for count, first, last, number in seen
+        ]
+
+    def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take back what the store holds."""
+        for _, *key, count, first_time, first, last_time, last in rows:
+            number = self._add(tuple(key))
+            seen = (first_time, first), (last_time, last)
+            self.table[["count", "first", "last"]][number] = (count, *seen)
+
+
+def _spans(found: Occurrences, rows: I64, which: I64, count: I64, *, told: bool) -> tuple[I64, I64]:
+    """First and last packet of each lot of exchanges, as (time, ordinal) rows.
+
+    ``which``: the lot of each of ``rows``; ``told``: of the responses, where there are any; else
+    of the requests.
+    """
+    time, ordinal = found.time[rows], found.ordinal[rows]
+    if told:
+        answered = found.response_ns[rows] >= 0
+        time = time + np.where(answered, found.response_ns[rows], 0)
+        ordinal = np.where(answered, found.position[rows] >> PART_BITS, ordinal)
+    order = np.lexsort((ordinal, which))
+    end = np.cumsum(count)
+    seen = np.stack([time, ordinal], axis=1)
+    return seen[order[end - count]], seen[order[end - 1]]
