@@ -109,7 +109,9 @@ class Engine:
         self.counters = Counters()
         self.cells = Cells(caps.value_cells)
         self.facts = Facts(caps.facts)
-        self.behaviours = Behaviours(caps.behaviours, caps.events_per_hour, self.cells, self.facts)
+        self.behaviours = Behaviours(
+            caps.behaviours, caps.events_per_hour, self.cells, self.facts, registry.routine
+        )
         self.seen: Counter[str] = Counter()  # since the last checkpoint, by name of the counter
         self.gaps: list[Row] = []
         self.gap_count = 0

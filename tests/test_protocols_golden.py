@@ -167,6 +167,12 @@ def test_operations_and_facts_are_declared(protocol: Protocol) -> None:
                 assert fact.attribute in protocol.identity or "0x" in fact.attribute, fact
 
 
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_routine_is_among_the_operations(protocol: Protocol) -> None:
+    """What is no event of its own is an operation that the protocol has."""
+    assert protocol.routine <= {operation.name for operation in protocol.operations}
+
+
 def test_fields_are_all_compared() -> None:
     """A message in a file can say all that a message holds."""
     names = {field.name for field in fields(Message)}

@@ -48,8 +48,16 @@ Key = tuple[int, str, str, str, str, str, str]
 class Behaviours:
     """Ordered: the behaviours of one source."""
 
-    def __init__(self, cap: int, events_per_hour: int, cells: Cells, facts: Facts) -> None:
-        self.cap, self.events_per_hour = cap, events_per_hour
+    def __init__(
+        self,
+        cap: int,
+        events_per_hour: int,
+        cells: Cells,
+        facts: Facts,
+        routine: frozenset[tuple[str, str]],
+    ) -> None:
+        """``routine``: protocol and operation of what is no event unless it fails."""
+        self.cap, self.events_per_hour, self.routine = cap, events_per_hour, routine
         self.cells, self.facts = cells, facts
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
@@ -148,7 +156,7 @@ class Behaviours:
         if number == len(self.table):
             self.table = np.concatenate([self.table, np.zeros(number, STATS)])
         self.table["block"][number] = UNASKED
-        self.table["notable"][number] = event_kind(key) != ""
+        self.table["notable"][number] = self._event_kind(key) != ""
         return number
 
     def _count(self, found: Occurrences, lots: "Lots") -> None:
@@ -325,10 +333,21 @@ class Behaviours:
             rows = lots.order[begin : begin + int(lots.count[lot])]
             self._events(found, rows, int(lots.number[lot]))
 
+    def _event_kind(self, key: Key) -> str:
+        """How an occurrence of a behaviour is notable; empty if it is not."""
+        _, protocol, _, operation, cls, _, outcome = key
+        if outcome not in {"ok", ""}:
+            return "failure"
+        if (protocol, operation) in self.routine:
+            return ""
+        if cls == "session":
+            return "session"
+        return "operation" if cls in NOTABLE else ""
+
     def _events(self, found: Occurrences, rows: I64, number: int) -> None:
         """Keep occurrences of one behaviour one by one, so many an hour; count the others."""
         stats, key = self.table[number], self.keys[number]
-        conversation, kind = key[0], event_kind(key)
+        conversation, kind = key[0], self._event_kind(key)
         hour, kept = int(stats["hour"]), int(stats["events"])
         for time, packet, part in zip(
             found.time[rows].tolist(), found.ordinal[rows].tolist(), found.part[rows].tolist(),
@@ -496,15 +515,6 @@ def _key(conversation: int, protocol: str, content: Content) -> Key:
     return (
         conversation, protocol, said.device, said.operation, said.cls, said.object, said.outcome,
     )  # fmt: skip
-
-
-def event_kind(key: Key) -> str:
-    """How an occurrence of a behaviour is notable; empty if it is not."""
-    if key[6] not in {"ok", ""}:
-        return "failure"
-    if key[4] == "session":
-        return "session"
-    return "operation" if key[4] in NOTABLE else ""
 
 
 def _at(time: I64, ordinal: I64, wanted: I64, lots: Lots) -> I64:

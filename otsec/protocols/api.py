@@ -327,3 +327,6 @@ class Protocol:
     head: int = 0
     items: Callable[[Units], Items] | None = None  # of units that `split` found well-formed
     contexts: Contexts | None = None
+    # operations of which any session is made all the time: counted, but never events, unless one
+    # fails
+    routine: frozenset[str] = frozenset()

@@ -253,4 +253,5 @@ PROTOCOL = Protocol(
         "max_apdu", "segmentation", "role_hint", "routes_to", "bacnet_network",
     ),
     items=items,
+    routine=frozenset({"segment_ack"}),
 )  # fmt: skip

@@ -1350,4 +1350,5 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     identity=IDENTITY,
     items=items,
+    routine=frozenset({"confirm", "ack", "request_link_status", "test_link"}),
 )

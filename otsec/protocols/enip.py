@@ -634,4 +634,5 @@ PROTOCOL = Protocol(
     ),
     items=items,
     contexts=Contexts("hosts", _sets_context, _context_names, learn),
+    routine=frozenset({"multiple_service_packet"}),
 )  # fmt: skip

@@ -936,4 +936,5 @@ PROTOCOL = Protocol(
     decode=decode,
     operations=OPERATIONS,
     items=items,
+    routine=frozenset({SUPERVISORY, "testfr"}),
 )

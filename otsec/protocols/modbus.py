@@ -1320,4 +1320,5 @@ PROTOCOL = Protocol(
     decode=decode,
     operations=OPERATIONS,
     identity=(*IDENTITY.values(), "server_id", "run_status", "server_data"),
+    routine=frozenset({"umas_keep_alive"}),
 )

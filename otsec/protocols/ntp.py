@@ -249,4 +249,5 @@ PROTOCOL = Protocol(
         "ntp_version", "role_hint", "stratum", "time_source", "application",
         "hardware_platform", "os",
     ),
+    routine=frozenset(MODES.values()),
 )  # fmt: skip

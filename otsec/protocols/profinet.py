@@ -857,4 +857,5 @@ PROTOCOL = Protocol(
         "dcp_block_info", "module", "port_mac", "clock_master", "sync_domain", "tsn_domain",
         *(name for name in words.BLOCKS.values() if name not in _CONTENTS),
     ),
+    routine=frozenset({"alarm_transport_acknowledge"}),
 )  # fmt: skip

@@ -207,4 +207,5 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     head=HEAD,
     industrial=False,
+    routine=frozenset({"data"}),
 )

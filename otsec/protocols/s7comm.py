@@ -456,4 +456,5 @@ PROTOCOL = Protocol(
     ),
     items=items,
     contexts=Contexts("connection", sets=sets, names=names, learn=learn),
+    routine=frozenset({"acknowledge"}),
 )  # fmt: skip

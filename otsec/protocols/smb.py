@@ -459,4 +459,5 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     head=HEAD,
     industrial=False,
+    routine=frozenset({"echo", "cancel"}),
 )

@@ -706,4 +706,5 @@ PROTOCOL = Protocol(
             }
         )
     ),
+    routine=frozenset({"encrypted"}),
 )  # fmt: skip

@@ -552,4 +552,7 @@ PROTOCOL = Protocol(
     head=HEAD,
     items=items,
     industrial=False,
+    routine=frozenset(
+        {"application_data", "change_cipher_spec", "encrypted_handshake", "heartbeat"}
+    ),
 )

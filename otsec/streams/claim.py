@@ -42,6 +42,11 @@ class Registry:
         """The name of each number; 0 has none."""
         return ["", *(protocol.name for protocol in self.protocols)]
 
+    @property
+    def routine(self) -> frozenset[tuple[str, str]]:
+        """Operations that are no events of their own: (protocol, operation)."""
+        return frozenset((p.name, operation) for p in self.protocols for operation in p.routine)
+
     def renumber(self, names: list[str], numbers: Ints) -> Ints:
         """Numbers as they are now, from those of a registry with other names.
 
@@ -118,25 +123,27 @@ def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Cl
     ``transport``: of each segment, position in TRANSPORTS. Of frames on Ethernet only the
     protocol of their ethertype is asked.
     """
-    protocol = np.zeros(len(segments), np.int64)
-    framing = np.zeros(len(segments), np.int64)
+    protocol, framing = np.zeros((2, len(segments)), np.int64)
     size = np.minimum(segments.end, segments.stop) - segments.start
     word = span_word(segments.buffer, segments.start, size, 0)
-    for number, candidate in enumerate(registry.protocols, 1):
-        fits = np.zeros(len(segments), np.bool_)
-        for position, name in enumerate(TRANSPORTS):
-            if name in candidate.transports:
-                came = transport == position
-                fits |= came & (hint == number) if name == "ethernet" else came
-        fits &= (protocol == 0) | (hint == number)
-        asked = np.flatnonzero(fits)
-        for which, one in enumerate(candidate.framings):
-            some = asked[could_begin(one.base, word[asked], size[asked])]
-            if len(some):
-                mine = some[_mine(candidate, which, segments.take(some))]
-                protocol[mine], framing[mine] = number, which
-                asked = np.setdiff1d(asked, mine, assume_unique=True) if len(mine) else asked
+    for hinted in (True, False):
+        for number, candidate in enumerate(registry.protocols, 1):
+            fits = (protocol == 0) & ((hint == number) == hinted)
+            fits &= _carried(candidate, transport, hinted=hinted)
+            asked = np.flatnonzero(fits)
+            for which, one in enumerate(candidate.framings):
+                some = asked[could_begin(one.base, word[asked], size[asked])]
+                if len(some):
+                    mine = some[_mine(candidate, which, segments.take(some))]
+                    protocol[mine], framing[mine] = number, which
+                    asked = np.setdiff1d(asked, mine, assume_unique=True) if len(mine) else asked
     return Claims(protocol, framing)
+
+
+def _carried(protocol: Protocol, transport: I64, *, hinted: bool) -> Mask:
+    """Which transports carry the protocol; Ethernet only does where its ethertype hints at it."""
+    table = [name in protocol.transports and (hinted or name != "ethernet") for name in TRANSPORTS]
+    return np.array([*table, False])[transport]  # -1: others
 
 
 def _mine(protocol: Protocol, which: int, segments: Segments) -> Mask:

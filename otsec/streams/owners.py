@@ -8,7 +8,16 @@ import numpy as np
 from otsec.columns import I64, U64, Mask, span_word
 from otsec.model import TCP
 from otsec.protocols.api import Protocol, Side
-from otsec.streams.claim import ON_ETHERNET, ON_IP, TRIES, Registry, ask, first_units, transports
+from otsec.streams.claim import (
+    ON_ETHERNET,
+    ON_IP,
+    TRIES,
+    Claims,
+    Registry,
+    ask,
+    first_units,
+    transports,
+)
 from otsec.streams.connections import REASONS, UNCLAIMED, Connections
 from otsec.streams.cut import Segments, could_begin, heads
 
@@ -89,10 +98,7 @@ class Owners:
         if not len(asked):
             return
         picked = order[asked]
-        owner = flow[asked]
-        answer = ask(
-            self.registry, segments.take(picked), claims.hint[owner], claims.transport[owner]
-        )
+        answer = self._hear(segments.take(picked), flow[asked], rank[asked] == 0, claims)
         mine = np.flatnonzero(answer.protocol)
         owner = flow[asked[mine]]
         first = mine[np.flatnonzero(np.diff(owner, prepend=-1))]
@@ -112,6 +118,23 @@ class Owners:
         before = asked[(rank[asked] < tried[flow[asked]]) & joins]
         _, begun = self.heads(segments.take(order[before]))
         claims.in_pieces[flow[before[begun]]] = True
+
+    def _hear(self, segments: Segments, flow: I64, leads: Mask, claims: FlowClaims) -> Claims:
+        """What segments are; those behind the first of a flow are asked where that tells nothing.
+
+        ``flow``: of each segment; ``leads``: which of them are the first.
+        """
+        answer = Claims(*np.zeros((2, len(segments)), np.int64))
+        owned = np.zeros(len(claims.hint), np.bool_)
+        for turn in (leads, ~leads):
+            rows = np.flatnonzero(turn & ~owned[flow])
+            owner = flow[rows]
+            heard = ask(
+                self.registry, segments.take(rows), claims.hint[owner], claims.transport[owner]
+            )
+            answer.protocol[rows], answer.framing[rows] = heard.protocol, heard.framing
+            owned[owner[heard.protocol > 0]] = True
+        return answer
 
     def heads(self, segments: Segments) -> tuple[Mask, Mask]:
         """Whether each segment, of TCP, begins with a whole frame or could begin a longer one.
