@@ -16,6 +16,7 @@ from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
 from otsec.aggregates.facts import Facts
 from otsec.aggregates.lookups import Lookups
+from otsec.aggregates.sequences import Sequences
 from otsec.aggregates.span import sights
 from otsec.aggregates.stations import Stations
 from otsec.aggregates.values import Cells
@@ -109,6 +110,7 @@ class Engine:
         self.counters = Counters()
         self.cells = Cells(caps.value_cells)
         self.facts = Facts(caps.facts)
+        self.sequences = Sequences()
         self.behaviours = Behaviours(
             caps.behaviours, caps.events_per_hour, self.cells, self.facts, registry.routine
         )
@@ -333,6 +335,7 @@ class Engine:
             none = np.zeros(len(slots), np.int64)
             self.connections.count(slots, none, "malformed", none + 1)
         self.behaviours.add(name, exchanges.cache.contents, found)
+        self.sequences.add(exchanges.protocol, exchanges.cut)
 
     # ------------------------------------------------------------------ what is counted
 
@@ -438,6 +441,7 @@ class Engine:
             "conversation": self.conversations.take_rows(source, names, self.packets),
             **self.behaviours.take_rows(source),
             "fact": self.facts.take_rows(source),
+            "sequence": self.sequences.take_rows(source),
             "counter": self.counters.take_rows(source),
             "gap": [(source, *gap) for gap in self.gaps],
             "lookup": self.lookups.take_rows(source),
@@ -511,6 +515,7 @@ class Engine:
             "stations": self.stations.dump(),
             "streams": self.streams.dump(),
             "behaviours": self.behaviours.dump(),
+            "sequences": self.sequences.dump(),
             **{
                 f"exchanges:{protocol.name}": exchanges.dump()
                 for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True)
@@ -524,10 +529,11 @@ class Engine:
         self.lookups.restore(rows["lookup"])
         self.counters.restore(rows["counter"])
         self.facts.restore(rows["fact"])
+        self.sequences.restore(rows["sequence"])
         self.behaviours.restore(rows["behaviour"], rows["value"])
         for name in (
             "clock", "tail", "fragments", "connections", "conversations", "stations", "streams",
-            "behaviours",
+            "behaviours", "sequences",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
         for table in (self.connections.table, self.conversations.table):
@@ -541,7 +547,7 @@ class Engine:
             exchanges.load(state.get(f"exchanges:{protocol.name}", {}))
 
 
-RESTORED = ("clock", "lookup", "counter", "fact", "behaviour", "value")
+RESTORED = ("clock", "lookup", "counter", "fact", "sequence", "behaviour", "value")
 
 
 def _key_bytes(flows: Flows) -> list[bytes]:

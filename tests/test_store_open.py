@@ -14,7 +14,7 @@ from store_rows import row, store_with, write
 
 from otsec.errors import Exit, StorageError
 from otsec.store import open_store
-from otsec.store.migrations import MIGRATIONS, Migration, migrate, version
+from otsec.store.migrations import MIGRATIONS, NEWEST, Migration, migrate, version
 
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes are a matter of POSIX")
 
@@ -57,7 +57,9 @@ def test_it_is_in_wal_mode_and_of_the_newest_version(path: Path) -> None:
 
 def _newer(path: Path) -> None:
     with open_store(path) as store:
-        store.db.conn.execute("INSERT INTO migration (number, name) VALUES (7, 'later')")
+        store.db.conn.execute(
+            "INSERT INTO migration (number, name) VALUES (?, ?)", (NEWEST + 6, "later")
+        )
 
 
 def _foreign(path: Path) -> None:
@@ -84,7 +86,7 @@ def _folder(path: Path) -> None:
 REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "newer": (
         _newer,
-        r"written by a newer otsec \(schema 7, this one knows 1\); update otsec",
+        rf"written by a newer otsec \(schema {NEWEST + 6}, this one knows {NEWEST}\); update otsec",
     ),
     "foreign": (
         _foreign,
@@ -224,7 +226,9 @@ def test_an_older_store_is_not_migrated_by_a_reader(path: Path) -> None:
     """Reading never changes a store: one that lacks migrations is told to be opened for writing."""
     path.touch()
 
-    with pytest.raises(StorageError, match=r"an older otsec \(schema 0, this one reads 1\); run"):
+    with pytest.raises(
+        StorageError, match=rf"an older otsec \(schema 0, this one reads {NEWEST}\); run"
+    ):
         open_store(path, readonly=True)
     assert path.read_bytes() == b""
 

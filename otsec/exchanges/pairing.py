@@ -48,6 +48,7 @@ class Exchanges:
         self.cache, self.protocol = cache, cache.protocol
         self.seed, self.bits = seed, bits
         self.waiting: Calls | None = None
+        self.cut: list[tuple[Calls, Split]] = []  # the well-formed units of the batch at hand
         contexts = cache.protocol.contexts
         self.known = None if contexts is None else Known(contexts, cache.cap)
 
@@ -70,6 +71,7 @@ class Exchanges:
         for at, part in enumerate(parts):
             parts[at], split = self._split(part, bad)
             splits.append(split)
+        self.cut = list(zip(parts, splits, strict=True))
         if not sum(map(len, parts)):
             return nothing(), bad
         if self.known is not None:

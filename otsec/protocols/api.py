@@ -219,6 +219,24 @@ class Contexts:
     learn: Callable[[Reader, Side, dict[str, Any]], list[tuple[int, str]]]
 
 
+FOLLOWS, SKIPS, REPEATS, RETURNS, RESTARTS = range(5)
+VERDICTS = ("follows", "skips", "repeats", "returns", "restarts")
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How senders number what they send, so that lost, repeated and foreign units show.
+
+    ``read(units, split)``: which units have a counter, what tells the counters of one speaker on
+    one connection apart, and the counter. ``verdict(before, now)``: whether each counter follows
+    the one before it on its lane, one of `VERDICTS`: RETURNS is one that was passed long ago,
+    RESTARTS one with which a sender begins.
+    """
+
+    read: Callable[[Units, Split], tuple[Mask, U64, U64]]
+    verdict: Callable[[U64, U64], Ints]
+
+
 MEMORY = 64  # entries; the oldest make room
 
 VALUE_TYPES: tuple[np.dtype[Any] | None, ...] = (
@@ -327,6 +345,7 @@ class Protocol:
     head: int = 0
     items: Callable[[Units], Items] | None = None  # of units that `split` found well-formed
     contexts: Contexts | None = None
+    counting: Counting | None = None
     # operations of which any session is made all the time: counted, but never events, unless one
     # fails
     routine: frozenset[str] = frozenset()

@@ -40,11 +40,15 @@ from otsec.protocols.api import (
     BITS,
     F32_LE,
     F64_LE,
+    FOLLOWS,
     I16_LE,
     I32_LE,
+    REPEATS,
+    SKIPS,
     U8,
     U16_LE,
     U32_LE,
+    Counting,
     Elements,
     Fact,
     Items,
@@ -1336,6 +1340,24 @@ _FILES = {
     8: _file_string,
 }
 
+
+def _counters(units: Units, _split: Split) -> tuple[Mask, U64, U64]:
+    """The sequence numbers of requests, [1815] 4.2.2.4: of each master with each outstation."""
+    fragments = _fragments(units)
+    asks = ~fragments.link & ~fragments.answers & (fragments.function != CONFIRM)
+    lane = fragments.target << np.uint64(16) | fragments.source
+    return asks, lane, (fragments.application & _SEQUENCE).astype(np.uint64)
+
+
+def _verdict(before: U64, now: U64) -> Ints:
+    """A request counts on; one that is sent again keeps its number."""
+    step = (now - before) & np.uint64(_SEQUENCE)
+    return np.select([step == 1, step == 0], [FOLLOWS, REPEATS], SKIPS)
+
+
+COUNTING = Counting(_counters, _verdict)
+
+
 PROTOCOL = Protocol(
     name="dnp3",
     title="DNP3",
@@ -1351,4 +1373,5 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     items=items,
     routine=frozenset({"confirm", "ack", "request_link_status", "test_link"}),
+    counting=COUNTING,
 )

@@ -36,6 +36,7 @@ from otsec.columns import (
     Mask,
     gather,
     group,
+    hash_spans,
     ranges,
     span_word,
     windows,
@@ -45,15 +46,21 @@ from otsec.model import OperationClass
 from otsec.protocols.api import (
     F32_BE,
     F64_BE,
+    FOLLOWS,
     I8,
     I16_BE,
     I32_BE,
     I64_BE,
     NOT_MINE,
+    REPEATS,
+    RESTARTS,
+    RETURNS,
+    SKIPS,
     U8,
     U16_BE,
     U32_BE,
     U64_BE,
+    Counting,
     Elements,
     Fact,
     Framing,
@@ -773,6 +780,39 @@ def _results(ber: _Ber, end: int, name: str) -> tuple[list[Fact], str]:
     return facts, outcome
 
 
+# ------------------------------------------------------------------------------- counters
+
+
+def _counters(units: Units, split: Split) -> tuple[Mask, U64, U64]:
+    """What `stNum` and `sqNum` say of each control block, [81] 18.2.3; what it is called tells it apart."""
+    alone = np.ones(len(units), np.bool_) if split.alone is None else split.alone
+    return alone, hash_spans(units.buffer, split.key_start, split.key_length, 0), split.tag
+
+
+def _verdict(before: U64, now: U64) -> Ints:
+    """A new state begins with sqNum 0, each repetition counts on; a publisher begins with 1."""
+    state, number = (now >> np.uint64(32)).astype(np.int64), (now & _LOW).astype(np.int64)
+    old, last = (before >> np.uint64(32)).astype(np.int64), (before & _LOW).astype(np.int64)
+    next_ = np.where(last == int(_LOW), 1, last + 1)  # 0 is only for a new state
+    same, later = state == old, state > old
+    follows = (same & (number == next_)) | ((state == old + 1) & (number == 0))
+    return np.select(
+        [
+            follows,
+            same & (number == last),
+            (state <= 1) & (number <= 1),
+            later,
+            same & (number > last),
+        ],
+        [FOLLOWS, REPEATS, RESTARTS, SKIPS, SKIPS],
+        RETURNS,
+    )
+
+
+_LOW = np.uint64(0xFFFFFFFF)
+COUNTING = Counting(_counters, _verdict)
+
+
 PROTOCOL = Protocol(
     name="goose",
     title="IEC 61850 GOOSE",
@@ -790,4 +830,5 @@ PROTOCOL = Protocol(
         "dataset_member",
     ),
     items=items,
+    counting=COUNTING,
 )  # fmt: skip

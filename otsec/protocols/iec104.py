@@ -33,6 +33,11 @@ from otsec.columns import I64, U64, Ints, Mask, span_word
 from otsec.errors import Malformed, Truncated
 from otsec.model import OperationClass
 from otsec.protocols.api import (
+    FOLLOWS,
+    REPEATS,
+    RETURNS,
+    SKIPS,
+    Counting,
     Elements,
     Items,
     Message,
@@ -923,6 +928,22 @@ _SAYS: dict[int, Callable[[_Asdu, int, Reader], Message]] = {
     words.LOG: _log,
 }
 
+
+def _counters(units: Units, _split: Split) -> tuple[Mask, U64, U64]:
+    """The N(S) of what carries data, [104] 5.1."""
+    apdus = _apdus(units)
+    number = apdus.front >> np.uint64(1) & np.uint64(0x7FFF)
+    return apdus.data, np.zeros(len(units), np.uint64), number
+
+
+def _verdict(before: U64, now: U64) -> Ints:
+    step = (now - before) & np.uint64(0x7FFF)
+    return np.select([step == 1, step == 0, step < 0x4000], [FOLLOWS, REPEATS, SKIPS], RETURNS)
+
+
+COUNTING = Counting(_counters, _verdict)
+
+
 PROTOCOL = Protocol(
     name="iec104",
     title="IEC 60870-5-104",
@@ -937,4 +958,5 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     items=items,
     routine=frozenset({SUPERVISORY, "testfr"}),
+    counting=COUNTING,
 )

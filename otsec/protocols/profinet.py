@@ -22,11 +22,15 @@ from uuid import UUID
 
 import numpy as np
 
-from otsec.columns import I64, Bytes, Header, Ints, Mask, gather, span_word
+from otsec.columns import I64, U64, Bytes, Header, Ints, Mask, gather, span_word
 from otsec.errors import Malformed
 from otsec.model import OperationClass
 from otsec.protocols.api import (
+    FOLLOWS,
+    REPEATS,
+    RETURNS,
     U8,
+    Counting,
     Elements,
     Fact,
     Framing,
@@ -838,6 +842,22 @@ _DECODERS: dict[int, Callable[[Reader, int, Side, Message | None], Message]] = {
     PIECE: _decode_piece,
 }
 
+
+def _counters(units: Units, split: Split) -> tuple[Mask, U64, U64]:
+    """The cycle counters of cyclic data, [PN] 4.7.2.1.3.2."""
+    frames = _frames(units)
+    return frames.kind == CYCLIC, frames.frame.astype(np.uint64), split.tag
+
+
+def _verdict(before: U64, now: U64) -> Ints:
+    """It goes on by as many steps of 31.25 us as the cycle takes, which only the sender knows."""
+    step = (now - before) & np.uint64(0xFFFF)
+    return np.select([step == 0, step < 0x8000], [REPEATS, FOLLOWS], RETURNS)
+
+
+COUNTING = Counting(_counters, _verdict)
+
+
 PROTOCOL = Protocol(
     name="profinet",
     title="PROFINET DCP and RT",
@@ -858,4 +878,5 @@ PROTOCOL = Protocol(
         *(name for name in words.BLOCKS.values() if name not in _CONTENTS),
     ),
     routine=frozenset({"alarm_transport_acknowledge"}),
+    counting=COUNTING,
 )  # fmt: skip

@@ -275,7 +275,28 @@ BEGIN SELECT RAISE(ABORT, 'acts of people are never deleted'); END
 """,
 )
 
-MIGRATIONS = (Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),)
+_SEQUENCES = (
+    """
+CREATE TABLE sequence (
+    source INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    speaker TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, conversation, protocol, speaker, verdict)
+)
+""",
+)
+
+MIGRATIONS = (
+    Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
+    Migration("counters that do not follow", _SEQUENCES),
+)
 NEWEST = len(MIGRATIONS)
 
 

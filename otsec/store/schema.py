@@ -272,6 +272,24 @@ _ALL = (
         key=("source", "conversation", "device", "attribute", "value", "protocol", "about"),
     ),
     Table(
+        "sequence",
+        "Units whose counters do not follow those before: of senders that number what they send.",
+        (
+            _SOURCE,
+            _CONVERSATION,
+            _text("protocol", "The protocol, by name."),
+            _text("speaker", "Who counts: `client`, `server`, or `unknown`."),
+            _text(
+                "verdict",
+                "`skips`: some in between were not seen; `repeats`: the same once more; `returns`: "
+                "one that was passed long ago; `restarts`: the sender begins anew.",
+            ),
+            _integer("count", "How often."),
+            *_SEEN,
+        ),
+        key=("source", "conversation", "protocol", "speaker", "verdict"),
+    ),
+    Table(
         "event",
         "One notable thing, kept by itself: a command, a failure, a session.",
         (

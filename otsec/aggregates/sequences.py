@@ -1,0 +1,125 @@
+"""Do counters follow one another? Of senders that number what they send.
+
+An order consumer: it works in columns over the units of a batch and remembers the last counter of
+each lane. Whether a unit follows the one before it is for the protocol to say; that the capture
+lost packets, or has them in another order than the wire had, is known here.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from otsec.aggregates.counters import Tally
+from otsec.columns import I64
+from otsec.exchanges.calls import PART_BITS, Calls
+from otsec.model import TICK_NS
+from otsec.protocols.api import (
+    FOLLOWS,
+    REPEATS,
+    RETURNS,
+    VERDICTS,
+    Counting,
+    Protocol,
+    Side,
+    Split,
+)
+
+SPAN_NS = 60 * TICK_NS  # counters further apart are not compared
+NEAR_NS = 10**8  # within this two packets may change places on their way to a port
+LANES = 65_536  # counters that are followed, of all protocols; further ones are not
+
+Lane = tuple[str, int, int, int]  # protocol, connection, Side, and what it tells lanes apart by
+Last = tuple[int, int, int]  # its last counter, steady time and epoch
+NOTHING: Last = (0, 0, -1)  # no epoch is below zero: follows whatever comes
+Key = tuple[int, str, str, str]  # conversation, protocol, speaker, verdict
+SPEAKERS = {Side.REQUEST: "client", Side.RESPONSE: "server", Side.UNKNOWN: "unknown"}
+
+SERIAL, SIDE, LANE, POSITION, COUNTER, STEADY, EPOCH, CONVERSATION, TIME = range(9)  # of a column
+
+
+class Sequences(Tally[Key]):
+    """Ordered: how often the counters of one source did not follow, and where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes: dict[Lane, Last] = {}
+
+    def add(self, protocol: Protocol, cut: Sequence[tuple[Calls, Split]]) -> None:
+        """Take the units of one protocol in one batch."""
+        if protocol.counting is None:
+            return
+        columns = [_read(protocol.counting, part, split) for part, split in cut]
+        rows = np.concatenate([np.empty((9, 0), np.int64), *columns], axis=1)
+        if not rows.shape[1]:
+            return
+        rows = rows[:, np.lexsort((rows[POSITION], rows[LANE], rows[SIDE], rows[SERIAL]))]
+        heads = np.ones(rows.shape[1], np.bool_)
+        heads[1:] = (rows[:POSITION, 1:] != rows[:POSITION, :-1]).any(axis=0)
+        before = np.empty_like(rows[COUNTER:CONVERSATION])
+        before[:, 1:] = rows[COUNTER:CONVERSATION, :-1]
+        self._recall(protocol.name, rows, np.flatnonzero(heads), before)
+        odd, verdict = _judge(protocol, rows, before)
+        if len(odd):
+            self._count(protocol.name, rows[:, odd], verdict)
+
+    def _recall(self, protocol: str, rows: I64, starts: I64, before: I64) -> None:
+        """Fill in what came before the first of each lane; remember the last."""
+        ends = np.append(starts[1:], rows.shape[1]) - 1
+        names = rows[:POSITION, starts].T.tolist()
+        lasts = rows[COUNTER:CONVERSATION, ends].T.tolist()
+        for at in np.argsort(rows[POSITION, starts]).tolist():  # who comes first is kept
+            name = (protocol, *names[at])
+            before[:, starts[at]] = self.lanes.get(name, NOTHING)
+            if name in self.lanes or self._has_room(int(rows[STEADY, starts[at]])):
+                self.lanes[name] = tuple(lasts[at])
+
+    def _has_room(self, steady: int) -> bool:
+        if len(self.lanes) >= LANES:
+            self.lanes = {n: last for n, last in self.lanes.items() if steady - last[1] <= SPAN_NS}
+        return len(self.lanes) < LANES
+
+    def _count(self, protocol: str, odd: I64, verdict: I64) -> None:
+        kinds = np.stack([odd[CONVERSATION], odd[SIDE], verdict], axis=1)
+        names, first, which = np.unique(kinds, axis=0, return_index=True, return_inverse=True)
+        which = which.ravel()
+        count, last = np.bincount(which).tolist(), np.zeros(len(names), np.int64)
+        last[which] = np.arange(len(which))
+        seen = np.stack([odd[TIME], odd[POSITION] >> PART_BITS], axis=1)
+        for at, (conversation, side, kind) in enumerate(names.tolist()):
+            key = conversation, protocol, SPEAKERS[Side(side)], VERDICTS[kind]
+            begin, end = seen[first[at]].tolist(), seen[last[at]].tolist()
+            self.note(key, count[at], (begin[0], begin[1]), (end[0], end[1]))
+
+    def dump(self) -> dict[str, Any]:
+        """What the store's table does not hold."""
+        return {"lanes": [[*name, *last] for name, last in self.lanes.items()]}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave."""
+        for protocol, serial, side, lane, *last in state["lanes"]:
+            self.lanes[protocol, serial, side, lane] = (last[0], last[1], last[2])
+
+
+def _read(counting: Counting, part: Calls, split: Split) -> I64:
+    """Of the units that have a counter: SERIAL to TIME; shape (9, units)."""
+    counts, lane, counter = counting.read(part.units(), split)
+    rows = np.flatnonzero(counts & (part.slot >= 0))  # not what waited since an earlier batch
+    columns = (
+        part.serial, part.side, lane.view(np.int64), part.position, counter.view(np.int64),
+        part.steady, part.epoch, part.conversation, part.time,
+    )  # fmt: skip
+    return np.stack([column[rows].astype(np.int64) for column in columns])
+
+
+def _judge(protocol: Protocol, rows: I64, before: I64) -> tuple[I64, I64]:
+    """The units that do not follow those before, in order, and their verdicts."""
+    assert protocol.counting is not None  # noqa: S101 - the caller looked
+    verdict = protocol.counting.verdict(before[0].view(np.uint64), rows[COUNTER].view(np.uint64))
+    apart = rows[STEADY] - before[1]
+    odd = (verdict != FOLLOWS) & (before[2] == rows[EPOCH]) & (apart <= SPAN_NS)
+    if "tcp" not in protocol.transports:  # nothing puts its packets back in order
+        odd &= (apart > NEAR_NS) | ((verdict != RETURNS) & (verdict != REPEATS))
+    some = np.flatnonzero(odd)
+    some = some[np.argsort(rows[POSITION, some], kind="stable")]
+    return some, verdict[some].astype(np.int64)
