@@ -5,6 +5,7 @@ batches of one source in order and holds all state.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -425,12 +426,13 @@ class Engine:
 
     # ------------------------------------------------------------------ store
 
-    def take_rows(self, source: int) -> dict[str, list[Row]]:
-        """All rows that changed since the last call, by table."""
+    def take_rows(self, source: int) -> dict[str, Iterable[Row]]:
+        """All rows that changed since the last call, by table; drawn before the next batch."""
         self._let_go()
         self._note_caps()
         names = self.registry.names
-        rows: dict[str, list[Row]] = {
+        behaviours = self.behaviours.take_rows(source)
+        rows: dict[str, Iterable[Row]] = {
             "clock": [
                 (
                     source, self.packets, self.first_time, self.last_time,
@@ -439,7 +441,7 @@ class Engine:
             ],
             "station": self.stations.take_rows(source),
             "conversation": self.conversations.take_rows(source, names, self.packets),
-            **self.behaviours.take_rows(source),
+            **behaviours,
             "fact": self.facts.take_rows(source),
             "sequence": self.sequences.take_rows(source),
             "counter": self.counters.take_rows(source),
@@ -455,7 +457,7 @@ class Engine:
                 exchanges.open(),
                 used,
             )
-            rows["behaviour"] += waiting
+            behaviours["behaviour"] += waiting
             used += len(waiting)
         self.gaps = []
         return rows

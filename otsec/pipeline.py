@@ -1,8 +1,9 @@
 """The order of the parts: captures in, checkpoints out, each packet exactly once."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from secrets import randbits
 from typing import Any
@@ -283,18 +284,19 @@ class Run:
         complete: bool,
         damage: str = "",
     ) -> None:
-        rows: dict[str, list[Any]] = {}
+        rows: dict[str, list[Iterable[Any]]] = {}
         state: dict[tuple[int, str], bytes] = {}
         for name in sorted(touched):
             source, engine = self.engines[name]
             for table, part in engine.take_rows(source).items():
-                rows.setdefault(table, []).extend(part)
+                rows.setdefault(table, []).append(part)
             for module, data in engine.dump().items():
                 state[source, module] = pack(data)
         progress = CaptureProgress(
             number, mark.tail_hash, int(mark.state["offset"]), packets, complete, damage, mark.state
         )
-        self.store.checkpoint(rows, [progress], state)
+        whole = {table: chain.from_iterable(parts) for table, parts in rows.items()}
+        self.store.checkpoint(whole, [progress], state)
 
 
 def _places(reader: Reader) -> Iterator[tuple[Place, PacketBatch | None]]:

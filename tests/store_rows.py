@@ -37,7 +37,8 @@ def values(*numbers: int) -> dict[str, bytes]:
 
 def write(store: Store, **tables: Sequence[tuple[Any, ...]]) -> None:
     """One checkpoint of rows alone."""
-    store.checkpoint(tables, [], {})
+    sources = {cells[0] for rows in tables.values() for cells in rows}
+    store.checkpoint(tables, [], {}, sources)
 
 
 def store_with(path: Path, **tables: Sequence[tuple[Any, ...]]) -> Store:

@@ -1,14 +1,15 @@
 """Who talks to whom by which service: connections, the client's ports folded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, is_group, service_text
-from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.span import sights, stretch, unseen
 from otsec.columns import I64, U64, Ints, Mask, group
@@ -269,7 +270,7 @@ class Conversations:
 
     # -------------------------------------------------------------- store
 
-    def take_rows(self, source: int, names: list[str], ordinal: int) -> list[Row]:
+    def take_rows(self, source: int, names: list[str], ordinal: int) -> Iterator[Row]:
         """Rows of the table `conversation` that changed since the last call."""
         live = np.flatnonzero(self.connections.table["alive"])
         total = self.table[: len(self.keys)].copy()
@@ -278,8 +279,8 @@ class Conversations:
         changed[table["conversation"][live[table["last"][live, 1] >= self.mark]]] = True
         self.table["changed"] = False
         self.mark = ordinal
-        number = np.flatnonzero(changed)
-        return self._rows(source, names, number, total[number])
+        some = slices(np.flatnonzero(changed))
+        return chain.from_iterable(self._rows(source, names, one, total[one]) for one in some)
 
     def _rows(self, source: int, names: list[str], number: I64, total: Any) -> list[Row]:
         counts = {name: total["counts"][:, :, at] for at, name in enumerate(COUNTS)}

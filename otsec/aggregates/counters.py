@@ -1,6 +1,6 @@
 """Counters by name: what capture and decoding met, each with its first and last packet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -8,7 +8,13 @@ import numpy as np
 from otsec.columns import I64
 
 Row = tuple[int | str | bytes, ...]
+SLICE = 4096  # rows that are made at once, so that a checkpoint needs little room
 K = TypeVar("K", bound=tuple[int | str, ...])
+
+
+def slices(numbers: I64) -> Iterator[I64]:
+    """Some rows at a time."""
+    return (numbers[at : at + SLICE] for at in range(0, len(numbers), SLICE))
 
 
 class Refusals:

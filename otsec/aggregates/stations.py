@@ -1,11 +1,13 @@
 """Who was heard: each address that sent, with the MAC address that carried it."""
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, mac_text
-from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.span import sights, unseen
 from otsec.columns import I64, group
@@ -92,20 +94,21 @@ class Stations:
             self.table = np.concatenate([self.table, unseen(number, STATION)])
         return number
 
-    def take_rows(self, source: int) -> list[Row]:
+    def take_rows(self, source: int) -> Iterator[Row]:
         """Rows of the table `station` that changed since the last call."""
         changed = np.flatnonzero(self.table["new"])
         self.table["new"][changed] = False
+        return chain.from_iterable(self._rows(source, some) for some in slices(changed))
+
+    def _rows(self, source: int, some: I64) -> list[Row]:
+        table = self.table[some]
         return [
             (source, number, *_names(self.keys[number]), frames, *first, *last)
             for number, frames, first, last in zip(
-                changed.tolist(),
-                self.table["frames"][changed].tolist(),
-                self.table["first"][changed].tolist(),
-                self.table["last"][changed].tolist(),
+                some.tolist(), *(table[name].tolist() for name in ("frames", "first", "last")),
                 strict=True,
             )
-        ]
+        ]  # fmt: skip
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -28,6 +29,7 @@ Row: TypeAlias = tuple[Any, ...]  # one row in the order of its table's columns
 
 BUSY_S = 10.0  # how long to wait for another program that writes
 WAL_BYTES = 64 << 20  # what the -wal file is cut back to once its content is in the store
+WRITTEN_AT_ONCE = 4096  # rows
 MERGED_AT_ONCE = 400  # behaviours whose histograms are read together: SQLite binds at least 999
 
 
@@ -329,34 +331,37 @@ class Store:
 
     def checkpoint(
         self,
-        rows: Mapping[str, Sequence[Row]],
+        rows: Mapping[str, Iterable[Row]],
         captures: Sequence[CaptureProgress],
         state: Mapping[tuple[int, str], bytes],
+        sources: Iterable[int] = (),
     ) -> None:
         """Write changed rows, capture positions and state in one transaction: all or nothing.
 
-        Rows replace those of the same key; those of `histogram` are added to them.
+        ``rows`` are drawn once, and are of sources that ``state`` names, or ``sources``. They
+        replace those of the same key; those of `histogram` are added to them.
         Raises StorageError if the store cannot be written, or if another program has gone on
         with one of the sources since it was taken up here.
         """
         unknown = [name for name in rows if name not in TABLES or not TABLES[name].pushed]
         if unknown:
             raise ValueError(f"not tables of a checkpoint: {', '.join(unknown)}")
-        sources = {int(row[0]) for part in rows.values() for row in part}
-        sources.update(source for source, _ in state)
+        clock = list(rows.get("clock", ()))  # of each source that was read
+        read = [(source,) for source in sorted({int(row[0]) for row in clock})]
+        mine = {*sources, *(source for source, _ in state)}
         with self._transaction():
-            turns = self._take_turns(sources | self._sources_of(captures))
+            turns = self._take_turns(mine | self._sources_of(captures))
             self.db.conn.executemany(
                 "DELETE FROM behaviour WHERE source = ? AND number < 0",  # open at the last one
-                [(source,) for source in sorted({int(row[0]) for row in rows.get("clock", ())})],
+                read,
             )
-            for name, part in rows.items():
+            for name, part in {**rows, "clock": clock}.items():
                 self._upsert(
                     TABLES[name].upsert, _merged(self, part) if name == "histogram" else part
                 )
             self.db.conn.executemany(
                 "DELETE FROM conversation WHERE source = ? AND first_packet < 0",  # all moved away
-                [(source,) for source in sorted({int(row[0]) for row in rows.get("clock", ())})],
+                read,
             )
             self._upsert(
                 "UPDATE capture SET tail_hash = ?, position = ?, packets = ?, complete = ?, "
@@ -369,11 +374,13 @@ class Store:
             )
         self._turns.update(turns)
 
-    def _upsert(self, statement: str, rows: Sequence[Row]) -> None:
-        try:
-            self.db.conn.executemany(statement, rows)
-        except UnicodeEncodeError:  # a lone surrogate; writing rows twice changes nothing
-            self.db.conn.executemany(statement, map(_storable_row, rows))
+    def _upsert(self, statement: str, rows: Iterable[Row]) -> None:
+        rows = iter(rows)
+        while some := list(islice(rows, WRITTEN_AT_ONCE)):
+            try:
+                self.db.conn.executemany(statement, some)
+            except UnicodeEncodeError:  # a lone surrogate; writing rows twice changes nothing
+                self.db.conn.executemany(statement, map(_storable_row, some))
 
     def _sources_of(self, captures: Sequence[CaptureProgress]) -> set[int]:
         sources = set()
@@ -435,7 +442,7 @@ def _storable_row(row: Row) -> Row:
     return tuple(storable(cell) if isinstance(cell, str) else cell for cell in row)
 
 
-def _merged(store: Store, rows: Sequence[Row]) -> list[Row]:
+def _merged(store: Store, rows: Iterable[Row]) -> list[Row]:
     """Histogram rows with what the store has of them added."""
     by_source: dict[int, dict[tuple[int, str], bytes]] = {}
     for source, behaviour, kind, buckets in rows:
