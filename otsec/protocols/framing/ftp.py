@@ -1,0 +1,59 @@
+"""Lines of an FTP control connection: commands, and replies of one or more lines.
+
+Source: [FTP] RFC 959 4.1 and 4.2.
+
+What begins as neither is encrypted (RFC 4217): a frame without an end, of which nothing is
+delivered.
+"""
+
+import re
+
+import numpy as np
+
+from otsec.columns import I64, Bytes, Header
+from otsec.protocols.api import Framing
+
+HEADER = np.dtype([("first", "u1")])
+LONGEST_LINE = 4096 + 16  # bytes: a path and its command
+LONGEST_REPLY = 16_384  # bytes of all lines; of longer ones only the first line is a reply
+ENDLESS = 1 << 20
+FRONT = re.compile(rb"[A-Za-z]{3,4}[ \r\n]|[1-6]\d\d[ -]|[ \t!-~]")
+MANY = re.compile(rb"([1-6]\d\d)-")  # [FTP] 4.2: the last line has the code and a space
+# what shows by its first letters that it may be FTP; see `claims`
+OPENINGS = (
+    b"220", b"331", b"227", b"229",
+    b"PASV", b"EPSV", b"PORT", b"EPRT", b"TYPE", b"SYST", b"FEAT", b"AUTH",
+    b"pasv", b"epsv", b"port", b"eprt", b"type", b"syst", b"feat", b"auth",
+)  # fmt: skip
+
+
+def _lengths(buffer: Bytes, start: I64, end: I64, _header: Header) -> I64:
+    length = np.full(len(start), ENDLESS)
+    for row, (begin, stop) in enumerate(zip(start.tolist(), end.tolist(), strict=True)):
+        length[row] = _length(buffer[begin : min(stop, begin + LONGEST_REPLY)].tobytes())
+    return length
+
+
+def _length(data: bytes) -> int:
+    """Length of the command or reply; more than is there where its end is not."""
+    if FRONT.match(data) is None:
+        return ENDLESS
+    line = data.find(b"\n", 0, LONGEST_LINE) + 1
+    if not line:
+        return ENDLESS if len(data) >= LONGEST_LINE else LONGEST_LINE
+    many = MANY.match(data)
+    if many is None:
+        return line
+    last = re.compile(b"\n" + many[1] + rb" [^\n]*\n").search(data, line - 1)
+    if last is not None:
+        return last.end()
+    return line if len(data) >= LONGEST_REPLY else LONGEST_REPLY
+
+
+FTP = Framing(
+    "ftp",
+    HEADER,
+    _lengths,
+    longest=ENDLESS,
+    begins=tuple((at, frozenset(word[at] for word in OPENINGS)) for at in range(3)),
+)
