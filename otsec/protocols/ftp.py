@@ -73,8 +73,12 @@ IDENTITY = ("application", "account", "credentials", "os")
 ANONYMOUS = ("anonymous", "ftp")  # RFC 1635
 COMMAND = re.compile(rb"([A-Za-z]{3,4})(?: ([^\r\n]*))?\r?\n")
 REPLY = re.compile(rb"([1-6]\d\d)([ -])([^\r\n]*)\r?\n")
-GREETS = re.compile(rb"220[ -](?=.*(?:ftp|ready for new user))(?!.*(?:smtp|mail))", re.I | re.S)
-OWN_REPLY = re.compile(rb"331[ -][ -~]*\r\n|227 [ -~]*\d+(?:,\d+){5}[ -~]*\r\n|229 [ -~]*\(\|\|\|\d")
+GREETS = re.compile(
+    rb"220[ -](?=.*(?:ftp|ready for new user))(?!.*(?:smtp|mail))", re.IGNORECASE | re.DOTALL
+)
+OWN_REPLY = re.compile(
+    rb"331[ -][ -~]*\r\n|227 [ -~]*\d+(?:,\d+){5}[ -~]*\r\n|229 [ -~]*\(\|\|\|\d"
+)
 OWN_COMMAND = re.compile(
     rb"(?:PASV|EPSV|SYST|FEAT|TYPE [AI]|AUTH (?:TLS|SSL)|PORT \d+(?:,\d+){5}|EPRT [ -~]+)\r\n",
     re.IGNORECASE,
@@ -163,6 +167,8 @@ def _told(data: bytes) -> Message:
         return Message(name, cls, account, facts=facts)
     if name in ADDRESSED:
         return Message(name, cls, _address(argument))
+    if name == "mfmt":
+        argument = argument.partition(b" ")[2]  # behind the time
     if cls in NAMED:
         return Message(name, cls, text_of(argument, MOST_PATH))
     return Message(name, cls, _word(name, argument) if name in PLAIN else "")
@@ -199,7 +205,9 @@ def _reply(reply: "re.Match[bytes]", data: bytes) -> Message:
     facts: tuple[Fact, ...] = ()
     if name == GREETING and code == "220" and text:
         facts = (Fact("application", text),)
-    if code == "215" and text and name == BEGINS and reply[2] == b" ":  # [FTP] 4.2.1: the type of system
+    if (
+        code == "215" and text and name == BEGINS and reply[2] == b" "
+    ):  # [FTP] 4.2.1: the type of system
         facts = (Fact("os", text),)
     size = SIZE.search(reply[3]) if code in ("125", "150") else None
     note = f"{ENDS}, {size[1].decode()} bytes" if size is not None else ""

@@ -69,7 +69,9 @@ ACCEPTED = re.compile(
 )
 PASSWORD = re.compile(rb"pass(?:word|wd|code)[^:]*:\Z", re.IGNORECASE)
 ASKS = re.compile(PROMPT + rb"\Z", re.IGNORECASE)
-USER = re.compile(rb"[\x00\x03]USER\x01([^\x00-\x03\xff]*)")  # [ENVIRON] 2: a variable and its value
+USER = re.compile(
+    rb"[\x00\x03]USER\x01([^\x00-\x03\xff]*)"
+)  # [ENVIRON] 2: a variable and its value
 ESCAPES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|[\0\n\r]")
 NAMES = (
     *VERBS.values(), "subnegotiation", "command", "login_prompt", "password_prompt", "account",
@@ -164,7 +166,7 @@ def _subnegotiation(data: bytes) -> Message:
         raise Malformed("no end of an option")
     option, content = data[2], data[3:-2]
     facts: tuple[Fact, ...] = ()
-    if option == NEW_ENVIRON and content[:1] in b"\0\2" and (user := USER.search(content)):
+    if option == NEW_ENVIRON and (user := USER.search(content)) and user[1]:
         facts = (Fact("account", text_of(user[1], MOST_ACCOUNT), "client"),)
     return Message(
         "subnegotiation", "session", _option(option), facts=facts, note="opaque: option's content"

@@ -45,8 +45,9 @@ async def session(port: int, tries: tuple[tuple[str, str], ...]) -> None:
     typed = [word for pair in tries for word in pair] + ["version"]
     seen = ""
     while typed:
-        more = await asyncio.wait_for(reader.read(1024), 5)
-        if not more:
+        try:
+            more = await asyncio.wait_for(reader.read(1024), 2)
+        except TimeoutError:  # it has hung up
             break
         seen += more
         if seen.rstrip().endswith((":", "#")):
