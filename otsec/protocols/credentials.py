@@ -22,24 +22,22 @@ nic2212/poiuypoiuy usererr/user pcfactory/pcfactory target/password webserver/we
 ade/ade sysadmin/sysadmin cisco/cisco ubnt/ubnt pi/raspberry support/support
 sa/sa sa/password sa/sql sa/changeme sa/2bewincc wincc/wincc winccadmin/2winccadmin
 winccconnect/2wsxcder postgres/postgres oracle/oracle scada/scada plc/plc hmi/hmi
-""".split()
-_COMMON = frozenset(
-    """
-    password passw0rd p@ssw0rd password1 123456 1234567 12345678 123456789 qwerty qwertz abc123
-    letmein welcome changeme default secret system monitor master public private 111111 000000
-    administrator operator service factory
-    """.split()  # fmt: skip
-)
+"""
+_COMMON = """
+password passw0rd p@ssw0rd password1 123456 1234567 12345678 123456789 qwerty qwertz abc123
+letmein welcome changeme default secret system monitor master public private 111111 000000
+administrator operator service factory
+"""
 
 
 @cache
 def _pairs() -> frozenset[tuple[str, str]]:
-    return frozenset((one.partition("/")[0], one.partition("/")[2]) for one in _DEFAULTS)
+    return frozenset((one.partition("/")[0], one.partition("/")[2]) for one in _DEFAULTS.split())
 
 
 @cache
 def _passwords() -> frozenset[str]:
-    return frozenset(password for _, password in _pairs()) | _COMMON
+    return frozenset(password for _, password in _pairs()) | {*_COMMON.split()}
 
 
 def kind_of(account: str, password: str) -> str:

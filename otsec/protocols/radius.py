@@ -149,21 +149,22 @@ def _told(data: bytes) -> Message:
     note = FORGEABLE if MESSAGE_AUTHENTICATOR not in have and said.code in (1, 2, 3, 11) else ""
     if said.code in RESPONSES:
         name, cls, outcome = RESPONSES[said.code]
-        fact = Fact("role_hint", "authentication_server")
-        return Message(name, cls, outcome=outcome, facts=(fact,), note=note)
+        lets_in = said.code in (2, 3, 11)
+        facts = (Fact("role_hint", "authentication_server"),) if lets_in else ()
+        return Message(name, cls, outcome=outcome, facts=facts, note=note)
     name, cls = REQUESTS[said.code]
     if name == "accounting_request" and len(have.get(STATUS, b"")) == 4:
         name = ACCOUNTING.get(have[STATUS][3], name)
     account = text_of(text(have.get(USER, b"")).encode(), MOST_TEXT)
     station = _station(text(have.get(CALLING, b"")))
-    facts = [Fact("account", account, station)] if account else []
+    told = [Fact("account", account, station)] if account else []
     if method := _method(said):
-        facts.append(Fact("auth_method", method, station))
+        told.append(Fact("auth_method", method, station))
     where = have.get(NAS_ADDRESS, b"")
     if have.get(NAS_NAME):
         nas = address(where) if len(where) == 4 and any(where) else "client"
-        facts.append(Fact("name", text_of(text(have[NAS_NAME]).encode(), MOST_TEXT), nas))
-    return Message(name, cls, account, facts=tuple(facts), note=note)
+        told.append(Fact("name", text_of(text(have[NAS_NAME]).encode(), MOST_TEXT), nas))
+    return Message(name, cls, account, facts=tuple(told), note=note)
 
 
 def _station(told: str) -> str:

@@ -242,7 +242,7 @@ def _prelogin(body: bytes, about: str) -> Message:
     if len(version) != 6 or (len(encryption) != 1 and encryption):
         raise Malformed("options of odd lengths")
     facts = []
-    if any(version[:4]):
+    if any(version[:4]) and about == "server":  # a client's is of its library
         number = f"{version[0]}.{version[1]}.{int.from_bytes(version[2:4], 'big')}"
         facts.append(Fact("application_version", number, about))
     if encryption:
@@ -319,8 +319,9 @@ TEXTS = re.compile(r"'(?:[^']|'')*'|--[^\r\n]*|/\*.*?\*/", re.DOTALL)
 VERB = re.compile(r"\b(" + "|".join(VERBS) + r"|exec)\b", re.IGNORECASE)
 NAME = r"(?:\[[^\]\r\n]{1,128}\]|\"[^\"\r\n]{1,128}\"|[\w@#$]{1,128}|(?<=\.)(?=\.))"
 TARGET = re.compile(
-    rf"\b(?:from|into|update|exec(?:ute)?|table|view|proc(?:edure)?|function|trigger|login|user"
-    rf"|database|index|role|truncate|merge|delete|insert)\s+(?:@\w+\s*=\s*)?({NAME}(?:\.{NAME}){{0,3}})",
+    r"\b(?:(?:insert|delete|merge|truncate)(?:\s+(?:into|from|table))?|from|into|to|update"
+    r"|exec(?:ute)?|table|view|proc(?:edure)?|function|trigger|login|user|database|index|role)\s+"
+    rf"(?:@\w+\s*=\s*)?({NAME}(?:\.{NAME}){{0,3}})",
     re.IGNORECASE,
 )
 KEYWORDS = frozenset({"from", "into", "table", "view", "login", "user", "database", "top"})
@@ -447,7 +448,7 @@ def _one(token: int, reader: Reader, told: _Told) -> None:
         name = _text(reader, reader.u8())
         numbers = reader.u8(), reader.u8(), reader.u16()
         told.facts += [
-            Fact("application", name.rstrip("\0")),
+            Fact("application", name),
             Fact("application_version", ".".join(map(str, numbers))),
             Fact("tds_version", f"{version >> 28}.{version >> 24 & 15}"),
         ]
@@ -465,7 +466,7 @@ def _one(token: int, reader: Reader, told: _Told) -> None:
 
 
 def _text(reader: Reader, count: int) -> str:
-    return _clean(reader.take(2 * count).decode("utf-16-le", "replace"))
+    return _clean(reader.take(2 * count).decode("utf-16-le", "replace").rstrip("\0"))
 
 
 PROTOCOL = Protocol(

@@ -33,6 +33,7 @@ ERRORS = {  # [TFTP] appendix I, RFC 2347
     4: "illegal_operation", 5: "unknown_transfer", 6: "file_exists", 7: "no_such_user",
     8: "option_refused",
 }  # fmt: skip
+OF_SERVERS = (1, 2, 6, 7)  # errors that only they have
 HEADER = np.dtype([("code", ">u2"), ("number", ">u2")])
 MOST_NAME = 256  # characters
 LARGEST = 65_464  # bytes of a block, RFC 2348
@@ -70,11 +71,12 @@ def claims(units: Units) -> Mask:
 
 
 def sides(units: Units) -> Ints:
-    """Who asks for a file is the client; who accepts options is the server."""
+    """Who asks for a file is the client; who accepts options, or has or takes no file, the server."""
     header, _ = gather(units.buffer, units.start, units.end, HEADER)
     found = np.full(len(units), Side.UNKNOWN, np.uint8)
     found[np.isin(header["code"], (RRQ, WRQ))] = Side.REQUEST
-    found[header["code"] == OACK] = Side.RESPONSE
+    refuses = (header["code"] == ERROR) & np.isin(header["number"], OF_SERVERS)
+    found[refuses | (header["code"] == OACK)] = Side.RESPONSE
     return found
 
 
