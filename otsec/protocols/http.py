@@ -3,10 +3,11 @@
 Sources: [HTTP] RFC 9110 and 9112; [BASIC] RFC 7617.
 
 Read are the first line and few header fields. Queries, cookies and contents are not looked at;
-that credentials are sent in the clear is told, they themselves are not. Of each side only the
+of credentials in the clear the account is told, and the kind of the password. Of each side only the
 beginning is read.
 """
 
+import base64
 import re
 from dataclasses import replace
 from functools import lru_cache
@@ -17,11 +18,12 @@ from otsec.columns import Ints, Mask, gather
 from otsec.errors import Malformed, WireError
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
+from otsec.protocols.credentials import kind_of
 from otsec.protocols.framing.http import CONTENT, EMPTY_LINE, HTTP, METHODS, START
 from otsec.protocols.spoken import keys_of, plain_split, text_of
 
 HEAD = 1 << 14  # bytes of each side
-MOST_PATH, MOST_FIELD = 128, 200  # characters
+MOST_PATH, MOST_FIELD, MOST_ACCOUNT = 128, 200, 64  # characters
 CLASSES: dict[str, OperationClass] = {
     "GET": "read", "POST": "write", "PUT": "write", "DELETE": "write", "PATCH": "write",
 }  # fmt: skip
@@ -33,7 +35,7 @@ OPERATIONS = (
     Operation("response", "read", 100),
     Operation("content", "read", 101),
 )
-IDENTITY = ("application", "hostname", "http_realm", "credentials")
+IDENTITY = ("application", "hostname", "http_realm", "account", "credentials")
 NUMBERS = re.compile(r"[\d.]+|\[.*\]?")  # a host that is an address
 REALM = re.compile(r'realm="?([^",]*)', re.IGNORECASE)
 OPAQUE = "opaque: content"
@@ -122,12 +124,26 @@ def _request(first: bytes, fields: dict[str, str]) -> Message:
     host = fields.get("host", "")
     if (word := host.partition(":")[0]) and not NUMBERS.fullmatch(host.split(":")[0]):
         facts.append(Fact("hostname", word))
-    if fields.get("authorization", "").lower().startswith("basic "):  # [BASIC] 2
-        facts.append(Fact("credentials", "clear (http basic)", "client"))
+    facts += _basic(fields.get("authorization", ""))
     return Message(
         name.lower(), CLASSES.get(name, "browse"), text_of(_bare(path), MOST_PATH),
         facts=tuple(facts),
     )  # fmt: skip
+
+
+def _basic(said: str) -> list[Fact]:
+    """The account, and of which kind its password is; [BASIC] 2."""
+    scheme, _, token = said.partition(" ")
+    if scheme.lower() != "basic":
+        return []
+    try:
+        raw = base64.b64decode(token.strip(), validate=True)
+    except ValueError:  # cut, or nonsense
+        return [Fact("credentials", "clear", "client")]
+    user, _, password = raw.partition(b":")
+    account = text_of(user, MOST_ACCOUNT)
+    facts = [Fact("account", account, "client")] if account else []
+    return [*facts, Fact("credentials", kind_of(account, password.decode("latin-1")), "client")]
 
 
 def _bare(path: bytes) -> bytes:

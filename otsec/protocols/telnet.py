@@ -196,7 +196,7 @@ def _line(data: bytes) -> bytes:
 
 def _typed(data: bytes, state: str, account: str) -> Message:
     line = _line(data)
-    if data[-1:] not in b"\0\n":  # cut, or somebody who ends lines as nobody should
+    if data[-1:] not in (b"\0", b"\n"):  # cut, or somebody who ends lines as nobody should
         return Message("input", "session", note=TYPED)
     if state == "login" and line.strip():
         who = text_of(line.strip(), MOST_ACCOUNT)
