@@ -102,17 +102,17 @@ def test_messages_of_ssh(captures: Path, tmp_path: Path) -> None:
 
 
 def test_no_secret_is_stored(tmp_path: Path) -> None:
-    """Credentials are recognised; neither they nor the user of an RDP cookie are kept."""
-    for path, word in (
-        (OWN / "http/peers.pcap", "credentials"),
-        (OWN / "rdp/by_hand.pcap", "cookie"),
+    """Credentials are recognised and not kept; of HTTP the account is, not of an RDP cookie."""
+    for path, word, accounts in (
+        (OWN / "http/peers.pcap", "credentials", {"account"}),
+        (OWN / "rdp/by_hand.pcap", "cookie", set()),
     ):
         text = "\n".join(Bench(tmp_path).dump(path.read_bytes()))
         assert word in text
         assert "not-a-secret" not in text
         assert "c2VydmljZT" not in text  # `service:` in base 64
-        facts = [line for line in text.splitlines() if line.startswith("fact ")]
-        assert not any('value="service' in line for line in facts)
+        facts = cells(text.splitlines(), "fact")
+        assert {row["attribute"] for row in facts if row["value"] == "service"} == accounts
 
 
 def test_certificates_are_no_certainty() -> None:

@@ -42,7 +42,9 @@ HIGH: tuple[Wanted, ...] = (
     Wanted("Operating system", "os", 2, ("os",)),
     Wanted("Physical location/address", "location", 3, ("location",)),
     Wanted("Ports/services", "services", 2, ("services",)),
-    Wanted("User accounts", "user_accounts", 1, ("user_accounts", "user", "user_identity")),
+    Wanted(
+        "User accounts", "user_accounts", 1, ("user_accounts", "user", "user_identity", "account")
+    ),
 )
 
 

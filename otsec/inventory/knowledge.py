@@ -36,8 +36,8 @@ EXPECTED = "expected_"  # what a client expects of a module (CIP electronic key)
 EXPECTED_FACTOR = 0.6
 FOLDED_FACTOR = 0.9  # what one module says, taken for the whole
 SEVERAL = frozenset({  # attributes that hold several values at once
-    "application", "application_uri", "certificate", "certificate_sha1", "endpoint",
-    "endpoint_url", "enip_service", "ip_address", "mac", "management_address", "name_server",
+    "account", "application", "application_uri", "auth_method", "certificate",
+    "certificate_sha1", "credentials", "endpoint", "endpoint_url", "enip_service", "ip_address", "mac", "management_address", "name_server",
     "port_description", "port_mac", "role_hint", "tags", "user", "user_identity", "vlan",
 })  # fmt: skip
 LISTED = frozenset({"ip_address"})  # of these, a value that ends before another begins is told

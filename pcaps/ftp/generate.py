@@ -88,7 +88,7 @@ def work(client: ftplib.FTP) -> None:
 
 
 def by_hand() -> Said:
-    """What comes before encryption, a bounce, a transfer that fails, and a panel that says little."""
+    """A bounce, transfers that fail, a panel that says little, and all up to encryption."""
     lines = [
         (1, "220-Service ready for new user.\r\n    Only for the plant.\r\n220 Go on.\r\n"),
         (0, "USER operator\r\n"),

@@ -122,7 +122,7 @@ def ntlm(kind: int) -> bytes:
 
 
 def by_hand() -> tuple[Said, Said]:
-    """With NTLM, and up to TLS."""
+    """NTLM, what a domain controller says of itself, refusals, up to TLS; and on UDP."""
     bind = [element(0x60, element(2, b"\3"), text(b""), element(0xA3, text(b"GSS-SPNEGO"), text(n)))
             for n in (ntlm(1), ntlm(3))]  # fmt: skip
     sicily = element(0x60, element(2, b"\3"), text(b""), element(0x8A, ntlm(1)))
@@ -207,7 +207,7 @@ def session(port: int, dn: str, password: str, *, changes: bool = False) -> Any:
 
 @defer.inlineCallbacks  # type: ignore[untyped-decorator]
 def peers(relay: Relay) -> Any:
-    """Binds that are taken and refused."""
+    """Binds without a name, refused, with a default and with a good password; a directory changed."""
     maint = f"cn=maint,{PEOPLE}"
     yield session(relay.port, "", "")
     yield session(relay.port, maint, "not-a-secret")

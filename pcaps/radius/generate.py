@@ -74,7 +74,7 @@ class Doorman(server.Server):  # type: ignore[misc]
 
 
 def peers(words: dictionary.Dictionary) -> None:
-    """Logins, accounting and a change of authorisation."""
+    """A login that is refused and one that is taken, accounting, changes of authorisation."""
     doorman = Doorman(["127.0.0.1"], 1812, 1813, 3799, dict=words, coa_enabled=True)
     doorman.hosts["127.0.0.1"] = server.RemoteHost("127.0.0.1", SECRET, "switch")
     threading.Thread(target=doorman.Run, daemon=True).start()
@@ -106,7 +106,7 @@ def message(code: int, ident: int, *attributes: tuple[int, bytes]) -> bytes:
 
 
 def by_hand() -> list[tuple[int, int, bytes]]:
-    """EAP with a challenge, MS-CHAP, a status query, refusals."""
+    """EAP with a challenge, MS-CHAP and CHAP, a status query, refusals."""
     user, nas, sealed = (1, b"service"), (32, b"cell-switch-51"), (80, bytes(range(16, 32)))
     station = (31, b"10.10.30.15")
     eap = (79, b"\x02\x01\x00\x0c\x01service")

@@ -148,19 +148,21 @@ STATEMENTS = (
 
 def session(port: int, account: str, password: str, statements: tuple[str, ...] = ()) -> None:
     """One connection of python-tds."""
-    with contextlib.suppress(pytds.Error, OSError):
-        with pytds.connect(
+    with (
+        contextlib.suppress(pytds.Error, OSError),
+        pytds.connect(
             "127.0.0.1", "plant", account, password, port=port, appname="SCADA Trends",
             autocommit=True, login_timeout=5, timeout=5, pooling=False,
-        ) as connection:  # fmt: skip
-            for statement in statements:
-                with contextlib.suppress(pytds.Error), connection.cursor() as cursor:
-                    cursor.execute(statement)
-                    if cursor.description:
-                        cursor.fetchall()
+        ) as connection,
+    ):  # fmt: skip
+        for statement in statements:
             with contextlib.suppress(pytds.Error), connection.cursor() as cursor:
-                cursor.execute("SELECT Level FROM dbo.Tanks WHERE Name = %s", ("T2",))
-                cursor.fetchall()
+                cursor.execute(statement)
+                if cursor.description:
+                    cursor.fetchall()
+        with contextlib.suppress(pytds.Error), connection.cursor() as cursor:
+            cursor.execute("SELECT Level FROM dbo.Tanks WHERE Name = %s", ("T2",))
+            cursor.fetchall()
     settle()
 
 
@@ -190,7 +192,7 @@ def integrated() -> bytes:
 
 
 def by_hand() -> list[Said]:
-    """What python-tds does not say here; and a login behind TLS."""
+    """An integrated login, procedures, long requests and results; and a login behind TLS."""
     batch = HEADERS + ("SELECT Name, " + "Value, " * 900 + "Id FROM Tags").encode("utf-16-le")
     rows = COLUMN + (b"\xd1" + struct.pack("<i", 7)) * 900
     first = [

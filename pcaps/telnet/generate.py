@@ -80,7 +80,7 @@ def keys(words: str) -> Said:
 
 
 def by_hand() -> Said:
-    """A dialogue key by key, with a name that is taken back, commands and options."""
+    """A login key by key, with letters that are taken back, commands and options."""
     return [
         (1, b"\xff\xfd\x18\xff\xfd\x20\xff\xfd\x27\xff\xfb\x03"),
         (0, b"\xff\xfb\x18\xff\xfc\x20\xff\xfb\x27\xff\xfd\x03\xff\xfe\x05"),

@@ -39,7 +39,10 @@ def note(self: socket.socket, data: bytes, *where: Any) -> int:
 
 
 def peers(folder: str) -> int:
-    """Fetch, leave, and fail to fetch; gives the server's port."""
+    """Settings are fetched, firmware is left, and a file is missing.
+
+    Gives the server's port.
+    """
     Path(folder, "settings.txt").write_bytes(b"IDN=RELAY-91\r\n" * 40)
     server = tftpy.TftpServer(folder)
     threading.Thread(target=server.listen, args=("127.0.0.1", 0), daemon=True).start()
@@ -56,7 +59,7 @@ def peers(folder: str) -> int:
 
 
 def by_hand() -> list[tuple[int, int, bytes]]:
-    """Old forms, and an error of each kind."""
+    """Old forms, a transfer without options, and an error of each kind."""
     ask = [(2070, 69, b"\0\1config.cfg\0netascii\0"), (2071, 69, b"\0\2fw\0MAIL\0")]
     data = [(1069, 2070, struct.pack(">HH", 3, 1) + b"hostname relay-91\r\n"),
             (2070, 1069, struct.pack(">HH", 4, 1))]  # fmt: skip
