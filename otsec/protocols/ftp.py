@@ -257,4 +257,6 @@ PROTOCOL = Protocol(
     head=HEAD,
     contexts=Contexts("connection", _sets, _names, _learn),
     industrial=False,
+    routine=frozenset({"noop", "type", "stru", "mode", "pasv", "epsv", "opts", "rest"})
+    | {GREETING, ENDED, BEGINS},
 )

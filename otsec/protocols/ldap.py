@@ -337,4 +337,5 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     head=HEAD,
     industrial=False,
+    routine=frozenset({"unbind", "abandon"}),
 )

@@ -484,4 +484,7 @@ PROTOCOL = Protocol(
     outstanding=4,
     identity=IDENTITY,
     industrial=False,
+    routine=frozenset(
+        {"prelogin", "batch", "transaction", "attention", "sspi", TUNNEL, SEALED_NAME}
+    ),
 )

@@ -257,4 +257,5 @@ PROTOCOL = Protocol(
     head=HEAD,
     contexts=Contexts("connection", _texts, _names, _learn),
     industrial=False,
+    routine=frozenset(NAMES) - {"account", "password", "login"},
 )

@@ -144,4 +144,5 @@ PROTOCOL = Protocol(
     OPERATIONS,
     paired=False,
     industrial=False,
+    routine=frozenset({NAMES[DATA], NAMES[ACK], NAMES[OACK]}),
 )
