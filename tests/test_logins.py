@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_runs import Bench, analyse, cells, difference
+from engine_runs import CLIENT, SERVER, Bench, Tcp, Wire, analyse, cells, difference, records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from identity_units import units_of
@@ -78,6 +78,43 @@ def test_batches_make_no_difference(path: Path, tmp_path: Path) -> None:
     ):  # fmt: skip
         other = bench.dump(content, **options)
         assert not difference(whole, other), options
+
+
+STREAMS = ("ftp", "telnet", "ldap", "tds")
+
+
+def dialogue(path: Path) -> list[tuple[int, bytes]]:
+    """What both sides of a capture's first connection said, in order."""
+    frames = [record[16:] for record in records(path.read_bytes())]
+    segments = [one for one in frames if one[12:14] == b"\x08\0" and one[23] == 6]
+    client = segments[0][34:36]
+    return [
+        (CLIENT if one[34:36] == client else SERVER, data)
+        for one in segments
+        if client in (one[34:36], one[36:38])
+        and (data := one[54 : 14 + int.from_bytes(one[16:18])])
+    ]
+
+
+@pytest.mark.parametrize("size", [7, 70, 400])
+@pytest.mark.parametrize("name", STREAMS)
+def test_segments_make_no_difference(name: str, size: int, tmp_path: Path) -> None:
+    """A dialogue says the same in segments of any size."""
+    bench = Bench(tmp_path)
+
+    def said(most: int) -> tuple[list[tuple[str, str]], Counter[tuple[str, str, str]]]:
+        wire = Wire()
+        tcp = Tcp(wire, (("10.0.0.1", 40_000), ("10.0.0.2", min(MINE[name].ports))))
+        tcp.open()
+        for side, data in dialogue(OWN / name / "peers.pcap"):
+            for at in range(0, len(data), most):
+                tcp.say(side, data[at : at + most])
+        lines = bench.dump(wire.bytes())
+        rows = cells(lines, "fact")
+        told = sorted((str(row["attribute"]), str(row["value"])) for row in rows)
+        return told, counted(lines, name)
+
+    assert said(size) == said(1_400)
 
 
 @each_capture
@@ -374,6 +411,16 @@ def test_no_shared_capture_is_claimed(captures: Path, tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------- hostile bytes
+
+
+@pytest.mark.parametrize("words", ["/*", "'", "''", "--", "from ", "exec @a=", "[", "insert\t"])
+def test_statements_cost_little(words: str) -> None:
+    """A statement that begins things and never ends them is read in a moment, not in minutes."""
+    text = (words * 40_000)[:40_000].encode("utf-16-le")
+    body = text[:32_000]
+    data = b"\1\1" + (8 + len(body)).to_bytes(2, "big") + bytes([0, 0, 1, 0]) + body
+    said = MINE["tds"].decode(Reader(data, framing=0), Side.REQUEST, None)
+    assert said.operation in ("batch", "execute", "insert")
 
 
 @st.composite

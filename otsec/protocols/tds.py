@@ -85,7 +85,7 @@ ERRORS = {  # numbers of messages that everybody meets
     229: "permission_denied", 208: "no_such_object", 15281: "blocked", 2812: "no_such_procedure",
 }  # fmt: skip
 MOST_NAME = 128  # characters
-MOST_TEXT = 65_536  # characters of a statement that are looked at
+MOST_TEXT = 16_384  # characters of a statement that are looked at
 WITHHELD = "opaque: text of a statement"
 OPAQUE, TLS_OPAQUE = "opaque: rows", "opaque: encrypted"
 HEADERS_LENGTH = 22  # of the one header of a request, [TDS] 2.2.5.3: 22, 18, type 2
@@ -315,7 +315,8 @@ def _plain(raw: bytes) -> str:
 
 # ---------------------------------------------------------------------------- statements
 
-TEXTS = re.compile(r"'(?:[^']|'')*'|--[^\r\n]*|/\*.*?\*/", re.DOTALL)
+# what does not end goes on to the end, so that each is looked at once
+TEXTS = re.compile(r"'(?:[^']|'')*(?:'|\Z)|--[^\r\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)")
 VERB = re.compile(r"\b(" + "|".join(VERBS) + r"|exec)\b", re.IGNORECASE)
 NAME = r"(?:\[[^\]\r\n]{1,128}\]|\"[^\"\r\n]{1,128}\"|[\w@#$]{1,128}|(?<=\.)(?=\.))"
 TARGET = re.compile(
@@ -329,8 +330,7 @@ KEYWORDS = frozenset({"from", "into", "table", "view", "login", "user", "databas
 
 def _statement(text: str, name: str, cls: OperationClass) -> Message:
     """What the first verb of a batch does, and to what."""
-    text = text[:MOST_TEXT]
-    bare = TEXTS.sub("''", text)
+    bare = TEXTS.sub("''", text[:MOST_TEXT])
     verb = VERB.search(bare)
     word = verb[1].lower() if verb is not None else ""
     word = "execute" if word == "exec" else word

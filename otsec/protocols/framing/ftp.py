@@ -11,7 +11,7 @@ import re
 import numpy as np
 
 from otsec.columns import I64, Bytes, Header
-from otsec.protocols.api import Framing
+from otsec.protocols.api import NOT_MINE, Framing
 
 HEADER = np.dtype([("first", "u1")])
 LONGEST_LINE = 4096 + 16  # bytes: a path and its command
@@ -40,7 +40,7 @@ def _length(data: bytes) -> int:
         return ENDLESS
     line = data.find(b"\n", 0, LONGEST_LINE) + 1
     if not line:
-        return ENDLESS if len(data) >= LONGEST_LINE else LONGEST_LINE
+        return NOT_MINE if len(data) >= LONGEST_LINE else LONGEST_LINE
     many = MANY.match(data)
     if many is None:
         return line

@@ -9,12 +9,12 @@ delivered.
 import numpy as np
 
 from otsec.columns import I64, Bytes, Header, gather
-from otsec.protocols.api import Framing
+from otsec.protocols.api import NOT_MINE, Framing
 
 SEQUENCE, INTEGER = 0x30, 0x02
 HEADER = np.dtype([("tag", "u1"), ("size", "u1"), ("rest", "V5")])
 LONGEST = 1 << 20  # bytes; entries with pictures are long
-ENDLESS = LONGEST + 1 << 4
+ENDLESS = 2 * LONGEST
 WIDTHS = range(1, 5)  # bytes of a length in its long form
 
 
@@ -31,8 +31,9 @@ def _lengths(buffer: Bytes, start: I64, end: I64, header: Header) -> I64:
         length[long_] = value[long_] + 2 + width
         front[long_] = 2 + width
     number, fits = gather(buffer, start + front, end, np.dtype("u1"))
-    mine = (header["tag"] == SEQUENCE) & fits & (number == INTEGER) & (length >= HEADER.itemsize)
-    return np.where(mine & (length <= LONGEST), length, ENDLESS)
+    mine = fits & (number == INTEGER) & (length >= HEADER.itemsize) & (length <= LONGEST)
+    length = np.where(mine, length, NOT_MINE)
+    return np.where(header["tag"] == SEQUENCE, length, ENDLESS)
 
 
 LDAP = Framing("ldap", HEADER, _lengths, longest=ENDLESS, begins=((0, frozenset({SEQUENCE})),))

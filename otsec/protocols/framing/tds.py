@@ -10,7 +10,7 @@ in the last. Once encrypted there are records of TLS instead of packets: units o
 import numpy as np
 
 from otsec.columns import I64, Bytes, Header, gather
-from otsec.protocols.api import Framing, Pieces
+from otsec.protocols.api import NOT_MINE, Framing, Pieces
 
 HEADER = np.dtype(
     [("type", "u1"), ("status", "u1"), ("length", ">u2"), ("spid", ">u2"), ("id", "u1"),
@@ -44,7 +44,8 @@ def _lengths(buffer: Bytes, start: I64, end: I64, header: Header) -> I64:
     packet &= (header["window"] == 0) & (header["status"] < 0x20)
     record, sealed = _sealed(buffer, start, end)
     behind = np.where(sealed, record["length"].astype(np.int64) + RECORD.itemsize, ENDLESS)
-    return np.where(packet, length, np.maximum(behind, FRONT))
+    behind = np.where(_KNOWN[header["type"]], NOT_MINE, np.maximum(behind, FRONT))
+    return np.where(packet, length, behind)
 
 
 def _pieces(buffer: Bytes, start: I64, end: I64) -> Pieces:
