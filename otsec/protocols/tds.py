@@ -316,22 +316,21 @@ def _plain(raw: bytes) -> str:
 # ---------------------------------------------------------------------------- statements
 
 # what does not end goes on to the end, so that each is looked at once
-TEXTS = re.compile(r"'(?:[^']|'')*(?:'|\Z)|--[^\r\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)")
-VERB = re.compile(r"\b(" + "|".join(VERBS) + r"|exec)\b", re.IGNORECASE)
+TEXTS = r"'(?:[^']|'')*(?:'|\Z)|--[^\r\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/|\Z)"
+VERB = r"\b(" + "|".join(VERBS) + r"|exec)\b"
 NAME = r"(?:\[[^\]\r\n]{1,128}\]|\"[^\"\r\n]{1,128}\"|[\w@#$]{1,128}|(?<=\.)(?=\.))"
-TARGET = re.compile(
+TARGET = (
     r"\b(?:(?:insert|delete|merge|truncate)(?:\s+(?:into|from|table))?|from|into|to|update"
     r"|exec(?:ute)?|table|view|proc(?:edure)?|function|trigger|login|user|database|index|role)\s+"
-    rf"(?:@\w+\s*=\s*)?({NAME}(?:\.{NAME}){{0,3}})",
-    re.IGNORECASE,
+    rf"(?:@\w+\s*=\s*)?({NAME}(?:\.{NAME}){{0,3}})"
 )
 KEYWORDS = frozenset({"from", "into", "table", "view", "login", "user", "database", "top"})
 
 
 def _statement(text: str, name: str, cls: OperationClass) -> Message:
     """What the first verb of a batch does, and to what."""
-    bare = TEXTS.sub("''", text[:MOST_TEXT])
-    verb = VERB.search(bare)
+    bare = re.sub(TEXTS, "''", text[:MOST_TEXT])
+    verb = re.search(VERB, bare, re.IGNORECASE)
     word = verb[1].lower() if verb is not None else ""
     word = "execute" if word == "exec" else word
     target = _target(bare, verb.start()) if verb is not None else ""
@@ -344,7 +343,7 @@ def _statement(text: str, name: str, cls: OperationClass) -> Message:
 
 def _target(bare: str, at: int) -> str:
     """The first name that is no word of the language."""
-    for found in TARGET.finditer(bare, at):
+    for found in re.finditer(TARGET, bare[at:], re.IGNORECASE):
         name = re.sub(r"[\[\]\"]", "", found[1])
         if name.lower() not in KEYWORDS:
             return _clean(name)

@@ -58,10 +58,9 @@ COMMANDS = {
     246: "are_you_there", 247: "erase_character", 248: "erase_line", 249: "go_ahead",
 }  # fmt: skip
 NEW_ENVIRON = 39
-# begins of what a server says to a login, in any case of letters
+# what a server says to a login; looked for nowhere else
 REFUSED = re.compile(
-    rb"(?:login|logon|access|authentication|permission|password|user ?name|user)?[^\r\n]{0,24}"
-    rb"\b(?:incorrect|invalid|fail(?:ed|ure)|denied|wrong|not correct|rejected)\b|\A\W*bad password",
+    rb"\b(?:incorrect|invalid|fail(?:ed|ure)|denied|wrong|not correct|rejected|bad password)\b",
     re.IGNORECASE,
 )
 ACCEPTED = re.compile(
