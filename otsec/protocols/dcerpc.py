@@ -75,6 +75,7 @@ PACKETS: dict[int, tuple[str, OperationClass]] = {  # [RPC] 12.6.1
 BINDS, ANSWERS = (BIND, ALTER), (RESPONSE, FAULT, BIND_ACK, BIND_NAK, ALTER_RESPONSE)
 LONELY = (AUTH3, SHUTDOWN, CANCEL, ORPHANED)  # never answered
 DEEP = (BIND, BIND_ACK, BIND_NAK, ALTER, ALTER_RESPONSE, AUTH3)
+WHOLE = 0x03  # flags of a fragment that is all of a call
 WITH_OBJECT = 0x80  # flag: a request that names an object
 MOST_CONTEXTS = 32
 TRANSFERS = frozenset({
@@ -86,7 +87,8 @@ FEATURES = "6cb71c2c-9812-4540"  # [RPCE] 3.3.1.5.3: no transfer syntax, but wha
 
 def _operations() -> Iterator[Operation]:
     for code, (name, cls) in PACKETS.items():
-        yield Operation(name, cls, code)
+        if code != REQUEST:  # those go by what they ask for
+            yield Operation(name, cls, code)
     seen = set()
     for at, (interface, table) in enumerate(INTERFACES.values(), 1):
         for code, (name, cls) in table.items():
@@ -146,6 +148,8 @@ def split(units: Units) -> Split:
     call, whole = gather(units.buffer, units.start, units.end, CALL)
     order = header["order"]
     fits &= whole | ~np.isin(kind, [REQUEST, RESPONSE, FAULT])
+    size, there = number(header["length"], order), units.end - units.start
+    fits &= np.where(header["flags"] & WHOLE == WHOLE, size == there, size <= there)
     operation = np.where(kind == REQUEST, number(call["operation"], order), 0)
     status, failed = gather(units.buffer, units.start + CALL_FRONT, units.end, np.dtype("V4"))
     fits &= failed | (kind != FAULT)
@@ -170,16 +174,15 @@ def split(units: Units) -> Split:
 
 def _maps(units: Units, kind: Ints, operation: Ints) -> Mask:
     """Calls that may ask the endpoint mapper for an address, or answer that; see `_mapped`."""
-    tower, _ = gather(units.buffer, units.start, units.end, MAPS)
-    asks = (kind == REQUEST) & (operation == MAP) & (tower["floors"] > 1) & (tower["floors"] < 9)
+    size = units.end - units.start
+    asks = (kind == REQUEST) & (operation == MAP) & (size >= 80) & (size <= MOST_ASKED)
     answers, _ = gather(units.buffer, units.start, units.end, MAPPED)
     one = (answers["count"] > 0) & (answers["count"] == answers["actual"])
     return np.asarray(asks | ((kind == RESPONSE) & one & (answers["offset"] == 0)), np.bool_)
 
 
 MAP = 3
-# [RPC] appendix O: object with its pointer, tower with its pointer, of two lengths; number of floors
-MAPS = np.dtype([("head", "V52"), ("floors", "<u2")])
+MOST_ASKED = 512  # bytes
 # handle, number of towers, and their array
 MAPPED = np.dtype(
     [("head", "V44"), ("count", "<u4"), ("most", "<u4"), ("offset", "<u4"), ("actual", "<u4")]
@@ -378,7 +381,11 @@ def _mapped(data: bytes) -> str:
         if not head.little or head.auth:
             return ""
         if head.kind == REQUEST:
-            return _tower(Reader(data, 52)).partition(" ")[0] if head.u16(22) == MAP else ""
+            if head.u16(22) != MAP or not 80 <= len(data) <= MOST_ASKED:
+                return ""
+            # an object, where its pointer is not null; the tower's pointer and two lengths
+            at = CALL_FRONT + 4 + (16 if head.u32(CALL_FRONT) else 0) + 12
+            return _tower(Reader(data, at)).partition(" ")[0]
         # count, largest count, offset, count, pointers; then the first tower and its two lengths
         count, _, offset, actual = (head.u32(at) for at in (44, 48, 52, 56))
         if not 0 < count <= MOST_CONTEXTS or count != actual or offset:
