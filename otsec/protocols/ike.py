@@ -74,7 +74,8 @@ FAILURES = {  # IANA, notify message types of either version
 COOKIE_2 = 16390  # asks to come again with it
 CIPHERS_1 = {1: "DES", 3: "Blowfish", 5: "3DES", 6: "CAST", 7: "AES", 8: "Camellia"}
 HASHES_1 = {1: "MD5", 2: "SHA1", 4: "SHA2-256", 5: "SHA2-384", 6: "SHA2-512"}
-METHODS_1 = {1: "pre-shared key", 2: "DSS", 3: "RSA signature", 4: "RSA encryption",
+SHARED_KEY = "pre-shared key"
+METHODS_1 = {1: SHARED_KEY, 2: "DSS", 3: "RSA signature", 4: "RSA encryption",
              65001: "xauth pre-shared key", 65005: "xauth RSA"}  # fmt: skip
 CIPHERS_2 = {2: "DES", 3: "3DES", 7: "Blowfish", 11: "NULL", 12: "AES-CBC", 13: "AES-CTR",
              18: "AES-GCM-8", 19: "AES-GCM-12", 20: "AES-GCM", 28: "ChaCha20"}  # fmt: skip
@@ -85,13 +86,13 @@ VENDORS = {  # as their makers publish them, by the beginning of the mark
     "12f5f28c457168a9702d9fe274cc": "Cisco Unity",
     "1e2b516905991c7d7c96fcbfb587e461": "Microsoft Windows",
     "882fe56d6fd20dbc2251613b2ebe5beb": "strongSwan",
-    "f4ed19e0c114eb516faaac0ee37daf2897b4381f": "Check Point",
-    "4a131c81070358455c5728f20e95452f": "",  # NAT traversal: of anybody
-    "4f45": "Libreswan",
+    "f4ed19e0c114eb516faaac0ee37daf2807b4381f": "Check Point",
     "166f932d55eb64d8e4df4fd37e2313f0d0fd8451": "Juniper NetScreen",
     "8299031757a36082c6a621de": "Fortinet",
 }
-IDENTITY = ("ike_version", "ike_algorithms", "application", "account", "credentials")
+# by which whoever has recorded it can guess the key at leisure
+AGGRESSIVE = "aggressive_mode"
+IDENTITY = ("ike_version", "ike_algorithms", "ike_vendor", "account", "credentials")
 OPAQUE = "opaque: encrypted"
 IKE = whole("ike", SIZE)
 IKE_ON_NAT = whole("ike_nat", 1)
@@ -208,14 +209,17 @@ def _told(data: bytes) -> Message:
             notes.append("; ".join(told))
             facts += [Fact("ike_algorithms", one) for one in told[:1]]
         elif kind in (VENDOR_1, VENDOR_2):
-            facts += [Fact("application", word) for word in _vendor(payload.rest().hex())]
+            facts += [Fact("ike_vendor", word) for word in _vendor(payload.rest().hex())]
         elif kind in (NOTIFY_1, NOTIFY_2):
             outcome = _notified(payload, version) or outcome
         elif kind == IDENTITY_1:
-            facts.append(Fact("account", _identity(payload)))
-            facts.append(Fact("credentials", "identity clear (ike aggressive mode)"))
+            named, who = _identity(payload)
+            facts += [Fact("account", who)] if named else []
+            notes += [] if named else [f"identity {who}"]
         elif kind in SEALED_2:
             notes.append(OPAQUE)
+    if name == AGGRESSIVE and any(SHARED_KEY in fact.value for fact in facts):
+        facts.append(Fact("credentials", "weak (ike aggressive mode with pre-shared key)"))
     return Message(
         name, "session", of, outcome=outcome, facts=tuple(dict.fromkeys(facts)),
         note=", ".join(notes),
@@ -237,7 +241,7 @@ def _payloads(reader: Reader, following: int) -> Iterator[Payload]:
 
 
 def _vendor(mark: str) -> list[str]:
-    return [word for front, word in VENDORS.items() if mark.startswith(front) and word]
+    return [word for front, word in VENDORS.items() if mark.startswith(front)]
 
 
 def _notified(reader: Reader, version: int) -> str:
@@ -252,12 +256,15 @@ def _notified(reader: Reader, version: int) -> str:
 ADDRESSES, WORDS = (1, 5), (2, 3)  # kinds of identity, [V1] RFC 2407 4.6.2.1
 
 
-def _identity(reader: Reader) -> str:
+def _identity(reader: Reader) -> tuple[bool, str]:
+    """Whether somebody gives a name, and it or what else."""
     kind, _ = reader.u8(), reader.take(3)
     raw = reader.rest()
     if kind in ADDRESSES and len(raw) in (4, 16):
-        return address(raw)
-    return text_of(raw) if kind in WORDS else f"kind {kind}: {raw[:32].hex()}"
+        return False, address(raw)
+    if kind in WORDS:
+        return True, text_of(raw)
+    return False, f"of kind {kind}, {len(raw)} bytes"
 
 
 def _proposals(reader: Reader, *, newer: bool) -> list[str]:
