@@ -1,6 +1,6 @@
 """HTTP/1.x: requests, responses, and what both sides say that they are.
 
-Sources: [HTTP] RFC 9110 and 9112; [BASIC] RFC 7617.
+Sources: [HTTP] RFC 9110 and 9112; [BASIC] RFC 7617; [WSMV] MS-WSMV; [DOH] RFC 8484.
 
 Read are the first line and few header fields. Queries, cookies and contents are not looked at;
 of credentials in the clear the account is told, and the kind of the password. Of each side only the
@@ -21,6 +21,7 @@ from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side
 from otsec.protocols.credentials import kind_of
 from otsec.protocols.framing.http import CONTENT, EMPTY_LINE, HTTP, METHODS, START
 from otsec.protocols.spoken import keys_of, plain_split, text_of
+from otsec.protocols.words.services import DNS_OVER_HTTPS
 
 HEAD = 1 << 14  # bytes of each side
 MOST_PATH, MOST_FIELD, MOST_ACCOUNT = 128, 200, 64  # characters
@@ -32,10 +33,13 @@ OPERATIONS = (
         Operation(name.lower(), CLASSES.get(name, "browse"), code)
         for code, name in enumerate(METHODS)
     ),
+    Operation("winrm", "session", 99),
     Operation("response", "read", 100),
     Operation("content", "read", 101),
 )
-IDENTITY = ("application", "hostname", "http_realm", "account", "credentials")
+IDENTITY = ("application", "hostname", "http_realm", "account", "credentials", "service")
+WINRM = b"/wsman"  # [WSMV] 2.2: what it is asked to do is sealed, or in content
+DNS_MESSAGE = "application/dns-message"  # [DOH] 6
 NUMBERS = re.compile(r"[\d.]+|\[.*\]?")  # a host that is an address
 REALM = re.compile(r'realm="?([^",]*)', re.IGNORECASE)
 OPAQUE = "opaque: content"
@@ -125,10 +129,14 @@ def _request(first: bytes, fields: dict[str, str]) -> Message:
     if (word := host.partition(":")[0]) and not NUMBERS.fullmatch(host.split(":")[0]):
         facts.append(Fact("hostname", word))
     facts += _basic(fields.get("authorization", ""))
-    return Message(
+    if DNS_MESSAGE in (fields.get("content-type", ""), fields.get("accept", "")):
+        facts.append(Fact("service", DNS_OVER_HTTPS))
+    said = Message(
         name.lower(), CLASSES.get(name, "browse"), text_of(_bare(path), MOST_PATH),
         facts=tuple(facts),
     )  # fmt: skip
+    winrm = name == "POST" and (path == WINRM or path.startswith(WINRM + b"/"))
+    return replace(said, operation="winrm", cls="session") if winrm else said
 
 
 def _basic(said: str) -> list[Fact]:

@@ -39,6 +39,7 @@ from otsec.protocols.framing.tls import (
     TLS,
 )
 from otsec.protocols.spoken import keys_of, plain_split, text_of
+from otsec.protocols.words.services import service_of, service_of_certificate
 
 HEAD = 1 << 15  # bytes of each side: hello, and a chain of certificates
 MOST_LISTED = 512  # of ciphers, extensions, groups
@@ -105,7 +106,7 @@ IDENTITY = (
     "hostname", "tls_ja3", "tls_ja3s", "tls_ja4", "tls_version", "tls_versions_offered", "tls_cipher",
     "tls_alpn", "tls_alpn_offered", "certificate", "certificate_issuer", "certificate_serial",
     "certificate_from", "certificate_until", "certificate_self_signed", "certificate_sha1",
-    "certificate_name",
+    "certificate_name", "service",
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------- claims
@@ -426,6 +427,7 @@ def _client_hello(reader: Reader) -> Message:
         facts.append(Fact("tls_alpn_offered", names, "client"))
     if hello.name:
         facts.append(Fact("hostname", hello.name))
+        facts += [Fact("service", word) for word in (service_of(hello.name),) if word]
     return Message("client_hello", "session", hello.name, facts=tuple(facts))
 
 
@@ -523,6 +525,8 @@ def _certificate(reader: Reader) -> Message:
     }
     facts = [Fact(name, value, SPEAKER) for name, value in told.items() if value]
     facts += [Fact("certificate_name", name, SPEAKER) for name in found.hosts[:MOST_NAMES]]
+    if service := service_of_certificate(found.subject):
+        facts.append(Fact("service", service, SPEAKER))
     issuers = [read_certificate(one).subject for one in certificates[1:]]
     return Message(
         "certificate", "session", " < ".join([found.subject, *issuers]), facts=tuple(facts)

@@ -74,7 +74,7 @@ def talk(both: Contexts, name: str = NAME, words: int = 2) -> Said:
     """Shake hands, exchange some words and close; or as far as they come."""
     pipes = [(ssl.MemoryBIO(), ssl.MemoryBIO()) for _ in range(2)]
     ends = [
-        both[0].wrap_bio(*pipes[0], server_hostname=name),
+        both[0].wrap_bio(*pipes[0], server_hostname=name or None),
         both[1].wrap_bio(*pipes[1], server_side=True),
     ]
     said: Said = []
