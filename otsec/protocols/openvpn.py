@@ -40,7 +40,7 @@ SEALED = SESSION + 8 + 32  # bytes with tls-crypt in front of what it encrypts
 # behind what protects: none acknowledged, first message; or that, and whose session it was
 ASKS, ANSWERS = 5, 17
 EARLIEST = 1_000_000_000  # seconds since 1970, as packets by tls-auth and tls-crypt tell them
-LONGEST_KEY = 1024  # bytes of the client's own key, with tls-crypt-v2
+SHORTEST_KEY, LONGEST_KEY = 64, 1024  # bytes of the client's own key, with tls-crypt-v2
 LONGEST_RESET = SEALED + ASKS + LONGEST_KEY
 IDENTITY = ("openvpn_protection",)
 ON_UDP, ON_TCP = 0, 1
@@ -95,7 +95,8 @@ def _protection(units: Units, start: I64, code: I64) -> I64:
         how[right] = protection
     crypt = fits & _dated(units, start + SESSION)
     how[crypt & (code != CLIENT_RESET_3) & (size == SEALED + ends)] = 3
-    longer = (size > SEALED + ASKS + 32) & (size <= LONGEST_RESET)
+    key, _ = gather(units.buffer, units.end - 2, units.end, np.dtype(">u2"))  # its own length last
+    longer = (size == SEALED + ASKS + key) & (key > SHORTEST_KEY) & (size <= LONGEST_RESET)
     how[crypt & (code == CLIENT_RESET_3) & longer] = 4
     return how
 
