@@ -14,11 +14,13 @@ FOLDERS = {  # the folder of captures of each industrial protocol
     "goose": "goose",
     "iec104": "iec104",
     "modbus": "modbus",
+    "mqtt": "mqtt",
     "opcua": "opcua",
     "profinet": "profinet",
     "s7comm": "s7comm",
 }
 TRUE = {  # what is there besides, by the eye and tshark
+    "coap/nDPI__coap_mqtt.pcap": {"mqtt"},  # on port 17501
     "profinet/iti__Profinet_Failed.pcap": {"s7comm"},  # its controllers connect, TSAP 0x0202
     "s7comm-plus/icsnpp-s7comm__s7comm_plus.pcap": {"s7comm"},  # told as `s7comm_plus`, opaque
 }
@@ -63,6 +65,7 @@ LEAST = {  # captures; the others hold only what is not decoded, or no unit that
     "goose": 12,
     "iec104": 3,
     "modbus": 14,
+    "mqtt": 6,
     "opcua": 28,
     "profinet": 6,
     "s7comm": 19,

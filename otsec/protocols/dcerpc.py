@@ -109,7 +109,8 @@ def _heads(units: Units) -> tuple[Header, Ints, Mask]:
     """Header, type, and whether it is there."""
     header, fits = gather(units.buffer, units.start, units.end, HEADER)
     kind = header["type"].astype(np.int64)
-    return header, kind, np.asarray(fits & (header["version"] == 5), np.bool_)
+    fits &= (header["version"] == 5) & (header["minor"] <= 1) & np.isin(kind, list(PACKETS))
+    return header, kind, np.asarray(fits, np.bool_)
 
 
 def claims(units: Units) -> Mask:
@@ -215,7 +216,7 @@ def decode(reader: Reader, _side: Side, request: Message | None) -> Message:
         if request is not None and head.kind in ANSWERS:
             return replace(said, object=request.object)
         return said
-    name, cls = PACKETS.get(head.kind, (f"unknown_{head.kind:#04x}", "session"))
+    name, cls = PACKETS[head.kind]
     if head.kind in LONELY:
         return Message(name, cls)
     if head.kind == REQUEST:
@@ -241,9 +242,10 @@ class _Head:
     def __init__(self, reader: Reader) -> None:
         self.data = reader.data
         first = Reader(reader.data)
-        if first.u8() != 5 or first.u8() > 1:
-            raise Malformed("version")
+        version, minor = first.u8(), first.u8()
         self.kind, self.flags, order = first.u8(), first.u8(), first.u8()
+        if version != 5 or minor > 1 or self.kind not in PACKETS:
+            raise Malformed(f"fragment {self.kind} of version {version}.{minor}")
         self.little = order == LITTLE
         self.size, self.auth, self.call = self.u16(8), self.u16(10), self.u32(12)
 
@@ -342,7 +344,8 @@ def _results(head: _Head, end: int) -> tuple[str, bool]:
     count = Reader(head.data, at).u8()
     if not 0 < count <= MOST_CONTEXTS:
         raise Malformed(f"{count} results")
-    reasons, known = [], True
+    reasons: list[str] = []
+    known = True
     for number_ in range(count):
         place = at + 4 + 24 * number_
         result, reason, syntax = head.u16(place), head.u16(place + 2), head.uuid(place + 4)

@@ -181,7 +181,9 @@ def decode(reader: Reader, side: Side, _request: Message | None) -> Message:
     speaker = "client" if side == Side.REQUEST else "server"
     facts = tuple(Fact(fact.attribute, fact.value, speaker) for fact in said.facts)
     outcome = said.outcome if side == Side.RESPONSE or said.outcome != "ok" else ""
-    return Message(said.operation, "session", said.object, outcome=outcome, facts=facts, note=said.note)
+    return Message(
+        said.operation, "session", said.object, outcome=outcome, facts=facts, note=said.note
+    )
 
 
 Payload = tuple[int, Reader]

@@ -114,15 +114,17 @@ def _heads(units: Units) -> _Heads:
     number, whole = gather(units.buffer, place, units.end, np.dtype(">u2"))
     fits = (body + left == units.end) & (kind > 0)
     fits &= ~published | (place + 2 * (first & 6 > 0) <= units.end)
-    numbered &= whole & np.isin(kind, [PUBLISH, *ACKNOWLEDGE, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK])
+    numbered &= whole & np.isin(
+        kind, [PUBLISH, *ACKNOWLEDGE, SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK]
+    )
     return _Heads(first, kind, body, size, fits, np.where(numbered, number, 0).astype(np.int64))
 
 
 def claims(units: Units) -> Mask:
-    """Connections and subscriptions; what is published on a topic of several levels.
+    """Connections and subscriptions; what is published on a topic that cannot be chance.
 
-    Only the first is known by its name; of the others the lengths agree to the last byte, and
-    topics are words.
+    Only the first are known by their name; of the others the lengths agree to the last byte, and
+    topics are words, of several levels or long.
     """
     heads = _heads(units)
     mine = heads.fits & np.isin(heads.kind, [CONNECT, SUBSCRIBE])
@@ -136,18 +138,16 @@ def claims(units: Units) -> Mask:
     return np.asarray(mine, np.bool_)
 
 
-SHORTEST_TOPIC = 5
+SHORTEST_TOPIC, LONG_WORD = 5, 8  # characters: of a topic of several levels, or of one
 
 
 def _surely(said: Message, data: bytes) -> bool:
     """Whether words alone prove it."""
     if said.operation == "connect":
         return True
-    return "/" in said.object and len(data) > SHORTEST_TOPIC + 4 and _plain(said.object)
-
-
-def _plain(topic: str) -> bool:
-    return topic.isprintable() and topic.isascii()
+    topic = said.object
+    plain = topic.isprintable() and topic.isascii() and len(data) > SHORTEST_TOPIC + 4
+    return plain and ("/" in topic or len(topic) >= LONG_WORD)
 
 
 def sides(units: Units) -> Ints:
@@ -270,7 +270,9 @@ def _connect(reader: Reader) -> Message:
             _properties(reader)
         will = _text(reader, topic=True)
         reader.take(reader.u16())
-        notes.append(f"will {will[:MOST_TOPIC]} qos {flags >> 3 & 3}{' retained' * (flags >> 5 & 1)}")
+        notes.append(
+            f"will {will[:MOST_TOPIC]} qos {flags >> 3 & 3}{' retained' * (flags >> 5 & 1)}"
+        )
     elif flags & 0x38:
         raise Malformed("flags of a will that is not there")
     account = _text(reader) if flags & 0x80 else ""
@@ -330,7 +332,10 @@ def _connected(reader: Reader) -> Message:
     facts = [Fact("role_hint", "broker")] if outcome == "ok" else []
     if ASSIGNED_ID in told:
         facts.append(Fact("mqtt_client_id", told[ASSIGNED_ID], "client"))
-    notes = [*(["session goes on"] if flags else []), *([told[SAID_WHY]] if SAID_WHY in told else [])]
+    notes = [
+        *(["session goes on"] if flags else []),
+        *([told[SAID_WHY]] if SAID_WHY in told else []),
+    ]
     return Message("", "session", outcome=outcome, facts=tuple(facts), note=", ".join(notes))
 
 

@@ -16,7 +16,10 @@ from otsec.protocols.spoken import plain_split
 HEADER = np.dtype([("type", "<u4"), ("index", "V4"), ("counter", "<u8")])
 INITIATION, RESPONSE, COOKIE, DATA = 1, 2, 3, 4  # the type, and three zeros behind it
 SIZES = {INITIATION: 148, RESPONSE: 92, COOKIE: 64}  # bytes, [WG] 5.4.2, 5.4.3, 5.4.7
-SHORTEST, BLOCK = 32, 16  # bytes of data: a head of 16, content filled up to blocks, its check value
+SHORTEST, BLOCK = (
+    32,
+    16,
+)  # bytes of data: a head of 16, content filled up to blocks, its check value
 MOST_COUNTED = 1 << 40  # messages with one key; it lives for three minutes
 CHECK = np.dtype([("value", "u1", (BLOCK,))])
 RANDOM = 10  # different bytes of the 16 that a check value has; of random ones fewer: 1 in 10**6

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from impacket import uuid
 from impacket.dcerpc.v5 import epm, rpcrt, scmr, transport
-from impacket.dcerpc.v5.ndr import NULL
 from impacket.dcerpc.v5.rpcrt import DCERPCException, DCERPCServer
 
 HERE = Path(__file__).parent
@@ -44,7 +43,9 @@ def mapped(_: bytes) -> bytes:
     raw += struct.pack("<HBH", 1, 7, 2) + struct.pack(">H", SERVICE_PORT)
     raw += struct.pack("<HBH", 1, 9, 4) + HISTORIAN.packed
     tower = struct.pack("<H", 5) + raw
-    answer = bytes(20) + struct.pack("<5I", 1, 4, 0, 1, 3) + struct.pack("<II", len(tower), len(tower))
+    answer = (
+        bytes(20) + struct.pack("<5I", 1, 4, 0, 1, 3) + struct.pack("<II", len(tower), len(tower))
+    )
     return answer + tower + bytes(-len(tower) % 4) + bytes(4)
 
 
@@ -80,18 +81,22 @@ SERVICES = {
 
 def peers() -> list[Said]:
     """The endpoint mapper is asked; then a service is made and started."""
-    servers, relays = [], []
-    for tuple_, callbacks in ((epm.MSRPC_UUID_PORTMAP, {3: mapped}), (scmr.MSRPC_UUID_SCMR, SERVICES)):
+    servers = []
+    for tuple_, callbacks in (
+        (epm.MSRPC_UUID_PORTMAP, {3: mapped}),
+        (scmr.MSRPC_UUID_SCMR, SERVICES),
+    ):
         server = DCERPCServer()
         server.addCallbacks(uuid.bin_to_uuidtup(tuple_), "135", callbacks)
         server.daemon = True
         server.start()
         servers.append(server)
     settle()
-    for server in servers:
-        relays.append(Relay(server.getListenPort()))
+    relays = [Relay(server.getListenPort()) for server in servers]
     for relay, work in zip(relays, (ask_where, make_service), strict=True):
-        dce = transport.DCERPCTransportFactory(f"ncacn_ip_tcp:127.0.0.1[{relay.port}]").get_dce_rpc()
+        dce = transport.DCERPCTransportFactory(
+            f"ncacn_ip_tcp:127.0.0.1[{relay.port}]"
+        ).get_dce_rpc()
         dce.connect()
         work(dce)
         dce.disconnect()
@@ -156,7 +161,12 @@ def ntlm(message: bytes) -> bytes:
     return struct.pack("<BBBBI", 10, 6, 0, 0, 77) + message
 
 
-NEGOTIATE = b"NTLMSSP\0" + struct.pack("<II", 1, 0xE2088297) + bytes(16) + bytes.fromhex("0a00634500 00000f")
+NEGOTIATE = (
+    b"NTLMSSP\0"
+    + struct.pack("<II", 1, 0xE2088297)
+    + bytes(16)
+    + bytes.fromhex("0a00634500 00000f")
+)
 CHALLENGE = (
     b"NTLMSSP\0" + struct.pack("<IHHII", 2, 10, 10, 56, 0xE28A8215) + b"\x11" * 8 + bytes(8)
     + struct.pack("<HHI", 36, 36, 66) + bytes.fromhex("0a0039380000000f")
@@ -176,7 +186,15 @@ def authenticate() -> bytes:
         head += struct.pack("<HHI", len(field), len(field), at + len(body))
         body += field
     version = bytes.fromhex("0a0063450000000f")
-    return b"NTLMSSP\0" + struct.pack("<I", 3) + head + struct.pack("<I", 0xE2888215) + version + bytes(16) + body
+    return (
+        b"NTLMSSP\0"
+        + struct.pack("<I", 3)
+        + head
+        + struct.pack("<I", 0xE2888215)
+        + version
+        + bytes(16)
+        + body
+    )
 
 
 def every_operation() -> list[Said]:
@@ -188,8 +206,12 @@ def every_operation() -> list[Said]:
         said.append((0, fragment(16, 1, bytes(4), ntlm(authenticate()))))
         for call, code in enumerate(table, 2):
             stub = bytes([0x5A ^ code]) * 32
-            said.append((0, fragment(0, call, struct.pack("<IHH", 32, number, code) + stub, sealed())))
-            said.append((1, fragment(2, call, struct.pack("<IHBx", 32, number, 0) + stub, sealed())))
+            said.append(
+                (0, fragment(0, call, struct.pack("<IHH", 32, number, code) + stub, sealed()))
+            )
+            said.append(
+                (1, fragment(2, call, struct.pack("<IHBx", 32, number, 0) + stub, sealed()))
+            )
         told.append(said)
     return told
 
@@ -198,7 +220,9 @@ def refused() -> Said:
     """What is refused, and what is rare."""
     unknown = "c0ffee00-0000-4000-8000-000000000001"
     service = "367abb81-9844-35f1-ad32-98f038001003"
-    big = struct.pack(">BBBBIHHI", 5, 0, 3, 3, 0, 32, 0, 9) + struct.pack(">IHBxII", 0, 2, 0, 0x1C010003, 0)
+    big = struct.pack(">BBBBIHHI", 5, 0, 3, 3, 0, 32, 0, 9) + struct.pack(
+        ">IHBxII", 0, 2, 0, 0x1C010003, 0
+    )
     return [
         (0, bind(1, 11, {0: unknown})),
         (1, bound(1, 12, [(2, 1)])),

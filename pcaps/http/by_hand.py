@@ -35,7 +35,13 @@ def winrm() -> Said:
     asked = {**fields, b"Content-Type": SOAP}
     server = {b"Server": b"Microsoft-HTTPAPI/2.0"}
     return [
-        (0, block(b"POST /wsman HTTP/1.1", {**asked, b"Authorization": b"Basic c2VydmljZTpub3QtYS1zZWNyZXQ="})),
+        (
+            0,
+            block(
+                b"POST /wsman HTTP/1.1",
+                {**asked, b"Authorization": b"Basic c2VydmljZTpub3QtYS1zZWNyZXQ="},
+            ),
+        ),
         (1, block(b"HTTP/1.1 401 Unauthorized", {**server, b"WWW-Authenticate": b"Negotiate"})),
         (0, block(b"POST /wsman HTTP/1.1", {**fields, b"Content-Type": MULTIPART}, SEALED)),
         (1, block(b"HTTP/1.1 200 OK", {**server, b"Content-Type": MULTIPART}, SEALED)),
@@ -47,8 +53,22 @@ def names() -> Said:
     question = bytes.fromhex("00000100000100000000000003777777076578616d706c6503636f6d0000010001")
     kind = b"application/dns-message"
     return [
-        (0, block(b"POST /dns-query HTTP/1.1", {b"Host": b"doh.plant.example", b"Content-Type": kind}, question)),
-        (1, block(b"HTTP/1.1 200 OK", {b"Content-Type": kind}, question[:2] + b"\x81\x80" + question[4:])),
+        (
+            0,
+            block(
+                b"POST /dns-query HTTP/1.1",
+                {b"Host": b"doh.plant.example", b"Content-Type": kind},
+                question,
+            ),
+        ),
+        (
+            1,
+            block(
+                b"HTTP/1.1 200 OK",
+                {b"Content-Type": kind},
+                question[:2] + b"\x81\x80" + question[4:],
+            ),
+        ),
     ]
 
 

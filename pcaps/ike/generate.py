@@ -20,7 +20,9 @@ OURS, THEIRS = bytes.fromhex("a1b2c3d4e5f60718"), bytes.fromhex("18070615f4e3d2c
 Payloads = list[tuple[int, bytes]]
 
 
-def message(version: int, exchange: int, flags: int, number: int, payloads: Payloads, *, first: bool = False) -> bytes:
+def message(
+    version: int, exchange: int, flags: int, number: int, payloads: Payloads, *, first: bool = False
+) -> bytes:
     """Header and payloads, each of which names the next."""
     body = b""
     for at, (_, content) in enumerate(payloads):
@@ -28,7 +30,9 @@ def message(version: int, exchange: int, flags: int, number: int, payloads: Payl
         body += struct.pack(">BBH", following, 0, 4 + len(content)) + content
     kind = payloads[0][0] if payloads else 0
     head = OURS + (bytes(8) if first else THEIRS)
-    return head + struct.pack(">BBBBII", kind, version, exchange, flags, number, 28 + len(body)) + body
+    return (
+        head + struct.pack(">BBBBII", kind, version, exchange, flags, number, 28 + len(body)) + body
+    )
 
 
 def sealed(exchange: int, flags: int, number: int, size: int = 60) -> bytes:
@@ -40,13 +44,17 @@ def sealed(exchange: int, flags: int, number: int, size: int = 60) -> bytes:
 
 def sealed_1(exchange: int, number: int, kind: int = 8) -> bytes:
     """Version 1, all encrypted."""
-    return OURS + THEIRS + struct.pack(">BBBBII", kind, 0x10, exchange, 1, number, 92) + b"\x1e" * 64
+    return (
+        OURS + THEIRS + struct.pack(">BBBBII", kind, 0x10, exchange, 1, number, 92) + b"\x1e" * 64
+    )
 
 
 def transform_2(kind: int, code: int, size: int = 0, *, last: bool = False) -> bytes:
     """RFC 7296 3.3.2."""
     attribute = struct.pack(">HH", 0x800E, size) if size else b""
-    return struct.pack(">BBHBBH", 0 if last else 3, 0, 8 + len(attribute), kind, 0, code) + attribute
+    return (
+        struct.pack(">BBHBBH", 0 if last else 3, 0, 8 + len(attribute), kind, 0, code) + attribute
+    )
 
 
 def proposals_2(*sets: list[tuple[int, ...]]) -> bytes:
@@ -65,7 +73,9 @@ def proposal_1(*transforms: dict[int, int]) -> bytes:
     """RFC 2408 3.4 to 3.6, with the attributes of RFC 2409 appendix A."""
     inner = b""
     for number, told in enumerate(transforms, 1):
-        attributes = b"".join(struct.pack(">HH", 0x8000 | kind, value) for kind, value in told.items())
+        attributes = b"".join(
+            struct.pack(">HH", 0x8000 | kind, value) for kind, value in told.items()
+        )
         more = 3 if number < len(transforms) else 0
         inner += struct.pack(">BBHBBH", more, 0, 8 + len(attributes), number, 1, 0) + attributes
     proposal = struct.pack(">BBHBBBB", 0, 0, 8 + len(inner), 1, 1, 0, len(transforms)) + inner
@@ -121,7 +131,11 @@ def version_2() -> list[tuple[int, int, bytes]]:
         (1, 4500, bytes(4) + sealed(36, 0x20, 3)),
         (1, 4500, bytes(4) + sealed(37, 0x00, 0)),
         (0, 4500, bytes(4) + sealed(37, 0x28, 0)),
-        (0, 500, message(0x20, 38, 0x08, 0, [(40, NONCE), notify_2(16409, b"\x0e" * 32)], first=True)),
+        (
+            0,
+            500,
+            message(0x20, 38, 0x08, 0, [(40, NONCE), notify_2(16409, b"\x0e" * 32)], first=True),
+        ),
     ]
 
 
@@ -129,7 +143,10 @@ def version_1() -> list[tuple[int, int, bytes]]:
     """Main, aggressive and quick mode, and what is rare."""
     nothing: Payloads = [(4, KEY_1), (10, NONCE[:20])]
     name = struct.pack(">BBH", 3, 17, 0) + b"service@vendor.example"
-    sealed_identity: Payloads = [(5, struct.pack(">BBH", 1, 17, 500) + ROUTER.packed), (8, b"\x9a" * 20)]
+    sealed_identity: Payloads = [
+        (5, struct.pack(">BBH", 1, 17, 500) + ROUTER.packed),
+        (8, b"\x9a" * 20),
+    ]
     offer = (1, proposal_1(STRONG_1, WEAK_1))
     return [
         (0, 500, message(0x10, 2, 0, 0, [offer, (13, UNITY), (13, FORTINET)], first=True)),

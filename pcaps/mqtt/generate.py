@@ -32,7 +32,9 @@ async def peers() -> list[Said]:
     broker = Broker(CONFIG)
     await broker.start()
     relay = Relay(BROKER_PORT)
-    client = MQTTClient(client_id="edge-gateway-7", config={"keep_alive": 3, "auto_reconnect": False})
+    client = MQTTClient(
+        client_id="edge-gateway-7", config={"keep_alive": 3, "auto_reconnect": False}
+    )
     await client.connect(f"mqtt://telemetry:not-a-secret@127.0.0.1:{relay.port}/")
     await client.subscribe([("plant/line3/setpoint", QOS_1), ("plant/line3/+/state", QOS_0)])
     for level in (QOS_0, QOS_1, QOS_2):
@@ -99,7 +101,12 @@ def version_5() -> Said:
     return [
         (0, connect(2, 5, bytes([len(asked)]) + asked, text(""))),
         (1, packet(0x20, b"\0\0" + bytes([len(given)]) + given)),
-        (0, packet(0x82, b"\0\1\0" + text("plant/+/alarm") + b"\x2d" + text("plant/line3/#") + b"\0")),
+        (
+            0,
+            packet(
+                0x82, b"\0\1\0" + text("plant/+/alarm") + b"\x2d" + text("plant/line3/#") + b"\0"
+            ),
+        ),
         (1, packet(0x90, b"\0\1\0\1\x87")),
         (0, packet(0x33, text("plant/line3/valve") + b"\0\2" + bytes([3]) + alias + b"open")),
         (1, packet(0x40, b"\0\2\x87" + bytes([len(why)]) + why)),

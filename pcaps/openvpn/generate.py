@@ -27,7 +27,9 @@ def noise(size: int, word: str) -> bytes:
     return hashlib.shake_128(word.encode()).digest(size)
 
 
-def packet(code: int, side: int, number: int, acked: list[int], rest: bytes = b"", digest: int = 0) -> bytes:
+def packet(
+    code: int, side: int, number: int, acked: list[int], rest: bytes = b"", digest: int = 0
+) -> bytes:
     """A control packet; with the digest of tls-auth and what keeps it from being sent again."""
     session, other = (SERVER, CLIENT) if side else (CLIENT, SERVER)
     out = bytes([code << 3]) + session
@@ -40,7 +42,9 @@ def packet(code: int, side: int, number: int, acked: list[int], rest: bytes = b"
 
 def crypt(code: int, side: int, number: int, size: int, key: bytes = b"") -> bytes:
     """A control packet by tls-crypt."""
-    out = bytes([code << 3]) + (SERVER if side else CLIENT) + struct.pack(">II", number + 1, SECONDS)
+    out = (
+        bytes([code << 3]) + (SERVER if side else CLIENT) + struct.pack(">II", number + 1, SECONDS)
+    )
     return out + noise(32 + size, f"crypt {code} {number}") + key
 
 

@@ -14,7 +14,12 @@ CONNECT, CONNACK, PUBLISH = 1, 2, 3
 PUBACK, PUBREC, PUBREL, PUBCOMP = 4, 5, 6, 7
 SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK = 8, 9, 10, 11
 PINGREQ, PINGRESP, DISCONNECT, AUTH = 12, 13, 14, 15
-_FLAGS = {PUBREL: (2,), SUBSCRIBE: (2,), UNSUBSCRIBE: (2,), PUBLISH: (0, 1, 2, 3, 4, 5, 10, 11, 12, 13)}
+_FLAGS = {
+    PUBREL: (2,),
+    SUBSCRIBE: (2,),
+    UNSUBSCRIBE: (2,),
+    PUBLISH: (0, 1, 2, 3, 4, 5, 10, 11, 12, 13),
+}
 FIRSTS = frozenset(
     kind << 4 | flags for kind in range(CONNECT, AUTH + 1) for flags in _FLAGS.get(kind, (0,))
 )  # [V3] 2.2.2; nothing is sent again that is sent at most once
