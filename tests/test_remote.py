@@ -76,9 +76,11 @@ def test_equal_keys_say_equal_messages(name: str) -> None:
     """What has one key says one thing: golden messages, and those with other bytes."""
     protocol, seen = MINE[name], {}
     for golden in GOLDEN[name]:
-        data = [golden.data]
-        for at in range(len(golden.data)):
-            data.append(golden.data[:at] + bytes([golden.data[at] ^ 0x41]) + golden.data[at + 1 :])
+        whole = golden.data
+        data = [whole]
+        data += [
+            whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :] for at in range(len(whole))
+        ]
         same = [golden] * len(data)
         malformed = protocol.split(units(same, data)).malformed.tolist()
         found = zip(data, keys(protocol, same, data), malformed, strict=True)

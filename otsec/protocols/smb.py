@@ -3,7 +3,8 @@
 Sources: [CIFS] MS-CIFS 2.2; [SMB] MS-SMB 2.2; [SMB2] MS-SMB2 2.2; [NBT] RFC 1002 4.3.
 
 Negotiation, sessions (with NTLM) and shares are read; of all else the command. Of compounds the
-first command is told, of chains of SMB 1 too. Of each side only the beginning is read.
+first command is told, of chains of SMB 1 too. Of files that are opened in SMB 2 the names of the
+services' pipes are told. Of each side only the beginning is read.
 """
 
 from collections.abc import Callable
@@ -164,6 +165,8 @@ def split(units: Units) -> Split:
     status = np.where(answers, status, 0).astype(np.uint64)
     deep = (is_1 & np.isin(command, DEEP_1)) | (is_2 & np.isin(command, DEEP_2))
     deep |= np.isin(units.kind, list(PACKETS))
+    name_size, _ = gather(units.buffer, units.start + FRONT + NAMED, units.end, np.dtype("<u2"))
+    deep |= is_2 & (command == CREATE_2) & ~answers & np.isin(name_size, _PIPE_SIZES)
     words, malformed = keys_of(
         units, units.start, units.end, units.kind, np.flatnonzero(deep), lambda data, _: _told(data)
     )
@@ -183,6 +186,12 @@ def split(units: Units) -> Split:
 
 
 DEEP_1, DEEP_2 = [0x72, 0x73, 0x75], [0, 1, 3]
+CREATE_2, NAMED = 5, SIZE_2 + 46  # [SMB2] 2.2.13: where the size of the name stands
+PIPES = frozenset({  # by which services are asked from afar, as DCE/RPC in them
+    "atsvc", "browser", "epmapper", "eventlog", "initshutdown", "lsarpc", "lsass", "netlogon",
+    "ntsvcs", "psexesvc", "samr", "spoolss", "srvsvc", "svcctl", "winreg", "wkssvc",
+})  # fmt: skip
+_PIPE_SIZES = sorted({2 * len(name) for name in PIPES})
 CANCEL_1, CANCEL_2 = 0xA4, 12  # never answered
 
 
@@ -269,6 +278,8 @@ def _message_2(reader: Reader) -> Message:
     answers = bool(flags & ANSWERS_2)
     outcome = _outcome(status, answers=answers)
     name, cls = COMMANDS_2.get(command, (f"unknown_{command:#06x}", "file"))
+    if command == CREATE_2 and not answers:
+        return Message(name, cls, _pipe(reader.data), note=OPAQUE)
     if command not in DEEP_2:
         return Message(name, cls, outcome=outcome, note=OPAQUE)
     if outcome not in ("", "ok"):
@@ -279,6 +290,18 @@ def _message_2(reader: Reader) -> Message:
 
 
 Told = tuple[str, tuple[Fact, ...]]  # object, facts
+
+
+def _pipe(data: bytes) -> str:
+    """The name of what is opened, [SMB2] 2.2.13, where it is that of a service."""
+    try:
+        reader = Reader(data, NAMED - 2)
+        offset, size = reader.u16le(), reader.u16le()
+        name = _blob(reader, offset, size) if size in _PIPE_SIZES else b""
+    except WireError:
+        return ""
+    word = name.decode("utf-16-le", "replace").lower()
+    return word if word in PIPES else ""
 
 
 def _sized(reader: Reader, size: int) -> Reader:

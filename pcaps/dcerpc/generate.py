@@ -80,7 +80,7 @@ SERVICES = {
 
 
 def peers() -> list[Said]:
-    """The endpoint mapper is asked; then a service is made and started."""
+    """The endpoint mapper is asked; then a service is made and started, as PsExec does."""
     servers = []
     for tuple_, callbacks in (
         (epm.MSRPC_UUID_PORTMAP, {3: mapped}),

@@ -28,7 +28,7 @@ CONFIG = {
 
 
 async def peers() -> list[Said]:
-    """Connect, with an account, subscribe, publish at every level, part."""
+    """An edge gateway connects with an account, subscribes, publishes at every level and parts."""
     broker = Broker(CONFIG)
     await broker.start()
     relay = Relay(BROKER_PORT)

@@ -75,7 +75,7 @@ def message(command: int, number: int, body: bytes, *, answers: bool = False) ->
 
 
 def by_hand() -> Said:
-    """Commands that impacket does not say, in order of [SMB2] 2.2."""
+    """Commands that impacket does not say, in order of [SMB2] 2.2; the pipe of the service manager."""
     file = bytes(range(16))
     lock = struct.pack("<HHI16sQQII", 48, 1, 0, file, 0, 10, 2, 0)
     notify = struct.pack("<HHI16sII", 32, 1, 4096, file, 1, 0)
@@ -104,7 +104,17 @@ def by_hand() -> Said:
         (0, sealed),
         (1, b"\x83\0\0\1\x82"),
         (0, b"\x85\0\0\0"),
+        (0, message(5, 7, opened("svcctl"))),
+        (1, message(5, 7, struct.pack("<HBBI", 89, 0, 0, 1) + bytes(80) + b"\0", answers=True)),
     ]
+
+
+def opened(name: str) -> bytes:
+    """[SMB2] 2.2.13: a pipe, by its name."""
+    raw = name.encode("utf-16-le")
+    head = struct.pack("<HBBIQQ", 57, 0, 0, 2, 0, 0)
+    head += struct.pack("<IIIII", 0x0012_019F, 0, 3, 1, 0)
+    return head + struct.pack("<HHII", 64 + 56, len(raw), 0, 0) + raw
 
 
 def main() -> None:
@@ -121,6 +131,11 @@ def main() -> None:
     for number, said in enumerate(told):
         now = put(tape, (STATION, HISTORIAN), (54_000 + number, PORT), said, now)
     tape.write(HERE / "peers.pcap")
+    write_by_hand()
+
+
+def write_by_hand() -> None:
+    """Write `by_hand.pcap`."""
     tape = Tape()
     put(tape, (STATION, HISTORIAN), (54_100, 139), by_hand(), START)
     tape.write(HERE / "by_hand.pcap")
