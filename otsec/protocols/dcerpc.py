@@ -289,7 +289,7 @@ def _endpoint(answer: str, request: Message | None) -> tuple[Fact, ...]:
     return (Fact("rpc_endpoint", answer),)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _told(data: bytes) -> _Told:
     head = _Head(Reader(data))
     if head.size != len(data):
@@ -373,7 +373,7 @@ def _authentication(trailer: bytes) -> tuple[tuple[Fact, ...], str]:
     return facts, " ".join(words)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _mapped(data: bytes) -> str:
     """Interface and address of the first tower, [RPC] appendix L; ``""`` where there is none.
 

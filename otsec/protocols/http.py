@@ -37,9 +37,7 @@ OPERATIONS = (
     Operation("response", "read", 100),
     Operation("content", "read", 101),
 )
-IDENTITY = ("application", "hostname", "http_realm", "account", "credentials", "service")
-WINRM = b"/wsman"  # [WSMV] 2.2: what it is asked to do is sealed, or in content
-DNS_MESSAGE = "application/dns-message"  # [DOH] 6
+IDENTITY = ("application", "hostname", "http_realm", "account", "credentials")
 NUMBERS = re.compile(r"[\d.]+|\[.*\]?")  # a host that is an address
 REALM = re.compile(r'realm="?([^",]*)', re.IGNORECASE)
 OPAQUE = "opaque: content"
@@ -112,7 +110,7 @@ def _told(data: bytes) -> Message:
         fields.setdefault(name.decode().lower(), text_of(value.strip(b" \t"), MOST_FIELD))
     if first.startswith(b"HTTP/"):
         return _response(first, fields)
-    return _request(first, fields)
+    return _served(_request(first, fields), fields)
 
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -129,14 +127,10 @@ def _request(first: bytes, fields: dict[str, str]) -> Message:
     if (word := host.partition(":")[0]) and not NUMBERS.fullmatch(host.split(":")[0]):
         facts.append(Fact("hostname", word))
     facts += _basic(fields.get("authorization", ""))
-    if DNS_MESSAGE in (fields.get("content-type", ""), fields.get("accept", "")):
-        facts.append(Fact("service", DNS_OVER_HTTPS))
-    said = Message(
+    return Message(
         name.lower(), CLASSES.get(name, "browse"), text_of(_bare(path), MOST_PATH),
         facts=tuple(facts),
     )  # fmt: skip
-    winrm = name == "POST" and (path == WINRM or path.startswith(WINRM + b"/"))
-    return replace(said, operation="winrm", cls="session") if winrm else said
 
 
 def _basic(said: str) -> list[Fact]:
@@ -171,6 +165,19 @@ def _response(first: bytes, fields: dict[str, str]) -> Message:
     return Message("response", "read", outcome=outcome, facts=tuple(facts))
 
 
+WINRM = "/wsman"  # [WSMV] 2.2: what it is asked to do is sealed, or in content
+DNS_MESSAGE = "application/dns-message"  # [DOH] 6
+
+
+def _served(said: Message, fields: dict[str, str]) -> Message:
+    """A request, with the service that it is made of where it is a known one."""
+    if DNS_MESSAGE in (fields.get("content-type", ""), fields.get("accept", "")):
+        said = replace(said, facts=(*said.facts, Fact("service", DNS_OVER_HTTPS)))
+    if said.operation == "post" and (said.object == WINRM or said.object.startswith(f"{WINRM}/")):
+        return replace(said, operation="winrm", cls="session")
+    return said
+
+
 PROTOCOL = Protocol(
     "http",
     "HTTP/1.x",
@@ -183,7 +190,7 @@ PROTOCOL = Protocol(
     split,
     decode,
     OPERATIONS,
-    identity=IDENTITY,
+    identity=(*IDENTITY, "service"),
     head=HEAD,
     industrial=False,
 )

@@ -189,7 +189,7 @@ def decode(reader: Reader, side: Side, _request: Message | None) -> Message:
 Payload = tuple[int, Reader]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _told(data: bytes) -> Message:
     reader = Reader(data)
     began, _, following, version = reader.take(8), reader.take(8), reader.u8(), reader.u8()
@@ -221,7 +221,7 @@ def _told(data: bytes) -> Message:
         elif kind in SEALED_2:
             notes.append(OPAQUE)
     if name == AGGRESSIVE and any(SHARED_KEY in fact.value for fact in facts):
-        facts.append(Fact("credentials", "weak (ike aggressive mode with pre-shared key)"))
+        facts.append(Fact("credentials", "weak"))
     return Message(
         name, "session", of, outcome=outcome, facts=tuple(dict.fromkeys(facts)),
         note=", ".join(notes),

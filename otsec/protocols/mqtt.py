@@ -9,7 +9,6 @@ topics. Of a password it is told that it is sent in the clear, and no more.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
@@ -39,7 +38,7 @@ from otsec.protocols.framing.mqtt import (
 from otsec.protocols.spoken import keys_of, plain_split
 
 MOST_FILTERS = 16  # of a subscription, that are told
-MOST_TOPIC = 256
+MOST_TOPIC, MOST_METHOD = 256, 32
 PACKETS: dict[int, tuple[str, OperationClass]] = {  # [V3] 2.2.1, [V5] 2.1.2
     CONNECT: ("connect", "session"), CONNACK: ("connack", "session"),
     PUBLISH: ("publish", "report"), PUBACK: ("puback", "report"), PUBREC: ("pubrec", "report"),
@@ -194,7 +193,6 @@ def decode(reader: Reader, side: Side, request: Message | None) -> Message:
     return said
 
 
-@lru_cache(maxsize=512)
 def _told(data: bytes) -> Message:
     reader = Reader(data)
     first = reader.u8()
@@ -283,9 +281,10 @@ def _connect(reader: Reader) -> Message:
     facts = [Fact("mqtt_version", version, "client")]
     facts += [Fact("mqtt_client_id", client, "client")] if client else []
     facts += [Fact("account", account, "client")] if account else []
-    kind = "clear (mqtt)" if flags & 0x40 else "none (mqtt)"
+    kind = "clear" if flags & 0x40 else "none"
     if AUTH_METHOD in asked:
-        kind = f"challenge (mqtt {asked[AUTH_METHOD][:32]})"
+        kind = "challenge"
+        notes.append(f"challenge by {asked[AUTH_METHOD][:MOST_METHOD]}")
     facts.append(Fact("credentials", kind, "client"))
     return Message("", "session", f"MQTT {version}", facts=tuple(facts), note=", ".join(notes))
 

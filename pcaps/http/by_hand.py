@@ -39,10 +39,16 @@ def winrm() -> Said:
             0,
             block(
                 b"POST /wsman HTTP/1.1",
-                {**asked, b"Authorization": b"Basic c2VydmljZTpub3QtYS1zZWNyZXQ="},
+                {**asked, b"Authorization": b"Negotiate YIIC"},
             ),
         ),
-        (1, block(b"HTTP/1.1 401 Unauthorized", {**server, b"WWW-Authenticate": b"Negotiate"})),
+        (
+            1,
+            block(
+                b"HTTP/1.1 401 Unauthorized",
+                {**server, b"WWW-Authenticate": b"Negotiate, Kerberos"},
+            ),
+        ),
         (0, block(b"POST /wsman HTTP/1.1", {**fields, b"Content-Type": MULTIPART}, SEALED)),
         (1, block(b"HTTP/1.1 200 OK", {**server, b"Content-Type": MULTIPART}, SEALED)),
     ]

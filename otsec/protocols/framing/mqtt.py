@@ -25,7 +25,8 @@ FIRSTS = frozenset(
 )  # [V3] 2.2.2; nothing is sent again that is sent at most once
 _RIGHT = np.isin(np.arange(256), list(FIRSTS))
 _LEAST = np.array([0, 10, 2, 3, 2, 2, 2, 2, 5, 3, 4, 2, 0, 0, 0, 0])  # bytes behind the length
-_MOST = np.array([0, *[1 << 28] * 11, 0, 0, 1 << 16, 1 << 16])
+# only what is published can be long; all else is read as a whole
+_MOST = np.array([0, 1 << 19, 1 << 17, 1 << 28, *[1 << 17] * 8, 0, 0, 1 << 17, 1 << 17])
 _NAMES = (4, 6)  # bytes of `MQTT` and `MQIsdp`
 
 
