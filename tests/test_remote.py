@@ -521,7 +521,7 @@ def test_services_are_told(tmp_path: Path) -> None:
 
 
 def test_winrm_is_told(tmp_path: Path) -> None:
-    """A refused guess and a session of WinRM are told apart; names over HTTP are a fact."""
+    """What WinRM refuses and a session of it are told apart; names over HTTP are a fact."""
     path = OWN / "http" / "by_hand.pcap"
     found = {
         (operation, outcome)
