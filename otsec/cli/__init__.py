@@ -36,6 +36,8 @@ COMMANDS = {  # in the order of the help
     "assets": "list every device: what it is, who made it, what it speaks",
     "asset": "tell all of one device, set what only people know, merge and split",
     "wanted": "tell which unknown facts matter most, and what would reveal them",
+    "show": "dissect the packets behind something in the store",
+    "evidence": "write the packets behind something in the store as a capture",
     "health": "tell whether the mirror is any good, worst first",
     "db": "dump, describe, check or back up a store",
     "config": "check the configuration, or show what is in effect",
