@@ -158,9 +158,10 @@ def _rule(arguments: Namespace) -> "Rule":
 
 def _mask(arguments: Namespace, store: "Store", gathered: "Sequence[Gathered]") -> Any:
     from otsec.evidence import pseudonyms
+    from otsec.evidence.masking import Masked
 
     path = arguments.key or store.path.with_name(f"{store.path.name}.pseudonyms.key")
     key, fresh = pseudonyms.secret(path)
     if fresh and not arguments.quiet:
         say(f"{path}: the key of the pseudonyms, new; keep it here, and give it to nobody")
-    return pseudonyms.Pseudonyms.of(key, store, gathered)
+    return Masked(pseudonyms.Pseudonyms.of(key, store, gathered))

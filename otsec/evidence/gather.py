@@ -14,7 +14,7 @@ The opening is looked for in the `BACK` packets before; where it is not there it
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from secrets import randbits
 
 import numpy as np
@@ -42,6 +42,7 @@ FRAGMENT_NS = 30 * 10**9  # fragments of one datagram are no further apart
 MOST_NAMED = 10_000
 
 NAMED, PIECE, EXCHANGE, OPENING, CONTEXT, AROUND_IT = range(6)  # in order of weight
+WORDS = {"request": "request of {}", "response": "response of {}", "message": "message: {}"}
 Why = tuple[int, str]
 
 
@@ -280,11 +281,9 @@ class _Gathering:
             if not parts:
                 continue
             operation = f"{said.protocol} {said.message.operation}"
-            for at, unit in (("request", said.request), ("response", said.response)):
-                if unit is None:
-                    continue
+            for at, unit in said.halves():
                 ordinal = int(ordinals[unit.frame])
-                self.reasons.add(ordinal, EXCHANGE, f"{at} of {operation}")
+                self.reasons.add(ordinal, EXCHANGE, WORDS[at].format(operation))
                 for piece in pieces[ordinal]:
                     text = f"piece of the {at} completed by {self.tap.name}:{ordinal}"
                     self.reasons.add(piece, PIECE, text)
@@ -372,8 +371,6 @@ def _pieces(rows: _Rows, ordinal: int, size: int) -> list[int]:
 
 def _moved(said: Said, ordinals: I64, position: dict[int, int]) -> Said | None:
     """The same, its frames by their position among those that are kept; None: none of them is."""
-    from dataclasses import replace  # noqa: PLC0415
-
     units = [
         None
         if unit is None or int(ordinals[unit.frame]) not in position

@@ -5,7 +5,7 @@ its pieces, as when the capture was analysed. Besides what the engine keeps, eac
 with the frames of its request and response.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any
@@ -48,6 +48,17 @@ class Said:
     response: Unit | None
     took_ns: int  # from request to response; -1 without both
     values: tuple[int | float, ...]
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is no half of an exchange: a report, an announcement."""
+        return (self.request is None or self.response is None) and not self.message.outcome
+
+    def halves(self) -> Iterator[tuple[str, Unit]]:
+        """``request``, ``response`` or ``message``, with where it stands."""
+        for part, unit in (("request", self.request), ("response", self.response)):
+            if unit is not None:
+                yield ("message" if self.alone else part), unit
 
     def units(self) -> tuple[Unit, ...]:
         """Its request and its response, as far as there are any."""

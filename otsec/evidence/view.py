@@ -15,6 +15,7 @@ from otsec.evidence.gather import Gathered
 from otsec.evidence.said import Said, batches, plain
 from otsec.model import Kind, Packets, Problem, place_text
 
+TELLING = ("request of", "response of", "message:", "piece of", "fragment of")  # reasons
 PROBLEMS = {
     Problem.CUT: "the capture ends inside a header",
     Problem.MALFORMED: "a header contradicts its standard",
@@ -59,7 +60,7 @@ class View:
     def telling(self) -> bool:
         """Whether it is more than set-up or surroundings: named, or part of such an exchange."""
         return self.named or any(
-            one.startswith(("request of", "response of", "piece of", "fragment of"))
+            one.startswith(TELLING)
             for one in self.why
         )
 
@@ -121,14 +122,10 @@ def _of_source(one: Gathered, names: dict[int, str]) -> list[View]:
     ids = [f"{one.tap.name}:{frame.ordinal}" for frame in one.frames]
     heard: list[list[Heard]] = [[] for _ in ids]
     for said in one.said:
-        for part, mine, other in (
-            ("request", said.request, said.response),
-            ("response", said.response, said.request),
-        ):
-            if mine is not None:
-                alone = other is None and not said.message.outcome
-                there = "" if other is None else ids[other.frame]
-                heard[mine.frame].append(Heard("message" if alone else part, said, there))
+        for part, mine in said.halves():
+            other = said.response if mine is said.request else said.request
+            there = "" if other is None else ids[other.frame]
+            heard[mine.frame].append(Heard(part, said, there))
     found: list[View] = []
     for batch in batches(one.frames):
         packets = dissect(batch)
