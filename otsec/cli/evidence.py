@@ -114,8 +114,13 @@ def run(arguments: Namespace) -> int:
         written = package.write(out, library, arguments.id, wanted, gathered, mask)
     listed = json.loads(written.manifest.read_text("utf-8"))["packets"]
     rows = [Namespace(**one) for one in listed]
-    write("evidence", PACKETS if style.format != "table" else PACKETS[:-2] + PACKETS[-1:], rows,
-          style, sys.stdout)
+    write(
+        "evidence",
+        PACKETS if style.format != "table" else PACKETS[:-2] + PACKETS[-1:],
+        rows,
+        style,
+        sys.stdout,
+    )
     if not arguments.quiet:
         for note in written.notes:
             say(f"note: {note}")

@@ -202,9 +202,7 @@ def _page(
         page.table(OTHERS, others[:50], len(others), "the same with --json")
 
 
-def _packet(
-    arguments: Namespace, page: Page, row: "View", deep: "Dissection | None"
-) -> None:
+def _packet(arguments: Namespace, page: Page, row: "View", deep: "Dissection | None") -> None:
     style = page.style
     page.head(f"{row.id}  {time_text(row.time, style.zone, exact=True)}")
     cut = "" if row.captured == row.wire else f", of which {row.captured} were captured"

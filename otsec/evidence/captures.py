@@ -227,4 +227,3 @@ def file_hash(path: Path) -> str:
         while piece := file.read(CHUNK):
             digest.update(piece)
     return digest.hexdigest()
-

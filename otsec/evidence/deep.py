@@ -119,7 +119,8 @@ def _run(request: dict[str, Any], folder: Path, seconds: float) -> tuple[list[by
 
 
 def _talk(child: "subprocess.Popen[bytes]", request: dict[str, Any]) -> tuple[list[bytes], bool]:
-    lines, size = [], 0
+    lines: list[bytes] = []
+    size = 0
     if child.stdin is None or child.stdout is None:
         return [], False
     with suppress(BrokenPipeError):

@@ -50,7 +50,9 @@ def main() -> int:
             if number >= request["packets"]:
                 break
     except Exception as error:  # noqa: BLE001 - the one place: told to the caller, who goes on
-        _tell({"how": how, "reason": reason, "failed": f"{type(error).__name__}: {error}"[:LONGEST]})
+        _tell(
+            {"how": how, "reason": reason, "failed": f"{type(error).__name__}: {error}"[:LONGEST]}
+        )
         return 1
     _tell({"how": how, "reason": reason, "done": number})
     return 0
@@ -171,7 +173,7 @@ def through_pdml(request: dict[str, Any]) -> Iterator[Packet]:
 
 def pdml(read: Callable[[int], bytes]) -> Iterator[Packet]:
     """Packets of a PDML document, each when it is complete."""
-    parser = XMLPullParser(["end"])
+    parser: Any = XMLPullParser(["end"])
     while piece := read(PIECE):
         try:
             parser.feed(piece)

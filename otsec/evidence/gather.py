@@ -121,9 +121,7 @@ def gather(library: Library, wanted: Sequence[Reference], rule: Rule) -> list[Ga
 class _Gathering:
     """Of one source."""
 
-    def __init__(
-        self, library: Library, tap: Tap, wanted: Sequence[Reference], rule: Rule
-    ) -> None:
+    def __init__(self, library: Library, tap: Tap, wanted: Sequence[Reference], rule: Rule) -> None:
         self.library, self.tap, self.wanted, self.rule = library, tap, wanted, rule
         self.seed = randbits(63)  # connections are told apart by 64-bit hashes nobody can foresee
         self.reasons = _Reasons()
@@ -229,9 +227,7 @@ class _Gathering:
         """Whether each connection went on long enough behind the last packet named."""
         behind = [part.key[part.ordinal > last] for part in parts]
         keys, count = np.unique(np.concatenate(behind), return_counts=True)
-        return len(keys) == len(wanted) and int(count.min()) >= max(
-            STUDIED_AFTER, self.rule.around
-        )
+        return len(keys) == len(wanted) and int(count.min()) >= max(STUDIED_AFTER, self.rule.around)
 
     def _begun(self, mine: _Rows, target: int) -> bool:
         """Whether the beginning of the connection is there, if it is one that has any."""
@@ -289,8 +285,8 @@ class _Gathering:
                     self.reasons.add(piece, PIECE, text)
         setters = np.array(sorted(int(ordinals[one]) for one in found.setters), np.int64)
         for target in sorted(named):
-            hosts = [one for one in setters[setters < target].tolist()]
-            same = [one for one in hosts if key_of.get(one) == key_of.get(target)]
+            before = setters[setters < target].tolist()
+            same = [one for one in before if key_of.get(one) == key_of.get(target)]
             for one in same[-SETTERS:]:
                 self.reasons.add(one, CONTEXT, "changes how later messages are read")
 
@@ -303,9 +299,7 @@ class _Gathering:
         kept = sorted(self.reasons.of)
         position = {ordinal: at for at, ordinal in enumerate(kept)}
         said = [
-            moved
-            for one in found.said
-            if (moved := _moved(one, ordinals, position)) is not None
+            moved for one in found.said if (moved := _moved(one, ordinals, position)) is not None
         ]
         said.sort(key=lambda one: min(unit.frame for unit in one.units()))
         return Gathered(

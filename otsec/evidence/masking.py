@@ -26,6 +26,9 @@ CHECKS = {ICMP: 2, IGMP: 2, TCP: 16, UDP: 6, ICMP6: 2, OSPF: 12, PIM: 2, VRRP: 6
 WITH_ADDRESSES = {TCP, UDP, ICMP6}  # whose sum covers the addresses; VRRP 3 and PIM of IPv6 alike
 EXTENSIONS = {0, 43, 60, 135}  # of IPv6, with a length; 44 is the fragment header
 VXLAN = 4789
+QUOTING = {ICMP: {3, 4, 5, 11, 12}, ICMP6: {1, 2, 3, 4}}  # types that quote a datagram
+REDIRECT = 5
+CDP = bytes.fromhex("aaaa0300000c2000")  # LLC and SNAP in front of it
 
 SECRETS = (  # what proves who one is; the group becomes as many x
     ("password", re.compile(rb"(?i)\bPASS ([^\r\n]+)")),
@@ -57,7 +60,9 @@ class _Content:
     summed: Sum = field(default_factory=Sum)
     udp: bool = False
     owed: tuple[Any, ...] | None = None  # a later fragment: the datagram whose first one has it
-    offset: int = 0  # where what is summed up begins; the content lies even to it
+    offset: int = 0  # where what is summed up begins
+    low_end: bool = False  # an odd last byte counts as the lower half of its word, as CDP has it
+    inside: bytes | None = None  # what stood there, where headers inside have sums of their own
 
 
 class Masked:
@@ -66,6 +71,13 @@ class Masked:
     def __init__(self, names: Pseudonyms) -> None:
         self.names = names
         self.known = names.known
+        ipv4 = {one[::-1]: names.ipv4(one)[::-1] for one in self.known.ipv4}
+        ipv4 |= {one: names.ipv4(one) for one in self.known.ipv4}
+        self._tables = (
+            (16, {one: names.ipv6(one) for one in self.known.ipv6}, "IPv6 in content"),
+            (6, {one: names.mac(one) for one in self.known.macs}, "MAC in content"),
+            (4, ipv4, "IPv4 in content"),
+        )
 
     def text(self, text: str) -> str:
         """Words about the packets."""
@@ -103,6 +115,8 @@ class Masked:
             if (one.start - one.offset) % 2:
                 old, new = b"\0" + old, b"\0" + new
             one.summed.change(old, new)
+            if one.low_end and (one.end - one.offset) % 2:
+                one.summed.delta -= 255 * (new[-1] - old[-1])
             data[one.frame][one.start : one.end] = after[at : at + size]
             at += size
 
@@ -120,9 +134,7 @@ class Masked:
 
     def _dnp3(self, frame: bytes) -> bytes:
         """A DNP3 link frame: its user data without check sums, replaced, and summed up anew."""
-        blocks = [
-            frame[at : at + BLOCK + 2] for at in range(DNP3_HEAD, len(frame), BLOCK + 2)
-        ]
+        blocks = [frame[at : at + BLOCK + 2] for at in range(DNP3_HEAD, len(frame), BLOCK + 2)]
         user = self._replaced(b"".join(block[:-2] for block in blocks))
         out, at = frame[:DNP3_HEAD], 0
         for block in blocks:
@@ -202,10 +214,9 @@ class Masked:
 
     def _binary(self, data: bytes) -> bytes:
         """Addresses as bytes, of those that this source has: IPv4 both ways round."""
-        tables = self._tables()
         out, at = bytearray(data), 0
         while at < len(data) - 3:
-            for size, table, name in tables:
+            for size, table, name in self._tables:
                 piece = data[at : at + size]
                 new = table.get(piece)
                 if new is not None:
@@ -215,17 +226,6 @@ class Masked:
                     break
             at += 1
         return bytes(out)
-
-    def _tables(self) -> list[tuple[int, dict[bytes, bytes], str]]:
-        if not hasattr(self, "_made"):
-            ipv4 = {one[::-1]: self.names.ipv4(one)[::-1] for one in self.known.ipv4}
-            ipv4 |= {one: self.names.ipv4(one) for one in self.known.ipv4}
-            self._made = [
-                (16, {one: self.names.ipv6(one) for one in self.known.ipv6}, "IPv6 in content"),
-                (6, {one: self.names.mac(one) for one in self.known.macs}, "MAC in content"),
-                (4, ipv4, "IPv4 in content"),
-            ]
-        return self._made
 
 
 def _is_private(raw: bytes) -> bool:
@@ -280,6 +280,10 @@ class _Walk:
             self._rest(at, min(offset + 2, len(self.data[at])))
         elif kind in TAGS:
             self._ethertype(at, offset + TAGS[kind], depth + 1)
+        elif self.data[at][offset + 2 : offset + 10] == CDP:
+            begin, end = offset + 10, min(offset + 2 + kind, len(self.data[at]))
+            one = _Content(at, begin, end, check=begin + 2, offset=begin, low_end=True)
+            self.contents.append(one)
         else:
             self._payload(at, offset + 2, kind, depth)
 
@@ -350,7 +354,7 @@ class _Walk:
             data[start + 10 : start + 12] = head.apply(check).to_bytes(2, "big")
         where = self._u16(at, start + 6)
         fragment = (where & 0x1FFF, bool(where & 0x3FFF), mark)
-        self._transport(at, start + size, end, int(data[start + 9]), pseudo, fragment, depth)
+        self._transport(at, start + size, end, int(data[start + 9]), old, pseudo, fragment, depth)
         self._rest(at, end)
 
     def _ipv6(self, at: int, start: int, depth: int) -> None:
@@ -371,17 +375,21 @@ class _Walk:
                 break
             if following == 44:
                 where = self._u16(at, offset + 2)
-                fragment = (where >> 3, bool(where & 0xFFF9), (old, bytes(data[offset + 4 : offset + 8])))
+                fragment = (
+                    where >> 3,
+                    bool(where & 0xFFF9),
+                    (old, bytes(data[offset + 4 : offset + 8])),
+                )
                 following, offset = int(data[offset]), offset + 8
             elif following in EXTENSIONS:
                 following, offset = int(data[offset]), offset + 8 * (data[offset + 1] + 1)
             else:
                 break
-        self._transport(at, min(offset, end), end, following, pseudo, fragment, depth)
+        self._transport(at, min(offset, end), end, following, old, pseudo, fragment, depth)
         self._rest(at, end)
 
     def _transport(
-        self, at: int, start: int, end: int, protocol: int, pseudo: Sum,
+        self, at: int, start: int, end: int, protocol: int, ends: bytes, pseudo: Sum,
         fragment: tuple[int, bool, Any], depth: int,
     ) -> None:  # fmt: skip
         data = self.data[at]
@@ -393,6 +401,7 @@ class _Walk:
             self._gre(at, start, depth)
             return
         content = _Content(at, start, end, offset=start, udp=protocol == UDP)
+        self.contents.append(content)
         if not several or not offset:
             place = CHECKS.get(protocol)
             if place is not None and start + place + 2 <= end:
@@ -404,14 +413,20 @@ class _Walk:
             content.owed = mark
         if protocol == TCP and not several and start + 20 <= end:
             ports = bytes(data[start : start + 4])
-            content.lane = (pseudo.delta, bytes(data[start - 8 : start]), ports)
+            content.lane = (ends, ports)
             content.seq = int.from_bytes(data[start + 4 : start + 8], "big")
-        if protocol == UDP and VXLAN == self._u16(at, start + 2) and not several:
-            before = bytes(data[start + 16 : end])
+        if several or start + 16 > end:
+            return
+        if protocol == UDP and self._u16(at, start + 2) == VXLAN:
+            content.start = content.end = start + 16
+            content.inside = bytes(data[start + 16 : end])
             self.ethernet(at, start + 16, depth + 1)
-            content.summed.change(before, bytes(data[start + 16 : end]))
-            content.end = content.start
-        self.contents.append(content)
+        elif data[start] in QUOTING.get(protocol, ()):
+            content.start = content.end = start + 4
+            content.inside = bytes(data[start + 4 : end])
+            if (protocol, data[start]) == (ICMP, REDIRECT):
+                self._swap(at, start + 4, 4)
+            self.ip(at, start + 8, depth + 1)
 
     def _gre(self, at: int, start: int, depth: int) -> None:
         """RFC 2784, 2890; ERSPAN in it."""
@@ -474,9 +489,14 @@ def _settle(contents: Sequence[_Content], data: list[bytearray]) -> None:
     for one in contents:
         if one.owed is not None and one.check < 0:
             owed[one.owed] = owed.get(one.owed, 0) + one.summed.delta
-    for one in contents:
+    # What has sums inside comes behind them: the innermost was walked through last.
+    plain = [one for one in contents if one.inside is None]
+    for one in [*plain, *reversed([one for one in contents if one.inside is not None])]:
         if one.check < 0:
             continue
+        if one.inside is not None:
+            now = bytes(data[one.frame][one.start : one.start + len(one.inside)])
+            one.summed.change(one.inside, now)
         if one.owed is not None:
             one.summed.delta += owed.pop(one.owed, 0)
         place = slice(one.check, one.check + 2)

@@ -67,7 +67,9 @@ def write(
     section = [
         f"Evidence written by otsec {__version__} for: {words(', '.join(ids))}",
         *(f"Site {words(t.site)}, capture point {words(t.name)}" for t in _taps(gathered)),
-        *sorted({f"{words(one.id)}: {words(one.why)}" for one in wanted if one.why != "named"})[:50],
+        *sorted({f"{words(one.id)}: {words(one.why)}" for one in wanted if one.why != "named"})[
+            :50
+        ],
         *(f"Capture {one['name']}, SHA-256 {one['sha256']}" for one in sources[:SHOWN_SOURCES]),
         *notes[:50],
         *([_HIDDEN] if mask is not None else []),
@@ -142,9 +144,7 @@ def _packets(
             number = _interface(interfaces, frame.link, tap)
             why = tuple(words(text) for text in one.why[at])
             comments = (f"otsec {tap[0]}:{frame.ordinal}", *why)
-            packet = pcapng.Packet(
-                number, frame.time, frame.wire, bytes_, ("\n".join(comments),)
-            )
+            packet = pcapng.Packet(number, frame.time, frame.wire, bytes_, ("\n".join(comments),))
             entry = {
                 "source": tap[0],
                 "packet": frame.ordinal,

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING
@@ -32,9 +32,12 @@ LEAST_NAME = 3  # letters; shorter ones are in everything
 LEAST_ANYWHERE = 6  # letters; a shorter name is replaced only where it is a word of its own
 MOST_NAMES = 2_000
 COMMON = frozenset(  # parts of names that name nobody
-    "local localdomain localhost lan home arpa com net org www http https opc tcp udp urn server "
-    "client none unknown default public private workgroup unconfigured ntlmssp site tap point "
-    "capture".split()
+    {
+        *("local", "localdomain", "localhost", "lan", "home", "arpa", "com", "net", "org", "www"),
+        *("http", "https", "opc", "tcp", "udp", "urn", "server", "client", "none", "unknown"),
+        *("default", "public", "private", "workgroup", "unconfigured", "ntlmssp"),
+        *("site", "tap", "point", "capture"),
+    }
 )
 _KEPT4 = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10")
 _FIXED4 = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4")
@@ -61,18 +64,15 @@ def secret(path: Path) -> tuple[bytes, bool]:
     return key, False
 
 
-def _bits(networks: Iterable[str], kind: type[IPv4Network | IPv6Network]) -> tuple[str, ...]:
+def _bits(networks: Iterable[str]) -> tuple[str, ...]:
     """The leading bits that the addresses of each network share."""
-    nets = map(kind, networks)
+    nets = map(ip_network, networks)
     return tuple(
         f"{int(net.network_address):0{net.max_prefixlen}b}"[: net.prefixlen] for net in nets
     )
 
 
-_RANGES = {
-    32: (_bits(_FIXED4, IPv4Network), _bits(_KEPT4, IPv4Network)),
-    128: (_bits(_FIXED6, IPv6Network), _bits(_KEPT6, IPv6Network)),
-}
+_RANGES = {32: (_bits(_FIXED4), _bits(_KEPT4)), 128: (_bits(_FIXED6), _bits(_KEPT6))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,9 @@ class Pseudonyms:
             return address
         upper = address[8:13]
         if upper[3:5] != b"\xff\xfe" and any(upper):
-            upper = self._permuted("identifier", int.from_bytes(upper, "big"), 40).to_bytes(5, "big")
+            upper = self._permuted("identifier", int.from_bytes(upper, "big"), 40).to_bytes(
+                5, "big"
+            )
         low = self._last24(address[13:]) if any(address[8:]) else address[13:]
         return int(front, 2).to_bytes(8, "big") + upper + low
 
@@ -258,7 +260,7 @@ def _is_told(address: bytes) -> bool:
     """Whether an address tells of whom it is; group addresses and the like do not."""
     if len(address) == 6:
         return any(address) and not address[0] & 1
-    ip = IPv4Address(address) if len(address) == 4 else IPv6Address(address)
+    ip = ip_address(address)
     return not (ip.is_multicast or ip.is_unspecified or ip.is_loopback or address[0] >= 240)
 
 

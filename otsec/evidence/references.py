@@ -137,11 +137,9 @@ def _fact(store: Store, name: str, what: str) -> list[Shown]:
 
 
 def _finding(store: Store, name: str) -> Sequence[Shown]:
-    if FINDINGS:
-        for find in FINDINGS:
-            shown = find(store, name, name)
-            if shown:
-                return shown
+    shown = references.finding(store, name)
+    if shown:
+        return shown
     raise UsageError(
         f"{name}: names nothing in {store.path}; write SOURCE:PACKET, or one of: "
         + ", ".join(EXAMPLES.values())
@@ -153,12 +151,13 @@ KINDS: dict[str, Kind] = {
     "conversation": _numbered(references.conversation),
     "event": _numbered(references.event),
     "fact": _fact,
+    "finding": lambda store, _, what: references.finding(store, what),
 }
-FINDINGS: list[Kind] = []  # what knows findings by their short ids, asked in order
 SINGULAR = {f"{kind}s": kind for kind in KINDS}
 EXAMPLES = {
     "behaviour": "behaviour:12",
     "conversation": "conversation:3",
     "event": "event:1234 (its packet)",
     "fact": "fact:10.0.0.1/hostname",
+    "finding": "finding:ID",
 }

@@ -59,10 +59,7 @@ class View:
     @property
     def telling(self) -> bool:
         """Whether it is more than set-up or surroundings: named, or part of such an exchange."""
-        return self.named or any(
-            one.startswith(TELLING)
-            for one in self.why
-        )
+        return self.named or any(one.startswith(TELLING) for one in self.why)
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from otsec.store.database import Store
+from otsec.store.schema import TABLES
 
 MOST = 256  # rows or packets that one name may stand for; who wants more asks for less at a time
 
@@ -59,8 +60,8 @@ def behaviour(store: Store, number: int, source: int | None) -> list[Shown]:
     for tap, operation, what, outcome, first, first_time, last, last_time, packets, count in rows:
         said = " ".join(filter(None, (operation, what, outcome)))
         times = {int(first): int(first_time), int(last): int(last_time)}
-        for one in sorted({*times, *map(int, json.loads(packets))}):
-            shown.append(Shown(tap, one, times.get(one), f"{said} (one of {count})"))
+        some = sorted({*times, *map(int, json.loads(packets))})
+        shown += [Shown(tap, one, times.get(one), f"{said} (one of {count})") for one in some]
     return shown
 
 
@@ -87,8 +88,8 @@ def event(store: Store, packet: int, source: int | None) -> list[Shown]:
         "COALESCE(b.outcome, '') FROM event AS e "
         "LEFT JOIN behaviour AS b ON b.source = e.source AND b.number = e.behaviour "
         "WHERE e.packet = ? AND (? IS NULL OR e.source = ?) "
-        f"ORDER BY e.source, e.part, e.kind LIMIT {MOST}",
-        (packet, source, source),
+        "ORDER BY e.source, e.part, e.kind LIMIT ?",
+        (packet, source, source, MOST),
     )
     return [
         Shown(tap, packet, int(time), " ".join(filter(None, (f"{kind}:", *said))))
@@ -104,14 +105,30 @@ def fact(store: Store, address: str, attribute: str, value: str | None) -> list[
         "ON c.source = f.source AND c.number = f.conversation "
         "WHERE CASE f.about WHEN 'client' THEN c.client WHEN 'server' THEN c.server "
         "ELSE f.about END = ? AND f.attribute = ? AND (? IS NULL OR f.value = ?) "
-        f"ORDER BY f.source, f.first_packet, f.value LIMIT {MOST}",
-        (address, attribute, value, value),
+        "ORDER BY f.source, f.first_packet, f.value LIMIT ?",
+        (address, attribute, value, value, MOST),
     )
     shown: list[Shown] = []
     for tap, name, said, protocol, first, first_time, last, last_time in rows:
         times = {int(first): int(first_time), int(last): int(last_time)}
         shown += [Shown(tap, at, t, f"{protocol} says {name} {said}") for at, t in times.items()]
     return shown
+
+
+def finding(store: Store, name: str) -> list[Shown]:
+    """The packets of a finding, by its id."""
+    if not {"finding", "finding_packet"} <= set(TABLES):
+        return []
+    rows = store.all(
+        "SELECT p.source, p.packet, p.time, f.title, p.what FROM finding_packet AS p "
+        "JOIN finding AS f ON f.id = p.finding WHERE f.id = ? "
+        "ORDER BY p.source, p.packet, p.what LIMIT ?",
+        (name, MOST),
+    )
+    return [
+        Shown(source, int(packet), int(time), f"{title}: {what}" if what else str(title))
+        for source, packet, time, title, what in rows
+    ]
 
 
 NAMES = (  # attributes of facts that name someone or something of the site, not its make
@@ -123,7 +140,7 @@ NAMES = (  # attributes of facts that name someone or something of the site, not
 
 
 def names(store: Store, sources: Sequence[int]) -> list[str]:
-    """Names, users and serial numbers that messages of some sources told, each once."""
+    """Names, users and serial numbers that messages of some sources, or people, told; each once."""
     found: set[str] = set()
     for source in sources:
         rows = store.all(
@@ -131,7 +148,11 @@ def names(store: Store, sources: Sequence[int]) -> list[str]:
             (source,),
         )
         found.update(str(row[0]) for row in rows)
-    return sorted(found)
+    said = store.all(
+        "SELECT DISTINCT after FROM act WHERE attribute IN ('name', 'hostname', 'owner', 'location')"
+    )
+    found.update(str(row[0]) for row in said)
+    return sorted(found - {""})
 
 
 def addresses(store: Store, sources: Sequence[int]) -> list[str]:
