@@ -209,8 +209,9 @@ class _Gathering:
                 reached = stretch.first + len(stretch.batch)
                 if reached > last and self._enough(parts, wanted, last):
                     break
-        columns = zip(*((getattr(part, name) for name in _COLUMNS) for part in parts), strict=True)
-        return _Rows(*(np.concatenate(column) for column in columns))
+        return _Rows(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
+        )
 
     def _spans(self, back: int) -> Iterable[tuple[int, int, int]]:
         """Ordinals to look at: begin, end, and the last one named within."""
