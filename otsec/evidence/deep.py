@@ -75,7 +75,7 @@ def dissect(
             "group": NOBODY,
         }
         lines, problem = _run(request, Path(folder), seconds)
-    return _understood(lines, problem)
+    return _understood(lines, problem, request["packets"])
 
 
 def _lay_down(folder: Path, capture: bytes) -> Path:
@@ -148,7 +148,7 @@ def _kill(child: "subprocess.Popen[bytes]") -> None:
             child.kill()
 
 
-def _understood(lines: Sequence[bytes], problem: str) -> Dissection:
+def _understood(lines: Sequence[bytes], problem: str, wanted: int) -> Dissection:
     packets: list[tuple[Layer, ...]] = []
     given_up: dict[str, bool] = {}
     end: dict[str, Any] = {}
@@ -164,9 +164,11 @@ def _understood(lines: Sequence[bytes], problem: str) -> Dissection:
         else:
             end = told
     if not problem and "failed" in end:
-        problem = f"tshark could not be read: {end['failed']}"
+        problem = f"tshark could not be read: {' '.join(str(end['failed']).split())}"
     elif not problem and not end:
         problem = "the child that runs tshark ended early"
+    elif not problem and len(packets) < wanted:
+        problem = f"tshark told of {len(packets)} of {wanted} packets and ended"
     how = str(end.get("how", "")) or ("tshark" if packets else "")
     return Dissection(tuple(packets), how, problem, str(end.get("reason", "")), given_up)
 

@@ -7,6 +7,7 @@ one that was wrong before, as of packets captured where they were sent, is as wr
 """
 
 import re
+from binascii import crc_hqx
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -124,9 +125,10 @@ class Masked:
 
     def content(self, data: bytes) -> bytes:
         """What a protocol sends, with pseudonyms; as long as before."""
-        frames = list(_dnp3_frames(data))
+        frames = _dnp3_frames(data)
         if not frames:
-            return self._replaced(data)
+            new = self._replaced(data)
+            return new[:-2] + _sbus_check(new[:-2]) if _is_sbus(data) else new
         out = bytearray(self._replaced(data))
         for start, end in frames:  # their check sums stand between the letters
             out[start:end] = self._dnp3(data[start:end])
@@ -200,7 +202,11 @@ class Masked:
 
     def _quad(self, found: re.Match[bytes]) -> bytes:
         """An address as text; of one that is not as long digits are replaced, one by one."""
-        numbers = [int(part) for part in found[0].split(b".")]
+        text, rest = found[0], b""
+        told = found.string[found.start() - 1] if found.start() else 0
+        if QUAD.fullmatch(text[:told]):  # its length stands in front: a digit behind is none of it
+            text, rest = text[:told], text[told:]
+        numbers = [int(part) for part in text.split(b".")]
         if max(numbers) > 255:
             return found[0]
         raw = bytes(numbers)
@@ -208,9 +214,9 @@ class Masked:
             return found[0]  # may be a version
         self.names.count("address in text")
         new = ".".join(map(str, self.names.ipv4(raw))).encode()
-        if len(new) == len(found[0]):
-            return new
-        return self.names.name(found[0].decode()).encode()
+        if len(new) != len(text):
+            new = self.names.name(text.decode()).encode()
+        return new + rest
 
     def _binary(self, data: bytes) -> bytes:
         """Addresses as bytes, of those that this source has: IPv4 both ways round."""
@@ -520,6 +526,17 @@ def _dnp3_frames(data: bytes) -> list[tuple[int, int]]:
         else:
             at = data.find(DNP3, at + 1)
     return found
+
+
+def _is_sbus(data: bytes) -> bool:
+    """Whether it is an Ether-S-Bus telegram: its length in front, its check sum behind."""
+    told = int.from_bytes(data[:4], "big")
+    return len(data) > 10 and told == len(data) and _sbus_check(data[:-2]) == data[-2:]
+
+
+def _sbus_check(data: bytes) -> bytes:
+    """CRC-16 with the polynomial of ITU-T V.41, of the whole telegram in front of it."""
+    return crc_hqx(data, 0).to_bytes(2, "big")
 
 
 def _dnp3_check(data: bytes) -> bytes:

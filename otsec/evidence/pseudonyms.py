@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 LEAST_NAME = 3  # letters; shorter ones are in everything
 LEAST_ANYWHERE = 6  # letters; a shorter name is replaced only where it is a word of its own
+LEAST_TOLD = 3  # octets other than 0 of a MAC address; fewer are in many numbers, too
 MOST_NAMES = 2_000
 COMMON = frozenset(  # parts of names that name nobody
     {
@@ -209,8 +210,8 @@ class Pseudonyms:
     def address(self, text: str) -> str:
         """What stands for an address written as text; the text itself where it is none."""
         raw = _parsed(text)
-        if raw is None:
-            return text
+        if raw is None or (len(raw) == 16 and raw not in self.known.ipv6):
+            return text  # much that has two colons parses as IPv6
         if len(raw) == 6:
             return self.mac(raw).hex(":")
         return str(ip_address(self.ipv4(raw) if len(raw) == 4 else self.ipv6(raw)))
@@ -259,7 +260,7 @@ def _parsed(text: str) -> bytes | None:
 def _is_told(address: bytes) -> bool:
     """Whether an address tells of whom it is; group addresses and the like do not."""
     if len(address) == 6:
-        return any(address) and not address[0] & 1
+        return not address[0] & 1 and sum(map(bool, address)) >= LEAST_TOLD
     ip = ip_address(address)
     return not (ip.is_multicast or ip.is_unspecified or ip.is_loopback or address[0] >= 240)
 
