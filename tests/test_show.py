@@ -159,8 +159,8 @@ def test_both_ways_agree() -> None:
     pytest.importorskip("pyshark")
     content = capture(two_peers())
 
-    one = deep.dissect(content, 500)
-    other = deep.dissect(content, 500, pyshark=False)
+    one = deep.dissect(content, len(two_peers().frames))
+    other = deep.dissect(content, len(two_peers().frames), pyshark=False)
 
     assert (one.how, one.problem, one.note) == ("pyshark", "", "")
     assert (other.how, other.problem, other.note) == ("pdml", "", "")

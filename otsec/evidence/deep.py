@@ -62,20 +62,21 @@ def dissect(
     path = shutil.which(tshark or "tshark")
     if path is None:
         return Dissection((), "", f"{tshark or 'tshark'} is not installed", "", {})
+    wanted = min(packets, MOST_PACKETS)
     with TemporaryDirectory(prefix="otsec-show-") as folder:
         request = {
             "file": str(_lay_down(Path(folder), capture)),
             "tshark": path,
             "pyshark": pyshark,
             "options": list(OPTIONS),
-            "packets": min(packets, MOST_PACKETS),
+            "packets": wanted,
             "seconds": max(int(seconds), 1),
             "memory": memory,
             "user": NOBODY,
             "group": NOBODY,
         }
         lines, problem = _run(request, Path(folder), seconds)
-    return _understood(lines, problem, request["packets"])
+    return _understood(lines, problem, wanted)
 
 
 def _lay_down(folder: Path, capture: bytes) -> Path:

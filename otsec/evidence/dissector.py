@@ -177,9 +177,10 @@ def pdml(read: Callable[[int], bytes]) -> Iterator[Packet]:
     while piece := read(PIECE):
         try:
             parser.feed(piece)
+            events = list(parser.read_events())
         except ParseError as error:
             raise RuntimeError(f"tshark's output is no PDML: {error}") from None
-        for _, element in parser.read_events():
+        for _, element in events:
             if element.tag == "packet":
                 yield [_layer(layer) for layer in element if layer.get("name") not in LAYERS_KNOWN]
                 element.clear()
