@@ -41,6 +41,7 @@ COLUMNS = (
     ),
     Column("last_time", "last seen", "time", "time of its last packet"),
     Column("first_time", "first seen", "time", "time of its first packet", detail=True),
+    Column("number", "no.", "number", "its number: `otsec show behaviour:NUMBER`", detail=True),
     Column("first_packet", "first packet", "number", "ordinal in its source", detail=True),
     Column("last_packet", "last packet", "number", "ordinal in its source", detail=True),
     Column("packets", "packets", "list", "a few packets that show it, ordinals", detail=True),

@@ -18,6 +18,7 @@ COLUMNS = (
     Column("bytes_in", "bytes in", "bytes", "bytes on the wire sent by the server"),
     Column("last_time", "last seen", "time", "time of its last packet"),
     Column("first_time", "first seen", "time", "time of its first packet", detail=True),
+    Column("number", "no.", "number", "its number: `otsec show conversation:NUMBER`", detail=True),
     Column("first_packet", "first packet", "number", "ordinal in its source", detail=True),
     Column("last_packet", "last packet", "number", "ordinal in its source", detail=True),
     Column(

@@ -28,6 +28,7 @@ class Source:
 class Conversation:
     """Who talks to whom by which service; columns as in the table of the same name."""
 
+    number: int
     site: str
     group: str
     point: str  # where most of it was seen
