@@ -115,7 +115,7 @@ def test_opening_not_captured(tmp_path: Path) -> None:
 
     (note,) = manifest["notes"]
     assert note == (
-        f"the connection of tap:{WRITE - 10} began before the {WRITE - 10} packets before it; "
+        f"the connection of tap:{WRITE - 10} was there before the capture began; "
         "its opening is not here"
     )
 

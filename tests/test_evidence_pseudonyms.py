@@ -21,6 +21,8 @@ from otsec.evidence import masking
 from otsec.evidence.captures import Frame
 from otsec.evidence.masking import Masked
 from otsec.evidence.pseudonyms import Known, Pseudonyms, Sum, secret, words
+from otsec.store import open_store
+from otsec.store.references import packets_of
 
 TSHARK = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 KEY = bytes(range(32))
@@ -375,6 +377,32 @@ def test_tshark_finds_no_more_wrong(tmp_path: Path, name: str) -> None:
     assert len(masked["packets"]) == len(plain["packets"])
     assert any(one["changed"] for one in masked["packets"])
     assert read("b") == read("a")
+
+
+REAL = (  # each broke the pseudonyms once, but for the first
+    *("dnp3/zeek__dnp3_file_read.pcap", "bacnet/zeek__q-in-q.pcap"),
+    *("enip-cip/iti__EIP-SoftwareUploadFailure.pcap", "hart-ip/icsnpp-hart-ip__hart-ip.pcapng"),
+    *("modbus/zeek__modbus-and-non-modbus-p502.pcap", "snmp/zeek__leak_test.pcapng"),
+    "sbus/ct-samples__SBus-Ethernet.pcap",
+)
+
+
+@TSHARK
+@pytest.mark.parametrize("name", REAL)
+def test_real_captures_under_pseudonyms(tmp_path: Path, captures: Path, name: str) -> None:
+    """In real captures tshark complains of nothing that it did not complain of before."""
+    analyse([captures / name], tmp_path / "test.db", point="tap")
+    with open_store(tmp_path / "test.db", readonly=True) as store:
+        count = packets_of(store, 1)
+    ids = [f"tap:{ordinal}" for ordinal in range(0, count, max(count // 200, 1))]
+    for out, options in (("a", []), ("b", ["--pseudonymise"])):
+        evidence(tmp_path / "test.db", tmp_path / out, *options, *ids)
+
+    columns = ("frame.len", "frame.protocols", "_ws.expert.message")
+    rows = {out: by_tshark(tmp_path / out, *columns) for out in ("a", "b")}
+
+    one, other = ([[*row[:2], _troubles(row[2])] for row in rows[out]] for out in ("a", "b"))
+    assert one == other
 
 
 def _troubles(text: str) -> str:

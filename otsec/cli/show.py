@@ -219,9 +219,9 @@ def _packet(arguments: Namespace, page: Page, row: "View", deep: "Dissection | N
     for heard in row.heard:
         _heard(page, heard)
     layers = row.layers or ()
-    for layer in layers:
-        if arguments.layers or layer.name not in LOWER:
-            _layer(page, layer)
+    upper = [layer for layer in layers if layer.name not in LOWER] or layers[-1:]
+    for layer in layers if arguments.layers else upper:
+        _layer(page, layer)
     if arguments.hex or not row.layers:
         if row.layers is None and not row.heard and deep is not None and deep.problem:
             page.text("tshark did not come to this packet", "    ", "  ")

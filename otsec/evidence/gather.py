@@ -37,8 +37,9 @@ FIRST_BACK, GROWTH = 50_000, 6  # less is looked at first
 AHEAD = 200_000  # packets behind it among which the response and what follows is looked for
 STUDIED = 1_000  # packets of a connection before the one named, and of its beginning, decoded
 STUDIED_AFTER = 64
-STUDIED_IN_ALL = 100_000  # shared by all that are named
+STUDIED_IN_ALL = 20_000  # shared by all that are named; 30 MB of full frames
 FRAGMENT_NS = 30 * 10**9  # fragments of one datagram are no further apart
+MOST_PIECES = 1_024  # packets looked back over for the beginning of a message
 MOST_NAMED = 10_000
 
 NAMED, PIECE, EXCHANGE, OPENING, CONTEXT, AROUND_IT = range(6)  # in order of weight
@@ -142,8 +143,7 @@ class _Gathering:
         each = max(min(STUDIED, STUDIED_IN_ALL // max(len(self.targets), 1)), self.rule.around + 1)
         studied: set[int] = set(self.targets.tolist())
         for target, key in zip(self.targets.tolist(), keys.tolist(), strict=True):
-            mine = rows.take(np.flatnonzero(rows.key == np.uint64(key)))
-            studied.update(self._connection(target, mine, each))
+            studied.update(self._connection(target, rows[key], each))
         ordinals = np.array(sorted(studied | set(self.reasons.of)), np.int64)
         frames = self.library.frames(self.tap, ordinals)
         found = study(frames)
@@ -183,17 +183,17 @@ class _Gathering:
             packets.problem == Problem.FRAGMENT,
         )
 
-    def _scan(self, keys: U64) -> _Rows:
+    def _scan(self, keys: U64) -> dict[int, _Rows]:
         """All packets of the connections, as far before and behind as the rule needs them."""
         wanted = np.unique(keys)
         back = min(FIRST_BACK, self.rule.back)
         while True:
-            rows = self._look(wanted, back)
+            rows = _by_key(self._look(wanted, back))
             if back >= self.rule.back or back >= int(self.targets[0]):
                 return rows
             if all(
-                self._begun(rows.take(np.flatnonzero(rows.key == key)), target)
-                for target, key in zip(self.targets.tolist(), keys, strict=True)
+                self._begun(rows[key], target)
+                for target, key in zip(self.targets.tolist(), keys.tolist(), strict=True)
             ):
                 return rows
             back = min(back * GROWTH, self.rule.back)
@@ -249,9 +249,13 @@ class _Gathering:
             self._set_up(mine, begin, at)
             studied += mine.ordinal[begin : min(begin + each, at)].tolist()
         elif _is_tcp(mine):
+            early = (
+                "was there before the capture began"
+                if target <= self.rule.back
+                else f"began more than {self.rule.back:,} packets before it"
+            )
             self.notes.append(
-                f"the connection of {self.tap.name}:{target} began before the "
-                f"{min(self.rule.back, target):,} packets before it; its opening is not here"
+                f"the connection of {self.tap.name}:{target} {early}; its opening is not here"
             )
         return list(map(int, studied))
 
@@ -267,13 +271,19 @@ class _Gathering:
 
     # ------------------------------------------------------------------ what they say
 
-    def _exchanges(self, found: Study, ordinals: I64, rows: _Rows) -> None:
+    def _exchanges(self, found: Study, ordinals: I64, rows: dict[int, _Rows]) -> None:
         """Take the other half of each exchange that a named packet is part of, with all pieces."""
         named = set(self.targets.tolist())
-        key_of = dict(zip(rows.ordinal.tolist(), rows.key.tolist(), strict=True))
+        known = set(ordinals.tolist())
+        key_of = {
+            ordinal: key
+            for key, mine in rows.items()
+            for ordinal in mine.ordinal.tolist()
+            if ordinal in known
+        }
         for said in found.said:
             units = [(int(ordinals[unit.frame]), unit.size) for unit in said.units()]
-            pieces = {at: _pieces(rows, at, size) for at, size in units}
+            pieces = {at: _pieces(rows[key_of[at]], at, size) for at, size in units}
             parts = named & {at for at, _ in units}.union(*pieces.values())
             if not parts:
                 continue
@@ -344,23 +354,29 @@ def _opening(mine: _Rows, target: int) -> int | None:
     return int(again[0])
 
 
-def _pieces(rows: _Rows, ordinal: int, size: int) -> list[int]:
+def _by_key(rows: _Rows) -> dict[int, _Rows]:
+    """The packets of each connection."""
+    order = np.argsort(rows.key, kind="stable")
+    key = rows.key[order]
+    bounds = np.flatnonzero(np.diff(key, prepend=~key[:1])) if len(key) else order
+    parts = np.split(order, bounds[1:])
+    return {int(rows.key[part[0]]): rows.take(part) for part in parts if len(part)}
+
+
+def _pieces(mine: _Rows, ordinal: int, size: int) -> list[int]:
     """Packets of the same sender that a unit of that size began in, before the one that ended it.
 
     Walks back over content until there is as much of it as the unit has.
     """
-    at = int(np.searchsorted(rows.ordinal, ordinal))
-    if at >= len(rows.ordinal) or int(rows.ordinal[at]) != ordinal:
-        return []
-    have, pieces = int(rows.payload[at]), []
-    if have >= size:
-        return []
-    same = (rows.key[:at] == rows.key[at]) & (rows.sender[:at] == rows.sender[at])
-    for row in np.flatnonzero(same & (rows.payload[:at] > 0))[::-1].tolist():
+    at = int(np.searchsorted(mine.ordinal, ordinal))
+    have, pieces = int(mine.payload[at]), []
+    for row in range(at - 1, max(at - MOST_PIECES, 0) - 1, -1):
         if have >= size:
             break
-        have += int(rows.payload[row])
-        pieces.append(int(rows.ordinal[row]))
+        if mine.sender[row] != mine.sender[at] or not mine.payload[row]:
+            continue
+        have += int(mine.payload[row])
+        pieces.append(int(mine.ordinal[row]))
     return pieces[::-1]
 
 

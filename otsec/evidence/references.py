@@ -114,7 +114,7 @@ def _numbered(find: Callable[[Store, int, int | None], list[Shown]]) -> Kind:
 
     def kind(store: Store, name: str, what: str) -> list[Shown]:
         where, _, number = what.rpartition(":")
-        if not re.fullmatch(r"[0-9]{1,18}", number):
+        if not re.fullmatch(r"-?[0-9]{1,18}", number):  # below zero: still open at the end
             raise UsageError(f"{name}: {number!a} is no number")
         tap = source(store, where, name) if where else None
         shown = find(store, int(number), None if tap is None else tap.id)

@@ -61,7 +61,8 @@ def behaviour(store: Store, number: int, source: int | None) -> list[Shown]:
         said = " ".join(filter(None, (operation, what, outcome)))
         times = {int(first): int(first_time), int(last): int(last_time)}
         some = sorted({*times, *map(int, json.loads(packets))})
-        shown += [Shown(tap, one, times.get(one), f"{said} (one of {count})") for one in some]
+        told = said if count == 1 else f"{said} (one of {count})"
+        shown += [Shown(tap, one, times.get(one), told) for one in some]
     return shown
 
 
