@@ -154,6 +154,32 @@ def test_names() -> None:
     assert masked.content(b"network plcs interworks") == b"network plcs interworks"
 
 
+@pytest.mark.parametrize("coding", ["utf-8", "utf-16-le"])
+def test_names_of_other_letters(coding: str) -> None:
+    """A name with letters that are not English is found, too; those letters stay."""
+    masked = Masked(pseudonyms("Prüfstand-Süd"))
+
+    new = masked.content("<Prüfstand-Süd>".encode(coding)).decode(coding)
+
+    assert re.fullmatch("<[A-Z][a-z]ü[a-z]{6}-[A-Z]ü[a-z]>", new)
+    assert "fstand" not in new
+
+
+def test_words_about_packets() -> None:
+    """What is said of packets hides the same: addresses wherever they stand, names, points."""
+    names = pseudonyms("plc-intake", ipv4=("10.0.0.1",))
+    names.labels = {"hall/1:eth0": "point-1"}
+    mac, ip = "00:1b:1b:23:20:21", "10.0.0.1"
+    new_mac, new_ip = names.address(mac), names.address(ip)
+
+    told = names.text(f"fact:{ip}/hostname=PLC-Intake fact:{mac}/x {ip}, {mac}. hall/1:eth0:7 3.0")
+
+    name = names.name("PLC-Intake")
+    assert (
+        told == f"fact:{new_ip}/hostname={name} fact:{new_mac}/x {new_ip}, {new_mac}. point-1:7 3.0"
+    )
+
+
 def test_netbios_names() -> None:
     """A name is found where NetBIOS writes each half octet as a letter."""
     masked = Masked(pseudonyms("HMI-NORTH"))

@@ -1,6 +1,7 @@
 """`otsec show`: packets taken apart by otsec and by tshark, and tshark kept from doing harm."""
 
 import ast
+import csv
 import json
 import os
 import re
@@ -124,6 +125,19 @@ def test_json(db: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {"name": "modbus.func_code", "shown": ".000 0110 = Function Code: Write Single Register (6)"} in modbus["fields"]  # fmt: skip
     assert bytes.fromhex(row["bytes"]) == two_peers().frames[WRITE][1]
     assert whole["dissector"]["problem"] == ""
+
+
+def test_lines_and_cells(db: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON lines have a packet a line, CSV a row, in the order of time."""
+    lines = shown(capsys, "--db", db, "--jsonl", "--no-tshark", f"tap:{WRITE}").splitlines()
+    rows = list(csv.DictReader(shown(capsys, "--db", db, "--csv", f"tap:{WRITE}").splitlines()))
+
+    told = [json.loads(line) for line in lines]
+    assert [one["id"] for one in told] == [row["id"] for row in rows]
+    assert {one["kind"] for one in told} == {"packet"}
+    assert [row["operations"] for row in rows if row["id"] == f"tap:{ANSWER}"] == [
+        "modbus write_single_register"
+    ]
 
 
 def test_untrusted_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,7 +160,7 @@ class Masked:
 
         def wide(found: re.Match[bytes]) -> bytes:
             self.names.count("name")
-            return self.names.name(found[0][::2].decode("latin-1")).encode("utf-16-le")
+            return self.names.name(found[0].decode("utf-16-le")).encode("utf-16-le")
 
         def first_level(found: re.Match[bytes]) -> bytes:
             pairs = zip(found[0][::2], found[0][1::2], strict=True)

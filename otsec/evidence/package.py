@@ -75,7 +75,9 @@ def write(
         *([_HIDDEN] if mask is not None else []),
     ]
     interfaces, packets, listed = _packets(gathered, sources, mask)
-    data = pcapng.capture(f"otsec {__version__}", ["\n".join(section)], interfaces, packets)
+    data = pcapng.capture(
+        f"otsec {__version__}", ["\n".join(map(_clean, section))], interfaces, packets
+    )
     digest = sha256(data).hexdigest()
     manifest = {
         "manifest_version": VERSION,
@@ -142,7 +144,7 @@ def _packets(
         data = [f.data for f in one.frames] if mask is None else mask.frames(one.frames)
         for at, (frame, bytes_) in enumerate(zip(one.frames, data, strict=True)):
             number = _interface(interfaces, frame.link, tap)
-            why = tuple(words(text) for text in one.why[at])
+            why = tuple(_clean(words(text)) for text in one.why[at])
             comments = (f"otsec {tap[0]}:{frame.ordinal}", *why)
             packet = pcapng.Packet(number, frame.time, frame.wire, bytes_, ("\n".join(comments),))
             entry = {
@@ -175,6 +177,11 @@ def _interface(known: list[pcapng.Interface], link: int, tap: tuple[str, str]) -
     if wanted not in known:
         known.append(wanted)
     return known.index(wanted)
+
+
+def _clean(text: str) -> str:
+    """Text that may be of the network, what does not print shown as its escape."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _put(path: Path, data: bytes) -> None:

@@ -225,7 +225,9 @@ class Pseudonyms:
         pattern = names_pattern(self.known.names)
         if pattern is None:
             return text
-        data = pattern.sub(lambda found: self.name(found[0].decode()).encode(), text.encode())
+        data = pattern.sub(
+            lambda found: self.name(found[0].decode("latin-1")).encode("latin-1"), text.encode()
+        )
         return data.decode("utf-8", "replace")
 
     def count(self, what: str, many: int = 1) -> None:
@@ -234,7 +236,8 @@ class Pseudonyms:
 
 
 _ADDRESS = re.compile(
-    r"(?<![\w:.])(?:(?:[0-9]{1,3}\.){3}[0-9]{1,3}|(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
+    r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])"
+    r"|(?<![0-9A-Fa-f]:)(?<!\w)(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
     r"|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w:])"
 )
 
@@ -272,12 +275,14 @@ def words(names: Iterable[str]) -> tuple[str, ...]:
         parts = [name.strip()]
         if " " not in name.strip():
             parts += re.split(r"[^A-Za-z0-9_-]+", name)
-        found.update(part.lower() for part in parts if _is_name(part))
+        named = [part for part in parts if _is_name(part)]
+        found.update(part.lower() for part in named)
+        found.update(part for part in named if not part.isascii())  # bytes know no other capitals
     return tuple(sorted(found, key=lambda one: (-len(one), one))[:MOST_NAMES])
 
 
 def _is_name(text: str) -> bool:
-    if not text.isascii() or len(text) < LEAST_NAME or text.lower() in COMMON:
+    if len(text) < LEAST_NAME or text.lower() in COMMON:
         return False
     if text.isdecimal():
         return len(text) >= LEAST_ANYWHERE  # a serial number; fewer digits are any number
@@ -298,7 +303,7 @@ def wide_pattern(names: tuple[str, ...]) -> _Pattern | None:
     """Finds them in UTF-16, least significant byte first, as Windows writes them."""
     return _alternatives(
         names,
-        lambda name: b"".join(re.escape(one.encode()) + rb"\x00" for one in name),
+        lambda name: re.escape(name.encode("utf-16-le")),
         rb"\x00",
         b"[A-Za-z0-9]",
     )

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from otsec.columns import I64
 from otsec.config import Caps
 from otsec.engine import Engine, Settings, columnar
 from otsec.evidence.captures import Frame
-from otsec.exchanges.calls import PART_BITS, Calls, Occurrences, Window
+from otsec.exchanges.calls import PART_BITS, Calls, Occurrences
+from otsec.exchanges.contexts import Known
 from otsec.exchanges.pairing import Exchanges
 from otsec.exchanges.work import Found, Work
 from otsec.model import PacketBatch
 from otsec.protocols import PROTOCOLS
-from otsec.protocols.api import VALUE_TYPES, Message
+from otsec.protocols.api import VALUE_TYPES, Contexts, Message
 from otsec.protocols.values import from_cells, to_cells
 from otsec.streams.claim import Registry
 
@@ -73,6 +73,19 @@ class Study:
     setters: frozenset[int]  # positions of frames that set a context
 
 
+class Learning(Known):
+    """The contexts of one protocol; notes the frames of the units that set them."""
+
+    def __init__(self, contexts: Contexts, cap: int, setters: set[int]) -> None:
+        super().__init__(contexts, cap)
+        self.setters = setters
+
+    def _said(self, part: Calls, row: int, scope: bytes) -> list[tuple[int, str]]:
+        said = super()._said(part, row, scope)
+        self.setters.add(int(part.position[row]) >> PART_BITS)
+        return said
+
+
 class Listening(Exchanges):
     """The exchanges of one protocol, each noted with its frames."""
 
@@ -80,17 +93,8 @@ class Listening(Exchanges):
         super().__init__(like.cache, like.seed, like.bits)
         self.noted: list[Said] = []
         self.setters: set[int] = set()
-
-    def apply(
-        self, parts: list[Calls], table: Any, window: Window
-    ) -> tuple[Occurrences, list[tuple[I64, I64]]]:
-        """Take units as `Exchanges` does, and note which of them set a context."""
-        contexts = self.protocol.contexts
-        if contexts is not None:
-            for part in parts:
-                mine = part.position[contexts.sets(part.units())] >> PART_BITS
-                self.setters.update(mine.tolist())
-        return super().apply(parts, table, window)
+        if self.protocol.contexts is not None:
+            self.known = Learning(self.protocol.contexts, like.cache.cap, self.setters)
 
     def _contents(self, work: Work, found: Found) -> Occurrences:
         occurrences = super()._contents(work, found)
