@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from otsec.cli import options
 from otsec.cli.output import Column, bytes_text, say, style_of, write
+from otsec.cli.page import Page
 from otsec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 IDS = """\
 an ID is one of:
-  FINDING             the short id that `otsec findings` shows
-  behaviour:12        a number that --json of `otsec behaviours` shows; `behaviour 12` is the same
-  conversation:3      first and last packet of a conversation, by its number
+  FINDING             the short id of a finding
+  behaviour:12        the column `number` of `otsec behaviours`; `behaviour 12` is the same
+  conversation:3      first and last packet of it; the column `number` of `otsec conversations`
   event:1234          what happened in that packet
   fact:ADDRESS/ATTRIBUTE[=VALUE]   the packets that say so: fact:10.0.0.1/hostname
   POINT:1234          a packet, by its ordinal at that capture point; POINT:10-20 several
@@ -41,7 +42,7 @@ the file, of each capture, and of each frame.
 
 PACKETS = (
     Column("number", "no.", "number", "frame number in the file written"),
-    Column("time_ns", "time", "time", "by the capture's clock"),
+    Column("time", "time", "time", "by the capture's clock", value=lambda row: row.time_ns),
     Column("source", "point", about="capture point"),
     Column("packet", "packet", "number", "ordinal in its source"),
     Column("capture", "capture", about="the file it is from"),
@@ -50,6 +51,8 @@ PACKETS = (
     Column("sha256", "SHA-256", about="of the frame as written", detail=True),
     Column("why", "why", "list", "why it is there"),
 )
+
+SPARE = ("captured", "capture", "frame", "time")  # columns that a narrow terminal goes without
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -114,13 +117,11 @@ def run(arguments: Namespace) -> int:
         written = package.write(out, library, arguments.id, wanted, gathered, mask)
     listed = json.loads(written.manifest.read_text("utf-8"))["packets"]
     rows = [Namespace(**one) for one in listed]
-    write(
-        "evidence",
-        PACKETS if style.format != "table" else PACKETS[:-2] + PACKETS[-1:],
-        rows,
-        style,
-        sys.stdout,
-    )
+    if style.format == "table":
+        shown = [column for column in PACKETS if not column.detail]
+        Page(style, sys.stdout).table(shown, rows, len(rows), spare=SPARE)
+    else:
+        write("evidence", PACKETS, rows, style, sys.stdout)
     if not arguments.quiet:
         for note in written.notes:
             say(f"note: {note}")

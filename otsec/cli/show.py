@@ -58,6 +58,8 @@ OTHERS = (
     Column("why", "why", "list"),
 )
 
+SPARE = ("wire", "time", "operations")  # columns that a narrow terminal goes without
+
 
 def _brief(heard: "Heard") -> str:
     message = heard.said.message
@@ -199,7 +201,7 @@ def _page(
     others = [row for row in rows if row.id not in shown]
     if others:
         page.head("Packets that belong to it")
-        page.table(OTHERS, others[:50], len(others), "the same with --json")
+        page.table(OTHERS, others[:50], len(others), "the same with --json", SPARE)
 
 
 def _packet(arguments: Namespace, page: Page, row: "View", deep: "Dissection | None") -> None:
