@@ -424,25 +424,35 @@ def test_context_is_brought(tmp_path: Path) -> None:
 
 
 def test_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finding leads to the packets that the store keeps for it."""
+    """A finding leads to the packets that the store keeps for it, whatever else it keeps."""
     from otsec.store import references
     from otsec.store.schema import TABLES
 
     db = store_of(tmp_path, two_peers().bytes())
+    time = two_peers().frames[WRITE][0]
+    rows = {
+        "finding": {"id": "F1", "title": "a write"},
+        "finding_packet": {
+            "source": 1,
+            "finding": "F1",
+            "packet": WRITE,
+            "time": time,
+            "what": "holding 5",
+        },
+    }
     with open_store(db) as store:
-        if "finding_packet" in TABLES:
-            pytest.skip("the tables are there; test_findings has this")
-        store.db.conn.execute("CREATE TABLE finding (id, title)")
-        store.db.conn.execute("CREATE TABLE finding_packet (source, finding, packet, time, what)")
-        store.db.conn.execute("INSERT INTO finding VALUES ('F1', 'a write')")
-        time = two_peers().frames[WRITE][0]
-        store.db.conn.execute(
-            "INSERT INTO finding_packet VALUES (1, 'F1', ?, ?, 'x')", (WRITE, time)
-        )
+        for table, cells in rows.items():
+            if table in TABLES:
+                empty = {c.name: "" if c.type == "TEXT" else 0 for c in TABLES[table].columns}
+            else:
+                store.db.conn.execute(f"CREATE TABLE {table} ({', '.join(cells)})")
+                empty = {}
+            store.db[table].insert({**empty, **cells})
         store.db.conn.commit()
-    monkeypatch.setattr(references, "TABLES", {"finding": None, "finding_packet": None})
+    monkeypatch.setattr(references, "TABLES", {**TABLES, **dict.fromkeys(rows)})
 
     with open_store(db, readonly=True) as store:
-        (one,) = resolve(store, ["F1"])
+        found = [*resolve(store, ["F1"]), *resolve(store, ["finding", "F1"])]
 
-    assert (one.packet, one.time, one.why) == (WRITE, time, "a write: x")
+    told = [(one.packet, one.time, one.why) for one in found]
+    assert told == [(WRITE, time, "a write: holding 5")] * 2
