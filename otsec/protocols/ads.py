@@ -1,0 +1,556 @@
+"""Beckhoff ADS on AMS: variables, states, files, routes and identities of TwinCAT.
+
+Sources: [ADS] Beckhoff Information System, TwinCAT 3 ADS, AMS/ADS specification; [LIB] Beckhoff's
+ADS library, for the discovery service on UDP and the services of port 10000.
+
+The key is target, command, indices and lengths, of names their bytes; what is read and written is
+values, where it is as long as a number. The type of a variable is not told: it is taken for an
+unsigned number. A variable that is known by a handle is named by the exchange that gave the
+handle, else it is `symbol unknown`.
+"""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from otsec.columns import I64, U64, Header, Ints, Mask, gather, span_word
+from otsec.errors import Malformed
+from otsec.model import OperationClass
+from otsec.protocols.api import (
+    U8,
+    U16_LE,
+    U32_LE,
+    U64_LE,
+    Contexts,
+    Elements,
+    Fact,
+    Message,
+    Operation,
+    Protocol,
+    Reader,
+    Side,
+    Split,
+    Units,
+)
+from otsec.protocols.framing.ams import (
+    AMS_TCP,
+    COMMANDS,
+    DISCOVERY,
+    DISCOVERY_SIZE,
+    MAGIC,
+    TCP_HEADER,
+)
+from otsec.protocols.framing.whole import text
+from otsec.protocols.words.ads import (
+    AREAS,
+    DEFAULT_LOGINS,
+    ERRORS,
+    FILE_NAMES,
+    GROUPS,
+    OF_SYSTEM,
+    PLATFORMS,
+    PORTS,
+    REGISTRY,
+    RELEASE,
+    STATES,
+    SUM_READ,
+    SUM_READ_WRITE,
+    SUM_WRITE,
+    SYMBOL_BY_HANDLE,
+    SYMBOL_BY_NAME,
+    SYSTEM_SERVICE,
+    TIME_SERVICES,
+)
+
+ON_TCP = 0  # position in Protocol.framings
+HEAD = TCP_HEADER.itemsize
+INFO, READ, WRITE, STATE, CONTROL, NOTIFY, FORGET, NOTIFICATION, READ_WRITE = range(1, COMMANDS + 1)
+ANSWER, ADS_COMMAND = 0x0001, 0x0004  # state flags, [ADS] AMS header
+KNOWN_FLAGS = 0x01FF
+NAMES: dict[int, tuple[str, OperationClass]] = {
+    INFO: ("read_device_info", "browse"), READ: ("read", "read"), WRITE: ("write", "write"),
+    STATE: ("read_state", "read"), CONTROL: ("write_control", "mode"),
+    NOTIFY: ("add_notification", "config"), FORGET: ("delete_notification", "config"),
+    NOTIFICATION: ("notification", "report"), READ_WRITE: ("read_write", "write"),
+}  # fmt: skip
+SERVER_INFO, ADD_ROUTE, DELETE_ROUTE = 1, 6, 7  # of the discovery service, [LIB]
+SERVICES: dict[int, tuple[str, OperationClass]] = {
+    SERVER_INFO: ("server_info", "browse"), ADD_ROUTE: ("add_route", "config"),
+    DELETE_ROUTE: ("delete_route", "config"),
+}  # fmt: skip
+RESPONSE = 0x8000_0000
+DISCOVERY_HEADER = np.dtype(
+    [("magic", "<u4"), ("invoke", "<u4"), ("service", "<u4"), ("net_id", "u1", (6,)),
+     ("port", "<u2"), ("tags", "<u4")]
+)  # fmt: skip
+_MAGIC = int.from_bytes(MAGIC, "little")
+_SET_TIME, _REGISTRY_READ, _REGISTRY_WRITE = "time_set", "registry_read", "registry_write"
+OPERATIONS = (
+    *(Operation(*row, code) for code, row in NAMES.items()),
+    *(Operation(name, cls, code << 8) for code, (name, cls) in SERVICES.items()),
+    *(
+        Operation(name, cls, code << 16)
+        for (name, cls), code in {
+            row: code for code, row in (OF_SYSTEM | GROUPS).items() if row not in SERVICES.values()
+        }.items()
+    ),
+    Operation(_SET_TIME, "time", TIME_SERVICES << 16),
+    Operation("time_read", "read", TIME_SERVICES << 16 | 1),
+    Operation(_REGISTRY_READ, "browse", REGISTRY[0] << 16),
+    Operation(_REGISTRY_WRITE, "config", REGISTRY[0] << 16 | 1),
+)
+# bytes of data behind the header, by command: of requests and of responses, and where the length
+# of what follows them lies (-1: nothing follows)
+_ASKS = np.array([0, 0, 12, 12, 0, 8, 40, 4, 8, 16], np.int64)
+_ASKS_MORE = np.array([-1, -1, -1, 8, -1, 4, -1, -1, 0, 12], np.int64)
+_TELLS = np.array([0, 24, 8, 4, 8, 4, 8, 4, 0, 8], np.int64)
+_TELLS_MORE = np.array([-1, -1, 4, -1, -1, -1, -1, -1, -1, 4], np.int64)
+_BODY = np.dtype([("group", "<u4"), ("offset", "<u4"), ("length", "<u4"), ("more", "<u4")])
+_WORD = np.dtype("<u4")
+_NUMBERS = np.zeros(9, np.uint8)  # value type by how many bytes it has
+_NUMBERS[[1, 2, 4, 8]] = U8, U16_LE, U32_LE, U64_LE
+_SUMS = {SUM_READ: 12, SUM_WRITE: 12, SUM_READ_WRITE: 16}  # bytes for each variable
+_ANYWHERE = frozenset(GROUPS) - {RELEASE}  # groups whose data is names
+_SPOKEN = _ANYWHERE | FILE_NAMES | frozenset(REGISTRY)  # the same of the system service
+_NAMED = tuple(np.array(sorted(groups)) for groups in (_ANYWHERE, _SPOKEN, _SUMS))
+_TARGET = int.from_bytes(b"<TcTarge", "little")  # how the answer to target_info begins
+
+
+class _Read:
+    """What the headers of units on TCP say, in columns."""
+
+    __slots__ = ("answers", "body", "command", "data", "fits", "header", "size", "tcp")
+
+    def __init__(self, units: Units) -> None:
+        self.tcp: Mask = units.framing == ON_TCP
+        self.header: Header
+        self.header, fits = gather(units.buffer, units.start, units.end, TCP_HEADER)
+        flags = self.header["flags"]
+        self.command: I64 = np.minimum(self.header["command"], COMMANDS).astype(np.int64)
+        self.answers: Mask = (flags & ANSWER) != 0
+        self.data: I64 = units.start + HEAD
+        self.size: I64 = units.end - self.data
+        self.body: Header
+        self.body, _ = gather(units.buffer, self.data, np.maximum(units.end, self.data + 16), _BODY)
+        fits &= self.tcp & (self.header["command"] <= COMMANDS) & (self.header["command"] > 0)
+        fits &= (flags & ADS_COMMAND != 0) & (flags & ~np.uint16(KNOWN_FLAGS) == 0)
+        least = np.where(self.answers, _TELLS[self.command], _ASKS[self.command])
+        at = np.where(self.answers, _TELLS_MORE[self.command], _ASKS_MORE[self.command])
+        more, told = gather(units.buffer, self.data + np.maximum(at, 0), units.end, _WORD)
+        follow = np.where((at >= 0) & told, more.astype(np.int64), 0)
+        follow = np.where((self.command == NOTIFICATION) & ~self.answers, follow - 4, follow)
+        exact = self.size == least + follow
+        # what failed may carry nothing, or only its result
+        failed = self.answers & ((self.header["error"] != 0) | (self.size == 4))
+        self.fits: Mask = fits & (exact | (failed & (self.size <= least + follow)))
+
+
+def _discovery(units: Units) -> tuple[Header, Mask]:
+    header, fits = gather(units.buffer, units.start, units.end, DISCOVERY_HEADER)
+    service = header["service"] & ~np.uint32(RESPONSE)
+    fits = fits & (units.framing != ON_TCP) & (header["magic"] == _MAGIC)
+    return header, fits & (service > 0) & (service < 256) & (header["tags"] < 64)
+
+
+def claims(units: Units) -> Mask:
+    """Two lengths that agree with the command and its data; the number of the discovery."""
+    return np.asarray(_Read(units).fits | _discovery(units)[1], np.bool_)
+
+
+def sides(units: Units) -> Ints:
+    """A bit of the header tells; notifications come from the device."""
+    read, (header, _) = _Read(units), _discovery(units)
+    of_tcp = read.answers | (read.command == NOTIFICATION)
+    answers = np.where(read.tcp, of_tcp, header["service"] & np.uint32(RESPONSE) != 0)
+    return np.where(answers, Side.RESPONSE, Side.REQUEST).astype(np.uint8)
+
+
+def split(units: Units) -> Split:
+    """Key: the device behind, command, indices, names. Tag: invoke id, command."""
+    read, (discovery, found) = _Read(units), _discovery(units)
+    header, fits = read.header, read.fits | found
+    device = np.where(read.answers, header["source_port"], header["target_port"])
+    net = np.where(read.answers[:, None], header["source"], header["target"]).astype(np.uint64)
+    client = np.where(read.answers[:, None], header["target"], header["source"]).astype(np.uint64)
+    first = device.astype(np.uint64) << np.uint64(48) | _packed(net)
+    named, value, begin = _parts(read, units)
+    code = read.command.astype(np.uint64) | read.answers.astype(np.uint64) << np.uint64(8)
+    code |= value.astype(np.uint64) << np.uint64(16)  # of values only how long they are
+    keep = np.where(read.tcp, header["error"], 0).astype(np.uint64)
+    words = [first, _packed(client), code | keep << np.uint64(32)]
+    words = [np.where(read.tcp, word, 0).astype(np.uint64) for word in words]
+    words.append(_place(read))
+    start = np.where(read.tcp, begin, units.start + 8)
+    length = np.where(read.tcp, named, units.end - start)
+    invoke = np.where(read.tcp, header["invoke"], discovery["invoke"]).astype(np.uint64)
+    count = np.isin(value, (1, 2, 4, 8)) & read.fits
+    return Split(
+        key_words=words,
+        key_start=np.where(fits, start, units.start),
+        key_length=np.where(fits, length, 0),
+        tag=invoke | np.where(read.tcp, read.command, 0).astype(np.uint64) << np.uint64(32),
+        value_start=np.where(count, units.end - value, units.start),
+        value_count=count.astype(np.int64),
+        value_type=_NUMBERS[np.where(count, value, 1)],
+        malformed=~fits,
+        alone=read.tcp & (read.command == NOTIFICATION),
+    )
+
+
+def _packed(net: Ints) -> U64:
+    """Six bytes as a number."""
+    word = np.zeros(len(net), np.uint64)
+    for at in range(6):
+        word |= net[:, at] << np.uint64(8 * at)
+    return word
+
+
+def _place(read: _Read) -> U64:
+    """Index group and offset of requests; not where the offset is a handle, which says nothing."""
+    indexed = ~read.answers & np.isin(read.command, (READ, WRITE, NOTIFY, READ_WRITE)) & read.fits
+    group = np.where(indexed, read.body["group"], 0).astype(np.uint64)
+    offset = np.where(group == SYMBOL_BY_HANDLE, 0, np.where(indexed, read.body["offset"], 0))
+    return np.asarray(group | offset.astype(np.uint64) << np.uint64(32), np.uint64)
+
+
+def _parts(read: _Read, units: Units) -> tuple[I64, I64, I64]:
+    """Of each unit how long the span of its key is, how long its value, where the span begins."""
+    ask = ~read.answers
+    writes, reads = ask & (read.command == WRITE), read.answers & (read.command == READ)
+    both = read.command == READ_WRITE
+    head = np.where(read.answers, _TELLS[read.command], _ASKS[read.command])
+    behind = np.maximum(read.size - head, 0)
+    group = read.body["group"]
+    of_system = read.header["target_port"] == SYSTEM_SERVICE
+    spoken = np.where(of_system, np.isin(group, _NAMED[1]), np.isin(group, _NAMED[0]))
+    each = np.where(group == SUM_READ_WRITE, 16, 12)
+    listed = np.minimum(head + read.body["offset"].astype(np.int64) * each, read.size)
+    told = span_word(units.buffer, read.data + 8, behind, 0) == _TARGET
+    whole = np.where(ask, (writes | both) & spoken, told & (read.command != STATE))
+    values = (writes & ~whole) | (reads & ~whole) | (both & read.answers) | (both & ask & ~whole)
+    notes = read.command == NOTIFICATION
+    value = np.where(values, np.minimum(behind, 0xFFFF), 0)
+    # indices are in a word of their own: only lengths and what comes behind them is in the span
+    skip = np.where(ask & np.isin(read.command, (READ, WRITE, NOTIFY, READ_WRITE)), 8, 0)
+    skip = np.where(reads | (both & read.answers), 0, skip)
+    size = np.where(values, head, read.size)
+    size = np.where(whole & ask & np.isin(group, _NAMED[2]), listed, size)
+    size = np.where(notes, 0, np.minimum(size, read.size))
+    size = np.where(ask & (read.command == FORGET), 0, size)  # a handle
+    size = np.where(read.answers & (read.command == NOTIFY), 4, size)  # the same
+    return np.maximum(size - skip, 0), value, read.data + np.minimum(skip, read.size)
+
+
+# ------------------------------------------------------------------------------ contexts
+
+
+def _sets(units: Units) -> Mask:
+    """Exchanges that give a handle for a name."""
+    read = _Read(units)
+    gives = (read.command == READ_WRITE) & read.fits
+    asks = ~read.answers & (read.body["group"] == SYMBOL_BY_NAME)
+    tells = read.answers & (read.size == 12)
+    return np.asarray(gives & (asks | tells), np.bool_)
+
+
+def _names(units: Units) -> U64:
+    """The handle by which a variable is read or written; with one, so that none is 0."""
+    read = _Read(units)
+    indexed = ~read.answers & np.isin(read.command, (READ, WRITE, READ_WRITE)) & read.fits
+    indexed &= read.body["group"] == SYMBOL_BY_HANDLE
+    return np.where(indexed, read.body["offset"].astype(np.uint64) + np.uint64(1), 0).astype(
+        np.uint64
+    )
+
+
+def _learn(reader: Reader, side: Side, memory: dict[str, Any]) -> list[tuple[int, str]]:
+    """The name of a request waits for the handle of its response."""
+    invoke = reader.at(HEAD - 4).u32le()
+    if side != Side.RESPONSE:
+        size = reader.at(HEAD + 12).u32le()
+        memory[str(invoke)] = _printable(reader.take(size))
+        return []
+    name = memory.pop(str(invoke), "")
+    if not name or reader.u32le() or reader.u32le() != 4:
+        return []
+    return [(reader.u32le() + 1, name)]
+
+
+# ------------------------------------------------------------------------------- decode
+
+
+def decode(reader: Reader, side: Side, request: Message | None) -> Message:
+    """A message on TCP, or one of the discovery service."""
+    if reader.framing != ON_TCP and (reader.framing is not None or reader.data[:4] == MAGIC):
+        return _discovered(reader, side)
+    reader.take(6)
+    target, target_port = _net(reader.take(6)), reader.u16le()
+    source, source_port = _net(reader.take(6)), reader.u16le()
+    command, flags = reader.u16le(), reader.u16le()
+    reader.u32le()
+    error = reader.u32le()
+    reader.u32le()
+    if command not in NAMES:
+        raise Malformed(f"command {command}")
+    answers = bool(flags & ANSWER)
+    name, cls = NAMES[command]
+    if answers or command == NOTIFICATION:
+        return _answer(reader, command, (source, source_port), error, request)
+    device, port = target, f"port {target_port}"
+    facts = (Fact("ams_net_id", source, "client"),)
+    if command in (INFO, STATE, FORGET):
+        return Message(name, cls, port, device, facts=facts)
+    if command == CONTROL:
+        state, internal = reader.u16le(), reader.u16le()
+        size = reader.u32le()
+        note = f"device state {internal}" if internal else ""
+        note += f" data {reader.take(size).hex()}" if size else ""
+        object_ = f"{port} {STATES.get(state, f'state {state}')}"
+        return Message(name, cls, object_, device, facts=facts, note=note.strip())
+    return _indexed(reader, command, device, target_port, facts)
+
+
+def _net(raw: bytes) -> str:
+    return ".".join(map(str, raw))
+
+
+def _printable(raw: bytes) -> str:
+    """Text with zeros between its parts; what cannot be printed as numbers."""
+    parts = text(raw).replace("\0", "\\")
+    return "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in parts)
+
+
+def _indexed(
+    reader: Reader, command: int, device: str, port: int, facts: tuple[Fact, ...]
+) -> Message:
+    """What is read or written: an operation of its own, or an area; [ADS] ADS commands."""
+    group, offset = reader.u32le(), reader.u32le()
+    length = reader.u32le()
+    if command == NOTIFY:
+        mode, delay, cycle = reader.u32le(), reader.u32le(), reader.u32le()
+        object_ = f"port {port} {_place_named(group, offset, length, '')[0]}"
+        note = f"{length} bytes, mode {mode}, delay {delay}, cycle {cycle}"
+        reserved = reader.take(16)
+        note += f", {reserved.hex()}" if any(reserved) else ""
+        return Message(*NAMES[NOTIFY], object_, device, facts=facts, note=note)
+    size = reader.u32le() if command == READ_WRITE else length
+    name, cls = _operation(command, port, group)
+    if command in (WRITE, READ_WRITE) and group in (
+        _ANYWHERE if port != SYSTEM_SERVICE else _SPOKEN
+    ):
+        what, note = _of_names(reader, group, offset, size)
+        note = f"{note}, reads {length}" if command == READ_WRITE else note
+        return Message(name, cls, f"port {port} {what}", device, facts=facts, note=note)
+    object_, elements = _place_named(group, offset, length, reader.context)
+    if (name, cls) not in NAMES.values():
+        object_, elements = f"offset {offset:#x}" if offset else "", None
+    if elements is not None:
+        elements = replace(elements, space=f"port {port} {elements.space}")
+    note = f"{length} bytes"
+    if command == READ_WRITE:
+        note, elements = f"reads {length}, writes {size}", None
+    return Message(name, cls, f"port {port} {object_}".strip(), device, "", elements, facts, note)
+
+
+def _operation(command: int, port: int, group: int) -> tuple[str, OperationClass]:
+    if port == SYSTEM_SERVICE and group in REGISTRY:
+        if command == WRITE:
+            return _REGISTRY_WRITE, "config"
+        return _REGISTRY_READ, "browse"
+    if port == SYSTEM_SERVICE and group == TIME_SERVICES:
+        return (_SET_TIME, "time") if command == WRITE else ("time_read", "read")
+    table = OF_SYSTEM if port == SYSTEM_SERVICE and group in OF_SYSTEM else GROUPS
+    if table is OF_SYSTEM or group >= SYMBOL_BY_NAME:
+        return table.get(group, NAMES[command])
+    return NAMES[command]
+
+
+def _place_named(group: int, offset: int, length: int, context: str) -> tuple[str, Elements | None]:
+    """An area with the bytes in it, a variable, or the plain indices."""
+    if group == SYMBOL_BY_HANDLE:
+        symbol = context or "unknown"
+        number = length in (1, 2, 4, 8) and bool(context)
+        return f"symbol {symbol}", Elements(f"symbol {symbol}", 0, 1) if number else None
+    number = length in (1, 2, 4, 8)
+    if group not in AREAS:
+        space = f"group {group:#x}"
+        return f"{space} offset {offset}", Elements(space, offset, 1) if number else None
+    space = AREAS[group]
+    last = offset + max(length, 1) - 1
+    where = str(offset) if last == offset else f"{offset}-{last}"
+    return f"{space} {where}", Elements(space, offset, 1) if number else None
+
+
+def _of_names(reader: Reader, group: int, offset: int, size: int) -> tuple[str, str]:
+    """What the data of a request names: a variable, a file, a key of the registry, a list."""
+    if group in _SUMS:
+        width = _SUMS[group]
+        if size < offset * width:
+            raise Malformed(f"{offset} in {size} bytes")
+        parts = [reader.part(width) for _ in range(offset)]
+        named = [_place_named(one.u32le(), one.u32le(), one.u32le(), "")[0] for one in parts]
+        lengths = [int.from_bytes(one.data[8:], "little") for one in parts]
+        more = f" and {offset - LISTED} more" if offset > LISTED else ""
+        return ", ".join(named[:LISTED]) + more, f"{offset} variables of {lengths[:LISTED]} bytes"
+    name = _printable(reader.take(size))
+    what = f"symbol {name}" if group >= SYMBOL_BY_NAME else name
+    return what, f"offset {offset:#x}" if offset else f"{size} bytes"
+
+
+LISTED = 8
+
+
+def _answer(
+    reader: Reader, command: int, who: tuple[str, int], error: int, request: Message | None
+) -> Message:
+    name, cls = NAMES[command]
+    device, port = who
+    if request is not None:
+        name, cls = request.operation, request.cls
+    if command == NOTIFICATION:
+        note = "opaque: values of what was subscribed"
+        return Message(name, cls, f"port {port}", device, note=note)
+    result = error or (reader.u32le() if reader.left() >= 4 else 0)
+    outcome = ERRORS.get(result, f"error {result:#06x}")
+    if result:
+        return Message(name, cls, device=device, outcome=outcome)
+    if command == INFO:
+        return Message(name, cls, device=device, outcome=outcome, facts=_info(reader, device, port))
+    if command == STATE:
+        state, internal = reader.u16le(), reader.u16le()
+        told = STATES.get(state, f"state {state}")
+        note = f"device state {internal}" if internal else ""
+        return Message(name, cls, device=device, outcome=outcome, note=f"{told} {note}".strip())
+    if command not in (READ, READ_WRITE):
+        return Message(name, cls, device=device, outcome=outcome)
+    size = reader.u32le()
+    facts = _target(reader) if reader.data[reader.offset :].startswith(b"<TcTarge") else ()
+    elements = request.elements if request is not None and size in (1, 2, 4, 8) else None
+    note = f"{size} bytes"
+    return Message(name, cls, "", device, outcome, elements, facts, note)
+
+
+def _info(reader: Reader, net: str, port: int) -> tuple[Fact, ...]:
+    """Version, revision, build, name; [ADS] read device info."""
+    version = f"{reader.u8()}.{reader.u8()}.{reader.u16le()}"
+    name = _printable(reader.take(16).partition(b"\0")[0])
+    where = PORTS.get(port, f"port {port}")
+    return (
+        Fact("vendor", "Beckhoff"),
+        Fact("ams_net_id", net),
+        Fact("application_version", f"{name} {version}"),
+        Fact("ads_service", f"{where}: {name}"),
+    )
+
+
+def _target(reader: Reader) -> tuple[Fact, ...]:
+    """What the answer to target_info says in XML: type of the controller, version of TwinCAT."""
+    said = text(reader.rest()[:_LOOKED_AT])
+    facts = [Fact("vendor", "Beckhoff")]
+    if found := re.search(r"<TargetType>([^<]{1,64})</TargetType>", said):
+        facts.append(Fact("model_name", found[1]))
+    numbers = [
+        found[1] if (found := re.search(rf"<{word}>(\d{{1,6}})</{word}>", said)) else ""
+        for word in ("Version", "Revision", "Build")
+    ]
+    if all(numbers):
+        facts.append(Fact("application_version", f"TwinCAT {'.'.join(numbers)}"))
+    return tuple(facts)
+
+
+_LOOKED_AT = 2000
+
+
+# ------------------------------------------------------------------------------ discovery
+
+STATUS, PASSWORD, TC_VERSION, OS_VERSION, COMPUTER, NET_ID, ROUTE, USER, FINGERPRINT = (
+    1, 2, 3, 4, 5, 7, 12, 13, 18,
+)  # fmt: skip
+
+
+def _discovered(reader: Reader, side: Side) -> Message:
+    """Service, net id of who speaks, tags; [LIB] AddRemoteRoute, GetRemoteAddress."""
+    reader.take(8)
+    service = reader.u32le()
+    net = _net(reader.take(6))
+    port = reader.u16le()
+    answers = side == Side.RESPONSE
+    if bool(service & RESPONSE) != answers:
+        raise Malformed("a response by a client")
+    tags: dict[int, bytes] = {}
+    for _ in range(reader.u32le()):
+        tag, size = reader.u16le(), reader.u16le()
+        tags.setdefault(tag, reader.take(size))
+    if reader.left() > DISCOVERY_SIZE:
+        raise Malformed(f"{reader.left()} bytes behind the tags")
+    code = service & ~RESPONSE
+    name, cls = SERVICES.get(code, (f"unknown_{code:#04x}", "diagnose"))
+    facts = [Fact("ams_net_id", net, "server" if answers else "client")]
+    notes = [f"port {port}"] if port != SYSTEM_SERVICE else []
+    known = {STATUS, PASSWORD, TC_VERSION, OS_VERSION, COMPUTER, NET_ID, ROUTE, USER, FINGERPRINT}
+    notes += [f"tag {tag}: {data.hex()[:64]}" for tag, data in tags.items() if tag not in known]
+    if answers:
+        facts += _of_server(tags)
+        status = int.from_bytes(tags.get(STATUS, b"\0"), "little")
+        outcome = ERRORS.get(status, f"error {status:#06x}")
+        return Message(name, cls, outcome=outcome, facts=tuple(facts), note=", ".join(notes))
+    facts += _login(tags)
+    object_ = ""
+    if ROUTE in tags or COMPUTER in tags:
+        to = _printable(tags.get(COMPUTER, b""))
+        object_ = f"route {_printable(tags.get(ROUTE, b''))} to {to} {_net(tags.get(NET_ID, b''))}"
+    return Message(name, cls, object_.strip(), facts=tuple(facts), note=", ".join(notes))
+
+
+def _login(tags: dict[int, bytes]) -> list[Fact]:
+    """Who adds a route; the password itself is judged, never kept."""
+    if USER not in tags and PASSWORD not in tags:
+        return []
+    user, password = text(tags.get(USER, b"")), text(tags.get(PASSWORD, b""))
+    kind = "none" if not password else "clear"
+    if (user.lower(), password) in DEFAULT_LOGINS:
+        kind = "default"
+    facts = [Fact("account", _printable(user.encode()), "client")] if user else []
+    return [*facts, Fact("credentials", f"{kind} (ads route)", "client")]
+
+
+def _of_server(tags: dict[int, bytes]) -> list[Fact]:
+    facts = []
+    if tags.get(COMPUTER):
+        facts += [Fact("vendor", "Beckhoff"), Fact("hostname", _printable(tags[COMPUTER]))]
+    version = tags.get(TC_VERSION, b"")
+    if len(version) >= 4:
+        build = int.from_bytes(version[2:4], "little")
+        facts.append(Fact("application_version", f"TwinCAT {version[0]}.{version[1]}.{build}"))
+    system = tags.get(OS_VERSION, b"")
+    if len(system) >= 20:
+        _, major, minor, build, platform = (
+            int.from_bytes(system[at : at + 4], "little") for at in range(0, 20, 4)
+        )
+        kind = PLATFORMS.get(platform, f"platform {platform}")
+        facts.append(Fact("os", f"{kind} {major}.{minor} build {build}"))
+    if tags.get(FINGERPRINT):
+        facts.append(Fact("fingerprint", _printable(tags[FINGERPRINT])))
+    return facts
+
+
+PROTOCOL = Protocol(
+    name="ads",
+    title="Beckhoff ADS",
+    standard="Beckhoff AMS/ADS specification",
+    transports=frozenset({"tcp", "udp"}),
+    ports=frozenset({48898, 48899}),
+    framings=(AMS_TCP, DISCOVERY),
+    claims=claims,
+    sides=sides,
+    split=split,
+    decode=decode,
+    operations=OPERATIONS,
+    contexts=Contexts("connection", sets=_sets, names=_names, learn=_learn),
+    identity=(
+        "vendor", "model_name", "hostname", "os", "application_version", "ads_service",
+        "ams_net_id", "account", "credentials", "fingerprint",
+    ),
+)  # fmt: skip
