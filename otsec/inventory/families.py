@@ -11,7 +11,8 @@ ANSWERS: dict[str, tuple[str, float]] = {
     "modbus": ("plc", 0.5), "umas": ("plc", 0.85), "dnp3": ("rtu", 0.8), "iec104": ("rtu", 0.8),
     "mms": ("ied", 0.8), "bacnet": ("plc", 0.5), "opcua": ("opc_server", 0.7),
     "fins": ("plc", 0.8), "melsec": ("plc", 0.8), "ads": ("plc", 0.7), "ge_srtp": ("plc", 0.8),
-    "hartip": ("gateway", 0.6),
+    "hartip": ("gateway", 0.6), "pcom": ("plc", 0.85), "codesys": ("plc", 0.8),
+    "tristation": ("safety_plc", 0.9),
 }  # fmt: skip
 PUBLISHES = {"goose": ("ied", 0.85), "sv": ("ied", 0.85)}
 CONTROL = frozenset({*ANSWERS, *PUBLISHES, "profinet", "egd"})  # protocols of the process

@@ -39,6 +39,7 @@ from otsec.protocols.framing.ams import (
     COMMANDS,
     DISCOVERY,
     DISCOVERY_SIZE,
+    FRONT,
     MAGIC,
     TCP_HEADER,
 )
@@ -53,13 +54,14 @@ from otsec.protocols.words.ads import (
     PLATFORMS,
     PORTS,
     REGISTRY,
-    RELEASE,
+    START_PROCESS,
     STATES,
     SUM_READ,
     SUM_READ_WRITE,
     SUM_WRITE,
     SYMBOL_BY_HANDLE,
     SYMBOL_BY_NAME,
+    SYMBOL_NAMES,
     SYSTEM_SERVICE,
     TIME_SERVICES,
 )
@@ -112,7 +114,7 @@ _WORD = np.dtype("<u4")
 _NUMBERS = np.zeros(9, np.uint8)  # value type by how many bytes it has
 _NUMBERS[[1, 2, 4, 8]] = U8, U16_LE, U32_LE, U64_LE
 _SUMS = {SUM_READ: 12, SUM_WRITE: 12, SUM_READ_WRITE: 16}  # bytes for each variable
-_ANYWHERE = frozenset(GROUPS) - {RELEASE}  # groups whose data is names
+_ANYWHERE = SYMBOL_NAMES | frozenset(_SUMS)  # groups whose data is names
 _SPOKEN = _ANYWHERE | FILE_NAMES | frozenset(REGISTRY)  # the same of the system service
 _NAMED = tuple(np.array(sorted(groups)) for groups in (_ANYWHERE, _SPOKEN, _SUMS))
 _TARGET = int.from_bytes(b"<TcTarge", "little")  # how the answer to target_info begins
@@ -132,8 +134,10 @@ class _Read:
         self.answers: Mask = (flags & ANSWER) != 0
         self.data: I64 = units.start + HEAD
         self.size: I64 = units.end - self.data
-        self.body: Header
-        self.body, _ = gather(units.buffer, self.data, np.maximum(units.end, self.data + 16), _BODY)
+        # the shorter ones end before the last of these
+        words = [span_word(units.buffer, self.data, np.maximum(self.size, 0), at) for at in (0, 8)]
+        self.body: Header = np.stack(words, axis=1).view(_BODY).reshape(-1)
+        fits &= self.header["length"] == units.end - units.start - FRONT
         fits &= self.tcp & (self.header["command"] <= COMMANDS) & (self.header["command"] > 0)
         fits &= (flags & ADS_COMMAND != 0) & (flags & ~np.uint16(KNOWN_FLAGS) == 0)
         least = np.where(self.answers, _TELLS[self.command], _ASKS[self.command])
@@ -142,6 +146,8 @@ class _Read:
         follow = np.where((at >= 0) & told, more.astype(np.int64), 0)
         follow = np.where((self.command == NOTIFICATION) & ~self.answers, follow - 4, follow)
         exact = self.size == least + follow
+        # some leave out what fills the name up
+        exact |= self.answers & (self.command == INFO) & (self.size >= 9) & (self.size <= least)
         # what failed may carry nothing, or only its result
         failed = self.answers & ((self.header["error"] != 0) | (self.size == 4))
         self.fits: Mask = fits & (exact | (failed & (self.size <= least + follow)))
@@ -394,12 +400,16 @@ def _of_names(reader: Reader, group: int, offset: int, size: int) -> tuple[str, 
         lengths = [int.from_bytes(one.data[8:], "little") for one in parts]
         more = f" and {offset - LISTED} more" if offset > LISTED else ""
         return ", ".join(named[:LISTED]) + more, f"{offset} variables of {lengths[:LISTED]} bytes"
+    if group == START_PROCESS and size >= LENGTHS:
+        reader.take(LENGTHS)
+        size -= LENGTHS
     name = _printable(reader.take(size))
     what = f"symbol {name}" if group >= SYMBOL_BY_NAME else name
     return what, f"offset {offset:#x}" if offset else f"{size} bytes"
 
 
 LISTED = 8
+LENGTHS = 12  # bytes in front of the command, folder and arguments of a process
 
 
 def _answer(
@@ -435,7 +445,7 @@ def _answer(
 def _info(reader: Reader, net: str, port: int) -> tuple[Fact, ...]:
     """Version, revision, build, name; [ADS] read device info."""
     version = f"{reader.u8()}.{reader.u8()}.{reader.u16le()}"
-    name = _printable(reader.take(16).partition(b"\0")[0])
+    name = _printable(reader.rest().partition(b"\0")[0])
     where = PORTS.get(port, f"port {port}")
     return (
         Fact("vendor", "Beckhoff"),
@@ -499,9 +509,9 @@ def _discovered(reader: Reader, side: Side) -> Message:
     facts += _login(tags)
     object_ = ""
     if ROUTE in tags or COMPUTER in tags:
-        to = _printable(tags.get(COMPUTER, b""))
-        object_ = f"route {_printable(tags.get(ROUTE, b''))} to {to} {_net(tags.get(NET_ID, b''))}"
-    return Message(name, cls, object_.strip(), facts=tuple(facts), note=", ".join(notes))
+        to = f"{_printable(tags.get(COMPUTER, b''))} {_net(tags.get(NET_ID, b''))}".strip()
+        object_ = f"route {_printable(tags.get(ROUTE, b''))}" + (f" to {to}" if to else "")
+    return Message(name, cls, object_, facts=tuple(facts), note=", ".join(notes))
 
 
 def _login(tags: dict[int, bytes]) -> list[Fact]:

@@ -10,7 +10,7 @@ NetManage (UDP 27127) has no public description: it is not decoded.
 
 import numpy as np
 
-from otsec.columns import I64, U64, Header, Ints, Mask, gather
+from otsec.columns import I64, U64, Header, Ints, Mask, gather, span_word
 from otsec.errors import Malformed, Truncated
 from otsec.model import OperationClass
 from otsec.protocols.api import U8, Fact, Message, Operation, Protocol, Reader, Side, Split, Units
@@ -30,7 +30,9 @@ ON_CHANNEL = np.dtype(
     [("type", "u1"), ("flags", "u1"), ("channel", "<u2"), ("block", "<u4"), ("ack", "<u4"),
      ("left", "<u4"), ("check", "<u4")]
 )  # fmt: skip
-ON_CHANNEL_SHORT = np.dtype([("type", "u1"), ("flags", "u1"), ("channel", "<u2")])
+_THREE_WORDS = np.dtype(
+    [*((name, ON_CHANNEL[name]) for name in ON_CHANNEL.names or ()), ("rest", "V4")]
+)
 FIRST, BY_CLIENT = 0x01, 0x80  # bits of a block's flags
 SERVICE = np.dtype(
     [("protocol", "<u2"), ("head", "<u2"), ("group", "<u2"), ("command", "<u2"),
@@ -99,10 +101,9 @@ class _Read:
         of_names = np.isin(self.header["service"], (ASKS, TELLS))
         self.name: Header
         self.name, named = gather(units.buffer, self.at, units.end, NAMES)
-        self.block: Header
-        self.block, _ = gather(
-            units.buffer, self.at, np.maximum(units.end, self.at + BEHIND_BLOCK), ON_CHANNEL
-        )
+        # the shorter ones end before the last of these
+        words = [span_word(units.buffer, self.at, self.size, at) for at in (0, 8, 16)]
+        self.block: Header = np.stack(words, axis=1).view(_THREE_WORDS).reshape(-1)
         kind = self.block["type"]
         least = np.zeros(256, np.int64)
         least[list(_SIZES)] = list(_SIZES.values())

@@ -378,23 +378,27 @@ def _protection(reader: Reader) -> _Asked:
     """[W342] W227 2-12: program, protect code, range, password; the password is never kept."""
     program, code = reader.u16(), reader.u8()
     first, last = reader.u32(), reader.u32() if reader.left() >= 4 else 0
-    return f"program {program}", None, "", f"code {code:#04x} words {first:#x}-{last:#x}"
+    return _program_named(program), None, "", f"code {code:#04x} words {first:#x}-{last:#x}"
+
+
+def _program_named(number: int) -> str:
+    return "all programs" if number == 0xFFFF else f"program {number}"
 
 
 def _program(reader: Reader) -> _Asked:
     """[W342] 5-3-10, 5-3-11: program number; where in it, and its contents, are left out."""
-    number = reader.u16()
-    return "all programs" if number == 0xFFFF else f"program {number}", None, "", ""
+    return _program_named(reader.u16()), None, "", ""
 
 
 def _cleared(reader: Reader) -> _Asked:
     number, clear = reader.u16(), reader.u8()
-    return ("all programs" if number == 0xFFFF else f"program {number}"), None, "", f"code {clear}"
+    return _program_named(number), None, "", f"code {clear}"
 
 
 def _mode(reader: Reader) -> _Asked:
     """[W342] 5-3-12: monitor or run."""
-    program = f"program {number}" if reader.left() >= 2 and (number := reader.u16()) else ""
+    number = reader.u16() if reader.left() >= 2 else 0
+    program = _program_named(number) if number else ""
     if not reader.left():
         return program, None, "", ""
     mode = reader.u8()

@@ -22,10 +22,11 @@ class Relay:
     server_port: int
     connections: list[Said] = field(default_factory=list)
     port: int = 0
+    listen: int = 0  # where to listen; 0: on any port
 
     def __post_init__(self) -> None:
-        """Begin to listen on a port of its own."""
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        """Begin to listen."""
+        self.listener = socket.create_server(("127.0.0.1", self.listen))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -64,7 +64,12 @@ OF_SYSTEM: dict[int, tuple[str, OperationClass]] = {
 }  # fmt: skip
 REGISTRY = range(200, 206)
 TIME_SERVICES = 400
-FILE_NAMES = frozenset({100, 101, 102, 110, 120, 131, 132, 133, 138, 139})  # data is a name
+START_PROCESS, DELETE_ROUTE = 500, 802
+# groups of the system service whose data is names
+FILE_NAMES = frozenset(
+    {100, 101, 102, 110, 120, 131, 132, 133, 138, 139, START_PROCESS, DELETE_ROUTE}
+)
+SYMBOL_NAMES = frozenset({SYMBOL_BY_NAME, 0xF004, 0xF007, 0xF009})
 
 PORTS: dict[int, str] = {
     100: "logger", 110: "event logger", 200: "real time", 300: "io", 500: "nc", 801: "plc 1",
