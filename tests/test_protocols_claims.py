@@ -7,17 +7,23 @@ from engine_runs import analyse, cells
 
 from otsec.protocols import industrial
 
-FOLDERS = {  # the folder of captures of each industrial protocol
+FOLDERS = {  # the folder of captures of each industrial protocol; of some there is none
+    "ads": "beckhoff-ads",
     "bacnet": "bacnet",
+    "codesys": "codesys",
     "dnp3": "dnp3",
     "enip": "enip-cip",
+    "fins": "omron-fins",
     "goose": "goose",
     "iec104": "iec104",
     "modbus": "modbus",
     "mqtt": "mqtt",
     "opcua": "opcua",
+    "pcom": "pcom",
     "profinet": "profinet",
     "s7comm": "s7comm",
+    "siprotec": "siprotec",
+    "tristation": "tristation",
 }
 TRUE = {  # what is there besides, by the eye and tshark
     "coap/nDPI__coap_mqtt.pcap": {"mqtt"},  # on port 17501
@@ -59,16 +65,22 @@ def test_each_claims_its_own(claimed: dict[str, set[str]]) -> None:
 
 
 LEAST = {  # captures; the others hold only what is not decoded, or no unit that is whole
+    "ads": 5,
     "bacnet": 9,
+    "codesys": 0,
     "dnp3": 51,
     "enip": 19,
+    "fins": 4,
     "goose": 12,
     "iec104": 3,
     "modbus": 14,
     "mqtt": 6,
     "opcua": 28,
+    "pcom": 0,
     "profinet": 6,
     "s7comm": 19,
+    "siprotec": 0,
+    "tristation": 0,
 }
 
 

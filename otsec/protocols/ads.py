@@ -117,7 +117,7 @@ _SUMS = {SUM_READ: 12, SUM_WRITE: 12, SUM_READ_WRITE: 16}  # bytes for each vari
 _ANYWHERE = SYMBOL_NAMES | frozenset(_SUMS)  # groups whose data is names
 _SPOKEN = _ANYWHERE | FILE_NAMES | frozenset(REGISTRY)  # the same of the system service
 _NAMED = tuple(np.array(sorted(groups)) for groups in (_ANYWHERE, _SPOKEN, _SUMS))
-_TARGET = int.from_bytes(b"<TcTarge", "little")  # how the answer to target_info begins
+_BEGIN_OF_TARGET = int.from_bytes(b"<TcTarge", "little")  # how the answer to target_info begins
 
 
 class _Read:
@@ -177,24 +177,26 @@ def split(units: Units) -> Split:
     """Key: the device behind, command, indices, names. Tag: invoke id, command."""
     read, (discovery, found) = _Read(units), _discovery(units)
     header, fits = read.header, read.fits | found
-    device = np.where(read.answers, header["source_port"], header["target_port"])
-    net = np.where(read.answers[:, None], header["source"], header["target"]).astype(np.uint64)
-    client = np.where(read.answers[:, None], header["target"], header["source"]).astype(np.uint64)
-    first = device.astype(np.uint64) << np.uint64(48) | _packed(net)
-    named, value, begin = _parts(read, units)
+    told = read.answers | (read.command == NOTIFICATION)
+    target, source = (
+        span_word(units.buffer, units.start + at, np.maximum(units.end - units.start - at, 0), 0)
+        for at in (TARGET, SOURCE)
+    )
+    server, client = np.where(told, source, target), np.where(told, 0, source & _NET)
+    length, value, begin = _parts(read, units)
     code = read.command.astype(np.uint64) | read.answers.astype(np.uint64) << np.uint64(8)
     code |= value.astype(np.uint64) << np.uint64(16)  # of values only how long they are
-    keep = np.where(read.tcp, header["error"], 0).astype(np.uint64)
-    words = [first, _packed(client), code | keep << np.uint64(32)]
-    words = [np.where(read.tcp, word, 0).astype(np.uint64) for word in words]
-    words.append(_place(read))
-    start = np.where(read.tcp, begin, units.start + 8)
-    length = np.where(read.tcp, named, units.end - start)
+    code |= header["error"].astype(np.uint64) << np.uint64(32)
+    words = [server, client, code]
+    if not read.tcp.all():
+        words = [np.where(read.tcp, word, 0) for word in words]
+        begin = np.where(read.tcp, begin, units.start + 8)
+        length = np.where(read.tcp, length, units.end - begin)
     invoke = np.where(read.tcp, header["invoke"], discovery["invoke"]).astype(np.uint64)
-    count = np.isin(value, (1, 2, 4, 8)) & read.fits
+    count = (_WIDTHS[np.minimum(value, 9)] > 0) & read.fits
     return Split(
-        key_words=words,
-        key_start=np.where(fits, start, units.start),
+        key_words=[*(word.astype(np.uint64) for word in words), _place(read)],
+        key_start=np.where(fits, begin, units.start),
         key_length=np.where(fits, length, 0),
         tag=invoke | np.where(read.tcp, read.command, 0).astype(np.uint64) << np.uint64(32),
         value_start=np.where(count, units.end - value, units.start),
@@ -205,70 +207,89 @@ def split(units: Units) -> Split:
     )
 
 
-def _packed(net: Ints) -> U64:
-    """Six bytes as a number."""
-    word = np.zeros(len(net), np.uint64)
-    for at in range(6):
-        word |= net[:, at] << np.uint64(8 * at)
-    return word
+TARGET, SOURCE = 6, 14  # offsets of net id and port
+_NET = np.uint64((1 << 48) - 1)
+_INDEXED, _READS_OR_BOTH = (
+    np.isin(np.arange(16), codes)
+    for codes in ((READ, WRITE, NOTIFY, READ_WRITE), (READ, READ_WRITE))
+)
+_SPEAKS = np.isin(np.arange(16), (WRITE, READ_WRITE))
+_WIDTHS = np.array([0, 1, 1, 0, 1, 0, 0, 0, 1, 0])  # whether so many bytes are a number
 
 
 def _place(read: _Read) -> U64:
     """Index group and offset of requests; not where the offset is a handle, which says nothing."""
-    indexed = ~read.answers & np.isin(read.command, (READ, WRITE, NOTIFY, READ_WRITE)) & read.fits
-    group = np.where(indexed, read.body["group"], 0).astype(np.uint64)
-    offset = np.where(group == SYMBOL_BY_HANDLE, 0, np.where(indexed, read.body["offset"], 0))
-    return np.asarray(group | offset.astype(np.uint64) << np.uint64(32), np.uint64)
+    indexed = ~read.answers & _INDEXED[read.command] & read.fits
+    group = read.body["group"]
+    offset = np.where(group == SYMBOL_BY_HANDLE, 0, read.body["offset"]).astype(np.uint64)
+    return np.where(indexed, group | offset << np.uint64(32), 0).astype(np.uint64)
 
 
 def _parts(read: _Read, units: Units) -> tuple[I64, I64, I64]:
     """Of each unit how long the span of its key is, how long its value, where the span begins."""
-    ask = ~read.answers
-    writes, reads = ask & (read.command == WRITE), read.answers & (read.command == READ)
-    both = read.command == READ_WRITE
-    head = np.where(read.answers, _TELLS[read.command], _ASKS[read.command])
+    ask, command = ~read.answers, read.command
+    head = np.where(ask, _ASKS[command], _TELLS[command])
     behind = np.maximum(read.size - head, 0)
-    group = read.body["group"]
-    of_system = read.header["target_port"] == SYSTEM_SERVICE
-    spoken = np.where(of_system, np.isin(group, _NAMED[1]), np.isin(group, _NAMED[0]))
-    each = np.where(group == SUM_READ_WRITE, 16, 12)
-    listed = np.minimum(head + read.body["offset"].astype(np.int64) * each, read.size)
-    told = span_word(units.buffer, read.data + 8, behind, 0) == _TARGET
-    whole = np.where(ask, (writes | both) & spoken, told & (read.command != STATE))
-    values = (writes & ~whole) | (reads & ~whole) | (both & read.answers) | (both & ask & ~whole)
-    notes = read.command == NOTIFICATION
+    whole = np.zeros(len(units), np.bool_)  # whether all that follows is in the key
+    size = np.minimum(head, read.size)
+    rows = np.flatnonzero(ask & _SPEAKS[command])
+    if len(rows):
+        group = read.body["group"][rows]
+        of_system = read.header["target_port"][rows] == SYSTEM_SERVICE
+        whole[rows] = np.where(of_system, np.isin(group, _NAMED[1]), np.isin(group, _NAMED[0]))
+        each = np.where(group == SUM_READ_WRITE, 16, 12)
+        listed = head[rows] + read.body["offset"][rows].astype(np.int64) * each
+        listed = np.where(np.isin(group, _NAMED[2]), listed, read.size[rows])
+        size[rows] = np.where(whole[rows], np.minimum(listed, read.size[rows]), size[rows])
+    long_ = np.flatnonzero(~ask & _READS_OR_BOTH[command] & (behind > 8))
+    begins = span_word(units.buffer, read.data[long_] + 8, behind[long_], 0)
+    whole[long_] = begins == _BEGIN_OF_TARGET
+    values = ~whole & np.where(ask, _SPEAKS[command], _READS_OR_BOTH[command])
     value = np.where(values, np.minimum(behind, 0xFFFF), 0)
+    size = np.where(values | (whole & ask), size, read.size)
+    size[(command == NOTIFICATION) | (ask & (command == FORGET))] = 0  # a handle says nothing
+    size[~ask & (command == NOTIFY)] = 4
     # indices are in a word of their own: only lengths and what comes behind them is in the span
-    skip = np.where(ask & np.isin(read.command, (READ, WRITE, NOTIFY, READ_WRITE)), 8, 0)
-    skip = np.where(reads | (both & read.answers), 0, skip)
-    size = np.where(values, head, read.size)
-    size = np.where(whole & ask & np.isin(group, _NAMED[2]), listed, size)
-    size = np.where(notes, 0, np.minimum(size, read.size))
-    size = np.where(ask & (read.command == FORGET), 0, size)  # a handle
-    size = np.where(read.answers & (read.command == NOTIFY), 4, size)  # the same
-    return np.maximum(size - skip, 0), value, read.data + np.minimum(skip, read.size)
+    skip = np.where(ask & _INDEXED[command], 8, 0)
+    size = np.minimum(size, np.maximum(read.size, 0))
+    return np.maximum(size - skip, 0), value, read.data + np.minimum(skip, np.maximum(read.size, 0))
 
 
 # ------------------------------------------------------------------------------ contexts
 
 
+def _group(units: Units, header: Header, rows: I64) -> Ints:
+    """The index group of some requests; 0 where there is none."""
+    size = np.minimum(header["size"][rows], 4).astype(np.int64)
+    return span_word(units.buffer, units.start[rows] + HEAD, size, 0).astype(np.int64)
+
+
 def _sets(units: Units) -> Mask:
     """Exchanges that give a handle for a name."""
-    read = _Read(units)
-    gives = (read.command == READ_WRITE) & read.fits
-    asks = ~read.answers & (read.body["group"] == SYMBOL_BY_NAME)
-    tells = read.answers & (read.size == 12)
-    return np.asarray(gives & (asks | tells), np.bool_)
+    header, _ = gather(units.buffer, units.start, units.end, TCP_HEADER)
+    sets = (header["command"] == READ_WRITE) & (units.framing == ON_TCP)
+    answers = header["flags"] & ANSWER != 0
+    rows = np.flatnonzero(sets & ~answers)
+    sets[rows] = _group(units, header, rows) == SYMBOL_BY_NAME
+    return np.asarray(sets & (~answers | (header["size"] == 12)), np.bool_)
 
 
 def _names(units: Units) -> U64:
     """The handle by which a variable is read or written; with one, so that none is 0."""
-    read = _Read(units)
-    indexed = ~read.answers & np.isin(read.command, (READ, WRITE, READ_WRITE)) & read.fits
-    indexed &= read.body["group"] == SYMBOL_BY_HANDLE
-    return np.where(indexed, read.body["offset"].astype(np.uint64) + np.uint64(1), 0).astype(
-        np.uint64
-    )
+    header, _ = gather(units.buffer, units.start, units.end, TCP_HEADER)
+    names = np.zeros(len(units), np.uint64)
+    code = np.minimum(header["command"], COMMANDS)
+    rows = np.flatnonzero(
+        _NAMING[code] & (header["flags"] & ANSWER == 0) & (header["size"] >= 8)
+        & (units.framing == ON_TCP) & (units.end - units.start >= HEAD + 8)
+    )  # fmt: skip
+    rows = rows[_group(units, header, rows) == SYMBOL_BY_HANDLE]
+    offset = units.start[rows] + HEAD + 4
+    names[rows] = span_word(units.buffer, offset, np.full(len(rows), 4), 0) + np.uint64(1)
+    return names
+
+
+_NAMING = np.isin(np.arange(16), (READ, WRITE, READ_WRITE))
 
 
 def _learn(reader: Reader, side: Side, memory: dict[str, Any]) -> list[tuple[int, str]]:
@@ -397,7 +418,7 @@ def _of_names(reader: Reader, group: int, offset: int, size: int) -> tuple[str, 
             raise Malformed(f"{offset} in {size} bytes")
         parts = [reader.part(width) for _ in range(offset)]
         named = [_place_named(one.u32le(), one.u32le(), one.u32le(), "")[0] for one in parts]
-        lengths = [int.from_bytes(one.data[8:], "little") for one in parts]
+        lengths = [int.from_bytes(one.data[8:12], "little") for one in parts]
         more = f" and {offset - LISTED} more" if offset > LISTED else ""
         return ", ".join(named[:LISTED]) + more, f"{offset} variables of {lengths[:LISTED]} bytes"
     if group == START_PROCESS and size >= LENGTHS:

@@ -183,7 +183,7 @@ def split(units: Units) -> Split:
     words: list[U64] = [word, np.asarray(what, np.uint64)]
     return Split(
         key_words=words,
-        key_start=np.where(read.fits, start, units.start),
+        key_start=np.where(read.fits & (length > 0), start, units.start),
         key_length=np.where(read.fits, np.maximum(length, 0), 0),
         tag=tag,
         value_start=units.start,

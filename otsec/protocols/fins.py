@@ -221,7 +221,7 @@ def _values(read: _Read, units: Units) -> tuple[I64, I64, Ints]:
     kind = np.where(times, U32_BE, np.where(single, U8, U16_BE)).astype(np.uint8)
     width = np.where(times, 4, np.where(single, 1, 2))
     count = np.where((writes | reads | times) & read.fits, size // width, 0)
-    return read.start + BODY + np.where(count > 0, ahead, 0), count, kind
+    return np.where(count > 0, read.start + BODY + ahead, units.start), count, kind
 
 
 # ------------------------------------------------------------------------------- decode

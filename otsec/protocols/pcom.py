@@ -234,7 +234,7 @@ def _ascii(reader: Reader, side: Side, request: Message | None) -> Message:
             return Message(READ, "read", object_, device)
         return Message(WRITE, "write", object_, device)
     row = PLAIN.get(code, (f"unknown_{code.lower()}", "diagnose"))
-    note = f"with {_words(body)[:64]}" if body and code != "SC" else ""
+    note = f"with {_words(body)[:64]}" if code == "US" else ""
     return Message(*row, device=device, note=note)
 
 

@@ -109,8 +109,9 @@ def split(units: Units) -> Split:
     of_end = np.isin(front["type"], (DISCONNECT, DISCONNECTED))
     tag = np.where(is_command, header["sequence"].astype(np.int64) + 2, of_end)
     alone = (front["type"] == PING) | (front["type"] == NOT_CONNECTED)
+    start = np.where(kept > 0, units.start + DATA, units.start)
     return keyed(
-        units, units.start + DATA, np.maximum(kept, 0), ~fits, [word],
+        units, start, np.maximum(kept, 0), ~fits, [word],
         tag=tag.astype(np.uint64), alone=alone,
     )  # fmt: skip
 
