@@ -34,6 +34,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
+from otsec.protocols.credentials import kind_of
 from otsec.protocols.framing.ams import (
     AMS_TCP,
     COMMANDS,
@@ -540,11 +541,10 @@ def _login(tags: dict[int, bytes]) -> list[Fact]:
     if USER not in tags and PASSWORD not in tags:
         return []
     user, password = text(tags.get(USER, b"")), text(tags.get(PASSWORD, b""))
-    kind = "none" if not password else "clear"
-    if (user.lower(), password) in DEFAULT_LOGINS:
-        kind = "default"
+    known = (user.lower(), password) in DEFAULT_LOGINS
+    kind = "default" if known else kind_of(user, password)
     facts = [Fact("account", _printable(user.encode()), "client")] if user else []
-    return [*facts, Fact("credentials", f"{kind} (ads route)", "client")]
+    return [*facts, Fact("credentials", kind, "client")]
 
 
 def _of_server(tags: dict[int, bytes]) -> list[Fact]:

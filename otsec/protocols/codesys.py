@@ -344,7 +344,7 @@ def _account(tags: dict[int, bytes]) -> tuple[Fact, ...]:
     user = _plain(text(inner.get(0x10, b"")))
     kind = "weak" if inner.get(0x11) else "anonymous" if not user else "none"
     facts = (Fact("account", user, "client"),) if user else ()
-    return (*facts, Fact("credentials", f"{kind} (codesys login)", "client"))
+    return (*facts, Fact("credentials", kind, "client"))
 
 
 PROTOCOL = Protocol(

@@ -25,6 +25,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
+from otsec.protocols.credentials import kind_of
 from otsec.protocols.framing.pcom import ASCII, BINARY, FRONT, HEADER, PCOM_TCP
 from otsec.protocols.framing.whole import text
 
@@ -319,12 +320,9 @@ def _binary(reader: Reader, side: Side, request: Message | None) -> Message:
 
 
 def _password(raw: bytes) -> Fact:
-    """It is judged, never kept: all makers' tools begin with one of these."""
+    """It is judged, never kept."""
     word = text(raw).rstrip(" ")
-    if not word:
-        return Fact("credentials", "none (pcom password)", "client")
-    kind = "default" if word in DEFAULTS else "clear"
-    return Fact("credentials", f"{kind} (pcom password)", "client")
+    return Fact("credentials", "default" if word in DEFAULTS else kind_of("", word), "client")
 
 
 DEFAULTS = frozenset({"1111", "*" * 8})  # CVE-2023-6448; [CLAROTY]
