@@ -3,13 +3,16 @@
 import difflib
 import fnmatch
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from otsec.errors import UsageError
 from otsec.inventory.addresses import canonical
 from otsec.inventory.assembly import MODELS, Inventory, node_id
 from otsec.inventory.model import Asset
 from otsec.store.filters import Filter
+
+T = TypeVar("T")
 
 
 def chosen(assets: Iterable[Asset], filters: Sequence[Filter]) -> list[Asset]:
@@ -18,16 +21,26 @@ def chosen(assets: Iterable[Asset], filters: Sequence[Filter]) -> list[Asset]:
 
 
 def _passes(asset: Asset, one: Filter) -> bool:
+    return passes(asset, one, KEYS, _texts, (asset.first_time, asset.last_time))
+
+
+def passes(
+    row: T,
+    one: Filter,
+    keys: Mapping[str, Callable[[T], Iterable[str]]],
+    texts: Callable[[T], Iterable[str]],
+    span: tuple[int, int],
+) -> bool:
+    """Whether a row passes a filter; ``keys``: what each looks at; ``span``: its times in ns."""
     if one.field == "since":
-        return asset.last_time >= int(one.value)
+        return span[1] >= int(one.value)
     if one.field == "until":
-        return asset.first_time <= int(one.value)
+        return span[0] <= int(one.value)
     if one.field == "text":
-        wanted = f"*{one.value}*"
-        return _matches(_texts(asset), wanted) is not one.negated
-    told = KEYS[one.field](asset)
-    if one.field == "host" and "/" in one.value:
-        return _in_network(told, one.value) is not one.negated
+        return _matches(texts(row), f"*{one.value}*") is not one.negated
+    told = keys[one.field](row)
+    if one.field in {"host", "client", "server"} and "/" in one.value:
+        return _in_network(one.field, told, one.value) is not one.negated
     return _matches(told, one.value) is not one.negated
 
 
@@ -36,11 +49,11 @@ def _matches(told: Iterable[str], wanted: str) -> bool:
     return any(fnmatch.fnmatchcase(text.casefold(), pattern) for text in told)
 
 
-def _in_network(told: Iterable[str], wanted: str) -> bool:
+def _in_network(field: str, told: Iterable[str], wanted: str) -> bool:
     try:
         network = ipaddress.ip_network(wanted, strict=False)
     except ValueError:
-        raise UsageError(f"host:{wanted} is not a network; write it as 10.0.0.0/8") from None
+        raise UsageError(f"{field}:{wanted} is not a network; write it as 10.0.0.0/8") from None
     for address in told:
         try:
             if ipaddress.ip_address(address) in network:

@@ -1,0 +1,183 @@
+"""What sessions are made of: conversations of some kinds, and what happened in each.
+
+As in `queries`, of what several sources of a group saw, the source that saw most counts.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+from otsec.store.database import Store
+from otsec.store.queries import CONVERSATION
+from otsec.store.selects import marks, selected, strongest
+
+T = TypeVar("T")
+Number: TypeAlias = tuple[int, int]  # source and number of a conversation
+MOST_MOMENTS = 500_000  # events that are read; further ones, the latest, are left out
+
+
+class Talk(NamedTuple):
+    """A conversation that is, or holds, sessions; columns as in its table."""
+
+    source: int
+    number: int
+    site: str
+    group: str
+    point: str  # `point` or `point/interface`
+    witnesses: tuple[str, ...]
+    place: str
+    client: str
+    server: str
+    service: str
+    protocol: str
+    claimed: bool
+    connections: int
+    bytes_out: int
+    bytes_in: int
+    payload_out: int
+    payload_in: int
+    first_time: int
+    first_packet: int
+    last_time: int
+    last_packet: int
+
+    @property
+    def key(self) -> Number:
+        """By which what happened in it is found."""
+        return self.source, self.number
+
+
+class Moment(NamedTuple):
+    """A notable event of a conversation, in order of time."""
+
+    time: int
+    packet: int
+    behaviour: int
+    cls: str
+    operation: str
+    object: str
+    device: str
+    outcome: str
+    times: int  # how many it stands for
+
+
+class Write(NamedTuple):
+    """Writes of one object, which the store counts and does not keep one by one."""
+
+    operation: str
+    object: str
+    device: str
+    outcome: str
+    times: int
+    first_time: int
+    last_time: int
+
+
+class Sight(NamedTuple):
+    """A packet of a conversation of which the time is known."""
+
+    time: int
+    packet: int
+
+
+class Told(NamedTuple):
+    """What was said in a conversation of who takes part."""
+
+    attribute: str
+    value: str
+    about: str  # `client`, `server`, or an address
+
+
+def talks(
+    store: Store, names: Sequence[str], services: Sequence[str], classes: Sequence[str]
+) -> list[Talk]:
+    """Conversations of protocols or services by name, or in which a class of operation was done.
+
+    Services count only where no protocol was recognised.
+    """
+    doing = (
+        "OR EXISTS (SELECT 1 FROM behaviour AS b WHERE b.source = t.source "  # noqa: S608 - values are bound
+        f"AND b.conversation = t.number AND b.class IN ({marks(classes)}))"
+    )
+    found = selected(
+        store,
+        "conversations",
+        (),
+        f"AND (protocol IN ({marks(names)}) OR (protocol = '' AND service IN ({marks(services)})) "
+        f"{doing})",
+        (*names, *services, *classes),
+    )
+    return [
+        Talk(
+            *(cells["source"], cells["number"], cells["site"], cells["point_group"]),
+            f"{cells['point']}/{cells['interface']}" if cells["interface"] else cells["point"],
+            witnesses,
+            *(cells["place"], cells["client"], cells["server"], cells["service"]),
+            *(cells["protocol"], bool(cells["claimed_by"]) and not cells["doubtful"]),
+            *(cells["connections"], cells["bytes_out"], cells["bytes_in"]),
+            *(cells["payload_out"], cells["payload_in"], cells["first_time"]),
+            *(cells["first_packet"], cells["last_time"], cells["last_packet"]),
+        )
+        for cells, witnesses in strongest(found, CONVERSATION)
+    ]
+
+
+def moments(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Moment]]:
+    """The notable events of conversations, each in order."""
+    rows = store.all(
+        "SELECT e.source, e.conversation, e.time, e.packet, e.behaviour, b.class, b.operation, "
+        "b.object, b.device, b.outcome, e.count FROM event AS e "
+        "JOIN behaviour AS b ON b.source = e.source AND b.number = e.behaviour "
+        "ORDER BY e.source, e.packet, e.part, e.kind, e.behaviour LIMIT ?",
+        (MOST_MOMENTS,),
+    )
+    return _sorted_by(rows, wanted, Moment)
+
+
+def sights(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Sight]]:
+    """First and last packets of all that was done in conversations, in order of time."""
+    rows = store.all(
+        "SELECT source, conversation, first_time AS time, first_packet AS packet FROM behaviour "
+        "UNION SELECT source, conversation, last_time, last_packet FROM behaviour "
+        "ORDER BY source, time, packet"
+    )
+    return _sorted_by(rows, wanted, Sight)
+
+
+def writes(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Write]]:
+    """What was written in conversations."""
+    rows = store.all(
+        "SELECT b.source, b.conversation, b.operation, b.object, b.device, b.outcome, b.count, "
+        "b.first_time, b.last_time FROM behaviour AS b WHERE b.class = 'write' "
+        "ORDER BY b.source, b.first_packet, b.number"
+    )
+    return _sorted_by(rows, wanted, Write)
+
+
+def told(
+    store: Store, wanted: Sequence[Talk], attributes: Sequence[str]
+) -> Mapping[Number, list[Told]]:
+    """What was said in conversations, of some attributes."""
+    rows = store.all(
+        "SELECT f.source, f.conversation, f.attribute, f.value, f.about FROM fact AS f "  # noqa: S608 - values are bound
+        f"WHERE f.attribute IN ({marks(attributes)}) "
+        "ORDER BY f.source, f.first_packet, f.attribute, f.value",
+        tuple(attributes),
+    )
+    return _sorted_by(rows, wanted, Told)
+
+
+def _sorted_by(
+    rows: Sequence[tuple[Any, ...]], wanted: Sequence[Talk], make: Callable[..., T]
+) -> Mapping[Number, list[T]]:
+    keys = {talk.key for talk in wanted}
+    found: dict[Number, list[T]] = defaultdict(list)
+    for source, number, *cells in rows:
+        if (key := (source, number)) in keys:
+            found[key].append(make(*cells))
+    return found
+
+
+def ends(store: Store) -> dict[int, int]:
+    """When the last packet of each source was heard, ns."""
+    return dict(store.all("SELECT source, last_time FROM clock"))
