@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otsec.cli import assets, options
+from otsec.cli import assets, listing, options, timeline
 from otsec.cli.output import Column, Style, say, style_of, time_text, write
 from otsec.cli.page import Page
 from otsec.errors import UsageError
@@ -24,6 +24,7 @@ SHOWN_OF = {"facts": 60, "attributes": 14}  # where it is more
 
 EPILOG = """\
 otsec asset NAME                         all that is known of it; NAME: its name, id, IP or MAC
+otsec asset NAME --timeline [FILTER ...] what changed its state, the newest last
 otsec asset set NAME KEY=VALUE ...       say what no packet tells; KEY= takes it back
 otsec asset merge NAME OTHER             both are one device
 otsec asset split NAME ADDRESS           this address is a device of its own
@@ -34,6 +35,12 @@ Whatever people say is kept for ever with who said it, when, what held before, a
 
 keys of set, and columns of a register that import takes:
 {keys}
+
+filters of --timeline: KEY:VALUE or KEY=VALUE; !KEY:VALUE for all others; TEXT anywhere. Keys:
+{filters}
+
+Operations that change a device are kept one by one. Writes are counted: of one object the first and
+the last are told, with how many lie between them.
 """
 
 KEYS = {  # as inventory.people takes them; help must not import it
@@ -151,16 +158,23 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--by", metavar="WHO", help="who says it (default: the login name)")
     parser.add_argument("--reason", metavar="TEXT", default="", help="why")
     options.formats(parser)
-    parser.epilog = EPILOG.format(keys="\n".join(f"  {k:<14} {v}" for k, v in KEYS.items()))
+    timeline.configure(parser)
+    parser.epilog = EPILOG.format(
+        keys="\n".join(f"  {k:<14} {v}" for k, v in KEYS.items()),
+        filters="\n".join(f"  {key:<14} {listing.FILTERS[key]}" for key in timeline.KEYS),
+    )
 
 
 def run(arguments: Namespace) -> int:
     """Show, or take down what a person says."""
     first, *rest = arguments.words
-    if first in ACTIONS:
+    if first in ACTIONS and arguments.timeline is None:
         return _say(arguments, ACTIONS[first], rest)
     if first == "show":
         arguments.words = rest
+    if arguments.timeline is not None and arguments.words:
+        name, *filters = arguments.words
+        return timeline.run(arguments, name, [*filters, *arguments.timeline])
     if len(arguments.words) != 1:
         raise UsageError("asset: name one asset, or say set, merge, split or import before it")
     return show(arguments, arguments.words[0])

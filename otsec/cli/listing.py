@@ -109,23 +109,23 @@ def run(
     """Print what a query gives; `kind` names the rows in JSON."""
     from otsec.store import open_store
 
-    chosen = _chosen(arguments, columns)
+    told = chosen(arguments, columns)
     config = options.configured(arguments, "db")
     style = style_of(arguments, config.zone())
     with open_store(config.store, readonly=True) as store:
         filters = [
             *parse_filters(arguments.filter, keys),
-            *_span(arguments, store, style.zone),
+            *span(arguments, store, style.zone),
             *_at(arguments.site),
         ]
         rows = arranged(query(store, filters), arguments, columns)
-    write(kind, chosen, rows[: arguments.limit], style, sys.stdout)
+    write(kind, told, rows[: arguments.limit], style, sys.stdout)
     if not rows and style.format == "table" and not arguments.quiet:
         say(f"nothing in {config.store} matches" if filters else f"{config.store} holds none")
     return 0
 
 
-def _chosen(arguments: Namespace, columns: Sequence[Column]) -> Sequence[Column]:
+def chosen(arguments: Namespace, columns: Sequence[Column]) -> Sequence[Column]:
     """The columns to show: a table shows the main ones, other formats all."""
     if arguments.limit is not None and arguments.limit < 1:
         raise UsageError(f"--limit {arguments.limit}: expected a number of at least 1")
@@ -205,7 +205,7 @@ def _at(site: str | None) -> "list[Filter]":
 # ------------------------------------------------------------------------------- time
 
 
-def _span(arguments: Namespace, store: "Store", zone: tzinfo) -> "list[Filter]":
+def span(arguments: Namespace, store: "Store", zone: tzinfo) -> "list[Filter]":
     """The filters of ``--since`` and ``--until``."""
     from otsec.store.queries import Filter, sources
 
