@@ -36,6 +36,7 @@ COMMANDS = {  # in the order of the help
     "assets": "list every device: what it is, who made it, what it speaks",
     "asset": "tell all of one device, set what only people know, merge and split",
     "sessions": "list who worked on which machine, through which others, and what was done",
+    "clocks": "list each device's clock against the capture's, and where its time comes from",
     "diff": "tell what is new, gone or bigger between two stores, captures or periods",
     "wanted": "tell which unknown facts matter most, and what would reveal them",
     "show": "dissect the packets behind something in the store",

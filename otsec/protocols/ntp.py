@@ -3,17 +3,30 @@
 Sources: [5905] RFC 5905, 7.3 (header), [9327] RFC 9327 (control messages).
 
 The key is leap, version, mode, stratum and reference; polling and precision, delays and time stamps
-are not in it. The tag is the time stamp that an answer gives back.
+are not in it. The tag is the time stamp that an answer gives back. The values are the time that who
+is no mere client says it is; what clients send may be drawn by lot.
 """
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
 from otsec.columns import U64, Header, Ints, Mask, gather
 from otsec.errors import Malformed
 from otsec.model import OperationClass
-from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
+from otsec.protocols.api import (
+    U32_BE,
+    Elements,
+    Fact,
+    Message,
+    Operation,
+    Protocol,
+    Reader,
+    Side,
+    Split,
+    Units,
+)
 from otsec.protocols.framing.whole import address, keyed, text, whole
 
 PORTS = frozenset({123})
@@ -48,6 +61,9 @@ ACTIVE, PASSIVE, CLIENT, SERVER, BROADCAST, CONTROL = 1, 2, 3, 4, 5, 6
 TRAP = 7  # what a server tells unasked
 ANSWER, FAILED, MORE, CODE = 0x80, 0x40, 0x20, 0x1F
 UNSYNCHRONISED = 16  # stratum
+
+TRANSMIT = 40  # where the time of sending stands
+CLOCK = Elements("seconds since 1900, fraction", 0, 2)  # of 2**32; [5905] 6
 
 TIME: OperationClass = "time"
 MODES: dict[int, str] = {
@@ -146,12 +162,18 @@ def split(units: Units) -> Split:
     asked = np.where(mode == CLIENT, time["transmit"], time["origin"])
     start = units.start + SHORTEST
     length = np.where(fits, 0, units.end - start)
-    return keyed(
+    told = keyed(
         units, start, length, ~(fits | whole_), [front, status],
         tag=np.where(fits, asked, control["sequence"]).astype(np.uint64),
         alone=np.isin(mode, (ACTIVE, PASSIVE, BROADCAST))
         | (whole_ & (control["operation"] & CODE == TRAP)),
     )  # fmt: skip
+    return replace(
+        told,
+        value_start=units.start + TRANSMIT,
+        value_count=np.where(fits & (mode != CLIENT), CLOCK.count, 0),
+        value_type=np.full(len(units), U32_BE, np.uint8),
+    )
 
 
 # ------------------------------------------------------------------------------- decode
@@ -185,7 +207,9 @@ def decode(reader: Reader, side: Side, request: Message | None) -> Message:
     if mode == SERVER and request is not None:
         name = request.operation
     return Message(
-        name, TIME, outcome=outcome, facts=tuple(one for one in told if one.value),
+        name, TIME, outcome=outcome,
+        elements=CLOCK if mode != CLIENT else None,
+        facts=tuple(one for one in told if one.value),
         note=", ".join(notes if front >> 6 != 3 else [*notes, "not synchronised"]),
     )  # fmt: skip
 
