@@ -38,6 +38,7 @@ COMMANDS = {  # in the order of the help
     "sessions": "list who worked on which machine, through which others, and what was done",
     "clocks": "list each device's clock against the capture's, and where its time comes from",
     "diff": "tell what is new, gone or bigger between two stores, captures or periods",
+    "report": "write a page for people who were not there: an assessment of the site",
     "wanted": "tell which unknown facts matter most, and what would reveal them",
     "show": "dissect the packets behind something in the store",
     "evidence": "write the packets behind something in the store as a capture",

@@ -1,0 +1,173 @@
+"""Who talks to whom, by level, role and protocol: what the drawing and its table are made of."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from otsec.health.services import INDUSTRIAL
+from otsec.inventory.assembly import Inventory
+from otsec.inventory.directory import Directory
+from otsec.inventory.model import Asset
+from otsec.reports.drawing import WEIGHTS, Drawing, Flow, Node, Weight, drawing
+from otsec.sessions.assembly import outside
+from otsec.sessions.kinds import ENGINEERING, ROUTINE
+from otsec.store.queries import is_device
+from otsec.store.sightings import Deed, Talk
+
+OUTSIDE, UNLEVELLED = "Outside", "No level"
+LEVELS = {
+    5.0: "5  Enterprise",
+    4.0: "4  Business",
+    3.5: "3.5  DMZ",
+    3.0: "3  Operations",
+    2.0: "2  Supervision",
+    1.0: "1  Control",
+    0.0: "0  Process",
+}
+LANES = (OUTSIDE, *LEVELS.values(), UNLEVELLED)
+# What only keeps a network going would hide all else in the drawing; the table has it.
+HOUSEKEEPING = frozenset(
+    {"arp", "dhcp", "dns", "nbns", "ntp", "lldp", "cdp", "icmp", "udp/5353", "udp/1900", "udp/5355"}
+)
+
+
+class Pair(NamedTuple):
+    """What one asset asks of another by one protocol."""
+
+    source: Asset
+    target: Asset
+    protocol: str  # else the service
+    weight: Weight
+    packets: int
+    answered: bool
+
+
+class Relation(NamedTuple):
+    """A row of the table: what is asked between two levels by one protocol."""
+
+    source: str  # lanes
+    target: str
+    protocol: str
+    by_port: str  # what the port suggests, where nothing was recognised
+    weight: Weight
+    pairs: int
+    packets: int
+    examples: tuple[str, ...]
+
+
+EXAMPLES = 3
+
+
+def lane_of(asset: Asset) -> str:
+    """The lane of an asset: by its level, but a public address is outside."""
+    if asset.ips and all(outside(ip) for ip in asset.ips):
+        return OUTSIDE
+    return UNLEVELLED if asset.level is None else LEVELS.get(asset.level, UNLEVELLED)
+
+
+def pairs(found: Inventory, site: str, talks: Iterable[Talk], deeds: Iterable[Deed]) -> list[Pair]:
+    """Who asks whom, of the source that saw most of each conversation."""
+    known = Directory(found)
+    weights = _weights(deeds)
+    best: dict[tuple[str, ...], Talk] = {}
+    for talk in talks:
+        if talk.site == site and is_device(talk.client) and is_device(talk.server):
+            key = (talk.group, talk.place, talk.client, talk.server, talk.service)
+            if key not in best or _size(talk) > _size(best[key]):
+                best[key] = talk
+    summed: dict[tuple[str, str, str], list[Pair]] = defaultdict(list)
+    for talk in best.values():
+        where = (talk.site, talk.group, talk.place)
+        client, server = known.at(*where, talk.client), known.at(*where, talk.server)
+        if client is None or server is None or client.id == server.id:
+            continue
+        word = talk.protocol or talk.service
+        weight = weights.get((*where, talk.client, talk.server, talk.protocol), "other")
+        pair = Pair(client, server, word, weight, _size(talk), talk.payload_in > 0)
+        summed[client.id, server.id, word].append(pair)
+    return [
+        group[0]._replace(
+            weight=min((one.weight for one in group), key=WEIGHTS.index),
+            packets=sum(one.packets for one in group),
+            answered=any(one.answered for one in group),
+        )
+        for group in summed.values()
+    ]
+
+
+def _size(talk: Talk) -> int:
+    return talk.packets_out + talk.packets_in
+
+
+def _weights(deeds: Iterable[Deed]) -> dict[tuple[str, ...], Weight]:
+    """The gravest of what is done between two addresses by a protocol."""
+    found: dict[tuple[str, ...], Weight] = {}
+    for one in deeds:
+        key = (one.site, one.group, one.place, one.client, one.server, one.protocol)
+        weight = weight_of(one.cls)
+        if WEIGHTS.index(weight) < WEIGHTS.index(found.get(key, "other")):
+            found[key] = weight
+    return found
+
+
+def weight_of(cls: str, operation: str = "") -> Weight:
+    """How grave an operation of a class is."""
+    if operation in ROUTINE:
+        return "other"
+    if cls in ENGINEERING - {"config"}:
+        return "change"
+    if cls in {"write", "control", "config"}:
+        return "write"
+    return "read" if cls in {"read", "report"} else "other"
+
+
+def picture(found: Sequence[Pair]) -> Drawing:
+    """The drawing of what was answered, housekeeping left out."""
+    shown = [one for one in found if one.answered and one.protocol not in HOUSEKEEPING]
+    nodes = {
+        asset.id: Node(asset.id, asset.name, asset.role.role, lane_of(asset))
+        for one in shown
+        for asset in (one.source, one.target)
+    }
+    flows = [
+        Flow(
+            one.source.id,
+            one.target.id,
+            one.weight,
+            one.packets,
+            f"{one.source.name} \u2192 {one.target.name}: {one.protocol}",
+        )
+        for one in shown
+    ]
+    return drawing(list(nodes.values()), flows, LANES)
+
+
+def relations(found: Sequence[Pair]) -> list[Relation]:
+    """The same by levels and protocol, from the top down."""
+    groups: dict[tuple[str, str, str], list[Pair]] = defaultdict(list)
+    for one in found:
+        if one.answered:
+            groups[lane_of(one.source), lane_of(one.target), one.protocol].append(one)
+    told = list(_relations(groups))
+    return sorted(
+        told,
+        key=lambda one: (
+            *(LANES.index(one.source), LANES.index(one.target)),
+            *(WEIGHTS.index(one.weight), -one.packets, one.protocol),
+        ),
+    )
+
+
+def _relations(groups: dict[tuple[str, str, str], list[Pair]]) -> Iterator[Relation]:
+    for key, group in groups.items():
+        group.sort(key=lambda one: (-one.packets, one.source.name, one.target.name))
+        yield Relation(
+            *key,
+            by_port=INDUSTRIAL.get(key[2], ""),
+            weight=min((one.weight for one in group), key=WEIGHTS.index),
+            pairs=len(group),
+            packets=sum(one.packets for one in group),
+            examples=tuple(
+                f"{one.source.name} \u2192 {one.target.name}" for one in group[:EXAMPLES]
+            ),
+        )
