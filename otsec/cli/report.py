@@ -117,7 +117,7 @@ def _filters(zone: tzinfo) -> dict[str, Callable[..., str]]:
 
 
 def _number(value: int) -> str:
-    return f"{value:,}".replace(",", "\u202f")
+    return f"{value:,}".replace(",", " ")
 
 
 def _share(part: int, whole: int) -> str:

@@ -9,7 +9,7 @@ from otsec import __version__
 from otsec.clocks import Clock, capture_off, clocks
 from otsec.health import Report, Severity, judge
 from otsec.health.verdict import Verdict
-from otsec.inventory.assembly import Inventory, inventory
+from otsec.inventory.assembly import inventory
 from otsec.inventory.directory import Directory
 from otsec.inventory.model import Asset
 from otsec.inventory.wanted import Want, wanted
@@ -25,6 +25,7 @@ from otsec.store.queries import Filter, Protocol, Source, Writer
 from otsec.store.timeline import Happening, happenings
 
 MOST_ASSETS = 1000  # rows; the others are named by their number
+MOST_SOURCES = 20
 MOST_ACTIONS, MOST_SESSIONS, MOST_SHOWN, MOST_WANTS, MOST_RELATIONS = 60, 40, 12, 10, 120
 CONTROLLERS = ("plc", "safety_plc", "rtu", "ied", "io", "drive", "robot_controller", "cnc", "meter")
 GRAVE = ("program", "firmware", "mode", "file", "config", "control", "time", "write")
@@ -62,6 +63,15 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Second:
+    """The second writer of an object."""
+
+    writer: Writer
+    who: str
+    on: str
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """All that the page shows."""
 
@@ -73,7 +83,8 @@ class Assessment:
     sources: tuple[Source, ...]
     figures: tuple[Figure, ...]
     points: tuple[str, ...]  # what stands out, in sentences
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[Trouble, ...]  # the worst first
+    trouble_count: int
     protocols: tuple[Protocol, ...]
     assets: tuple[Asset, ...]
     asset_count: int
@@ -83,7 +94,7 @@ class Assessment:
     relation_count: int
     outside: tuple[Pair, ...]  # between public addresses and the site
     weaknesses: tuple[Weakness, ...]
-    writers: tuple[Writer, ...]  # second writers of an object
+    writers: tuple[Second, ...]
     sessions: tuple[Session, ...]  # remote ones, and those that engineer
     session_count: int
     actions: tuple[Action, ...]  # the gravest
@@ -98,6 +109,7 @@ def assessment(store: Store, site: str, zone: tzinfo) -> Assessment:
     """What a store shows of a site; ``zone``: in which devices keep local time."""
     here = [Filter("site", site)]
     found = inventory(store)
+    known = Directory(found)
     assets = [asset for asset in found.assets if asset.site == site]
     sources = [one for one in queries.sources(store, here) if one.packets]
     end = max((one.last_time for one in sources), default=0)
@@ -125,7 +137,8 @@ def assessment(store: Store, site: str, zone: tzinfo) -> Assessment:
         sources=tuple(sources),
         figures=tuple(_figures(assets, weak, told, out, shown_sessions)),
         points=tuple(_points(assets, weak, told, out, second, reports)),
-        troubles=tuple(map(_trouble, reports)),
+        troubles=tuple(map(_trouble, reports[:MOST_SOURCES])),
+        trouble_count=len(reports),
         protocols=tuple(queries.protocols(store, here)),
         assets=tuple(assets[:MOST_ASSETS]),
         asset_count=len(assets),
@@ -140,10 +153,13 @@ def assessment(store: Store, site: str, zone: tzinfo) -> Assessment:
         relation_count=len(relations),
         outside=tuple(out[:MOST_SHOWN]),
         weaknesses=tuple(weak),
-        writers=tuple(second[:MOST_SHOWN]),
+        writers=tuple(
+            Second(row, _name(known, row, row.client), _name(known, row, row.server))
+            for row in second[:MOST_SHOWN]
+        ),
         sessions=tuple(shown_sessions[:MOST_SESSIONS]),
         session_count=len(shown_sessions),
-        actions=tuple(_actions(found, told)),
+        actions=tuple(_actions(known, told)),
         action_count=len(told),
         clocks=tuple(one for one in of_time if one.standing in {"off", "steps", "needs time"}),
         clock_count=len(of_time),
@@ -158,7 +174,7 @@ def _crosses(pair: Pair) -> bool:
 
 
 def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}".replace(",", "\u202f")
+    return f"{count:,} {one if count == 1 else many or one + 's'}".replace(",", " ")
 
 
 def _figures(
@@ -222,8 +238,8 @@ def _points(
     bad = [one for one in reports if one.severity == Severity.BAD]
     if bad:
         points.append(
-            f"{_counted(len(bad), 'capture point')} did not show all it should: "
-            f"{bad[0].name}: {bad[0].sentence}"
+            f"{_counted(len(bad), 'capture point')} did not show all that "
+            f"{'it' if len(bad) == 1 else 'they'} should; {bad[0].name} is {bad[0].sentence}."
         )
     return points
 
@@ -234,17 +250,19 @@ def _trouble(report: Report) -> Trouble:
     return Trouble(report.source.id, report.name, report.sentence, tuple(told), tag)
 
 
-def _actions(found: Inventory, told: Sequence[Happening]) -> list[Action]:
+def _actions(known: Directory, told: Sequence[Happening]) -> list[Action]:
     """The gravest, in order of time."""
-    known = Directory(found)
     kept = sorted(told, key=lambda one: (GRAVE.index(one.cls), one.time))[:MOST_ACTIONS]
     kept.sort(key=lambda one: (one.time, one.site, one.point, one.packet))
+    return [
+        Action(one, _name(known, one, one.client), _name(known, one, one.server), _value(one))
+        for one in kept
+    ]
 
-    def name(one: Happening, address: str) -> str:
-        asset = known.at(one.site, one.group, one.place, address)
-        return asset.name if asset else address
 
-    return [Action(one, name(one, one.client), name(one, one.server), _value(one)) for one in kept]
+def _name(known: Directory, one: Happening | Writer, address: str) -> str:
+    asset = known.at(one.site, one.group, one.place, address)
+    return asset.name if asset else address
 
 
 def _value(one: Happening) -> str:

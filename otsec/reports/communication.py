@@ -24,6 +24,7 @@ LEVELS = {
     1.0: "1  Control",
     0.0: "0  Process",
 }
+PROCESS = 2.0  # the highest level of what runs a process
 LANES = (OUTSIDE, *LEVELS.values(), UNLEVELLED)
 # What only keeps a network going would hide all else in the drawing; the table has it.
 HOUSEKEEPING = frozenset(
@@ -59,8 +60,13 @@ EXAMPLES = 3
 
 
 def lane_of(asset: Asset) -> str:
-    """The lane of an asset: by its level, but a public address is outside."""
-    if asset.ips and all(outside(ip) for ip in asset.ips):
+    """The lane of an asset: by its level.
+
+    One that has only public addresses is outside, unless it is heard on link and its level says
+    that it belongs to the process: plants have been numbered so.
+    """
+    public = asset.ips and all(outside(ip) for ip in asset.ips)
+    if public and (asset.reach != "on link" or asset.level is None or asset.level > PROCESS):
         return OUTSIDE
     return UNLEVELLED if asset.level is None else LEVELS.get(asset.level, UNLEVELLED)
 

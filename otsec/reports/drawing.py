@@ -18,7 +18,8 @@ BOX, BOX_HEIGHT, GAP, LANE_GAP = 150, 38, 14, 34
 PER_ROW = (WIDTH - NAME) // (BOX + GAP)
 ROWS = 2  # of boxes in a lane; others are drawn as one
 MOST_LINES = 160
-MOST_LETTERS = 20
+FOOT = 22  # below the last lane, for arcs
+MOST_LETTERS = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def _placed(
                 Box(x, top, _cut(node.name, MOST_LETTERS), _cut(node.about, 24), title, more)
             )
         y += height + LANE_GAP
-    return places, tuple(boxes), tuple(lanes), max(y - LANE_GAP + 4, 8)
+    return places, tuple(boxes), tuple(lanes), max(y - LANE_GAP + FOOT, 8)
 
 
 def _cut(text: str, most: int) -> str:
