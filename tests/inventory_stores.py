@@ -100,8 +100,17 @@ class Tap:
             "behaviour",
             number=len(self.rows.get("behaviour", [])),
             conversation=self.talks(client, server, protocol),
-            **{"protocol": protocol, "device": device, "class": cls, "operation": cls},
-            **{"object": "holding 1", "outcome": "ok", "count": 3, **seen(0, 60), **other},
+            **{
+                "protocol": protocol,
+                "device": device,
+                "class": cls,
+                "operation": cls,
+                "object": "holding 1",
+                "outcome": "ok",
+                "count": 3,
+                **seen(0, 60),
+                **other,
+            },
         )
 
     def event(self, behaviour: int, at: int) -> None:

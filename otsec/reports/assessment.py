@@ -114,7 +114,7 @@ def assessment(store: Store, site: str, zone: tzinfo) -> Assessment:
     sources = [one for one in queries.sources(store, here) if one.packets]
     end = max((one.last_time for one in sources), default=0)
     pairs = communication.pairs(found, site, sightings.talks(store), sightings.deeds(store))
-    weak = weaknesses(assets, end)
+    weak = weaknesses(assets)
     worked = [one for one in sessions(store, found) if one.site == site]
     told = [
         one

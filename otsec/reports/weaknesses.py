@@ -42,21 +42,21 @@ class Rule(NamedTuple):
 
     weakness: Weakness
     attributes: tuple[str, ...]
-    holds: Callable[[Known, int], bool]  # of a value, at the end of the capture (ns)
+    holds: Callable[[Known], bool]  # of a value
 
 
-def _any_of(*words: str) -> Callable[[Known, int], bool]:
+def _any_of(*words: str) -> Callable[[Known], bool]:
     pattern = re.compile("|".join(words), re.IGNORECASE)
-    return lambda one, _: pattern.search(one.value) is not None
+    return lambda one: pattern.search(one.value) is not None
 
 
-def _expired(one: Known, end: int) -> bool:
+def _expired(one: Known) -> bool:
     """Whether the last day of a certificate was over when it was last shown."""
     try:
         until = datetime.strptime(one.value[:10], "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return False
-    return until.timestamp() * 1e9 + 86_400e9 < min(one.last.time, end)
+    return until.timestamp() * 1e9 + 86_400e9 < one.last.time
 
 
 # IANA TLS cipher suites: no encryption, export grade, RC4, DES and 3DES.
@@ -72,7 +72,7 @@ _WEAK_CIPHERS = frozenset(
 )
 
 
-def _weak_cipher(one: Known, _end: int) -> bool:
+def _weak_cipher(one: Known) -> bool:
     try:
         return int(one.value, 16) in _WEAK_CIPHERS
     except ValueError:
@@ -260,15 +260,15 @@ CLEAR_SERVICE = Weakness(
 )
 
 
-def weaknesses(assets: Sequence[Asset], end: int) -> list[Weakness]:
-    """What was seen, the worst first; ``end``: time of the last packet, ns."""
+def weaknesses(assets: Sequence[Asset]) -> list[Weakness]:
+    """What was seen, the worst first."""
     found = [
         Weakness(
             rule.weakness.title,
             rule.weakness.severity,
             rule.weakness.why,
             rule.weakness.action,
-            tuple(_shown(assets, rule, end)),
+            tuple(_shown(assets, rule)),
         )
         for rule in RULES
     ]
@@ -282,11 +282,11 @@ def weaknesses(assets: Sequence[Asset], end: int) -> list[Weakness]:
     )
 
 
-def _shown(assets: Iterable[Asset], rule: Rule, end: int) -> Iterator[Shown]:
+def _shown(assets: Iterable[Asset], rule: Rule) -> Iterator[Shown]:
     for asset in assets:
         for one in asset.known:
             told = one.attribute in rule.attributes and one.standing != "replaced"
-            if told and one.last.source and rule.holds(one, end):
+            if told and one.last.source and rule.holds(one):
                 seen = f"{one.attribute} {one.value}"
                 yield Shown(asset.name, asset.level, seen, one.last, one.said_by)
                 break
