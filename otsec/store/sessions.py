@@ -96,8 +96,8 @@ def talks(
     Services count only where no protocol was recognised.
     """
     doing = (
-        "OR EXISTS (SELECT 1 FROM behaviour AS b WHERE b.source = t.source "  # noqa: S608 - values are bound
-        f"AND b.conversation = t.number AND b.class IN ({marks(classes)}))"
+        "OR (source, number) IN (SELECT source, conversation FROM behaviour "  # noqa: S608 - values are bound
+        f"WHERE class IN ({marks(classes)}))"
     )
     found = selected(
         store,
