@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from inventory_stores import Tap, new_store, seen, tap
+from inventory_stores import SECOND, Tap, new_store, seen, tap
 from store_rows import row, write
 
 from otsec.cli import main
@@ -216,6 +216,52 @@ def test_reading_is_no_session(tmp_path: Path) -> None:
         net.does(HMI, PLC, "http", "write", operation="post")
 
         assert told(store, net) == []
+
+
+def test_clearing_the_restart_bit_is_no_engineering(tmp_path: Path) -> None:
+    """A master of DNP3 that takes note of a restart and operates a relay is an operator's station."""
+    with new_store(tmp_path) as store:
+        net = plant(store)
+        net.does(HMI, PLC, "dnp3", "config", operation="write", object="internal_indication 7")
+        net.does(HMI, PLC, "dnp3", "control", operation="operate", object="relay 1")
+        for behaviour in (0, 1):
+            net.event(behaviour, 10 + behaviour)
+
+        (session,) = told(store, net)
+
+    assert (session.kind, session.changes) == ("operating", 2)
+
+
+def test_a_scan_of_objects_stays_in_bounds(tmp_path: Path) -> None:
+    """Of thousands of written objects the first are told one by one, and all are counted."""
+    with new_store(tmp_path) as store:
+        net = plant(store)
+        for at in range(3000):
+            net.does(EWS, PLC, "modbus", "write", object=f"coil {at}")
+
+        (session,) = told(store, net)
+
+    assert (len(session.deeds), session.changes) == (500, 9000)
+
+
+def test_thousands_of_sessions_are_joined_in_time(tmp_path: Path) -> None:
+    """Thousands of short sessions through one host are each joined to those that were open."""
+    with new_store(tmp_path) as store:
+        net = plant(store)
+        for client, server, protocol in ((VENDOR, JUMP, "ssh"), (JUMP, EWS, "ssh")):
+            net.talks(client, server, protocol, connections=2000, **seen(0, 3 * 2000))
+            net.does(client, server, protocol, "session", operation="identification")
+        for at in range(2000):
+            for behaviour, after in ((0, 0), (1, 1)):
+                net._add(
+                    "event", packet=3 * at + after, time=(3 * at + after) * SECOND,
+                    kind="session", count=1, behaviour=behaviour, conversation=behaviour,
+                )  # fmt: skip
+
+        found = told(store, net)
+
+    assert len(found) == 4000
+    assert {one.chain for one in found} == {(VENDOR, JUMP), (VENDOR, JUMP, EWS)}
 
 
 def test_a_port_alone_needs_an_answer(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from otsec.store.sessions import Moment, Sight, Talk, Told, Write
 
 ID_DIGITS = 10  # 40 bits, as of assets
 ACTIVE_NS = 60 * 10**9  # silence at the end of the capture after which a session counts as over
+MOST_DEEDS = 500  # of a session that are told one by one, the gravest: a scan has thousands
 GRAVE = ("program", "firmware", "mode", "file", "config", "control", "write", "time")
 GOOD = ("", "ok", "open", "asked")
 NAMES = tuple(sorted(kinds.INTERACTIVE | kinds.TUNNEL | kinds.FILES | kinds.LOGIN))
@@ -79,7 +80,7 @@ def _sessions(
     where = (talk.site, talk.group, talk.place)
     for part in slices(talk, protocol, moments, sights):
         deeds = _deeds(part, writes)
-        done = [(deed.cls, deed.operation) for deed in deeds]
+        done = [(deed.cls, deed.operation, deed.object) for deed in deeds]
         kind = kind_of(protocol, done, logs_in=logs_in, engineer=engineer)
         if kind is None:
             continue
@@ -110,7 +111,8 @@ def _sessions(
             bytes_in=talk.bytes_in if alone else None,
             active=part.last[0] >= end - ACTIVE_NS and not _closed(part.moments),
             outcome=_refused(part.moments),
-            deeds=deeds,
+            deeds=deeds[:MOST_DEEDS],
+            changes=sum(deed.times for deed in deeds),
             by_port=not talk.protocol,
         )
 
@@ -167,8 +169,10 @@ def slices(
         mine = tuple(moments[begin:end])
         since = (mine[0].time, mine[0].packet) if parts else first
         next_one = moments[end].time if end < len(moments) else talk.last_time + 1
-        until = sights[bisect_left(sights, next_one, key=lambda one: one.time) - 1 :][:1]
-        ended = max((mine[-1].time, mine[-1].packet), *((one.time, one.packet) for one in until))
+        ended = (mine[-1].time, mine[-1].packet)
+        at = bisect_left(sights, next_one, key=lambda one: one.time) - 1
+        if at >= 0:
+            ended = max(ended, (sights[at].time, sights[at].packet))
         parts.append(Slice(since, ended, mine, mine[0].times, "openings"))
     parts[-1] = parts[-1]._replace(last=last)
     return parts

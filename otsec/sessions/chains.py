@@ -5,7 +5,7 @@ there. Time and direction do, with a confidence that is the sum of what speaks f
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from otsec.sessions.model import Session, Step
@@ -29,20 +29,36 @@ ALONE, WITHIN, SOON, ONLY, BRIEF = WEIGHTS
 
 
 def joined(sessions: Sequence[Session]) -> list[Session]:
-    """The sessions, each with the way to it."""
-    entries: dict[tuple[str, str], list[Session]] = defaultdict(list)  # by host
+    """The sessions, in order of their beginning, each with the way to it."""
+    open_ones = dict(_open_entries(sessions))
+    habits: dict[tuple[str, ...], list[bool]] = defaultdict(list)
     for one in sessions:
-        if one.kind in {"interactive", "tunnel"} and one.server.address != one.client.address:
-            entries[_host(one, server=True)].append(one)
-    habits: dict[tuple[str, ...], list[Session]] = defaultdict(list)
-    for one in sessions:
-        habits[_habit(one)].append(one)
+        habits[_habit(one)].append(bool(open_ones[one.id]))
     before: dict[str, tuple[Session, Step]] = {}
     for one in sessions:
-        found = _before(one, entries.get(_host(one, server=False), ()), habits[_habit(one)])
+        habit = habits[_habit(one)]
+        found = _before(one, open_ones[one.id], only=len(habit) > 1 and all(habit))
         if found is not None:
             before[one.id] = found
     return [replace(one, path=_path(one, before)) for one in sessions]
+
+
+def _open_entries(sessions: Sequence[Session]) -> Iterator[tuple[str, list[Session]]]:
+    """By id of each session, those to the host where it began that were open then."""
+    entries = [
+        one
+        for one in sessions
+        if one.kind in {"interactive", "tunnel"} and one.server.address != one.client.address
+    ]
+    going: dict[tuple[str, str], list[Session]] = defaultdict(list)  # by host, as time goes on
+    at = 0
+    for one in sessions:
+        while at < len(entries) and entries[at].first_time <= one.first_time:
+            going[_host(entries[at], server=True)].append(entries[at])
+            at += 1
+        host = _host(one, server=False)
+        going[host] = [each for each in going[host] if _open_at(each, one)]
+        yield one.id, [each for each in going[host] if each.id != one.id]
 
 
 def _host(session: Session, *, server: bool) -> tuple[str, str]:
@@ -55,13 +71,11 @@ def _habit(session: Session) -> tuple[str, ...]:
 
 
 def _before(
-    session: Session, entries: Sequence[Session], habit: Sequence[Session]
+    session: Session, open_ones: Sequence[Session], *, only: bool
 ) -> tuple[Session, Step] | None:
     """The session through which this one was worked, if any; of equals the one that began last."""
-    open_ones = [one for one in entries if one.id != session.id and _open_at(one, session)]
     if not open_ones:
         return None
-    only = len(habit) > 1 and all(any(_open_at(one, each) for one in entries) for each in habit)
     steps = [(one, _step(one, session, len(open_ones), only=only)) for one in open_ones]
     best = max(steps, key=lambda pair: (pair[1].confidence, pair[0].first_time, pair[0].id))
     return best if best[1].confidence >= LEAST else None

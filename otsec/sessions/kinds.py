@@ -54,6 +54,9 @@ ROUTINE = frozenset(
     }
 )
 
+# A master of DNP3 takes note of a restart by clearing this bit, IEEE 1815 4.2.2.3.
+ROUTINE_OBJECTS = frozenset({"internal_indication 7"})
+
 # The first operation of a connection, where the connections of a conversation are to be told
 # apart; of a protocol that is not listed it is the first of class `session` that was seen.
 OPENS = {
@@ -77,10 +80,18 @@ def changes(cls: str, operation: str) -> bool:
     return cls in CHANGING and operation not in ROUTINE
 
 
+def _engineers(deed: tuple[str, str, str]) -> bool:
+    """Whether a deed is one of somebody who sets a device up, not of an operator's station."""
+    cls, operation, what = deed
+    return cls in ENGINEERING and changes(cls, operation) and what not in ROUTINE_OBJECTS
+
+
 def kind_of(
-    protocol: str, deeds: Iterable[tuple[str, str]], *, logs_in: bool, engineer: bool
+    protocol: str, deeds: Iterable[tuple[str, str, str]], *, logs_in: bool, engineer: bool
 ) -> SessionKind | None:
-    """The kind of a session by its protocol and the class and name of what was done; None: none.
+    """The kind of a session by its protocol, and class, name and object of what was done.
+
+    None: it is no session.
 
     ``logs_in``: somebody says who he is; ``engineer``: the client names itself a programmer.
     """
@@ -94,7 +105,8 @@ def kind_of(
         return None
     if protocol in LOGIN:
         return "login" if logs_in else None
-    done = {cls for cls, operation in deeds if changes(cls, operation)}
-    if engineer or done & ENGINEERING:
+    told = list(deeds)
+    if engineer or any(map(_engineers, told)):
         return "engineering"
+    done = {cls for cls, operation, _ in told if changes(cls, operation)}
     return "operating" if done - {"time"} else None

@@ -76,6 +76,7 @@ class Session:
     active: bool  # still going on when the capture ended
     outcome: str  # how it failed, where a login was refused; empty: nothing tells
     deeds: tuple[Deed, ...]  # what changes a device, the gravest first
+    changes: int  # how many operations in it changed a device, or tried to
     by_port: bool  # only the number of the port tells the protocol
     path: tuple[Step, ...] = ()  # the sessions before it, the outermost first
 
@@ -83,11 +84,6 @@ class Session:
     def duration_us(self) -> int:
         """From its first packet to the last one that is known to be its own, microseconds."""
         return (self.last_time - self.first_time) // 1000
-
-    @property
-    def changes(self) -> int:
-        """How many operations in it changed a device, or tried to."""
-        return sum(deed.times for deed in self.deeds)
 
     @property
     def chain(self) -> tuple[str, ...]:
