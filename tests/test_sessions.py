@@ -376,3 +376,20 @@ def test_sessions_are_filtered(
 
     assert main(["sessions", "--db", str(store.path), "--json", *words]) == Exit.FINE
     assert len(json.loads(capsys.readouterr().out)["rows"]) == count
+
+
+def test_a_table_leaves_out_what_nobody_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Empty columns are no part of the table, unless they are asked for; JSON has all."""
+    with new_store(tmp_path) as store:
+        net = plant(store)
+        work(net, (VENDOR, JUMP, "ssh", 100, 900))
+        told(store, net)
+
+    def head(*words: str) -> str:
+        assert main(["sessions", "--db", str(store.path), *words]) == Exit.FINE
+        return capsys.readouterr().out.splitlines()[0]
+
+    assert head().split() == ["start", "duration", "kind", "protocol", "client", "server", "login", "bytes"]
+    assert head("--columns", "id,account,chain").split() == ["id", "account", "chain"]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from otsec.store import Store
     from otsec.store.queries import Filter
 
+SPARE = ("device", "stratum", "drift_ppm", "changes", "note")  # left out where all are empty
+
 FILTERS = {
     "name": "the asset's name",
     "host": "address or network of it",
@@ -131,7 +133,7 @@ def run(arguments: Namespace) -> int:
     def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Clock]":
         return _query(store, filters, zone, told)
 
-    code = listing.run(arguments, "clocks", COLUMNS, tuple(FILTERS), query)
+    code = listing.run(arguments, "clocks", COLUMNS, tuple(FILTERS), query, SPARE)
     if told and not arguments.quiet:
         say("\n".join(told))
     return code

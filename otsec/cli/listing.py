@@ -104,9 +104,17 @@ def _described(column: Column) -> str:
 
 
 def run(
-    arguments: Namespace, kind: str, columns: Sequence[Column], keys: Sequence[str], query: "Query"
+    arguments: Namespace,
+    kind: str,
+    columns: Sequence[Column],
+    keys: Sequence[str],
+    query: "Query",
+    spare: Sequence[str] = (),
 ) -> int:
-    """Print what a query gives; `kind` names the rows in JSON."""
+    """Print what a query gives; `kind` names the rows in JSON.
+
+    ``spare``: columns that a table leaves out where no row has anything in them.
+    """
     from otsec.store import open_store
 
     told = chosen(arguments, columns)
@@ -119,7 +127,8 @@ def run(
             *_at(arguments.site),
         ]
         rows = arranged(query(store, filters), arguments, columns)
-    write(kind, told, rows[: arguments.limit], style, sys.stdout)
+    shown = rows[: arguments.limit]
+    write(kind, filled(arguments, told, shown, spare), shown, style, sys.stdout)
     if not rows and style.format == "table" and not arguments.quiet:
         say(f"nothing in {config.store} matches" if filters else f"{config.store} holds none")
     return 0
@@ -136,6 +145,22 @@ def chosen(arguments: Namespace, columns: Sequence[Column]) -> Sequence[Column]:
     if arguments.columns == "all":
         return columns
     return [_column(name, columns, "--columns") for name in arguments.columns.split(",")]
+
+
+def filled(
+    arguments: Namespace, columns: Sequence[Column], rows: Sequence[object], spare: Sequence[str]
+) -> Sequence[Column]:
+    """The columns of a table without the spare ones that are empty; nobody asked for them."""
+    if arguments.format or arguments.columns:
+        return columns
+    return [
+        column
+        for column in columns
+        if column.name not in spare or any(column.of(row) not in NOTHING for row in rows)
+    ]
+
+
+NOTHING = (None, "", ())
 
 
 def _column(name: str, columns: Sequence[Column], option: str) -> Column:

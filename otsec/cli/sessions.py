@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SHOWN_DEEDS = 3  # in a table; --json has all
 
+SPARE = ("account", "deeds", "chain", "chain_confidence", "outcome")  # where nobody has any
+
 FILTERS = {
     "id": "the session's id",
     "kind": "interactive, tunnel, files, login, engineering or operating",
@@ -161,7 +163,7 @@ def run(arguments: Namespace) -> int:
     """Print the sessions, the oldest first."""
     columns = _columns(table=arguments.format is None)
     wanted = partial(query, active=arguments.active, remote=arguments.remote)
-    return listing.run(arguments, "sessions", columns, tuple(FILTERS), wanted)
+    return listing.run(arguments, "sessions", columns, tuple(FILTERS), wanted, SPARE)
 
 
 def query(

@@ -29,6 +29,7 @@ COLUMNS = (
     Column("point", "point", about="capture point that saw most of it", detail=True),
     Column("witnesses", "witnesses", "list", "other points that saw it", detail=True),
 )
+SPARE = ("object", "device", "value", "origin")  # left out where all are empty
 KEYS = tuple(key for key in listing.FOR_BEHAVIOURS if key not in {"server", "group", "site"})
 
 
@@ -69,7 +70,8 @@ def run(arguments: Namespace, name: str, filters: Sequence[str]) -> int:
         rows = actions(store, found, asset, wanted)
     if arguments.limit is not None:
         rows = rows[-arguments.limit :]
-    write("timeline", chosen, listing.arranged(rows, arguments, COLUMNS), style, sys.stdout)
+    columns = listing.filled(arguments, chosen, rows, SPARE)
+    write("timeline", columns, listing.arranged(rows, arguments, COLUMNS), style, sys.stdout)
     if not rows and style.format == "table" and not arguments.quiet:
         say(f"nothing that changed {asset.name} was seen")
     return 0
