@@ -1,6 +1,7 @@
 """Sessions: cut out of conversations, their logins, and the chains that they form."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from otsec.sessions import authentication
 from otsec.sessions.assembly import sessions
 from otsec.sessions.chains import BASE, LEAST, WEIGHTS
 from otsec.sessions.model import Session
-from otsec.store import Store
+from otsec.store import Store, open_store
 from otsec.store.sessions import Moment, Told
 
 VENDOR, JUMP, EWS, PLC, HMI = "62.1.2.3", "10.9.0.5", "10.0.0.2", "10.0.0.1", "10.0.0.3"
@@ -218,6 +219,52 @@ def test_reading_is_no_session(tmp_path: Path) -> None:
         assert told(store, net) == []
 
 
+@pytest.mark.parametrize(
+    ("versions", "starts"),
+    [
+        (("client 1", "server"), [10, 20]),  # both sides of two connections
+        (("same", "same"), [10, 20]),  # the versions are alike
+    ],
+)
+def test_both_sides_name_themselves(
+    tmp_path: Path, versions: tuple[str, str], starts: list[int]
+) -> None:
+    """A connection of SSH, in which either side tells its version, is one session."""
+    with new_store(tmp_path) as store:
+        net = plant(store)
+        net.talks(EWS, JUMP, "ssh", connections=2, **seen(10, 30))
+        for version in dict.fromkeys(versions):
+            net.does(EWS, JUMP, "ssh", "session", operation="identification", object=version)
+        for at in (10, 20):
+            net.event(0, at)
+            net.event(len(net.rows["behaviour"]) - 1, at + 1)
+
+        found = told(store, net)
+
+    assert [one.first_time // SECOND for one in found] == starts
+
+
+def test_capped_openings_stand_for_no_more_than_there_were(tmp_path: Path) -> None:
+    """Connections beyond the cap are one row with their number, never more than the store counted."""
+    with new_store(tmp_path) as store:
+        net = plant(store)
+        net.talks(EWS, JUMP, "smb", connections=40, **seen(10, 90))
+        for outcome in ("ok", "logon_failure"):
+            net.does(EWS, JUMP, "smb", "session", operation="negotiate", outcome=outcome)
+        net.event(0, 10)
+        for behaviour, at in ((0, 20), (1, 30)):
+            net._add(
+                "event", packet=at, time=at * SECOND, kind="capped", count=39, behaviour=behaviour,
+                conversation=0,
+            )  # fmt: skip
+
+        found = told(store, net)
+
+    assert [(one.first_time // SECOND, one.connections) for one in found] == [
+        (10, 1), (20, 38), (30, 1),
+    ]  # fmt: skip
+
+
 def test_clearing_the_restart_bit_is_no_engineering(tmp_path: Path) -> None:
     """A master of DNP3 that takes note of a restart and operates a relay is an operator's station."""
     with new_store(tmp_path) as store:
@@ -391,5 +438,45 @@ def test_a_table_leaves_out_what_nobody_has(
         assert main(["sessions", "--db", str(store.path), *words]) == Exit.FINE
         return capsys.readouterr().out.splitlines()[0]
 
-    assert head().split() == ["start", "duration", "kind", "protocol", "client", "server", "login", "bytes"]
+    assert head().split() == [
+        "start",
+        "duration",
+        "kind",
+        "protocol",
+        "client",
+        "server",
+        "login",
+        "bytes",
+    ]
     assert head("--columns", "id,account,chain").split() == ["id", "account", "chain"]
+
+
+def test_sessions_of_a_real_attack_on_passwords(tmp_path: Path, captures: Path) -> None:
+    """Of two attacks on SSH as many sessions are told as tshark sees streams with content."""
+    capture = captures / "labelled-switched-network" / "westermo-2023-right-tap-reduced.pcap"
+    db = tmp_path / "westermo.db"
+    assert main(["analyze", "-q", "--db", str(db), str(capture)]) == Exit.FINE
+    with open_store(db, readonly=True) as store:
+        found = [one for one in sessions(store) if one.protocol == "ssh"]
+
+    counted = Counter[str]()
+    for one in found:
+        counted[one.server.address] += one.connections
+    # tshark -Y "ssh && tcp.srcport != 22" -T fields -e ip.dst -e tcp.stream | sort -u
+    assert (counted["198.18.134.41"], counted["198.18.134.45"]) == (239, 311)
+    assert {one.client.address for one in found} == {"198.18.134.99"}
+
+
+def test_real_stops_are_sessions(tmp_path: Path, captures: Path) -> None:
+    """A real stop of a controller is an engineering session with that deed, also mid-stream."""
+    db = tmp_path / "stops.db"
+    files = ("enip-cip/iti__cip_stop_plc.pcap", "s7comm/iti__step7_s300_stop.pcap")
+    words = ["analyze", "-q", "--db", str(db), *(str(captures / name) for name in files)]
+    assert main(words) == Exit.FINE
+    with open_store(db, readonly=True) as store:
+        found = sessions(store)
+
+    assert [(one.kind, one.server.address, [deed.text for deed in one.deeds]) for one in found] == [
+        ("engineering", "134.249.61.163", ["plc_stop"]),
+        ("engineering", "192.168.1.30", ["stop class 0x8e instance 1 unknown (open)"]),
+    ]

@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import json
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from otsec.sessions.model import Deed, Party, Session
 from otsec.store import Store
 from otsec.store import sessions as rows
 from otsec.store.queries import is_device
-from otsec.store.sessions import Moment, Sight, Talk, Told, Write
+from otsec.store.sessions import Counted, Moment, Sight, Talk, Told
 
 ID_DIGITS = 10  # 40 bits, as of assets
 ACTIVE_NS = 60 * 10**9  # silence at the end of the capture after which a session counts as over
@@ -50,13 +51,13 @@ def sessions(store: Store, found: Inventory | None = None) -> list[Session]:
         for talk in rows.talks(store, NAMES, tuple(BY_PORT), (*CHANGING, "session"))
         if is_device(talk.server) and is_device(talk.client)
     ]
-    moments, writes = rows.moments(store, talks), rows.writes(store, talks)
+    moments, counted = rows.moments(store, talks), rows.counted(store, talks)
     sights = rows.sights(store, [talk for talk in talks if talk.connections > 1])
     told, ends = rows.told(store, talks, authentication.TOLD), rows.ends(store)
     given: list[Session] = []
     for talk in talks:
         key = talk.key
-        parts = told.get(key, []), moments.get(key, []), writes.get(key, []), sights.get(key, [])
+        parts = told.get(key, []), moments.get(key, []), counted.get(key, []), sights.get(key, [])
         given += _sessions(known, talk, *parts, ends[talk.source])
     given.sort(key=lambda one: (one.first_time, one.site, one.point, one.first_packet, one.id))
     return joined(given)
@@ -67,7 +68,7 @@ def _sessions(
     talk: Talk,
     told: Sequence[Told],
     moments: Sequence[Moment],
-    writes: Sequence[Write],
+    counted: Sequence[Counted],
     sights: Sequence[Sight],
     end: int,
 ) -> Iterator[Session]:
@@ -79,7 +80,7 @@ def _sessions(
     engineer = any(one.attribute == "role_hint" and one.value == kinds.ENGINEER for one in told)
     where = (talk.site, talk.group, talk.place)
     for part in slices(talk, protocol, moments, sights):
-        deeds = _deeds(part, writes)
+        deeds = _deeds(part, counted)
         done = [(deed.cls, deed.operation, deed.object) for deed in deeds]
         kind = kind_of(protocol, done, logs_in=logs_in, engineer=engineer)
         if kind is None:
@@ -159,15 +160,16 @@ def slices(
     first, last = (talk.first_time, talk.first_packet), (talk.last_time, talk.last_packet)
     if talk.connections <= 1:
         return [Slice(first, last, tuple(moments), 1, "connection")]
-    starts = _starts(protocol, moments)
+    starts = _starts(talk, protocol, moments)
     if len(starts) <= 1:
         return [Slice(first, last, tuple(moments), talk.connections, "conversation")]
-    if starts[0]:  # a connection that was open when the capture began
+    already = starts[0] > 0  # a connection was open when the capture began
+    if already:
         starts.insert(0, 0)
     parts: list[Slice] = []
     for begin, end in zip(starts, [*starts[1:], len(moments)], strict=True):
         mine = tuple(moments[begin:end])
-        since = (mine[0].time, mine[0].packet) if parts else first
+        since = (mine[0].time, mine[0].packet) if parts or not already else first
         next_one = moments[end].time if end < len(moments) else talk.last_time + 1
         ended = (mine[-1].time, mine[-1].packet)
         at = bisect_left(sights, next_one, key=lambda one: one.time) - 1
@@ -175,28 +177,33 @@ def slices(
             ended = max(ended, (sights[at].time, sights[at].packet))
         parts.append(Slice(since, ended, mine, mine[0].times, "openings"))
     parts[-1] = parts[-1]._replace(last=last)
-    return parts
+    return _within(talk.connections, parts)
 
 
-def _starts(protocol: str, moments: Sequence[Moment]) -> list[int]:
-    """Where the first operation of a connection stands.
-
-    Where both sides say it (versions of SSH), the second of the two is another behaviour, and a
-    connection begins when one comes again that came since the last beginning.
-    """
+def _starts(talk: Talk, protocol: str, moments: Sequence[Moment]) -> list[int]:
+    """Where the first operation of each connection stands."""
     wanted = kinds.OPENS.get(protocol) or next(
         (one.operation for one in moments if one.cls == "session"), ""
     )
-    starts: list[int] = []
-    met: set[int] = set()
-    for at, one in enumerate(moments):
-        if one.operation != wanted:
-            continue
-        if not met or one.behaviour in met:
-            starts.append(at)
-            met = set()
-        met.add(one.behaviour)
-    return starts
+    starts = [at for at, one in enumerate(moments) if one.operation == wanted]
+    if protocol not in kinds.BOTH_SAY or not starts:
+        return starts
+    said: Counter[int] = Counter()
+    for at in starts:
+        said[moments[at].behaviour] += moments[at].times
+    most = max(sorted(said), key=said.__getitem__)
+    starts = [at for at in starts if moments[at].behaviour == most]
+    return starts[::2] if said[most] > talk.connections else starts
+
+
+def _within(connections: int, parts: list[Slice]) -> list[Slice]:
+    """Parts that stand for no more connections than there were: events are capped by behaviour."""
+    excess = sum(one.connections for one in parts) - connections
+    for at in reversed(range(len(parts))):
+        less = min(max(excess, 0), parts[at].connections - 1)
+        parts[at] = parts[at]._replace(connections=parts[at].connections - less)
+        excess -= less
+    return parts
 
 
 def _closed(moments: Sequence[Moment]) -> bool:
@@ -213,19 +220,21 @@ def _refused(moments: Iterable[Moment]) -> str:
 # ---------------------------------------------------------------------------------- deeds
 
 
-def _deeds(part: Slice, writes: Iterable[Write]) -> tuple[Deed, ...]:
+def _deeds(part: Slice, counted: Iterable[Counted]) -> tuple[Deed, ...]:
     """What was done in a part, like things together, the gravest class first."""
     counts: dict[tuple[str, str, str, str, str], int] = {}
-    for one in part.moments:
-        if kinds.changes(one.cls, one.operation) and one.cls != "write":
-            key = (one.cls, one.operation, one.object, one.device, one.outcome)
-            counts[key] = counts.get(key, 0) + one.times
+    for did in part.moments:
+        if kinds.changes(did.cls, did.operation) and did.cls != "write":
+            key = (did.cls, did.operation, did.object, did.device, did.outcome)
+            counts[key] = counts.get(key, 0) + did.times
     deeds = [Deed(*key, times, True) for key, times in counts.items()]  # noqa: FBT003 - sure
     alone = part.extent != "openings"
-    for write in writes:
-        if write.last_time < part.first[0] or write.first_time > part.last[0]:
+    for one in counted:
+        if not kinds.changes(one.cls, one.operation):
             continue
-        inside = part.first[0] <= write.first_time and write.last_time <= part.last[0]
-        what = (write.operation, write.object, write.device, write.outcome)
-        deeds.append(Deed("write", *what, write.times, alone or inside))
+        if one.last_time < part.first[0] or one.first_time > part.last[0]:
+            continue
+        inside = part.first[0] <= one.first_time and one.last_time <= part.last[0]
+        what = (one.cls, one.operation, one.object, one.device, one.outcome)
+        deeds.append(Deed(*what, one.times, alone or inside))
     return tuple(sorted(deeds, key=lambda deed: GRAVE.index(deed.cls)))

@@ -62,13 +62,16 @@ ROUTINE_OBJECTS = frozenset({"internal_indication 7"})
 OPENS = {
     "ssh": "identification",
     "rdp": "connection_request",
-    "vnc": "protocol_version",
+    "vnc": "security_types",
     "smb": "negotiate",
     "s7comm": "connect",
     "enip": "register_session",
     "opcua": "hello",
     "iec104": "startdt",
 }
+# Protocols of which both sides say the first operation: only the side that says one thing most often
+# is counted, and every second where both say the same.
+BOTH_SAY = frozenset({"ssh"})
 CLOSES = frozenset(
     {"unregister_session", "close_session", "close_secure_channel", "logoff", "stopdt", "quit"}
 )

@@ -61,9 +61,10 @@ class Moment(NamedTuple):
     times: int  # how many it stands for
 
 
-class Write(NamedTuple):
-    """Writes of one object, which the store counts and does not keep one by one."""
+class Counted(NamedTuple):
+    """What the store counts and does not keep one by one: writes, and requests that still wait."""
 
+    cls: str
     operation: str
     object: str
     device: str
@@ -144,14 +145,14 @@ def sights(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Sight]]
     return _sorted_by(rows, wanted, Sight)
 
 
-def writes(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Write]]:
-    """What was written in conversations."""
+def counted(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Counted]]:
+    """What was written in conversations, and what was asked and waits for its answer."""
     rows = store.all(
-        "SELECT b.source, b.conversation, b.operation, b.object, b.device, b.outcome, b.count, "
-        "b.first_time, b.last_time FROM behaviour AS b WHERE b.class = 'write' "
-        "ORDER BY b.source, b.first_packet, b.number"
+        "SELECT source, conversation, class, operation, object, device, outcome, count, "
+        "first_time, last_time FROM behaviour WHERE class = 'write' OR number < 0 "
+        "ORDER BY source, first_packet, number"
     )
-    return _sorted_by(rows, wanted, Write)
+    return _sorted_by(rows, wanted, Counted)
 
 
 def told(
