@@ -401,8 +401,10 @@ def _together(told: Iterable[Clock]) -> Iterator[Clock]:
     for group in groups.values():
         known = [one for one in group if one.offset_low_ns is not None]
         last = max(known or group, key=lambda one: (one.last_time, one.packet))
+        steps = any(one.standing == "steps" for one in group)
         yield replace(
             last,
+            standing="steps" if steps else last.standing,
             source=tuple(dict.fromkeys(name for one in group for name in one.source)),
             count=sum(one.count for one in group if one.point == last.point),
             first_time=min(one.first_time for one in group),

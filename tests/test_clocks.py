@@ -146,6 +146,18 @@ def test_a_clock_that_jumped_is_told(tmp_path: Path, last: int, low: tuple[int, 
         assert of(told(store, net), SERVER).standing == "steps"
 
 
+def test_a_step_that_one_client_saw_is_not_lost(tmp_path: Path) -> None:
+    """A clock that jumped for one client steps, though another one heard it later and right."""
+    with new_store(tmp_path) as store:
+        net = network(store)
+        ntp(net, NTP, NTP + 130, at=(T, T + 100))
+        ntp(net, NTP + 200, at=(T + 200, T + 200), between=(PLC, SERVER))
+
+        clock = of(told(store, net), SERVER)
+
+    assert (clock.standing, clock.offset_low_ns, clock.count) == ("steps", 0, 3)
+
+
 def test_who_asks_is_told_with_whom(tmp_path: Path) -> None:
     """A client has no clock that is heard; whom it asks stands there, and the failure if any."""
     with new_store(tmp_path) as store:
