@@ -15,7 +15,7 @@ from otsec.errors import Exit
 from otsec.inventory.assembly import inventory
 from otsec.reports.communication import pairs, relations
 from otsec.reports.drawing import MOST_LINES, Flow, Node, drawing
-from otsec.reports.weaknesses import RULES, weaknesses
+from otsec.reports.weaknesses import OF_CLIENTS, RULES, weaknesses
 from otsec.store import Store, sightings
 
 HOSTILE = '"><script>alert(1)</script>\u202e\x1b[31m{{ 7*7 }}&lt;'
@@ -121,7 +121,10 @@ def test_hostile_names_change_nothing(net: Tap) -> None:
         revision=HOSTILE,
         os=HOSTILE,
     )
-    net.says(HMI, "http", credentials=f"clear {HOSTILE}", user=HOSTILE)
+    net._add(
+        "fact", conversation=net.talks(HMI, PLC, "http"), attribute="credentials",
+        value=f"clear {HOSTILE}", protocol="http", about="client", **seen(5, 5),
+    )  # fmt: skip
     net.does(HMI, PLC, "s7comm", "program", operation=HOSTILE, object=HOSTILE, device=HOSTILE)
     net.event(0, 10)
     net.talks(HMI, PLC, "ssh", connections=1, **seen(5, 50))
@@ -182,7 +185,7 @@ def test_mistakes_are_told_in_a_line(
 
 def found_of(store: Store) -> dict[str, list[str]]:
     """The weaknesses with what shows each."""
-    told = weaknesses(inventory(store).assets)
+    told = weaknesses(inventory(store), "Hall <3>", sightings.shown(store, OF_CLIENTS))
     return {one.title: [shown.seen for shown in one.shown] for one in told}
 
 
@@ -191,8 +194,8 @@ def found_of(store: Store) -> dict[str, list[str]]:
     [
         ("http", "credentials", "clear (http basic)", "Credentials in clear text"),
         ("http", "credentials", "default", "Default credentials"),
-        ("ftp", "credentials", "weak", "Weak credentials"),
-        ("ftp", "credentials", "anonymous", "Anonymous access"),
+        ("ldap", "credentials", "weak", "Weak credentials"),
+        ("ldap", "credentials", "anonymous", "Anonymous access"),
         ("rdp", "credentials", "user name clear (rdp cookie)", ""),
         ("opcua", "user_identity", "anonymous", "Anonymous access"),
         ("opcua", "user_identity", "user name ann, password in clear", "Credentials in clear text"),
@@ -234,10 +237,33 @@ def test_weaknesses_by_what_is_said(
     net: Tap, protocol: str, attribute: str, value: str, title: str
 ) -> None:
     """A value is the weakness that its rule names, and its near miss is none."""
-    net.says(PLC, protocol, at=1_578_182_400, **{attribute: value})  # 2020-01-05
+    at = 1_578_182_400  # 2020-01-05
+    if attribute in OF_CLIENTS:
+        net._add(
+            "fact", conversation=net.talks(HMI, PLC, protocol), attribute=attribute, value=value,
+            protocol=protocol, about="client", **seen(at, at),
+        )  # fmt: skip
+    else:
+        net.says(PLC, protocol, at=at, **{attribute: value})
     net.write()
 
     assert found_of(net.store) == ({title: [f"{attribute} {value}"]} if title else {})
+
+
+def test_credentials_are_told_of_the_door_that_they_open(net: Tap) -> None:
+    """A weak login is one of the server, with each client that used it once, as last seen."""
+    for at, conversation in ((50, net.talks(HMI, PLC, "snmp")), (90, net.talks(HMI, PLC, "http"))):
+        net._add(
+            "fact", conversation=conversation, attribute="credentials", value="default",
+            protocol="http", about="client", **seen(at, at),
+        )  # fmt: skip
+    net.write()
+
+    (weakness,) = weaknesses(
+        inventory(net.store), "Hall <3>", sightings.shown(net.store, OF_CLIENTS)
+    )
+
+    assert [(one.asset, one.by, one.sight.packet) for one in weakness.shown] == [(PLC, HMI, 90)]
 
 
 def test_every_rule_tells_what_to_do() -> None:

@@ -16,7 +16,7 @@ from otsec.inventory.wanted import Want, wanted
 from otsec.reports import communication
 from otsec.reports.communication import Pair, Relation
 from otsec.reports.drawing import Drawing
-from otsec.reports.weaknesses import Weakness, weaknesses
+from otsec.reports.weaknesses import OF_CLIENTS, Weakness, weaknesses
 from otsec.sessions.assembly import sessions
 from otsec.sessions.kinds import changes
 from otsec.sessions.model import Session
@@ -114,7 +114,7 @@ def assessment(store: Store, site: str, zone: tzinfo) -> Assessment:
     sources = [one for one in queries.sources(store, here) if one.packets]
     end = max((one.last_time for one in sources), default=0)
     pairs = communication.pairs(found, site, sightings.talks(store), sightings.deeds(store))
-    weak = weaknesses(assets)
+    weak = weaknesses(found, site, sightings.shown(store, OF_CLIENTS))
     worked = [one for one in sessions(store, found) if one.site == site]
     told = [
         one
@@ -217,7 +217,7 @@ def _points(
             f"tried to: {named}."
         )
     points += [
-        f"{one.title}: seen at {_counted(len(one.shown), 'asset')}."
+        f"{one.title}: seen at {_counted(len({each.asset for each in one.shown}), 'asset')}."
         for one in weak
         if one.severity == "high"
     ]

@@ -6,11 +6,15 @@ told with the packet that shows it. That a thing is not listed says only that it
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, TypeAlias
 
-from otsec.inventory.model import Asset, Known, Sight
+from otsec.inventory.assembly import Inventory
+from otsec.inventory.directory import Directory
+from otsec.inventory.model import Asset, Sight
+from otsec.store.queries import is_device
+from otsec.store.sightings import Shown as Credentials
 
 Severity: TypeAlias = Literal["high", "medium", "low", "informational"]
 SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low", "informational")
@@ -20,7 +24,7 @@ class Shown(NamedTuple):
     """An asset of which a weakness was seen, and what shows it."""
 
     asset: str  # its name
-    level: float | None
+    by: str  # who showed it to the asset; empty: the asset itself says it
     seen: str  # as it was sent
     sight: Sight
     said_by: str
@@ -42,21 +46,21 @@ class Rule(NamedTuple):
 
     weakness: Weakness
     attributes: tuple[str, ...]
-    holds: Callable[[Known], bool]  # of a value
+    holds: Callable[[str, int], bool]  # of a value, and when it was last said (ns)
 
 
-def _any_of(*words: str) -> Callable[[Known], bool]:
+def _any_of(*words: str) -> Callable[[str, int], bool]:
     pattern = re.compile("|".join(words), re.IGNORECASE)
-    return lambda one: pattern.search(one.value) is not None
+    return lambda value, _: pattern.search(value) is not None
 
 
-def _expired(one: Known) -> bool:
+def _expired(value: str, said: int) -> bool:
     """Whether the last day of a certificate was over when it was last shown."""
     try:
-        until = datetime.strptime(one.value[:10], "%Y-%m-%d").replace(tzinfo=UTC)
+        until = datetime.strptime(value[:10], "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return False
-    return until.timestamp() * 1e9 + 86_400e9 < one.last.time
+    return until.timestamp() * 1e9 + 86_400e9 < said
 
 
 # IANA TLS cipher suites: no encryption, export grade, RC4, DES and 3DES.
@@ -72,9 +76,9 @@ _WEAK_CIPHERS = frozenset(
 )
 
 
-def _weak_cipher(one: Known) -> bool:
+def _weak_cipher(value: str, _said: int) -> bool:
     try:
-        return int(one.value, 16) in _WEAK_CIPHERS
+        return int(value, 16) in _WEAK_CIPHERS
     except ValueError:
         return False
 
@@ -260,35 +264,48 @@ CLEAR_SERVICE = Weakness(
 )
 
 
-def weaknesses(assets: Sequence[Asset]) -> list[Weakness]:
-    """What was seen, the worst first."""
-    found = [
-        Weakness(
-            rule.weakness.title,
-            rule.weakness.severity,
-            rule.weakness.why,
-            rule.weakness.action,
-            tuple(_shown(assets, rule)),
-        )
+# What a client says and what tells of the door that the server keeps open.
+OF_CLIENTS = ("credentials", "snmp_community", "user_identity")
+
+
+def weaknesses(found: Inventory, site: str, shown: Sequence[Credentials]) -> list[Weakness]:
+    """What was seen at a site, the worst first; ``shown``: by which credentials clients come in."""
+    assets = [asset for asset in found.assets if asset.site == site]
+    known = Directory(found)
+    doors = [one for one in shown if one.site == site and is_device(one.server)]
+    told = [
+        replace(rule.weakness, shown=(*_of_doors(known, doors, rule), *_of_assets(assets, rule)))
         for rule in RULES
     ]
-    clear = CLEAR_SERVICE
-    found.append(
-        Weakness(clear.title, clear.severity, clear.why, clear.action, tuple(_clear(assets)))
-    )
-    shown = [one for one in found if one.shown]
+    told.append(replace(CLEAR_SERVICE, shown=tuple(_clear(assets))))
     return sorted(
-        shown, key=lambda one: (SEVERITIES.index(one.severity), -len(one.shown), one.title)
+        (one for one in told if one.shown),
+        key=lambda one: (SEVERITIES.index(one.severity), -len(one.shown), one.title),
     )
 
 
-def _shown(assets: Iterable[Asset], rule: Rule) -> Iterator[Shown]:
+def _of_doors(known: Directory, doors: Iterable[Credentials], rule: Rule) -> Iterator[Shown]:
+    """Servers into which somebody came so, each with each client once, as last seen."""
+    last: dict[tuple[str, str], Shown] = {}
+    for one in doors:
+        if one.attribute not in rule.attributes or not rule.holds(one.value, one.last_time):
+            continue
+        where = (one.site, one.group, one.place)
+        server, client = known.at(*where, one.server), known.at(*where, one.client)
+        names = (server.name if server else one.server, client.name if client else one.client)
+        sight = Sight(one.last_time, one.source, one.last_packet)
+        seen = Shown(*names, f"{one.attribute} {one.value}", sight, one.protocol)
+        last[names] = max(last.get(names, seen), seen, key=lambda each: each.sight)
+    yield from last.values()
+
+
+def _of_assets(assets: Iterable[Asset], rule: Rule) -> Iterator[Shown]:
+    attributes = {*rule.attributes} - {*OF_CLIENTS}
     for asset in assets:
         for one in asset.known:
-            told = one.attribute in rule.attributes and one.standing != "replaced"
-            if told and one.last.source and rule.holds(one):
-                seen = f"{one.attribute} {one.value}"
-                yield Shown(asset.name, asset.level, seen, one.last, one.said_by)
+            told = one.attribute in attributes and one.standing != "replaced"
+            if told and one.last.source and rule.holds(one.value, one.last.time):
+                yield Shown(asset.name, "", f"{one.attribute} {one.value}", one.last, one.said_by)
                 break
 
 
@@ -303,4 +320,4 @@ def _clear(assets: Iterable[Asset]) -> Iterator[Shown]:
                 )
                 if last is not None:
                     sight = Sight(last.last_time, last.source, last.last_packet)
-                    yield Shown(asset.name, asset.level, f"answers {CLEAR[word]}", sight, word)
+                    yield Shown(asset.name, "", f"answers {CLEAR[word]}", sight, word)

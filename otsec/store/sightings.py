@@ -5,6 +5,7 @@ addresses are one device. Rows come in the order of sources by name, so what is 
 not depend on the order in which captures were read.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from otsec.store.database import Store
@@ -51,6 +52,22 @@ class Said(NamedTuple):
     times: int
     first_time: int
     first_packet: int
+    last_time: int
+    last_packet: int
+
+
+class Shown(NamedTuple):
+    """How a client shows a server who he is: what it says of its credentials."""
+
+    site: str
+    group: str
+    source: str
+    place: str
+    client: str
+    server: str
+    attribute: str
+    value: str
+    protocol: str
     last_time: int
     last_packet: int
 
@@ -132,6 +149,20 @@ def said(store: Store) -> list[Said]:
         f"{_BY_SOURCE}, f.first_packet, f.conversation, f.attribute, f.value"
     )
     return list(map(Said._make, rows))
+
+
+def shown(store: Store, attributes: Sequence[str]) -> list[Shown]:
+    """What clients say of themselves to servers, of some attributes."""
+    marks = ", ".join("?" * len(attributes))
+    rows = store.all(
+        f"SELECT {_SOURCE}, c.place, c.client, c.server, f.attribute, f.value, f.protocol, "  # noqa: S608 - text of this file
+        "f.last_time, f.last_packet FROM fact AS f JOIN site_source AS s ON s.id = f.source "
+        "JOIN conversation AS c ON c.source = f.source AND c.number = f.conversation "
+        f"WHERE f.about = 'client' AND f.attribute IN ({marks}) "
+        f"{_BY_SOURCE}, f.first_packet, f.conversation, f.attribute, f.value",
+        tuple(attributes),
+    )
+    return list(map(Shown._make, rows))
 
 
 def talks(store: Store) -> list[Talk]:
