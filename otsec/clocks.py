@@ -144,6 +144,10 @@ SETS = {
     "bacnet": ("time_synchronization", "utc_time_synchronization"),
     "dnp3": ("write", "record_current_time"),
     "iec104": ("c_cs_na_1",),
+    "ads": ("time_set",),
+    "fins": ("clock_write",),
+    "pcom": ("set_clock",),
+    "tristation": ("set_calendar", "adjust_clock_calendar"),
 }
 ASKS = frozenset({("ntp", "client"), ("ntp", "symmetric_active")})
 UTC_ALWAYS = frozenset({"utc_time_synchronization"})

@@ -265,6 +265,41 @@ def test_capped_openings_stand_for_no_more_than_there_were(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_an_account_is_of_the_session_in_which_it_was_named(tmp_path: Path) -> None:
+    """Of two logins in one conversation each has its own account."""
+    with new_store(tmp_path) as store:
+        net = plant(store)
+        number = net.talks(EWS, PLC, "telnet", connections=2, **seen(10, 90))
+        net.does(EWS, PLC, "telnet", "session", operation="account")
+        for at, account in ((10, "admin"), (50, "maint")):
+            net.event(0, at)
+            net._add(
+                "fact", conversation=number, attribute="account", value=account,
+                protocol="telnet", about="client", **seen(at, at),
+            )  # fmt: skip
+
+        found = told(store, net)
+
+    assert [one.account for one in found] == [("admin",), ("maint",)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "operation", "kind"),
+    [("dcerpc", "svcctl_create_service", "administration"), ("snmp", "set_request", "administration"),
+     ("mqtt", "subscribe", None), ("dns", "update", None), ("fins", "program_area_write", "engineering")],
+)  # fmt: skip
+def test_kinds_of_what_is_changed(
+    tmp_path: Path, protocol: str, operation: str, kind: str | None
+) -> None:
+    """Changes of hosts are administration, of devices engineering; housekeeping is none."""
+    with new_store(tmp_path) as store:
+        net = plant(store)
+        net.does(EWS, PLC, protocol, "config", operation=operation)
+        net.event(0, 10)
+
+        assert [one.kind for one in told(store, net)] == ([kind] if kind else [])
+
+
 def test_clearing_the_restart_bit_is_no_engineering(tmp_path: Path) -> None:
     """A master of DNP3 that takes note of a restart and operates a relay is an operator's station."""
     with new_store(tmp_path) as store:
@@ -346,13 +381,16 @@ MOMENT = Moment(0, 0, 0, "session", "", "", "", "ok", 1)
         ("opcua", (("user_certificate", "CN=ann"),), (), "certificate"),
         ("opcua", (("user_identity", "anonymous"), ("user_certificate", "CN=ann")), (), "none"),
         ("dnp3", (), ("authentication_request",), "challenge"),
+        ("ldap", (("auth_method", "simple"), ("credentials", "weak")), (), "clear"),
+        ("ldap", (("auth_method", "sasl GSSAPI"),), (), "challenge"),
+        ("tds", (("auth_method", "integrated"),), (), "challenge"),
     ],
 )  # fmt: skip
 def test_authentication_by_what_packets_show(
     protocol: str, facts: tuple[tuple[str, str], ...], operations: tuple[str, ...], state: str
 ) -> None:
     """The state of a login is that which facts and operations show, of several the weakest."""
-    said = [Told(attribute, value, "client") for attribute, value in facts]
+    said = [Told(attribute, value, "client", 0, 0) for attribute, value in facts]
     moments = [MOMENT._replace(operation=operation) for operation in operations]
 
     assert authentication.state(protocol, said, moments)[0] == state
@@ -361,10 +399,10 @@ def test_authentication_by_what_packets_show(
 def test_accounts_are_names_alone() -> None:
     """Of what a client says of itself only the user's name is an account."""
     said = [
-        Told("user_identity", "user name ann, password in clear", "client"),
-        Told("user_identity", "anonymous", "client"),
-        Told("user", "PLANT\\bob", "client"),
-        Told("user", "of the server", "server"),
+        Told("user_identity", "user name ann, password in clear", "client", 0, 0),
+        Told("user_identity", "anonymous", "client", 0, 0),
+        Told("user", "PLANT\\bob", "client", 0, 0),
+        Told("user", "of the server", "server", 0, 0),
     ]
 
     assert authentication.accounts(said) == ("ann", "PLANT\\bob")

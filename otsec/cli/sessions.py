@@ -21,7 +21,7 @@ SPARE = ("account", "deeds", "chain", "chain_confidence", "outcome")  # where no
 
 FILTERS = {
     "id": "the session's id",
-    "kind": "interactive, tunnel, files, login, engineering or operating",
+    "kind": "interactive, tunnel, files, login, administration, engineering or operating",
     "proto": "the protocol, ssh",
     "service": "tcp/22",
     "client": "name, address or network of who began it",
@@ -40,8 +40,9 @@ FILTERS = {
 }
 EPILOG = """\
 A session is a connection of a protocol in which a person works on another machine (interactive),
-that carries others (tunnel), files, a login, or in which a device is changed: engineering
-(programs, modes, firmware, configuration, files) or operating (writes and commands).
+that carries others (tunnel), files, a login, or in which something is changed: administration (of
+hosts and network gear), engineering (programs, modes, firmware, configuration, files of devices) or
+operating (writes and commands).
 
 The store keeps connections of two hosts by one service together. `connection` tells that there was
 one, so that all of its row is exact; `openings`, that sessions were told apart by the first message
@@ -80,7 +81,11 @@ def _reasons(session: "Session") -> tuple[str, ...]:
 COLUMNS = (
     Column("first_time", "start", "time", "when it began, or was first seen"),
     Column("duration_us", "duration", "duration", "from its first to its last packet, as known"),
-    Column("kind", "kind", about="interactive, tunnel, files, login, engineering, operating"),
+    Column(
+        "kind",
+        "kind",
+        about="interactive, tunnel, files, login, administration, engineering, operating",
+    ),
     Column("protocol", "protocol", about="by its content, or by the port where by_port is told"),
     Column("client", "client", about="who began it", value=lambda one: one.client.name),
     Column("server", "server", about="who was worked on", value=lambda one: one.server.name),

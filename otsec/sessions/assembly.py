@@ -85,7 +85,8 @@ def _sessions(
         kind = kind_of(protocol, done, logs_in=logs_in, engineer=engineer)
         if kind is None:
             continue
-        state, reason = authentication.state(protocol, told, part.moments)
+        mine = [one for one in told if _in(part, one)]
+        state, reason = authentication.state(protocol, mine, part.moments)
         alone = part.extent == "connection"
         yield Session(
             id=_id(talk, part),
@@ -99,7 +100,7 @@ def _sessions(
             protocol=protocol,
             client=_party(known, where, talk.client),
             server=_party(known, where, talk.server),
-            account=authentication.accounts(told),
+            account=authentication.accounts(mine),
             authentication=state,
             authentication_reason=reason,
             first_time=part.first[0],
@@ -116,6 +117,11 @@ def _sessions(
             changes=sum(deed.times for deed in deeds),
             by_port=not talk.protocol,
         )
+
+
+def _in(part: Slice, one: Told) -> bool:
+    """Whether something was said while a session went on, as far as its first and last time tell."""
+    return one.last_time >= part.first[0] and one.first_time <= part.last[0]
 
 
 def _id(talk: Talk, part: Slice) -> str:

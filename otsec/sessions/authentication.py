@@ -12,7 +12,7 @@ ACCOUNTS = ("account", "user", "user_identity")
 TOLD = (
     *ACCOUNTS,
     *("credentials", "vnc_security", "rdp_security", "smb_dialect", "role_hint"),
-    *("user_certificate", "certificate", "http_realm"),
+    *("auth_method", "user_certificate", "certificate", "http_realm"),
 )
 # Protocols in which nobody is asked who he is, unless an operation below says otherwise.
 OPEN = frozenset(
@@ -26,6 +26,7 @@ CHALLENGES = (  # operations that prove knowledge of a secret without sending it
     ("dnp3", "authentic"),
     ("iec104", "s_ch_na"),
     ("iec104", "s_rp_na"),
+    ("dcerpc", "auth3"),
 )
 _SURE: tuple[Authentication, ...] = ("clear", "none", "challenge", "certificate", "unknown")
 
@@ -60,6 +61,8 @@ def state(protocol: str, told: Sequence[Told], moments: Sequence[Moment]) -> Sta
 def _of_facts(told: Iterable[Told]) -> Iterable[State]:
     for one in told:
         reader = FACTS.get(one.attribute)
+        if one.attribute == "credentials" and one.about == "server":
+            continue  # how strong its own secret is, not how somebody came in
         state = reader(one.value) if reader else None
         if state is not None:
             yield state, f"{one.attribute}: {one.value}"
@@ -91,11 +94,17 @@ def _opcua(value: str) -> Authentication | None:
     return "certificate" if value.startswith("certificate") else None
 
 
+def _method(value: str) -> Authentication | None:
+    """LDAP and databases: all but a password that is sent prove a secret by a challenge."""
+    return "challenge" if value.startswith(("sasl", "sicily", "integrated")) else None
+
+
 FACTS: dict[str, Callable[[str], Authentication | None]] = {
     "credentials": _credentials,
     "vnc_security": _vnc,
     "rdp_security": _rdp,
     "user_identity": _opcua,
+    "auth_method": _method,
     "user_certificate": lambda _: "certificate",
 }
 

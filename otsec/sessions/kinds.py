@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 SessionKind: TypeAlias = Literal[
-    "interactive", "tunnel", "files", "login", "engineering", "operating"
+    "interactive", "tunnel", "files", "login", "administration", "engineering", "operating"
 ]
 
 # A person at a screen or a shell of another machine.
@@ -14,6 +14,7 @@ INTERACTIVE = frozenset(
 TUNNEL = frozenset({"openvpn", "wireguard", "ike", "l2tp", "pptp"})
 FILES = frozenset({"smb", "ftp", "tftp"})
 LOGIN = frozenset({"http", "ldap", "tds"})  # sessions where somebody logs in, else mere requests
+ADMINISTRATION = frozenset({"dcerpc", "snmp", "radius", "ntp"})  # of hosts and network gear
 
 # What is likely where nothing was recognised, as where the beginning was not captured. Only the
 # number speaks for it (IANA), which is told.
@@ -51,6 +52,7 @@ ROUTINE = frozenset(
         *("unsubscribe", "message_service"),
         "m_ei_na_1",  # IEC 104: the end of a station's start
         *("client", "broadcast", "symmetric_active", "symmetric_passive"),  # NTP
+        *("subscribe", "unsubscribe"),  # MQTT
     }
 )
 
@@ -109,6 +111,8 @@ def kind_of(
     if protocol in LOGIN:
         return "login" if logs_in else None
     told = list(deeds)
+    if protocol in ADMINISTRATION:
+        return "administration" if any(changes(*deed[:2]) for deed in told) else None
     if engineer or any(map(_engineers, told)):
         return "engineering"
     done = {cls for cls, operation, _ in told if changes(cls, operation)}

@@ -87,6 +87,8 @@ class Told(NamedTuple):
     attribute: str
     value: str
     about: str  # `client`, `server`, or an address
+    first_time: int
+    last_time: int
 
 
 def talks(
@@ -160,7 +162,8 @@ def told(
 ) -> Mapping[Number, list[Told]]:
     """What was said in conversations, of some attributes."""
     rows = store.all(
-        "SELECT f.source, f.conversation, f.attribute, f.value, f.about FROM fact AS f "  # noqa: S608 - values are bound
+        "SELECT f.source, f.conversation, f.attribute, f.value, f.about, "  # noqa: S608 - values are bound
+        "f.first_time, f.last_time FROM fact AS f "
         f"WHERE f.attribute IN ({marks(attributes)}) "
         "ORDER BY f.source, f.first_packet, f.attribute, f.value",
         tuple(attributes),

@@ -152,13 +152,13 @@ def said(store: Store) -> list[Said]:
 
 
 def shown(store: Store, attributes: Sequence[str]) -> list[Shown]:
-    """What clients say of themselves to servers, of some attributes."""
+    """What is said in conversations of who takes part, of some attributes."""
     marks = ", ".join("?" * len(attributes))
     rows = store.all(
         f"SELECT {_SOURCE}, c.place, c.client, c.server, f.attribute, f.value, f.protocol, "  # noqa: S608 - text of this file
         "f.last_time, f.last_packet FROM fact AS f JOIN site_source AS s ON s.id = f.source "
         "JOIN conversation AS c ON c.source = f.source AND c.number = f.conversation "
-        f"WHERE f.about = 'client' AND f.attribute IN ({marks}) "
+        f"WHERE f.about IN ('client', 'server') AND f.attribute IN ({marks}) "
         f"{_BY_SOURCE}, f.first_packet, f.conversation, f.attribute, f.value",
         tuple(attributes),
     )
