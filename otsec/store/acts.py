@@ -1,4 +1,4 @@
-"""What people said of assets: an append-only record, apart from all that derives from packets.
+"""What people said of assets and decided of findings: an append-only record, apart from all that derives from packets.
 
 Rows are only ever added. Triggers of the schema refuse to change or delete one, whoever asks.
 """
@@ -9,7 +9,11 @@ from typing import Literal, NamedTuple, TypeAlias
 from otsec.store.database import Store, storable
 from otsec.store.schema import TABLES
 
-ActKind: TypeAlias = Literal["set", "import", "merge", "split"]
+AssetAct: TypeAlias = Literal["set", "import", "merge", "split"]
+FindingAct: TypeAlias = Literal[
+    "ack", "resolve", "false-positive", "accept", "expect", "reopen", "assign", "comment"
+]
+ActKind: TypeAlias = AssetAct | FindingAct
 
 
 class Act(NamedTuple):
@@ -24,9 +28,23 @@ class Act(NamedTuple):
     before: str
     after: str
     reason: str
+    login: str = ""
+    host: str = ""
+    finding: str = ""  # its id; empty: the act is about an asset
+    seen_until: int = 0  # time of the finding's last packet when it was decided
 
 
 def acts(store: Store) -> list[Act]:
+    """All acts about assets, the oldest first."""
+    return [act for act in every_act(store) if act.asset]
+
+
+def acts_of_findings(store: Store) -> list[Act]:
+    """All decisions about findings, the oldest first."""
+    return [act for act in every_act(store) if act.finding]
+
+
+def every_act(store: Store) -> list[Act]:
     """All acts, the oldest first."""
     table = TABLES["act"]
     rows = store.all(f"SELECT {', '.join(table.names)} FROM act ORDER BY number")  # noqa: S608 - names of schema.py

@@ -38,9 +38,9 @@ def dump(store: Store) -> Iterator[str]:
             "ORDER BY site, point, interface"
         )
         for site, point, interface, number, group in sources:
-            yield from _source(
-                store, _text("/".join(map(_part, (site, point, interface)))), number, group
-            )
+            name = _text("/".join(map(_part, (site, point, interface))))
+            yield from _source(store, name, number, group)
+            yield from _judged(store, name, number)
     finally:
         connection.execute("ROLLBACK")
 
@@ -56,6 +56,13 @@ def _source(store: Store, name: str, source: int, group: str) -> Iterator[str]:
             yield from sorted(
                 show(row) for row in store.rows(table.name, source) if _tells(table, row)
             )
+
+
+def _judged(store: Store, name: str, source: int) -> Iterator[str]:
+    """What rules found, with the source that saw most of it."""
+    for table in (TABLES["finding"], TABLES["finding_packet"]):
+        show = _line(table, name, {"site_source": {source: name}})
+        yield from sorted(show(row) for row in store.rows(table.name, source))
 
 
 def _clock(store: Store, source: int) -> list[Row]:

@@ -293,9 +293,64 @@ CREATE TABLE sequence (
 """,
 )
 
+_FINDINGS = (
+    """
+CREATE TABLE finding (
+    id TEXT NOT NULL,
+    site TEXT NOT NULL,
+    point_group TEXT NOT NULL,
+    place TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    name TEXT NOT NULL,
+    category TEXT NOT NULL,
+    level TEXT NOT NULL,
+    title TEXT NOT NULL,
+    client TEXT NOT NULL,
+    server TEXT NOT NULL,
+    service TEXT NOT NULL,
+    device TEXT NOT NULL,
+    protocol TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    witnesses TEXT NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    operations TEXT NOT NULL,
+    objects TEXT NOT NULL,
+    outcomes TEXT NOT NULL,
+    techniques TEXT NOT NULL,
+    falsepositives TEXT NOT NULL,
+    seen TEXT NOT NULL,
+    expected TEXT NOT NULL,
+    why TEXT NOT NULL,
+    next TEXT NOT NULL,
+    doubt TEXT NOT NULL,
+    incident TEXT NOT NULL,
+    PRIMARY KEY (id)
+)
+""",
+    """
+CREATE TABLE finding_packet (
+    source INTEGER NOT NULL,
+    finding TEXT NOT NULL,
+    packet INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    PRIMARY KEY (source, finding, packet, what)
+)
+""",
+    "ALTER TABLE act ADD COLUMN login TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE act ADD COLUMN host TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE act ADD COLUMN finding TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE act ADD COLUMN seen_until INTEGER NOT NULL DEFAULT 0",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
+    Migration("findings, and what people decide of them", _FINDINGS),
 )
 NEWEST = len(MIGRATIONS)
 

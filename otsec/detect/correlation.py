@@ -1,0 +1,200 @@
+"""Rows that make a finding only together: many, of many values, or in an order.
+
+Time is judged in ticks of capture time: a window is so many ticks, whatever their borders, and
+never reaches across a clock step; an order is never judged across any gap. The store keeps the
+first events of each behaviour and hour one by one and counts the rest, so a count is at least what
+is told here, never less than it says.
+"""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from otsec.detect.model import Correlation
+from otsec.detect.rows import Judged
+from otsec.model import TICK_NS
+from otsec.store.judged import Break, Occurrence
+
+SECOND_NS = 1_000_000_000
+HOUR_NS = 3_600 * SECOND_NS  # in which the events of a behaviour are capped
+DROPS = "drops"
+
+Events: TypeAlias = Mapping[tuple[int, int], Sequence[Occurrence]]  # by source and behaviour
+
+
+class Point(NamedTuple):
+    """One or several occurrences of a row at one tick."""
+
+    segment: int  # between breaks
+    tick: int
+    packet: int
+    time: int
+    count: int
+    which: int  # position of the selection that chose the row
+    row: Judged
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What a correlation found in one group of rows."""
+
+    points: tuple[Point, ...]  # those within windows that hold, in order
+    number: int  # the most in one window
+
+
+class Breaks:
+    """Where each source is broken."""
+
+    def __init__(self, breaks: Iterable[Break]) -> None:
+        self.steps: dict[int, list[int]] = defaultdict(list)
+        self.gaps: dict[int, list[int]] = defaultdict(list)
+        for one in breaks:
+            self.gaps[one.source].append(one.packet)
+            if one.kind != DROPS:
+                self.steps[one.source].append(one.packet)
+
+    def segment(self, source: int, packet: int, *, order: bool) -> int:
+        """Number of the stretch in which a packet lies; ``order``: any gap ends one."""
+        return bisect_right((self.gaps if order else self.steps)[source], packet)
+
+
+def together(
+    correlation: Correlation,
+    chosen: Sequence[tuple[int, Judged]],
+    events: Events,
+    breaks: Breaks,
+) -> Together | None:
+    """What the rows of one group make; None where they make nothing."""
+    order = correlation.kind == "temporal_ordered"
+    points = sorted(
+        point
+        for which, row in chosen
+        for point in _points(correlation, which, row, events, breaks, order=order)
+    )
+    span = max(-(-correlation.timespan_s * SECOND_NS // TICK_NS), 1)
+    if order:
+        return _ordered(correlation, points, span)
+    return _windows(correlation, points, span)
+
+
+def _points(
+    correlation: Correlation,
+    which: int,
+    row: Judged,
+    events: Events,
+    breaks: Breaks,
+    *,
+    order: bool,
+) -> Iterator["_Sorted"]:
+    seen, source = row.seen, row.source.number
+    kept = events.get((source, seen.number), ()) if row.category.name == "operation" else ()
+    places: list[tuple[int, int, int]]
+    if correlation.kind == "value_count":
+        places = [(seen.first_time, seen.first_packet, 1)]
+    elif kept:
+        places = [(one.time, one.packet, _weight(one, row, correlation)) for one in kept]
+    elif correlation.kind == "event_count":
+        span = seen.last_time - seen.first_time
+        places = [(seen.first_time, seen.first_packet, _least(seen.count, span, correlation))]
+    else:
+        places = [(seen.first_time, seen.first_packet, 1), (seen.last_time, seen.last_packet, 1)]
+    for time, packet, count in places:
+        segment = breaks.segment(source, packet, order=order)
+        yield _Sorted((segment, time // TICK_NS, packet, time, count, which, row))
+
+
+class _Sorted(Point):
+    """A point that sorts by where it stands; rows have no order."""
+
+    __slots__ = ()
+
+    def __new__(cls, cells: tuple[Any, ...]) -> "_Sorted":
+        return tuple.__new__(cls, cells)
+
+    def __lt__(self, other: tuple[Any, ...]) -> bool:
+        return self[:6] < other[:6]
+
+
+def _weight(event: Occurrence, row: Judged, correlation: Correlation) -> int:
+    """Of events that were only counted, at least how many lie in one window."""
+    if not event.capped:
+        return event.count
+    end = min((event.time // HOUR_NS + 1) * HOUR_NS, max(row.seen.last_time, event.time))
+    return _least(event.count, end - event.time, correlation)
+
+
+def _least(count: int, span_ns: int, correlation: Correlation) -> int:
+    """The most that surely lie in one window, of ``count`` spread anyhow over a span."""
+    windows = max(-(-(span_ns + 1) // (correlation.timespan_s * SECOND_NS)), 1)
+    return -(-count // windows)
+
+
+def _windows(correlation: Correlation, points: Sequence[Point], span: int) -> Together | None:
+    """A window slides over the points of each segment."""
+    window: deque[Point] = deque()
+    held: dict[int, Point] = {}  # by position
+    inside: Counter[Any] = Counter()
+    total, most, begin = 0, 0, 0
+    needed = len(set(correlation.order)) if correlation.order else 0
+    for at, point in enumerate(points):
+        while window and (
+            window[0].segment != point.segment or window[0].tick <= point.tick - span
+        ):
+            gone = window.popleft()
+            begin += 1
+            total -= gone.count
+            _leave(inside, _counted(correlation, gone))
+        window.append(point)
+        total += point.count
+        inside[_counted(correlation, point)] += 1
+        number = total if correlation.kind == "event_count" else len(inside)
+        if correlation.kind == "temporal":
+            holds = number >= needed
+        else:
+            holds = correlation.holds(number)
+        if holds:
+            most = max(most, number)
+            first = max(begin, max(held, default=-1) + 1)
+            held.update((n, points[n]) for n in range(min(first, at), at + 1))
+    return Together(tuple(held.values()), most) if held else None
+
+
+def _counted(correlation: Correlation, point: Point) -> Any:
+    if correlation.kind == "value_count":
+        return point.row.cell(correlation.counted)
+    return point.which
+
+
+def _leave(inside: Counter[Any], value: Any) -> None:
+    inside[value] -= 1
+    if not inside[value]:
+        del inside[value]
+
+
+def _ordered(correlation: Correlation, points: Sequence[Point], span: int) -> Together | None:
+    """The latest chain that each point can end, in the order of the rules."""
+    chains: list[tuple[Point, ...]] = [()] * len(correlation.order)
+    found: dict[Point, None] = {}
+    number = 0
+    for point in points:
+        for step in reversed(range(len(correlation.order))):
+            if correlation.order[step] != point.which:
+                continue
+            before = chains[step - 1] if step else ()
+            if step and not _follows(before, point, span):
+                continue
+            chains[step] = (*before, point)
+            if step == len(correlation.order) - 1:
+                number += 1
+                found.update(dict.fromkeys(chains[step]))
+    return Together(tuple(found), number) if found else None
+
+
+def _follows(before: tuple[Point, ...], point: Point, span: int) -> bool:
+    if not before:
+        return False
+    first, last = before[0], before[-1]
+    near = first.segment == point.segment and first.tick > point.tick - span
+    return near and last.packet < point.packet

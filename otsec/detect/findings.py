@@ -1,0 +1,304 @@
+"""From what rules hit to findings: grouped, told in plain words, joined into incidents."""
+
+import hashlib
+import json
+import re
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self
+
+from otsec.detect import incidents
+from otsec.detect.correlation import DROPS, Together
+from otsec.detect.model import LEVELS, Rule
+from otsec.detect.rows import Judged, Source
+from otsec.store.findings import Finding, Packet
+from otsec.store.judged import Break
+
+ID_DIGITS = 8  # 32 bits: of 1,000 findings two are the same once in 8,000 sites
+SHOWN = 4  # of operations, objects and outcomes in a sentence
+KEPT = 20  # of them in a finding
+PACKETS = 12  # of a finding: the first ones and the last
+LONGEST = 120  # letters of one object or value; devices may say anything
+MANY = "several"
+NEVER = "open"
+
+OUTCOMES = {  # in words; others are the device's own
+    "ok": "it was done",
+    "open": "no answer was seen",
+    "unanswered": "it was never answered",
+    "unknown": "no answer was seen",
+    "late": "it was answered late",
+    "unasked": "nobody had asked",
+    "duplicate": "it was answered twice",
+    "malformed": "the answer contradicts the protocol",
+    "mismatch": "the answer belongs to another request",
+    "": "it needs no answer",
+}
+_HOLE = re.compile(r"\{(\w+)\}")
+
+
+class Key(NamedTuple):
+    """What makes findings the same."""
+
+    site: str
+    group: str
+    place: str
+    rule: str
+    client: str
+    server: str
+    service: str
+    device: str
+
+    @property
+    def id(self) -> str:
+        """A short name that never changes."""
+        return hashlib.sha256(json.dumps(list(self)).encode()).hexdigest()[:ID_DIGITS]
+
+
+class Sighted(NamedTuple):
+    """A packet of a hit."""
+
+    packet: int
+    time: int
+    row: Judged
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule that holds for a row, or for rows together."""
+
+    rule: Rule
+    key: Key
+    source: Source
+    rows: tuple[Judged, ...]
+    sights: tuple[Sighted, ...]  # in order of packets
+    count: int
+    number: int  # of a correlation, the most in one window
+
+    @classmethod
+    def of_row(cls, rule: Rule, row: Judged) -> Self:
+        """What one row makes."""
+        seen = row.seen
+        sights = [Sighted(seen.first_packet, seen.first_time, row)]
+        if seen.last_packet != seen.first_packet:
+            sights.append(Sighted(seen.last_packet, seen.last_time, row))
+        named = {name: _named(row, name) for name in ("client", "server", "service", "device")}
+        return cls(rule, _key(rule, row, named), row.source, (row,), tuple(sights), seen.count, 0)
+
+    @classmethod
+    def of_group(cls, rule: Rule, made: Together, group_by: Sequence[str]) -> Self:
+        """What rows make together; only what they were grouped by is part of the key."""
+        points = sorted(made.points, key=lambda point: (point.packet, point.which))
+        rows = tuple(dict((id(point.row), point.row) for point in points).values())
+        first = rows[0]
+        grouped = {*group_by, *({"server"} if {"address", "name"} & {*group_by} else ())}
+        named = {
+            name: _named(first, name) if name in grouped else ""
+            for name in ("client", "server", "service", "device")
+        }
+        sights = tuple(Sighted(point.packet, point.time, point.row) for point in points)
+        count = sum(point.count for point in points)
+        return cls(rule, _key(rule, first, named), first.source, rows, sights, count, made.number)
+
+
+def _named(row: Judged, name: str) -> str:
+    """Who it is about: of what devices say, the device; of counters, the counter."""
+    if name == "server" and row.category.name in {"identity", "lookup"}:
+        return str(row.cell("address"))
+    if name == "device" and row.category.name == "health":
+        return str(row.cell("detail"))
+    return str(row.cell(name))
+
+
+def _key(rule: Rule, row: Judged, named: Mapping[str, str]) -> Key:
+    source = row.source
+    return Key(source.site, source.group, str(row.cell("place")), rule.id, **named)
+
+
+# -------------------------------------------------------------------------------- grouping
+
+
+def findings(
+    hits: Iterable[Hit], breaks: Sequence[Break]
+) -> list[tuple[Finding, tuple[Packet, ...]]]:
+    """The findings that hits make, worst first, then the newest; incidents are joined."""
+    groups: dict[Key, dict[str, list[Hit]]] = defaultdict(lambda: defaultdict(list))
+    for hit in hits:
+        groups[hit.key][hit.source.name].append(hit)
+    gaps = _gaps(breaks)
+    made = [_finding(key, groups[key], gaps) for key in sorted(groups)]
+    made = incidents.joined(made)
+    made.sort(key=lambda one: (-LEVELS.index(one[0].level), -one[0].last_time, one[0].id))  # type: ignore[arg-type] # levels of rules
+    return made
+
+
+Gaps = Mapping[int, Sequence[Break]]
+
+
+def _gaps(breaks: Sequence[Break]) -> Gaps:
+    gaps: dict[int, list[Break]] = defaultdict(list)
+    for one in breaks:
+        gaps[one.source].append(one)
+    return gaps
+
+
+def _finding(
+    key: Key, sources: Mapping[str, Sequence[Hit]], gaps: Gaps
+) -> tuple[Finding, tuple[Packet, ...]]:
+    """One finding: as the source tells it that saw most, the others are witnesses."""
+    name = min(sources, key=lambda one: (-sum(hit.count for hit in sources[one]), one))
+    hits = sources[name]
+    rule, source = hits[0].rule, hits[0].source
+    rows = [row for hit in hits for row in hit.rows]
+    sights = sorted({(one.packet, one.time): one for hit in hits for one in hit.sights}.items())
+    (first_packet, first_time), _ = sights[0]
+    (last_packet, last_time), _ = sights[-1]
+    told = _told(key, hits, rows)
+    doubt = _doubt(first_packet, last_packet, rows, gaps.get(source.number, ()))
+    finding = Finding(
+        id=key.id,
+        site=key.site,
+        group=key.group,
+        place=key.place,
+        rule=rule.id,
+        client=told["client"],
+        server=told["at"],
+        service=told["service"],
+        device=told["device"],
+        name=rule.name,
+        category=rule.category,
+        level=rule.level,
+        title=rule.title,
+        protocol=told["protocol"],
+        count=sum(hit.count for hit in hits),
+        source=source.number,
+        witnesses=tuple(sorted(one for one in sources if one != name)),
+        first_time=first_time,
+        first_packet=first_packet,
+        last_time=last_time,
+        last_packet=last_packet,
+        operations=_distinct(rows, "operation"),
+        objects=_distinct(rows, "object"),
+        outcomes=_distinct(rows, "outcome"),
+        techniques=rule.techniques,
+        falsepositives=rule.falsepositives,
+        seen=_filled(rule.texts.seen, told),
+        expected=_filled(rule.texts.expected, told),
+        why=_filled(rule.texts.why, told),
+        next=_filled(rule.texts.next, told),
+        doubt=doubt,
+        incident="",
+    )
+    shown = [one for _, one in sights]
+    if len(shown) > PACKETS:
+        shown = [*shown[: PACKETS - 2], *shown[-2:]]
+    return finding, tuple(_packet(finding, source, one) for one in shown)
+
+
+def _packet(finding: Finding, source: Source, sighted: Sighted) -> Packet:
+    row = sighted.row
+    words = [str(row.cell(name)) for name in ("device", "operation", "object")]
+    what = " ".join(word for word in words if word) or str(row.cell("service") or row.cell("value"))
+    if row.category.name == "operation":
+        what = f"{what[:LONGEST]}: {outcome_words(str(row.cell('outcome')))}"
+    return Packet(source.number, finding.id, sighted.packet, sighted.time, what[: 2 * LONGEST])
+
+
+def _distinct(rows: Iterable[Judged], name: str) -> tuple[str, ...]:
+    """The values of a cell, the most frequent first."""
+    often: Counter[str] = Counter()
+    for row in rows:
+        value = row.cell(name)
+        if value != "" or name == "outcome":
+            often[str(value)[:LONGEST]] += row.seen.count
+    ordered = sorted(often, key=lambda value: (-often[value], value))
+    return tuple(ordered[:KEPT])
+
+
+# ----------------------------------------------------------------------------------- words
+
+
+def outcome_words(outcome: str) -> str:
+    """An outcome for people."""
+    if outcome in OUTCOMES:
+        return OUTCOMES[outcome]
+    return f"refused ({outcome.removeprefix('exception ').replace('_', ' ')})"
+
+
+def _told(key: Key, hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
+    """What stands for each hole of a rule's texts."""
+    first = rows[0]
+
+    def one(name: str) -> str:
+        """The value that all rows have."""
+        values = {_named(row, name) for row in rows}
+        return values.pop() if len(values) == 1 else MANY
+
+    server, device, service = one("server"), one("device"), one("service")
+    named = f"{server} ({device})" if device not in {"", MANY} else server
+    correlation = hits[0].rule.correlation
+    numbers = [hit.number for hit in hits]
+    timespan = correlation.timespan_s if correlation else 0
+    told = {
+        "client": one("client"),
+        "at": server,
+        "server": named,
+        "service": service,
+        "protocol": one("protocol"),
+        "device": device,
+        "count": str(sum(hit.count for hit in hits)),
+        "number": str(max(numbers)),
+        "timespan": _timespan(timespan),
+        "operations": _few(_distinct(rows, "operation")),
+        "objects": _few(_distinct(rows, "object")) or "nothing named",
+        "outcomes": _few(list(map(outcome_words, _distinct(rows, "outcome"))), " / "),
+        "values": _few(_distinct(rows, correlation.counted)) if correlation else "",
+    }
+    for name in (
+        *("address", "attribute", "value", "before", "name", "detail", "asked", "port_protocol"),
+    ):
+        told[name] = str(first.cell(name))[:LONGEST] or ("nothing" if name == "before" else "")
+    return told
+
+
+def _few(values: Sequence[str], between: str = ", ") -> str:
+    shown = between.join(values[:SHOWN])
+    more = len(values) - SHOWN
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _timespan(seconds: int) -> str:
+    for size, word in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
+        if seconds and not seconds % size:
+            number = seconds // size
+            return f"{number} {word}{'' if number == 1 else 's'}"
+    return f"{seconds} seconds"
+
+
+def _filled(text: str, told: Mapping[str, str]) -> str:
+    return _HOLE.sub(lambda hole: told.get(hole[1], ""), text)
+
+
+def _doubt(first: int, last: int, rows: Iterable[Judged], gaps: Sequence[Break]) -> str:
+    """What limits the times, and how complete they are."""
+    packets = [gap.packet for gap in gaps]
+    inside = gaps[bisect_right(packets, first) : bisect_left(packets, last + 1)]
+    told = []
+    if steps := sum(gap.kind != DROPS for gap in inside):
+        told.append(
+            f"The clock of the capture stepped {steps} times between the first and the last packet"
+            if steps > 1
+            else "The clock of the capture stepped between the first and the last packet"
+        )
+    if any(gap.kind == DROPS for gap in inside):
+        told.append("The capture lost packets in between, so it may have happened more often")
+    if any(row.cell("outcome") in {"open", "unknown"} for row in rows):
+        told.append("The answer was not captured, so it is not known whether it was done")
+    return ". ".join(told)
+
+
+def as_cells(finding: Finding) -> Mapping[str, Any]:
+    """The finding's fields by name."""
+    return finding._asdict()

@@ -1,0 +1,238 @@
+"""The rows that rules judge, made of what the store holds.
+
+Cells that cost something (scope of an address, role and maker from the inventory) stay UNKNOWN
+until a condition cannot be decided without them.
+"""
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from otsec.detect.conditions import UNKNOWN
+from otsec.detect.fields import CATEGORIES, Category
+from otsec.store import Store, judged
+from otsec.store.judged import Seen
+
+if TYPE_CHECKING:
+    from otsec.inventory.assembly import Inventory
+    from otsec.inventory.model import Asset
+
+SIDES = ("client", "server")
+
+
+class Source(NamedTuple):
+    """Where rows were seen."""
+
+    number: int
+    site: str
+    group: str
+    name: str  # `point` or `point/interface`
+
+
+@dataclass(slots=True)
+class Judged:
+    """One row with its cells, in the order of the category's fields."""
+
+    category: Category
+    source: Source
+    seen: Seen
+    cells: list[Any]
+
+    def cell(self, name: str) -> Any:
+        """A cell by name; empty where the category has no such field."""
+        at = _positions(self.category.name).get(name)
+        return "" if at is None else self.cells[at]
+
+
+@cache
+def _positions(category: str) -> Mapping[str, int]:
+    return {name: at for at, name in enumerate(CATEGORIES[category].names)}
+
+
+def blank(category: Category, chosen: Sequence[Any]) -> list[Any]:
+    """Cells of which only those that choose are known."""
+    cells: list[Any] = [UNKNOWN] * len(category.fields)
+    positions = _positions(category.name)
+    for name, value in zip(category.coarse, chosen, strict=True):
+        cells[positions[name]] = value
+    return cells
+
+
+@dataclass
+class Rows:
+    """Reads rows of a store, and fills in what is asked of them."""
+
+    store: Store
+    sources: dict[int, Source] = field(init=False)
+    _assets: "Callable[[Source, str, str], Asset | None] | None" = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.sources = {row[0]: Source(*row) for row in judged.sources(self.store)}
+
+    def combinations(self, category: Category) -> list[tuple[Any, ...]]:
+        """What differs in the columns that choose."""
+        return judged.combinations(self.store, category.name)
+
+    def read(
+        self, category: Category, wanted: Sequence[tuple[Any, ...]], *, all_wanted: bool
+    ) -> Iterator[Judged]:
+        """The rows of some combinations."""
+        found = judged.rows(self.store, category.name, wanted, all_wanted=all_wanted)
+        if category.name == "identity":
+            return self._identities(category, found)
+        complete = _COMPLETE.get(category.name, _as_it_is)
+        return (
+            Judged(category, self.sources[seen.source], seen, complete(category, cells))
+            for seen, cells in found
+        )
+
+    def fill_scope(self, row: Judged) -> None:
+        """Tell where the addresses are."""
+        positions = _positions(row.category.name)
+        for side in SIDES:
+            at = positions.get(f"{side}_scope")
+            if at is not None:
+                row.cells[at] = scope(_address(row, side))
+
+    def fill_assets(self, row: Judged) -> None:
+        """Tell what the inventory knows of both sides."""
+        positions = _positions(row.category.name)
+        for side in SIDES:
+            if f"{side}_role" not in positions:
+                continue
+            asset = self.asset(row.source, str(row.cell("place")), _address(row, side))
+            known = _UNKNOWN_ASSET if asset is None else _of_asset(asset)
+            for name, value in known.items():
+                row.cells[positions[f"{side}_{name}"]] = value
+
+    def asset(self, source: Source, place: str, address: str) -> "Asset | None":
+        """The asset that has an address."""
+        if self._assets is None:
+            from otsec.inventory.assembly import inventory  # noqa: PLC0415 - few rules need it
+
+            self._assets = _finder(inventory(self.store))
+        return self._assets(source, place, address)
+
+    def _identities(
+        self, category: Category, found: Iterable[tuple[Seen, tuple[Any, ...]]]
+    ) -> Iterator[Judged]:
+        """Facts with the value that was told before, by the same protocol of the same device."""
+        told: dict[tuple[Any, ...], dict[str, list[Seen]]] = defaultdict(lambda: defaultdict(list))
+        for seen, (attribute, protocol, value, address, device, place) in found:
+            told[seen.source, place, address, device, attribute, protocol][value].append(seen)
+        for (source, place, address, device, attribute, protocol), values in told.items():
+            spans = {value: _span(rows) for value, rows in values.items()}
+            before, ended = "", -1
+            for value, seen in sorted(spans.items(), key=lambda one: (one[1].first_packet, one[0])):
+                cells = blank(category, (attribute, protocol))
+                positions = _positions(category.name)
+                for name, cell in (
+                    *(("value", value), ("before", before), ("address", address)),
+                    *(("device", device), ("place", place), ("values", len(values))),
+                    *(("returned", ended > seen.first_packet), ("count", seen.count)),
+                ):
+                    cells[positions[name]] = cell
+                yield Judged(category, self.sources[source], seen, cells)
+                before, ended = value, max(ended, seen.last_packet)
+
+
+def _span(rows: Sequence[Seen]) -> Seen:
+    """Several sights of one thing as one."""
+    first = min(rows, key=lambda one: one.first_packet)
+    last = max(rows, key=lambda one: one.last_packet)
+    return first._replace(
+        count=sum(one.count for one in rows),
+        last_time=last.last_time,
+        last_packet=last.last_packet,
+    )
+
+
+def _address(row: Judged, side: str) -> str:
+    if row.category.name == "identity":
+        return str(row.cell("address"))
+    return str(row.cell(side))
+
+
+# ------------------------------------------------------------------------------ completing
+
+
+def _as_it_is(category: Category, cells: Sequence[Any]) -> list[Any]:
+    return [*cells, *[UNKNOWN] * (len(category.fields) - len(cells))]
+
+
+def _talk(category: Category, cells: Sequence[Any]) -> list[Any]:
+    service, protocol, claimed, client, server, place, *counted = cells
+    transport, _, port = str(service).partition("/")
+    number = int(port) if port.isdecimal() else -1
+    told = [service, protocol, bool(claimed), client, server, place]
+    told += [transport, number, _port_protocols().get(str(service), ""), *counted]
+    return _as_it_is(category, told)
+
+
+_COMPLETE: Mapping[str, Callable[[Category, Sequence[Any]], list[Any]]] = {"conversation": _talk}
+
+
+@cache
+def _port_protocols() -> Mapping[str, str]:
+    """The industrial protocol of each service that belongs to one."""
+    from otsec.protocols import PROTOCOLS  # noqa: PLC0415 - imports them all
+
+    return {
+        f"{transport}/{port}": protocol.name
+        for protocol in PROTOCOLS
+        if protocol.industrial
+        for transport in protocol.transports
+        if transport != "ethernet"
+        for port in protocol.ports
+    }
+
+
+@lru_cache(65_536)
+def scope(address: str) -> str:
+    """Where an address is: public, private, link, group, none."""
+    if address in ("", "many"):
+        return "none"
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return "group" if int(address[:2], 16) & 1 else "link"
+    if ip.is_multicast or address == "255.255.255.255":
+        return "group"
+    if ip.is_unspecified:
+        return "none"
+    if ip.is_link_local or ip.is_loopback:
+        return "link"
+    return "public" if ip.is_global else "private"
+
+
+# -------------------------------------------------------------------------------- inventory
+
+_UNKNOWN_ASSET: Mapping[str, Any] = {"role": "unknown", "level": -1, "vendor": "", "name": ""}
+SURE = 0.8  # a role below it decides nothing
+
+
+def _of_asset(asset: "Asset") -> Mapping[str, Any]:
+    role = asset.role.role if asset.role.confidence >= SURE else "unknown"
+    level = -1 if asset.level is None else asset.level
+    return {"role": role, "level": level, "vendor": asset.value("vendor"), "name": asset.name}
+
+
+def _finder(found: "Inventory") -> "Callable[[Source, str, str], Asset | None]":
+    """Finds assets by address: in its VLAN, else in the only one that has it."""
+    from otsec.inventory.model import Node  # noqa: PLC0415 - as above
+
+    elsewhere: dict[tuple[str, str, str], set[int]] = defaultdict(set)
+    for node, number in found.by_node.items():
+        elsewhere[node.site, node.group, node.address].add(number)
+
+    def find(source: Source, place: str, address: str) -> "Asset | None":
+        asset = found.at(Node(source.site, source.group, place, address))
+        if asset is None:
+            others = elsewhere.get((source.site, source.group, address), set())
+            asset = found.assets[next(iter(others))] if len(others) == 1 else None
+        return asset
+
+    return find

@@ -1,0 +1,1 @@
+"""Tables that detection reads: ATT&CK for ICS."""

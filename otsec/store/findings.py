@@ -1,0 +1,121 @@
+"""Findings: what rules made of the store, written anew whenever it is judged.
+
+They derive from packets and rules alone, so they belong in the canonical dump; what people decide
+of them are acts (`store.acts`), kept by the finding's id, which never changes.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from otsec.store.database import Row, Store, storable
+from otsec.store.schema import TABLES
+
+
+class Finding(NamedTuple):
+    """One finding; columns as in the table of the same name."""
+
+    id: str
+    site: str
+    group: str
+    place: str
+    rule: str
+    name: str
+    category: str
+    level: str
+    title: str
+    client: str
+    server: str
+    service: str
+    device: str
+    protocol: str
+    count: int
+    source: int
+    witnesses: tuple[str, ...]
+    first_time: int
+    first_packet: int
+    last_time: int
+    last_packet: int
+    operations: tuple[str, ...]
+    objects: tuple[str, ...]
+    outcomes: tuple[str, ...]
+    techniques: tuple[str, ...]
+    falsepositives: tuple[str, ...]
+    seen: str
+    expected: str
+    why: str
+    next: str
+    doubt: str
+    incident: str
+
+
+class Packet(NamedTuple):
+    """A packet that shows a finding."""
+
+    source: int
+    finding: str
+    packet: int
+    time: int
+    what: str
+
+
+LISTS = (
+    *("witnesses", "operations", "objects", "outcomes", "techniques", "falsepositives"),
+)  # columns that hold JSON lists
+
+
+def replace(store: Store, found: Sequence[tuple[Finding, Sequence[Packet]]]) -> None:
+    """Keep these findings and no others, all or none."""
+    rows = [_row(finding) for finding, _ in found]
+    packets = [
+        (*one[:4], storable(one.what)) for _, packets in found for one in packets
+    ]  # fmt: skip
+    if (rows, packets) == (_all(store, "finding"), _all(store, "finding_packet")):
+        return
+    with store._transaction():  # noqa: SLF001 - this is a part of the store
+        connection = store.db.conn
+        connection.execute("DELETE FROM finding")
+        connection.execute("DELETE FROM finding_packet")
+        connection.executemany(TABLES["finding"].upsert, rows)
+        connection.executemany(TABLES["finding_packet"].upsert, packets)
+
+
+def findings(store: Store) -> list[Finding]:
+    """All findings, in order of their ids."""
+    return [_finding(row) for row in _all(store, "finding")]
+
+
+def packets(store: Store, finding: str) -> list[tuple[Packet, str]]:
+    """The packets of a finding in order, each with the name of its source."""
+    name = "CASE s.interface WHEN '' THEN s.point ELSE s.point || '/' || s.interface END"
+    rows = store.all(
+        f"SELECT p.source, p.finding, p.packet, p.time, p.what, {name} FROM finding_packet AS p "  # noqa: S608 - text of this file
+        "JOIN site_source AS s ON s.id = p.source WHERE p.finding = ? ORDER BY p.packet, p.what",
+        (finding,),
+    )
+    return [(Packet._make(row[:5]), row[5]) for row in rows]
+
+
+def _all(store: Store, name: str) -> list[Row]:
+    table = TABLES[name]
+    return store.all(
+        f"SELECT {', '.join(table.names)} FROM {name} ORDER BY {', '.join(table.key)}"  # noqa: S608 - names of schema.py
+    )
+
+
+def _row(finding: Finding) -> Row:
+    cells: list[Any] = []
+    for name, value in zip(Finding._fields, finding, strict=True):
+        if name in LISTS:
+            cells.append(storable(json.dumps(list(value), ensure_ascii=False)))
+        else:
+            cells.append(storable(value) if isinstance(value, str) else value)
+    return tuple(cells)
+
+
+def _finding(row: Row) -> Finding:
+    cells = {
+        name: tuple(json.loads(value)) if name in LISTS else value
+        for name, value in zip(Finding._fields, row, strict=True)
+    }
+    return Finding(**cells)

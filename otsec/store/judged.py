@@ -1,0 +1,162 @@
+"""What rules judge, as it was seen by one source: rows chosen by columns of few distinct values.
+
+Combinations of those columns come first, so that rows which no rule can want never leave the
+database.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from otsec.store.database import Row, Store
+
+COMBINATIONS = 1_000  # more than these are not looked for in the database: all rows are read
+
+
+class Seen(NamedTuple):
+    """Where a row stands, and when it was seen."""
+
+    source: int
+    number: int  # of the behaviour or conversation; -1 without one
+    count: int
+    first_time: int
+    first_packet: int
+    last_time: int
+    last_packet: int
+    packets: str  # a JSON list
+
+
+class Occurrence(NamedTuple):
+    """A notable event of a behaviour."""
+
+    source: int
+    behaviour: int
+    time: int
+    packet: int
+    count: int
+    capped: bool  # it stands for events up to the end of the hour
+
+
+class Break(NamedTuple):
+    """Where time stepped, or packets are missing."""
+
+    source: int
+    kind: str
+    begin_time: int
+    end_time: int
+    packet: int  # the first behind it
+
+
+_SEEN = "{0}.first_time, {0}.first_packet, {0}.last_time, {0}.last_packet"
+_BEHAVIOURS = (
+    "FROM behaviour AS b JOIN conversation AS c "
+    "ON c.source = b.source AND c.number = b.conversation"
+)
+_TALKS = "FROM conversation AS c"
+_FACTS = (
+    "FROM fact AS f JOIN conversation AS c ON c.source = f.source AND c.number = f.conversation"
+)
+_SUBJECT = "CASE f.about WHEN 'client' THEN c.client WHEN 'server' THEN c.server ELSE f.about END"
+
+# Of each category: the columns that choose, all columns behind those of Seen, and the tables.
+_CHOICE = {
+    "operation": "b.protocol, b.operation, b.class, b.outcome",
+    "conversation": "c.service, c.protocol, c.claimed_by = 'content' AND NOT c.doubtful",
+    "identity": "f.attribute, f.protocol",
+    "health": "n.name",
+}
+_ROWS = {
+    "operation": (
+        f"b.source, b.number, b.count, {_SEEN.format('b')}, b.packets, {_CHOICE['operation']}, "
+        "c.client, c.server, c.service, c.place, b.device, b.object, b.count, b.note"
+    ),
+    "conversation": (
+        f"c.source, c.number, c.connections, {_SEEN.format('c')}, '[]', {_CHOICE['conversation']}, "
+        "c.client, c.server, c.place, c.connections, c.packets_out, c.packets_in, "
+        "c.payload_out, c.payload_in, c.undecoded_out + c.undecoded_in, c.malformed"
+    ),
+    "identity": (
+        f"f.source, -1, f.count, {_SEEN.format('f')}, '[]', {_CHOICE['identity']}, "
+        f"f.value, {_SUBJECT}, f.device, c.place"
+    ),
+    "lookup": (
+        "l.source, -1, l.asked, l.first_time, l.first_packet, l.first_time, l.first_packet, '[]', "
+        "l.address, l.place, l.asked, l.answered"
+    ),
+    "health": (f"n.source, -1, n.count, {_SEEN.format('n')}, '[]', n.name, n.detail, n.count"),
+}
+_FROM = {
+    "operation": _BEHAVIOURS,
+    "conversation": _TALKS,
+    "identity": _FACTS,
+    "lookup": "FROM lookup AS l",
+    "health": "FROM counter AS n",
+}
+_ORDER = {
+    "operation": "b.source, b.first_packet, b.number",
+    "conversation": "c.source, c.first_packet, c.number",
+    "identity": "f.source, f.first_packet, f.conversation, f.value",
+    "lookup": "l.source, l.place, l.address",
+    "health": "n.source, n.name, n.detail",
+}
+_GAPS = (
+    "SELECT source, -1, 1, begin_time, packet, end_time, packet, '[]', 'gap', kind, 1 "
+    "FROM gap ORDER BY source, number"
+)
+
+
+def combinations(store: Store, category: str) -> list[Row]:
+    """Every combination of the columns that choose rows of a category; lookups have none."""
+    if category not in _CHOICE:
+        return [()]
+    found = store.all(f"SELECT DISTINCT {_CHOICE[category]} {_FROM[category]}")  # noqa: S608 - text of this file
+    return [*found, ("gap",)] if category == "health" else found
+
+
+def rows(
+    store: Store, category: str, wanted: Sequence[Row], *, all_wanted: bool
+) -> Iterator[tuple[Seen, Row]]:
+    """Rows of a category: where each stands, and its cells; in order of sight within a source.
+
+    ``wanted``: combinations of the columns that choose; ``all_wanted``: they are all that there are.
+    """
+    where, bound = "", ()
+    if not all_wanted and len(wanted) <= COMBINATIONS:
+        columns = _CHOICE[category]
+        texts = ", ".join("json_extract(w.value, ?)" for _ in wanted[0])
+        where = f"WHERE ({columns}) IN (SELECT {texts} FROM json_each(?) AS w)"  # noqa: S608 - text of this file
+        bound = (*(f"$[{at}]" for at in range(len(wanted[0]))), json.dumps(list(wanted)))
+    sql = f"SELECT {_ROWS[category]} {_FROM[category]} {where} ORDER BY {_ORDER[category]}"  # noqa: S608 - text of this file
+    for row in store.all(sql, bound):
+        yield Seen._make(row[:8]), row[8:]
+    if category == "health" and ("gap",) in wanted:
+        for row in store.all(_GAPS):
+            yield Seen._make(row[:8]), row[8:]
+
+
+def occurrences(store: Store, source: int, behaviours: Sequence[int]) -> list[Occurrence]:
+    """The notable events of some behaviours of a source, in order of packets."""
+    found = store.all(
+        "SELECT source, behaviour, time, packet, count, kind = 'capped' FROM event "
+        "WHERE source = ? AND behaviour IN (SELECT value FROM json_each(?)) "
+        "ORDER BY packet, part, behaviour",
+        (source, json.dumps(list(behaviours))),
+    )
+    return [Occurrence(*row[:5], bool(row[5])) for row in found]
+
+
+def breaks(store: Store) -> list[Break]:
+    """Where each source is broken, in order."""
+    found = store.all(
+        "SELECT source, kind, begin_time, end_time, packet FROM gap ORDER BY source, packet, number"
+    )
+    return list(map(Break._make, found))
+
+
+def sources(store: Store) -> list[tuple[int, str, str, str]]:
+    """Number, site, point group and name of each source, in order of names."""
+    name = "CASE interface WHEN '' THEN point ELSE point || '/' || interface END"
+    found: list[Any] = store.all(
+        f"SELECT id, site, point_group, {name} FROM site_source ORDER BY site, point, interface"  # noqa: S608 - text of this file
+    )
+    return found
