@@ -87,6 +87,8 @@ class Config:
     """The store; a relative path counts from the folder of otsec.yaml, else the working folder."""
     alert_budget: int = 20
     """Findings in a shift that the people on site can look at."""
+    rules: Path | None = None
+    """Folder of your own rules, judged beside those that come with otsec."""
     points: Mapping[str, Point] = field(default_factory=dict)
     """Capture points by name."""
     caps: Caps = Caps()
@@ -194,6 +196,7 @@ SCALARS: dict[str, Check] = {
     "time_zone": _zone,
     "store": _path,
     "alert_budget": _count,
+    "rules": _path,
 }
 POINT: dict[str, Check] = {"group": _name, "files": _path, "interfaces": _name}
 POINT_LISTS = frozenset({"files", "interfaces"})
@@ -275,6 +278,7 @@ def shown(config: Config) -> list[Setting]:
         ("time_zone", config.time_zone),
         ("store", str(config.store)),
         ("alert_budget", config.alert_budget),
+        ("rules", "" if config.rules is None else str(config.rules)),
     ]
     for point in config.points.values():
         rows += [(f"points.{point.name}.{key}", getattr(point, key)) for key in POINT]
@@ -321,8 +325,9 @@ class _Reading:
             raise ConfigError("\n".join(self.mistakes[:MAX_MISTAKES]))
         caps = {name: self.values[f"caps.{name}"] for name in CAPS if f"caps.{name}" in self.values}
         plain: dict[str, Any] = {name: self.values[name] for name in SCALARS if name in self.values}
-        if "store" in plain:
-            plain["store"] = self._store(plain["store"])
+        for name in ("store", "rules"):
+            if name in plain:
+                plain[name] = self._beside(name, plain[name])
         counted: dict[str, Any] = caps  # every check of CAPS gives an int
         return Config(
             **plain,
@@ -332,9 +337,9 @@ class _Reading:
             origins=self.origins,
         )
 
-    def _store(self, text: str) -> Path:
-        """A store named by the file lies beside the file, others where the command is run."""
-        if self.path is not None and self.origins["store"].startswith(f"{self.path}:"):
+    def _beside(self, name: str, text: str) -> Path:
+        """What the file names lies beside the file, all else where the command is run."""
+        if self.path is not None and self.origins[name].startswith(f"{self.path}:"):
             return self.path.parent / text
         return Path(text)
 

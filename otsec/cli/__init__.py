@@ -42,12 +42,28 @@ COMMANDS = {  # in the order of the help
     "report": "write a page for people who were not there: an assessment of the site",
     "show": "dissect the packets behind something in the store",
     "evidence": "write the packets behind something in the store as a capture",
+    "findings": "list what is wrong, worst first",
+    "finding": "tell all of one finding, or of one incident",
+    "ack": "say that somebody is looking at a finding",
+    "resolve": "say that a finding is dealt with; it opens again if it goes on",
+    "false-positive": "say that a finding is none",
+    "accept": "say that the risk of a finding is accepted",
+    "expect": "say that what a finding tells is meant to be so",
+    "reopen": "take back what was decided of a finding",
+    "assign": "give a finding to somebody",
+    "comment": "add a remark to a finding",
+    "audit": "list what people said and decided, who, when and why",
+    "rules": "list, check and test the rules, or judge the store anew",
     "health": "tell whether the mirror is any good, worst first",
     "db": "dump, describe, check or back up a store",
     "config": "check the configuration, or show what is in effect",
     "bench": "measure the pipeline on a capture, stage by stage",
     "doctor": "tell whether this machine has what otsec needs",
 }
+MODULES = dict.fromkeys(  # commands that share a file
+    ("ack", "resolve", "false-positive", "accept", "expect", "reopen", "assign", "comment"),
+    "triage",
+)
 EXITS = """\
 exit codes: 0 fine, 1 findings at or above --fail-on, 2 usage or configuration, 3 a capture is
 unreadable or damaged (what came before the damage is kept), 4 permission, 5 storage, 70 a bug in
@@ -98,7 +114,7 @@ def build_parser(words: Sequence[str]) -> Parser:
         parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
         if name in words:
             common_again(parser)
-            module = import_module(f"otsec.cli.{name}")
+            module = import_module(f"otsec.cli.{MODULES.get(name, name)}")
             module.configure(parser)
             parser.set_defaults(run=module.run, parser=parser)
     return top

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otsec.cli import options
+from otsec.cli.findings import fail_on
 from otsec.errors import Exit, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from otsec.config import Config
     from otsec.pipeline import Options, Outcome
     from otsec.store import Store
+    from otsec.store.findings import Finding
 
 EPILOG = """\
 A capture is known by its content: one that was read before is not read again, one that has grown
@@ -36,6 +38,8 @@ def configure(parser: ArgumentParser) -> None:
     )
     options.store(parser)
     engine(parser)
+    judging(parser)
+    fail_on(parser)
     parser.add_argument(
         "--json",
         dest="format",
@@ -76,6 +80,28 @@ def engine(parser: ArgumentParser) -> None:
     )
 
 
+def judging(parser: ArgumentParser) -> None:
+    """Arguments of every command that judges what was read."""
+    options.rules(parser)
+    parser.add_argument("--no-rules", action="store_true", help="do not judge what was read")
+
+
+def judged(
+    arguments: Namespace, store: "Store", config: "Config", problems: bool = True
+) -> "list[Finding] | None":
+    """The findings of the store as it is now; None where it is not to be judged."""
+    if arguments.no_rules:
+        return None
+    from otsec.cli.output import say
+    from otsec.detect.judging import judge
+    from otsec.detect.loading import folders, load
+
+    loaded = load(folders(config.rules))
+    for problem in loaded.problems if problems else ():
+        say(f"otsec: {problem} (left out; see otsec rules check)")
+    return judge(store, loaded.rules)
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1, for argparse."""
     if not text.isdecimal() or int(text) < 1:
@@ -105,7 +131,7 @@ def run(arguments: Namespace) -> int:
     from otsec.pipeline import Run
     from otsec.store import open_store
 
-    config = options.configured(arguments, "db", "site")
+    config = options.configured(arguments, "db", "site", "rules")
     planned = plan(arguments, config)
     outcomes: list[Outcome] = []
     with listening() as stop, open_store(config.store) as store:
@@ -120,11 +146,23 @@ def run(arguments: Namespace) -> int:
         if stop.stop_requested():
             _tell_stopped(arguments, planned, config)
             return stop.exit
+        judged(arguments, store, config)
         if not arguments.quiet:
             _tell_known(outcomes)
         if not arguments.quiet or arguments.format == "json":
             _sum_up(arguments, store, config, outcomes)
-    return Exit.INPUT if any(outcome.problem for outcome in outcomes) else Exit.FINE
+        failed = arguments.fail_on is not None and _fails(store, arguments.fail_on)
+    if any(outcome.problem for outcome in outcomes):
+        return Exit.INPUT
+    return Exit.FINDINGS if failed else Exit.FINE
+
+
+def _fails(store: "Store", level: str) -> bool:
+    """Whether an open finding is of the level that the exit code is to tell of."""
+    from otsec.cli.findings import failing
+    from otsec.detect.cases import cases
+
+    return failing(cases(store), level)
 
 
 def _sum_up(

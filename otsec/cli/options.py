@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 SETTINGS = {  # argument of a command: (setting it overrides, its option)
     "db": ("store", "--db"),
     "site": ("site", "--site"),
+    "rules": ("rules", "--rules"),
 }
 
 
@@ -40,6 +41,16 @@ def store(parser: ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="the store (default: `store` of otsec.yaml, else otsec.db)",
+    )
+
+
+def rules(parser: ArgumentParser) -> None:
+    """``--rules``: a folder of the user's own rules."""
+    parser.add_argument(
+        "--rules",
+        type=Path,
+        metavar="FOLDER",
+        help="your own rules, judged beside those that come with otsec (default: `rules` of otsec.yaml)",
     )
 
 

@@ -86,11 +86,11 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 def settings() -> str:
     """The tables of every setting, from the docstrings of its fields."""
     config, point, caps = Config(), Point(""), Caps()
-    plain = ("site", "time_zone", "store", "alert_budget")
+    plain = ("site", "time_zone", "store", "alert_budget", "rules")
     lines = ["| setting | default | variable | what it is |", "|---|---|---|---|"]
     about = _about(Config)
     lines += [
-        f"| `{name}` | `{getattr(config, name)}` | `{variable(name)}` | {about[name]} |"
+        f"| `{name}` | {_default(getattr(config, name))} | `{variable(name)}` | {about[name]} |"
         for name in plain
     ]
     about = _about(Point)

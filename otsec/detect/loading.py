@@ -49,6 +49,11 @@ def built_in() -> Path:
     return inside if inside.is_dir() else inside.parent.parent / "rules"
 
 
+def folders(own: Path | None) -> list[Path]:
+    """The folders whose rules are judged: those that come with otsec, and the user's own."""
+    return [built_in(), *([own] if own is not None else [])]
+
+
 def load(folders: Iterable[Path]) -> Loaded:
     """The rules of folders, in order of their names; later folders cannot replace earlier ones."""
     loaded = Loaded()

@@ -1,0 +1,68 @@
+"""``otsec audit``: all that people said of assets and decided of findings."""
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from otsec.cli import options
+from otsec.cli.output import Column, say, style_of, write
+
+if TYPE_CHECKING:
+    from otsec.store.acts import Act
+
+
+def _subject(act: "Act") -> str:
+    """What it is about: the finding, or an address of the asset."""
+    return act.finding or str(json.loads(act.asset)[-1])
+
+
+def _what(act: "Act") -> str:
+    if act.attribute:
+        return act.attribute
+    return "finding" if act.finding else "asset"
+
+
+COLUMNS = (
+    Column("number", "no.", "number", "in the order in which it was said"),
+    Column("time", "when", "time", "by the clock of the machine"),
+    Column("who", "who", about="who said it"),
+    Column("login", "login", about="the login name"),
+    Column("host", "on", about="the machine"),
+    Column("kind", "what", about="the decision"),
+    Column("subject", "of", about="the finding, or an address of the asset", value=_subject),
+    Column("attribute", "attribute", about="what of it", value=_what),
+    Column("before", "before", about="what held before"),
+    Column("after", "after", about="what holds since"),
+    Column("reason", "why", about="in the person's words"),
+)
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("words", nargs="*", metavar="TEXT", help="only acts that hold all of these")
+    options.store(parser)
+    parser.add_argument("--limit", type=int, metavar="N", help="only the last N")
+    options.formats(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Print the acts, the oldest first."""
+    from otsec.store import open_store
+    from otsec.store.acts import every_act
+
+    config = options.configured(arguments, "db")
+    with open_store(config.store, readonly=True) as store:
+        found = [act for act in every_act(store) if _matches(act, arguments.words)]
+    if arguments.limit is not None:
+        found = found[-arguments.limit :] if arguments.limit > 0 else []
+    style = style_of(arguments, config.zone())
+    write("audit", COLUMNS, found, style, sys.stdout)
+    if not found and style.format == "table" and not arguments.quiet:
+        say(f"nobody has said or decided anything in {config.store}")
+    return 0
+
+
+def _matches(act: "Act", words: list[str]) -> bool:
+    told = " ".join([act.who, act.login, act.host, act.kind, _subject(act), _what(act), act.before, act.after, act.reason])  # fmt: skip
+    return all(word.casefold() in told.casefold() for word in words)

@@ -1,0 +1,192 @@
+"""Findings with what people decided of them: the state of each, and how decisions are taken down."""
+
+import fnmatch
+import ipaddress
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from otsec.detect.model import LEVELS
+from otsec.errors import UsageError
+from otsec.store import Store
+from otsec.store.acts import Act, FindingAct, acts_of_findings
+from otsec.store.filters import Filter
+from otsec.store.findings import Finding, findings
+
+STATES: Mapping[FindingAct, str] = {  # what each decision makes of a finding
+    "ack": "acknowledged",
+    "resolve": "resolved",
+    "false-positive": "false positive",
+    "accept": "accepted",
+    "expect": "expected",
+    "reopen": "reopened",
+}
+NEW, AGAIN = "new", "reopened"
+OPEN = frozenset({NEW, AGAIN, "acknowledged"})
+LONGEST = 2_000  # letters of a reason or a remark
+
+
+class Word(NamedTuple):
+    """Who decides, when (ns since 1970 UTC), where and why."""
+
+    who: str
+    login: str
+    host: str
+    time: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A finding and its history."""
+
+    finding: Finding
+    state: str
+    owner: str  # to whom it is assigned; empty: nobody
+    acts: tuple[Act, ...]  # the oldest first
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody has yet to decide."""
+        return self.state in OPEN
+
+    @property
+    def rank(self) -> tuple[int, int, str]:
+        """The order of listings: worst first, then the newest."""
+        return -LEVELS.index(self.finding.level), -self.finding.last_time, self.finding.id  # type: ignore[arg-type] # levels of rules
+
+
+def cases(store: Store) -> list[Case]:
+    """All findings with their states, worst first."""
+    by_finding: dict[str, list[Act]] = defaultdict(list)
+    for act in acts_of_findings(store):
+        by_finding[act.finding].append(act)
+    found = [_case(one, by_finding.get(one.id, ())) for one in findings(store)]
+    return sorted(found, key=lambda case: case.rank)
+
+
+def _case(finding: Finding, acts: Sequence[Act]) -> Case:
+    state, owner = NEW, ""
+    for act in acts:
+        if act.kind == "assign":
+            owner = act.after
+        elif act.kind in STATES:
+            state = STATES[act.kind]
+            if state == "resolved" and finding.last_time > act.seen_until:
+                state = AGAIN  # it went on
+    return Case(finding, state, owner, tuple(acts))
+
+
+def went_on(case: Case) -> bool:
+    """Whether it was resolved and has been seen since."""
+    decided = [act for act in case.acts if act.kind in STATES]
+    return bool(decided) and decided[-1].kind == "resolve" and case.state == AGAIN
+
+
+# ----------------------------------------------------------------------------------- acts
+
+
+def decided(case: Case, kind: FindingAct, word: Word, text: str = "") -> Act:
+    """The act of a decision; ``text``: to whom, or the remark. Raises UsageError if it says nothing."""
+    if kind == "assign":
+        before, after = case.owner, text
+    elif kind == "comment":
+        before, after = "", text
+    else:
+        before, after = case.state, STATES[kind]
+        if before == after and kind != "ack":
+            raise UsageError(f"{case.finding.id} is {after} already")
+    if kind in {"comment", "assign"} and not text.strip():
+        raise UsageError(f"{kind}: say {'what' if kind == 'comment' else 'to whom'}")
+    if max(len(word.reason), len(text), len(word.who)) > LONGEST:
+        raise UsageError(f"at most {LONGEST} letters are kept")
+    return Act(
+        *(0, word.time, word.who, kind, "", "", before, after, word.reason),
+        login=word.login,
+        host=word.host,
+        finding=case.finding.id,
+        seen_until=case.finding.last_time,
+    )
+
+
+# -------------------------------------------------------------------------------- choosing
+
+
+def one_of(found: Sequence[Case], text: str) -> list[Case]:
+    """The finding of an id or of its beginning, or those of an incident. Raises UsageError."""
+    wanted = text.strip().casefold()
+    met = [case for case in found if case.finding.incident == wanted and wanted]
+    met = met or [case for case in found if case.finding.id == wanted]
+    if met:
+        return met
+    met = [case for case in found if wanted and case.finding.id.startswith(wanted)]
+    if len(met) == 1:
+        return met
+    if met:
+        several = ", ".join(case.finding.id for case in met[:5])
+        raise UsageError(f"{text!a} begins the ids of {len(met)} findings: {several}")
+    raise UsageError(f"no finding {text!a}; `otsec findings` lists them")
+
+
+def chosen(found: Iterable[Case], filters: Sequence[Filter]) -> list[Case]:
+    """The cases that pass all filters."""
+    return [case for case in found if all(_passes(case, one) for one in filters)]
+
+
+def _passes(case: Case, one: Filter) -> bool:
+    if one.field == "since":
+        return case.finding.last_time >= int(one.value)
+    if one.field == "until":
+        return case.finding.first_time <= int(one.value)
+    if one.field == "text":
+        return _matches(_texts(case), f"*{one.value}*") is not one.negated
+    told = KEYS[one.field](case)
+    if "/" in one.value and one.field in {"client", "server", "host"}:
+        return _in_network(told, one) is not one.negated
+    return _matches(told, one.value) is not one.negated
+
+
+def _matches(told: Iterable[str], wanted: str) -> bool:
+    pattern = wanted.casefold().replace("[", "[[]").replace("?", "[?]")  # only * is special
+    return any(fnmatch.fnmatchcase(text.casefold(), pattern) for text in told)
+
+
+def _in_network(told: Iterable[str], one: Filter) -> bool:
+    try:
+        network = ipaddress.ip_network(one.value, strict=False)
+    except ValueError:
+        raise UsageError(f"{one.field}:{one.value} is not a network; write 10.0.0.0/8") from None
+    for address in told:
+        try:
+            if ipaddress.ip_address(address) in network:
+                return True
+        except ValueError:  # a MAC address, or several
+            continue
+    return False
+
+
+def _texts(case: Case) -> Iterable[str]:
+    one = case.finding
+    yield from (one.id, one.title, one.name, one.client, one.server, one.seen, case.state)
+    yield from (case.owner, one.incident, one.protocol, *one.operations, *one.objects)
+
+
+KEYS: Mapping[str, Callable[[Case], Iterable[str]]] = {  # what each filter looks at
+    "level": lambda case: (case.finding.level,),
+    "state": lambda case: (case.state, "open" if case.open else "closed"),
+    "rule": lambda case: (case.finding.name, case.finding.rule),
+    "category": lambda case: (case.finding.category,),
+    "technique": lambda case: case.finding.techniques or ("",),
+    "incident": lambda case: (case.finding.incident,),
+    "owner": lambda case: (case.owner,),
+    "client": lambda case: (case.finding.client,),
+    "server": lambda case: (case.finding.server,),
+    "host": lambda case: (case.finding.client, case.finding.server),
+    "device": lambda case: (case.finding.device,),
+    "service": lambda case: (case.finding.service,),
+    "proto": lambda case: (case.finding.protocol,),
+    "vlan": lambda case: (case.finding.place,),
+    "group": lambda case: (case.finding.group,),
+    "site": lambda case: (case.finding.site,),
+}
