@@ -50,6 +50,7 @@ class Key(NamedTuple):
     server: str
     service: str
     device: str
+    about: str = ""  # what else a correlation groups by
 
     @property
     def id(self) -> str:
@@ -100,7 +101,10 @@ class Hit:
         }
         sights = tuple(Sighted(point.packet, point.time, point.row) for point in points)
         count = sum(point.count for point in points)
-        return cls(rule, _key(rule, first, named), first.source, rows, sights, count, made.number)
+        others = {*group_by} - {*named, "place", "address"}
+        about = "; ".join(str(first.cell(name)) for name in sorted(others))
+        key = _key(rule, first, named)._replace(about=about)
+        return cls(rule, key, first.source, rows, sights, count, made.number)
 
 
 def _named(row: Judged, name: str) -> str:

@@ -175,7 +175,7 @@ class _Reading:
 
     def _selection(self, document: Document) -> Selection | None:
         category, only_session = self._category(document)
-        parsed = self._parsed(document)
+        parsed = self._parsed(document) if self._plain_detection(document) else None
         if parsed is None or category is None:
             return None
         conditions = parsed.detection.parsed_condition  # type: ignore[union-attr] # no correlation
@@ -194,8 +194,8 @@ class _Reading:
         try:
             tree = conditions[0].parsed
             condition = walker.walk(tree)
-        except (SigmaError, UnusableError) as error:
-            self._wrong(document, str(error), "detection", *_about(str(error), document))
+        except (SigmaError, UnusableError, RecursionError) as error:
+            self._wrong(document, str(error), "detection")
             return None
         if only_session:
             at = names.index("class")
@@ -209,6 +209,22 @@ class _Reading:
             fields=frozenset(walker.fields),
             protocols=protocols,
         )
+
+    def _plain_detection(self, document: Document) -> bool:
+        """Whether the detection is of the shape that Sigma has; YAML reads `off` as false."""
+        detection = document.data.get("detection")
+        if not isinstance(detection, dict):
+            self._wrong(document, "expected selections and a condition", "detection")
+            return False
+        wrong = [name for name in detection if not isinstance(name, str)]
+        if wrong:
+            text = f"YAML reads the name of a selection as {str(wrong[0]).lower()}; choose another"
+            self._wrong(document, text, "detection")
+        condition = detection.get("condition")
+        if not isinstance(condition, str):
+            text = f"expected a condition as text, found {condition!r}"
+            self._wrong(document, text, "detection", "condition")
+        return not wrong and isinstance(condition, str)
 
     def _category(self, document: Document) -> tuple[Category | None, bool]:
         """The category of the rows, and whether only those of sessions count."""
