@@ -65,11 +65,13 @@ def try_rules(rules: Sequence[Rule], captures: Captures) -> Iterator[Result]:
 def found_by(path: Path, rules: Sequence[Rule]) -> Mapping[str, list[Finding]]:
     """What rules find in a capture, by the rule's id."""
     found: dict[str, list[Finding]] = {}
-    with tempfile.TemporaryDirectory(prefix="otsec-") as folder:
-        with open_store(Path(folder) / "scratch.db") as store:
-            read(store, [path])
-            for finding, _ in found_in(store, rules):
-                found.setdefault(finding.rule, []).append(finding)
+    with (
+        tempfile.TemporaryDirectory(prefix="otsec-") as folder,
+        open_store(Path(folder) / "scratch.db") as store,
+    ):
+        read(store, [path])
+        for finding, _ in found_in(store, rules):
+            found.setdefault(finding.rule, []).append(finding)
     return found
 
 

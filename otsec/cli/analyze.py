@@ -87,7 +87,7 @@ def judging(parser: ArgumentParser) -> None:
 
 
 def judged(
-    arguments: Namespace, store: "Store", config: "Config", problems: bool = True
+    arguments: Namespace, store: "Store", config: "Config", *, problems: bool = True
 ) -> "list[Finding] | None":
     """The findings of the store as it is now; None where it is not to be judged."""
     if arguments.no_rules:

@@ -173,8 +173,8 @@ def _when(case: "Case", style: Style) -> str:
     one = case.finding
     first, last = (time_text(at, style.zone) for at in (one.first_time, one.last_time))
     if one.first_time == one.last_time:
-        return f"Once, at {first}." if one.count == 1 else f"{one.count} times, at {first}."
-    return f"{one.count} times, from {first} to {last}."
+        return f"Once, at {first}." if one.times == 1 else f"{one.times} times, at {first}."
+    return f"{one.times} times, from {first} to {last}."
 
 
 def _parties(case: "Case", assets: "Inventory") -> list[Party]:

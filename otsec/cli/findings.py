@@ -54,7 +54,7 @@ COLUMNS = (
     _of("server", title="to", about="to whom"),
     _of("device", about="the device behind the address"),
     _of("outcomes", "list", "outcome", "how it ended"),
-    _of("count", "number", "times", "how often"),
+    Column("count", "times", "number", "how often", value=lambda case: case.finding.times),
     _of("last_time", "time", "last", "when last"),
     _of("incident", about="the incident that it is part of"),
     Column("owner", "owner", about="to whom it is assigned"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from otsec.detect.loading import Loaded
     from otsec.detect.model import Rule
+    from otsec.trials import Result
 
 ACTIONS = {
     "list": "list the rules: level, technique, whether each can fire and has fired here",
@@ -229,12 +230,16 @@ def _test(arguments: Namespace) -> int:
     )
     results = list(try_rules(loaded.rules, Captures(own, arguments.shared or _shared(own))))
     style = style_of(arguments, options.configured(arguments).zone())
-    write("tests", RESULTS, sorted(results, key=lambda one: (one.rule.name, one.kind)), style, sys.stdout)  # fmt: skip
+    write("tests", RESULTS, _ordered(results), style, sys.stdout)  # fmt: skip
     wrong = sum(bool(one.problem) for one in results)
     skipped = sum(bool(one.skipped) for one in results)
     if not arguments.quiet:
         say(f"{len(results) - wrong - skipped} tests passed, {wrong} failed, {skipped} not run")
     return Exit.FINDINGS if wrong or loaded.problems else Exit.FINE
+
+
+def _ordered(results: "Iterable[Result]") -> "list[Result]":
+    return sorted(results, key=lambda one: (one.rule.name, one.kind))
 
 
 def _shared(own: Path) -> Path | None:

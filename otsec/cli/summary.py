@@ -3,11 +3,12 @@
 import json
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
-from otsec.cli import conversations, writers
+from otsec.cli import conversations, findings, writers
 from otsec.cli.output import (
     SCHEMA_VERSION,
     Column,
@@ -18,6 +19,8 @@ from otsec.cli.output import (
     write,
 )
 from otsec.cli.page import Page
+from otsec.detect.cases import cases
+from otsec.detect.model import LEVELS
 from otsec.health import overall
 from otsec.health.services import CERTAIN, usual
 from otsec.health.verdict import counted, number, percent
@@ -26,6 +29,7 @@ from otsec.summary import PROBLEMS_SHOWN, SOURCES_SHOWN, Summary, Trouble, summa
 
 if TYPE_CHECKING:
     from otsec.config import Config
+    from otsec.detect.cases import Case
     from otsec.health import Report
     from otsec.store import Store
     from otsec.store.overview import Share
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 
 VALUES_SHOWN = 4
+FINDINGS_SHOWN = 10
 OUTCOMES = {  # those whose names say too little
     "open": "no answer yet",
     "unanswered": "never answered",
@@ -83,6 +88,11 @@ SOURCES = (
     ),
     Column("lasts_us", "lasts", "duration", value=_lasts),
     Column("sentence", "verdict"),
+)
+FINDINGS = tuple(
+    column
+    for column in findings.COLUMNS
+    if column.name in {"id", "level", "title", "client", "server", "device", "count", "last_time"}
 )
 DEVICES = (
     Column("address", "address"),
@@ -143,18 +153,24 @@ UNREAD = (
 def show(store: "Store", config: "Config", style: Style, problems: Sequence[str] = ()) -> None:
     """Print the summary of the site; ``problems``: of captures that the store knows nothing of."""
     found = summarise(store, config.site)
+    open_cases = [one for one in cases(store) if one.open and one.finding.site == config.site]
     lines = list(dict.fromkeys((*problems, *found.problems)))
     if style.format == "json":
-        _as_json(found, lines, style, sys.stdout)
+        _as_json(found, open_cases, lines, style, sys.stdout)
         return
-    _as_text(found, lines, config, style, sys.stdout)
+    _as_text(found, open_cases, lines, config, style, sys.stdout)
 
 
 # ----------------------------------------------------------------------------------- text
 
 
 def _as_text(
-    found: Summary, problems: Sequence[str], config: "Config", style: Style, stream: TextIO
+    found: Summary,
+    wrong: "Sequence[Case]",
+    problems: Sequence[str],
+    config: "Config",
+    style: Style,
+    stream: TextIO,
 ) -> None:
     page = Page(style, stream, _db(config))
     total = found.total
@@ -167,6 +183,7 @@ def _as_text(
     if not total.packets:
         page.text("No traffic: nothing can be told of devices, nor of what they do.")
     else:
+        _findings(wrong, page)
         _traffic(found, page)
     page.head("Can this be relied on?")
     page.text(overall(found.reports))
@@ -179,8 +196,33 @@ def _as_text(
             page.item(line)
         page.more(PROBLEMS_SHOWN, max(len(problems), found.problem_count), "otsec db info")
     page.head("What to type next")
-    for command, about in _next(found):
+    for command, about in (*_next_of(wrong), *_next(found)):
         page.command(command, about)
+
+
+def _findings(wrong: "Sequence[Case]", page: Page) -> None:
+    """What rules found and nobody has decided, worst first."""
+    told = Counter(one.finding.level for one in wrong)
+    shown = [one for one in wrong if one.finding.level != "informational"]
+    if not wrong:
+        page.head("What is wrong: no rule found anything")
+        return
+    page.head(
+        f"What is wrong: {', '.join(f'{told[one]} {one}' for one in reversed(LEVELS) if told[one])}"
+    )
+    page.table(
+        FINDINGS, shown[:FINDINGS_SHOWN], len(wrong), "otsec findings", ("last_time", "times")
+    )
+
+
+def _next_of(wrong: "Sequence[Case]") -> Iterable[tuple[str, str]]:
+    """What to type first where something is wrong."""
+    if wrong and wrong[0].finding.level != "informational":
+        worst = wrong[0].finding
+        yield (
+            f"otsec finding {worst.id}",
+            f"{worst.title}: what was seen, why it matters, what to do",
+        )
 
 
 def _traffic(found: Summary, page: Page) -> None:
@@ -311,10 +353,17 @@ def _next(found: Summary) -> Iterable[tuple[str, str]]:
 # ----------------------------------------------------------------------------------- JSON
 
 
-def _as_json(found: Summary, problems: Sequence[str], style: Style, stream: TextIO) -> None:
+def _as_json(
+    found: Summary,
+    wrong: "Sequence[Case]",
+    problems: Sequence[str],
+    style: Style,
+    stream: TextIO,
+) -> None:
     total = found.total
     tables: tuple[tuple[str, Sequence[Column], Sequence[object]], ...] = (
         ("sources", SOURCES, found.reports),
+        ("findings", findings.COLUMNS, wrong),
         ("devices", DEVICES, found.devices),
         ("conversations", conversations.COLUMNS, found.conversations),
         ("doings", tuple(one._replace(value=None) for one in DOINGS), found.doings),

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otsec.cli import options
-from otsec.cli.analyze import engine, options_of, seconds
+from otsec.cli.analyze import engine, judged, judging, options_of, seconds
 from otsec.errors import Exit, InputError
 
 if TYPE_CHECKING:
     from otsec.cli.progress import Progress
     from otsec.config import Config
+    from otsec.store import Store
     from otsec.watch import Folder, Following
 
 STEP_S = 0.1  # how soon a signal is heeded while waiting
@@ -30,6 +31,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the recorder writes")
     options.store(parser)
     engine(parser)
+    judging(parser)
     parser.add_argument(
         "--every",
         type=seconds,
@@ -48,7 +50,7 @@ def run(arguments: Namespace) -> int:
     from otsec.store import open_store
     from otsec.watch import Folder, Following
 
-    config = options.configured(arguments, "db", "site")
+    config = options.configured(arguments, "db", "site", "rules")
     if not arguments.folder.is_dir():
         raise InputError(
             f"{arguments.folder}: no such folder; name the one in which the recorder writes"
@@ -61,7 +63,8 @@ def run(arguments: Namespace) -> int:
                 progress.update(folder.bytes, packets, label)
 
             following = Following(store, config, options_of(arguments), update, stop.stop_requested)
-            problems = _follow(folder, following, progress, arguments)
+            judge = _Judge(arguments, store, config)
+            problems = _follow(folder, following, progress, arguments, judge)
         if not arguments.quiet:
             _tell(folder, config)
         if arguments.once and problems and not stop.stop_requested():
@@ -69,8 +72,31 @@ def run(arguments: Namespace) -> int:
         return stop.exit
 
 
+class _Judge:
+    """Judges the store whenever there is something new in it, and tells of new findings."""
+
+    def __init__(self, arguments: Namespace, store: "Store", config: "Config") -> None:
+        self.arguments, self.store, self.config = arguments, store, config
+        self.packets = -1  # read when it was judged last
+        self.known: set[str] | None = None  # findings that were there before
+
+    def new(self, packets: int) -> "list[str]":
+        """A line for each finding that was not there before; the first time for none."""
+        if packets == self.packets:
+            return []
+        first, self.packets = self.packets < 0, packets
+        found = judged(self.arguments, self.store, self.config, problems=first) or []
+        told = [] if self.known is None else [one for one in found if one.id not in self.known]
+        self.known = {one.id for one in found}
+        return [f"{one.level} {one.title}: {one.seen} (otsec finding {one.id})" for one in told]
+
+
 def _follow(
-    folder: "Folder", following: "Following", progress: "Progress", arguments: Namespace
+    folder: "Folder",
+    following: "Following",
+    progress: "Progress",
+    arguments: Namespace,
+    judge: _Judge,
 ) -> int:
     """Look again and again until asked to stop; how many problems were told."""
     from otsec.cli.output import say
@@ -86,6 +112,9 @@ def _follow(
     while True:
         for line in folder.look(following):
             tell(line)
+        for line in judge.new(folder.packets):
+            progress.clear()
+            say(f"otsec: {line}")
         if arguments.once or following.stop():
             break
         _wait(arguments.every, following.stop)

@@ -14,7 +14,7 @@ from otsec.store.acts import Act, FindingAct, acts_of_findings
 from otsec.store.filters import Filter
 from otsec.store.findings import Finding, findings
 
-STATES: Mapping[FindingAct, str] = {  # what each decision makes of a finding
+STATES: Mapping[str, str] = {  # what each decision makes of a finding
     "ack": "acknowledged",
     "resolve": "resolved",
     "false-positive": "false positive",
@@ -54,7 +54,7 @@ class Case:
     @property
     def rank(self) -> tuple[int, int, str]:
         """The order of listings: worst first, then the newest."""
-        return -LEVELS.index(self.finding.level), -self.finding.last_time, self.finding.id  # type: ignore[arg-type] # levels of rules
+        return -LEVELS.index(self.finding.level), -self.finding.last_time, self.finding.id
 
 
 def cases(store: Store) -> list[Case]:

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Self, TypeAlias
 
 from otsec.detect.model import Correlation
 from otsec.detect.rows import Judged
@@ -31,7 +31,7 @@ class Point(NamedTuple):
     tick: int
     packet: int
     time: int
-    count: int
+    times: int
     which: int  # position of the selection that chose the row
     row: Judged
 
@@ -97,7 +97,7 @@ def _points(
         places = [(one.time, one.packet, _weight(one, row, correlation)) for one in kept]
     elif correlation.kind == "event_count":
         span = seen.last_time - seen.first_time
-        places = [(seen.first_time, seen.first_packet, _least(seen.count, span, correlation))]
+        places = [(seen.first_time, seen.first_packet, _least(seen.times, span, correlation))]
     else:
         places = [(seen.first_time, seen.first_packet, 1), (seen.last_time, seen.last_packet, 1)]
     for time, packet, count in places:
@@ -110,7 +110,7 @@ class _Sorted(Point):
 
     __slots__ = ()
 
-    def __new__(cls, cells: tuple[Any, ...]) -> "_Sorted":
+    def __new__(cls, cells: tuple[Any, ...]) -> Self:
         return tuple.__new__(cls, cells)
 
     def __lt__(self, other: tuple[Any, ...]) -> bool:
@@ -120,9 +120,9 @@ class _Sorted(Point):
 def _weight(event: Occurrence, row: Judged, correlation: Correlation) -> int:
     """Of events that were only counted, at least how many lie in one window."""
     if not event.capped:
-        return event.count
+        return event.times
     end = min((event.time // HOUR_NS + 1) * HOUR_NS, max(row.seen.last_time, event.time))
-    return _least(event.count, end - event.time, correlation)
+    return _least(event.times, end - event.time, correlation)
 
 
 def _least(count: int, span_ns: int, correlation: Correlation) -> int:
@@ -144,16 +144,13 @@ def _windows(correlation: Correlation, points: Sequence[Point], span: int) -> To
         ):
             gone = window.popleft()
             begin += 1
-            total -= gone.count
+            total -= gone.times
             _leave(inside, _counted(correlation, gone))
         window.append(point)
-        total += point.count
+        total += point.times
         inside[_counted(correlation, point)] += 1
         number = total if correlation.kind == "event_count" else len(inside)
-        if correlation.kind == "temporal":
-            holds = number >= needed
-        else:
-            holds = correlation.holds(number)
+        holds = number >= needed if correlation.kind == "temporal" else correlation.holds(number)
         if holds:
             most = max(most, number)
             first = max(begin, max(held, default=-1) + 1)

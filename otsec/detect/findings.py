@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from otsec.detect import incidents
 from otsec.detect.correlation import DROPS, Together
@@ -86,13 +86,13 @@ class Hit:
         if seen.last_packet != seen.first_packet:
             sights.append(Sighted(seen.last_packet, seen.last_time, row))
         named = {name: _named(row, name) for name in ("client", "server", "service", "device")}
-        return cls(rule, _key(rule, row, named), row.source, (row,), tuple(sights), seen.count, 0)
+        return cls(rule, _key(rule, row, named), row.source, (row,), tuple(sights), seen.times, 0)
 
     @classmethod
     def of_group(cls, rule: Rule, made: Together, group_by: Sequence[str]) -> Self:
         """What rows make together; only what they were grouped by is part of the key."""
         points = sorted(made.points, key=lambda point: (point.packet, point.which))
-        rows = tuple(dict((id(point.row), point.row) for point in points).values())
+        rows = tuple({id(point.row): point.row for point in points}.values())
         first = rows[0]
         grouped = {*group_by, *({"server"} if {"address", "name"} & {*group_by} else ())}
         named = {
@@ -100,7 +100,7 @@ class Hit:
             for name in ("client", "server", "service", "device")
         }
         sights = tuple(Sighted(point.packet, point.time, point.row) for point in points)
-        count = sum(point.count for point in points)
+        count = sum(point.times for point in points)
         others = {*group_by} - {*named, "place", "address"}
         about = "; ".join(str(first.cell(name)) for name in sorted(others))
         key = _key(rule, first, named)._replace(about=about)
@@ -134,7 +134,7 @@ def findings(
     gaps = _gaps(breaks)
     made = [_finding(key, groups[key], gaps) for key in sorted(groups)]
     made = incidents.joined(made)
-    made.sort(key=lambda one: (-LEVELS.index(one[0].level), -one[0].last_time, one[0].id))  # type: ignore[arg-type] # levels of rules
+    made.sort(key=lambda one: (-LEVELS.index(one[0].level), -one[0].last_time, one[0].id))
     return made
 
 
@@ -159,7 +159,7 @@ def _finding(
     sights = sorted({(one.packet, one.time): one for hit in hits for one in hit.sights}.items())
     (first_packet, first_time), _ = sights[0]
     (last_packet, last_time), _ = sights[-1]
-    told = _told(key, hits, rows)
+    told = _told(hits, rows)
     doubt = _doubt(first_packet, last_packet, rows, gaps.get(source.number, ()))
     finding = Finding(
         id=key.id,
@@ -176,7 +176,7 @@ def _finding(
         level=rule.level,
         title=rule.title,
         protocol=told["protocol"],
-        count=sum(hit.count for hit in hits),
+        times=sum(hit.count for hit in hits),
         source=source.number,
         witnesses=tuple(sorted(one for one in sources if one != name)),
         first_time=first_time,
@@ -216,7 +216,7 @@ def _distinct(rows: Iterable[Judged], name: str) -> tuple[str, ...]:
     for row in rows:
         value = row.cell(name)
         if value != "" or name == "outcome":
-            often[str(value)[:LONGEST]] += row.seen.count
+            often[str(value)[:LONGEST]] += row.seen.times
     ordered = sorted(often, key=lambda value: (-often[value], value))
     return tuple(ordered[:KEPT])
 
@@ -231,7 +231,7 @@ def outcome_words(outcome: str) -> str:
     return f"refused ({outcome.removeprefix('exception ').replace('_', ' ')})"
 
 
-def _told(key: Key, hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
+def _told(hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
     """What stands for each hole of a rule's texts."""
     first = rows[0]
 
@@ -258,13 +258,26 @@ def _told(key: Key, hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, st
         "operations": _few(_distinct(rows, "operation")),
         "objects": _few(_distinct(rows, "object")) or "nothing named",
         "outcomes": _few(list(map(outcome_words, _distinct(rows, "outcome"))), " / "),
-        "values": _few(_distinct(rows, correlation.counted)) if correlation else "",
+        "values": _few(_values(rows, correlation.counted if correlation else "")),
+        "times": _times(sum(hit.count for hit in hits)),
     }
     for name in (
         *("address", "attribute", "value", "before", "name", "detail", "asked", "port_protocol"),
     ):
         told[name] = str(first.cell(name))[:LONGEST] or ("nothing" if name == "before" else "")
     return told
+
+
+def _values(rows: Sequence[Judged], counted: str) -> Sequence[str]:
+    """What a correlation counts; of what devices say, all that they said."""
+    if counted:
+        return _distinct(rows, counted)
+    told = [str(row.cell(name))[:LONGEST] for row in rows for name in ("before", "value")]
+    return [value for value in dict.fromkeys(told) if value]
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
 def _few(values: Sequence[str], between: str = ", ") -> str:
@@ -301,8 +314,3 @@ def _doubt(first: int, last: int, rows: Iterable[Judged], gaps: Sequence[Break])
     if any(row.cell("outcome") in {"open", "unknown"} for row in rows):
         told.append("The answer was not captured, so it is not known whether it was done")
     return ". ".join(told)
-
-
-def as_cells(finding: Finding) -> Mapping[str, Any]:
-    """The finding's fields by name."""
-    return finding._asdict()

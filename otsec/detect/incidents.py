@@ -22,7 +22,7 @@ Found = tuple[Finding, tuple[Packet, ...]]
 
 def joined(found: Sequence[Found]) -> list[Found]:
     """The findings with the name of their incident; those that stand alone have none."""
-    able = [one for one, _ in found if LEVELS.index(one.level) >= LEAST and one.techniques]  # type: ignore[arg-type] # levels of rules
+    able = [one for one, _ in found if LEVELS.index(one.level) >= LEAST and one.techniques]
     named: dict[str, str] = {}
     for story in _stories(able):
         if len(story) > 1:

@@ -30,7 +30,7 @@ LATER = ("baseline",)  # what a rule may need that comes with a later version
 PLACEHOLDERS = (
     *("client", "server", "device", "service", "protocol", "operations", "objects", "outcomes"),
     *("count", "number", "timespan", "values", "address", "attribute", "value", "before"),
-    *("name", "detail", "asked", "port_protocol"),
+    *("name", "detail", "asked", "port_protocol", "times"),
 )
 _HOLE = re.compile(r"\{([^{}]*)\}")
 
@@ -165,8 +165,8 @@ class _Reading:
         except (SigmaError, TypeError, AttributeError, ValueError, KeyError) as error:
             self._wrong(document, f"pySigma: {error}")
             return None
-        for error in parsed.errors:
-            self._wrong(document, str(error), *_about(str(error), document))
+        for wrong in parsed.errors:
+            self._wrong(document, str(wrong), *_about(str(wrong), document))
         main = "correlation" in document.data or len(self.documents) == 1
         for key in ("id", "title", "level") if main else ():
             if not document.data.get(key):
@@ -436,8 +436,7 @@ def _said() -> Mapping[str, frozenset[str]]:
     """The operations of each protocol that is decoded."""
     from otsec.protocols import PROTOCOLS  # noqa: PLC0415 - imports them all
 
-    said = {one.name: frozenset(op.name for op in one.operations) for one in PROTOCOLS}
-    return said
+    return {one.name: frozenset(op.name for op in one.operations) for one in PROTOCOLS}
 
 
 def _names(value: Any) -> Iterator[str]:
@@ -450,7 +449,7 @@ def _names(value: Any) -> Iterator[str]:
 def _texts(tree: Any, name: str) -> frozenset[str]:
     from otsec.detect.conditions import texts_of  # noqa: PLC0415 - imports pySigma
 
-    return frozenset(texts_of(tree, name) or ())
+    return frozenset(text for text in texts_of(tree, name) or () if text)
 
 
 def _one_line(text: Any) -> str:

@@ -132,7 +132,7 @@ class Rows:
                 for name, cell in (
                     *(("value", value), ("before", before), ("address", address)),
                     *(("device", device), ("place", place), ("values", len(values))),
-                    *(("returned", ended > seen.first_packet), ("count", seen.count)),
+                    *(("returned", ended > seen.first_packet), ("count", seen.times)),
                 ):
                     cells[positions[name]] = cell
                 yield Judged(category, self.sources[source], seen, cells)
@@ -144,7 +144,7 @@ def _span(rows: Sequence[Seen]) -> Seen:
     first = min(rows, key=lambda one: one.first_packet)
     last = max(rows, key=lambda one: one.last_packet)
     return first._replace(
-        count=sum(one.count for one in rows),
+        times=sum(one.times for one in rows),
         last_time=last.last_time,
         last_packet=last.last_packet,
     )

@@ -29,7 +29,7 @@ class Finding(NamedTuple):
     service: str
     device: str
     protocol: str
-    count: int
+    times: int
     source: int
     witnesses: tuple[str, ...]
     first_time: int
@@ -105,7 +105,8 @@ def _all(store: Store, name: str) -> list[Row]:
 
 def _row(finding: Finding) -> Row:
     cells: list[Any] = []
-    for name, value in zip(Finding._fields, finding, strict=True):
+    values: tuple[Any, ...] = finding
+    for name, value in zip(Finding._fields, values, strict=True):
         if name in LISTS:
             cells.append(storable(json.dumps(list(value), ensure_ascii=False)))
         else:
@@ -114,8 +115,7 @@ def _row(finding: Finding) -> Row:
 
 
 def _finding(row: Row) -> Finding:
-    cells = {
-        name: tuple(json.loads(value)) if name in LISTS else value
+    return Finding._make(
+        tuple(json.loads(value)) if name in LISTS else value
         for name, value in zip(Finding._fields, row, strict=True)
-    }
-    return Finding(**cells)
+    )

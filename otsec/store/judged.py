@@ -18,7 +18,7 @@ class Seen(NamedTuple):
 
     source: int
     number: int  # of the behaviour or conversation; -1 without one
-    count: int
+    times: int
     first_time: int
     first_packet: int
     last_time: int
@@ -33,7 +33,7 @@ class Occurrence(NamedTuple):
     behaviour: int
     time: int
     packet: int
-    count: int
+    times: int
     capped: bool  # it stands for events up to the end of the hour
 
 
@@ -109,7 +109,7 @@ def combinations(store: Store, category: str) -> list[Row]:
     """Every combination of the columns that choose rows of a category; lookups have none."""
     if category not in _CHOICE:
         return [()]
-    found = store.all(f"SELECT DISTINCT {_CHOICE[category]} {_FROM[category]}")  # noqa: S608 - text of this file
+    found = store.all(f"SELECT DISTINCT {_CHOICE[category]} {_FROM[category]}")
     return [*found, ("gap",)] if category == "health" else found
 
 
@@ -120,13 +120,14 @@ def rows(
 
     ``wanted``: combinations of the columns that choose; ``all_wanted``: they are all that there are.
     """
-    where, bound = "", ()
+    where = ""
+    bound: tuple[str, ...] = ()
     if not all_wanted and len(wanted) <= COMBINATIONS:
         columns = _CHOICE[category]
         texts = ", ".join("json_extract(w.value, ?)" for _ in wanted[0])
         where = f"WHERE ({columns}) IN (SELECT {texts} FROM json_each(?) AS w)"  # noqa: S608 - text of this file
         bound = (*(f"$[{at}]" for at in range(len(wanted[0]))), json.dumps(list(wanted)))
-    sql = f"SELECT {_ROWS[category]} {_FROM[category]} {where} ORDER BY {_ORDER[category]}"  # noqa: S608 - text of this file
+    sql = f"SELECT {_ROWS[category]} {_FROM[category]} {where} ORDER BY {_ORDER[category]}"
     for row in store.all(sql, bound):
         yield Seen._make(row[:8]), row[8:]
     if category == "health" and ("gap",) in wanted:
@@ -142,7 +143,7 @@ def occurrences(store: Store, source: int, behaviours: Sequence[int]) -> list[Oc
         "ORDER BY packet, part, behaviour",
         (source, json.dumps(list(behaviours))),
     )
-    return [Occurrence(*row[:5], bool(row[5])) for row in found]
+    return [Occurrence._make((*row[:5], bool(row[5]))) for row in found]
 
 
 def breaks(store: Store) -> list[Break]:
