@@ -83,8 +83,9 @@ def documents(path: Path, text: str) -> Iterator[Document | Problem]:
     if len(text) > MAX_BYTES:
         yield Problem(path, 1, f"is larger than {MAX_BYTES >> 10} KiB, so it is no rule")
         return
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was built
     try:
-        for node in yaml.compose_all(text, yaml.SafeLoader):
+        for node in yaml.compose_all(text, loader):
             yield _document(path, node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
