@@ -15,6 +15,9 @@ from pathlib import Path
 
 from otsec.cli import COMMANDS, EXITS, build_parser
 from otsec.config import Caps, Config, Point, variable
+from otsec.detect.fields import CATEGORIES
+from otsec.detect.loading import built_in
+from otsec.detect.loading import load as load_rules
 from otsec.protocols import PROTOCOLS
 from otsec.protocols.api import Protocol
 
@@ -123,9 +126,49 @@ BEGIN, END = "<!-- settings: generated -->", "<!-- end of settings -->"
 
 def configuration(page: str) -> str:
     """The page of the configuration with its table made new."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, behind = rest.partition(END)
-    return f"{before}{BEGIN}\n{settings()}\n{END}{behind}"
+    return _between(page, BEGIN, settings(), END)
+
+
+def _between(page: str, begin: str, made: str, end: str) -> str:
+    """The page with what stands between two marks made new."""
+    before, _, rest = page.partition(begin)
+    _, _, behind = rest.partition(end)
+    return f"{before}{begin}\n{made}\n{end}{behind}"
+
+
+# ---------------------------------------------------------------------------------- rules
+
+
+def rules(page: str) -> str:
+    """The page of the rules with its fields and its list made new."""
+    page = _between(
+        page, "<!-- fields: generated -->", _fields_of_rules(), "<!-- end of fields -->"
+    )
+    return _between(page, "<!-- rules: generated -->", _rules(), "<!-- end of rules -->")
+
+
+def _fields_of_rules() -> str:
+    parts = []
+    for category in CATEGORIES.values():
+        lines = [f"\n### {category.name}\n", f"{category.about}\n"]
+        if category.name == "session":
+            parts.append("\n".join([*lines, "The fields are those of `operation`."]))
+            continue
+        lines += ["| field | kind | what it holds | example |", "|---|---|---|---|"]
+        lines += [
+            f"| `{one.name}` | {one.kind} | {one.about} | {f'`{one.example}`' if one.example else ''} |"
+            for one in category.fields
+        ]
+        parts.append("\n".join(lines))
+    return "\n".join([*parts, ""])
+
+
+def _rules() -> str:
+    lines = ["| rule | level | ATT&CK | what it finds |", "|---|---|---|---|"]
+    for rule in load_rules([built_in()]).rules:
+        title = f"{rule.title} (cannot fire: {rule.cannot})" if rule.cannot else rule.title
+        lines.append(f"| `{rule.name}` | {rule.level} | {', '.join(rule.techniques)} | {title} |")
+    return "\n".join(lines)
 
 
 # ------------------------------------------------------------------------------ protocols
@@ -182,6 +225,7 @@ def pages(folder: Path) -> dict[Path, str]:
     return {
         folder / "cli.md": cli(),
         folder / "protocols.md": protocols(),
+        folder / "rules.md": rules((folder / "rules.md").read_text("utf-8")),
         written: configuration(written.read_text("utf-8")),
     }
 
