@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 
 VALUES_SHOWN = 4
-FINDINGS_SHOWN = 10
+FINDINGS_SHOWN = 8
+NEXT_SHOWN = 4
 OUTCOMES = {  # those whose names say too little
     "open": "no answer yet",
     "unanswered": "never answered",
@@ -196,7 +197,7 @@ def _as_text(
             page.item(line)
         page.more(PROBLEMS_SHOWN, max(len(problems), found.problem_count), "otsec db info")
     page.head("What to type next")
-    for command, about in (*_next_of(wrong), *_next(found)):
+    for command, about in (*_next_of(wrong), *_next(found))[:NEXT_SHOWN]:
         page.command(command, about)
 
 

@@ -371,20 +371,22 @@ def version(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = MIGRATIONS) -> None:
-    """Apply the migrations that the store does not have yet, each in its own transaction.
+    """Apply the migrations that the store does not have yet, all in one transaction.
 
-    The version is read again inside the transaction, since another program may have been faster.
+    So nobody who reads a new store meanwhile finds it half made. The version is read again inside
+    the transaction, since another program may have been faster.
     """
-    while (done := version(connection)) < len(migrations):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            if version(connection) == done:
-                _apply(connection, done + 1, migrations[done])
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+    if version(connection) >= len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(version(connection), len(migrations)):
+            _apply(connection, number + 1, migrations[number])
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _apply(connection: sqlite3.Connection, number: int, migration: Migration) -> None:
