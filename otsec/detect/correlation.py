@@ -173,7 +173,7 @@ def _leave(inside: Counter[Any], value: Any) -> None:
 def _ordered(correlation: Correlation, points: Sequence[Point], span: int) -> Together | None:
     """The latest chain that each point can end, in the order of the rules."""
     chains: list[tuple[Point, ...]] = [()] * len(correlation.order)
-    found: dict[Point, None] = {}
+    found: dict[tuple[int, int], Point] = {}  # by packet and selection
     number = 0
     for point in points:
         for step in reversed(range(len(correlation.order))):
@@ -185,8 +185,8 @@ def _ordered(correlation: Correlation, points: Sequence[Point], span: int) -> To
             chains[step] = (*before, point)
             if step == len(correlation.order) - 1:
                 number += 1
-                found.update(dict.fromkeys(chains[step]))
-    return Together(tuple(found), number) if found else None
+                found.update({(one.packet, one.which): one for one in chains[step]})
+    return Together(tuple(found.values()), number) if found else None
 
 
 def _follows(before: tuple[Point, ...], point: Point, span: int) -> bool:

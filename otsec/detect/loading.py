@@ -149,7 +149,9 @@ class _Reading:
 
     def _wrong(self, document: Document | None, text: str, *keys: str) -> None:
         line = 1 if document is None else document.line_of(*keys)
-        self.problems.append(Problem(self.path, line, text))
+        problem = Problem(self.path, line, text)
+        if problem not in self.problems:  # a document is read for itself, and for what it counts
+            self.problems.append(problem)
 
     # ------------------------------------------------------------------ pySigma
 
@@ -262,10 +264,10 @@ class _Reading:
         """Whether protocols, operations and classes are words that otsec can say."""
         said = _said()
         for name, word in plain:
-            if name == "class" and word not in get_args(OperationClass):
+            if name == "class" and word.casefold() not in get_args(OperationClass):
                 near = meant(word, get_args(OperationClass))
                 self._wrong_word(document, name, f"no class {word!a}{near}")
-            elif name == "protocol" and word and word not in said:
+            elif name == "protocol" and word and word.casefold() not in said:
                 near = meant(word, said)
                 if near.startswith("; did"):
                     self._wrong_word(document, name, f"no protocol {word!a}{near}")
@@ -282,7 +284,7 @@ class _Reading:
         if any(protocol not in said for protocol in bound) or word.startswith("unknown_"):
             return
         words = sorted(frozenset().union(*(said[one] for one in bound or said)))
-        if word not in words:
+        if word.casefold() not in words:
             where = f" of {', '.join(sorted(bound))}" if bound else ""
             text = f"no operation {word!a}{where}{meant(word, words)}"
             self._wrong_word(document, "operation", text)
@@ -449,7 +451,7 @@ def _names(value: Any) -> Iterator[str]:
 def _texts(tree: Any, name: str) -> frozenset[str]:
     from otsec.detect.conditions import texts_of  # noqa: PLC0415 - imports pySigma
 
-    return frozenset(text for text in texts_of(tree, name) or () if text)
+    return frozenset(text.casefold() for text in texts_of(tree, name) or () if text)
 
 
 def _one_line(text: Any) -> str:
@@ -458,12 +460,12 @@ def _one_line(text: Any) -> str:
 
 def _about(error: str, document: Document) -> tuple[str, ...]:
     """The key of a document that an error of pySigma speaks of."""
-    folded = error.casefold()
+    said = re.findall(r"[a-z]+", error.casefold())
     for key in document.data:
-        if key.casefold() in folded:
+        if key.casefold() in said:
             return (key,)
     words = {"identifier": "id", "condition": "detection", "log source": "logsource"}
-    return next(((key,) for word, key in words.items() if word in folded), ())
+    return next(((key,) for word, key in words.items() if word in error.casefold()), ())
 
 
 def _expected(key: str) -> str:
