@@ -76,7 +76,7 @@ def _run(scripts: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[s
 
 
 def test_what_is_in_it(wheel: Path) -> None:
-    """The wheel holds the package, all of it and nothing else, and its licence."""
+    """The wheel holds the package with the rules, all of it and nothing else, and its licence."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     package = {
@@ -84,8 +84,14 @@ def test_what_is_in_it(wheel: Path) -> None:
         for path in (ROOT / "otsec").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
+    rules = {
+        f"otsec/{path.relative_to(ROOT).as_posix()}"
+        for path in (ROOT / "rules").rglob("*")
+        if path.is_file()
+    }
     info = f"otsec_monitor-{__version__}.dist-info/"
-    assert {name for name in names if not name.startswith(info)} == package
+    assert {name for name in names if not name.startswith(info)} == package | rules
+    assert len(rules) > 40
     assert f"{info}licenses/LICENSE" in names
 
 
@@ -106,3 +112,8 @@ def test_main_job(installed: Path, tmp_path: Path) -> None:
     assert listed.returncode == 0, listed.stderr
     assert "holding 100" in listed.stdout
     assert "coil 1" in listed.stdout
+
+    rules = _run(installed, "otsec", "rules", "list", "--csv", cwd=tmp_path)
+    assert (rules.returncode, rules.stderr) == (0, ""), rules.stderr
+    assert "s7-plc-stop,high,T0858" in rules.stdout
+    assert str(installed.parent) in rules.stdout

@@ -465,6 +465,7 @@ def _about(error: str, document: Document) -> tuple[str, ...]:
         if key.casefold() in said:
             return (key,)
     words = {"identifier": "id", "condition": "detection", "log source": "logsource"}
+    words |= dict.fromkeys(("regular", "modifier", "wildcard", "cidr"), "detection")
     return next(((key,) for word, key in words.items() if word in error.casefold()), ())
 
 
