@@ -85,10 +85,12 @@ class Run:
         options: Options,
         progress: Progress,
         stop: Callable[[], bool],
+        written: Callable[[], None] = lambda: None,
     ) -> None:
+        """``written``: called behind each checkpoint within a capture, so that it can be judged."""
         keep_memory()
         self.store, self.config, self.options = store, config, options
-        self.progress, self.stop = progress, stop
+        self.progress, self.stop, self.written = progress, stop, written
         self.registry = Registry(PROTOCOLS)
         self.engines: dict[str, tuple[int, Engine]] = {}  # of the point, by interface
         self.done_bytes = self.packets = 0
@@ -230,6 +232,7 @@ class Run:
                 break
             if time.monotonic() >= due:
                 self._checkpoint(mark, number, before + packets, touched, complete=False)
+                self.written()
                 due = time.monotonic() + self.options.checkpoint_s
         damage = "" if reader.damage is None else reader.damage.text
         complete = reader.complete and not stopped

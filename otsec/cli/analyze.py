@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from otsec.capture import Source
     from otsec.cli.progress import Progress
     from otsec.config import Config
+    from otsec.detect.model import Rule
     from otsec.pipeline import Options, Outcome
     from otsec.store import Store
     from otsec.store.findings import Finding
+
+LEAST_BETWEEN = 50  # judging takes at most 2 % of the time before the end
 
 EPILOG = """\
 A capture is known by its content: one that was read before is not read again, one that has grown
@@ -86,20 +89,45 @@ def judging(parser: ArgumentParser) -> None:
     parser.add_argument("--no-rules", action="store_true", help="do not judge what was read")
 
 
-def judged(
-    arguments: Namespace, store: "Store", config: "Config", *, problems: bool = True
-) -> "list[Finding] | None":
-    """The findings of the store as it is now; None where it is not to be judged."""
-    if arguments.no_rules:
-        return None
-    from otsec.cli.output import say
-    from otsec.detect.judging import judge
-    from otsec.detect.loading import folders, load
+class Judging:
+    """Judges a store again and again as it grows; rules are read once."""
 
-    loaded = load(folders(config.rules))
-    for problem in loaded.problems if problems else ():
-        say(f"otsec: {problem} (left out; see otsec rules check)")
-    return judge(store, loaded.rules)
+    def __init__(self, arguments: Namespace, store: "Store", config: "Config") -> None:
+        self.wanted, self.store, self.config = not arguments.no_rules, store, config
+        self._rules: list[Rule] | None = None
+        self._ended = self._took = 0.0
+
+    def judge(self) -> "list[Finding]":
+        """The findings of the store as it is now; none where it is not to be judged."""
+        if not self.wanted:
+            return []
+        import time
+
+        from otsec.detect.judging import judge
+
+        begun = time.monotonic()
+        found = judge(self.store, self._read())
+        self._ended = time.monotonic()
+        self._took = self._ended - begun
+        return found
+
+    def now_and_then(self) -> None:
+        """Judge what was written so far, unless that would take more than a part of the time."""
+        import time
+
+        if time.monotonic() - self._ended >= self._took * LEAST_BETWEEN:
+            self.judge()
+
+    def _read(self) -> "list[Rule]":
+        from otsec.cli.output import say
+        from otsec.detect.loading import folders, load
+
+        if self._rules is None:
+            loaded = load(folders(self.config.rules))
+            for problem in loaded.problems:
+                say(f"otsec: {problem} (left out; see otsec rules check)")
+            self._rules = loaded.rules
+        return self._rules
 
 
 def positive(text: str) -> int:
@@ -136,17 +164,20 @@ def run(arguments: Namespace) -> int:
     outcomes: list[Outcome] = []
     with listening() as stop, open_store(config.store) as store:
         with Progress(_size(planned), quiet=bool(arguments.quiet)) as progress:
+            judging = Judging(arguments, store, config)
             reading = Run(
-                store, config, options_of(arguments), progress.update, stop.stop_requested
+                *(store, config, options_of(arguments), progress.update, stop.stop_requested),
+                written=judging.now_and_then,
             )
             for sources, named in planned:
                 for outcome in reading.read(sources, named=named):
                     outcomes.append(outcome)
                     tell(outcome, progress)
         if stop.stop_requested():
+            judging.judge()
             _tell_stopped(arguments, planned, config)
             return stop.exit
-        judged(arguments, store, config)
+        judging.judge()
         if not arguments.quiet:
             _tell_known(outcomes)
         if not arguments.quiet or arguments.format == "json":

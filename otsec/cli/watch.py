@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otsec.cli import options
-from otsec.cli.analyze import engine, judged, judging, options_of, seconds
+from otsec.cli.analyze import Judging, engine, judging, options_of, seconds
 from otsec.errors import Exit, InputError
 
 if TYPE_CHECKING:
     from otsec.cli.progress import Progress
     from otsec.config import Config
-    from otsec.store import Store
     from otsec.watch import Folder, Following
 
 STEP_S = 0.1  # how soon a signal is heeded while waiting
@@ -63,7 +62,7 @@ def run(arguments: Namespace) -> int:
                 progress.update(folder.bytes, packets, label)
 
             following = Following(store, config, options_of(arguments), update, stop.stop_requested)
-            judge = _Judge(arguments, store, config)
+            judge = _Judge(Judging(arguments, store, config))
             problems = _follow(folder, following, progress, arguments, judge)
         if not arguments.quiet:
             _tell(folder, config)
@@ -75,8 +74,8 @@ def run(arguments: Namespace) -> int:
 class _Judge:
     """Judges the store whenever there is something new in it, and tells of new findings."""
 
-    def __init__(self, arguments: Namespace, store: "Store", config: "Config") -> None:
-        self.arguments, self.store, self.config = arguments, store, config
+    def __init__(self, judging: Judging) -> None:
+        self.judging = judging
         self.packets = -1  # read when it was judged last
         self.known: set[str] | None = None  # findings that were there before
 
@@ -84,8 +83,8 @@ class _Judge:
         """A line for each finding that was not there before; the first time for none."""
         if packets == self.packets:
             return []
-        first, self.packets = self.packets < 0, packets
-        found = judged(self.arguments, self.store, self.config, problems=first) or []
+        self.packets = packets
+        found = self.judging.judge()
         told = [] if self.known is None else [one for one in found if one.id not in self.known]
         self.known = {one.id for one in found}
         return [f"{one.level} {one.title}: {one.seen} (otsec finding {one.id})" for one in told]

@@ -92,6 +92,10 @@ _CONVERSATION = (
     _text("transport", "`tcp`, `udp`, `icmp`, ... or the ethertype.", "tcp"),
     _number("port", "Port of the server; -1 without one.", "502"),
     _text("port_protocol", "The industrial protocol that the port belongs to; empty: none."),
+    _text(
+        "client_reason",
+        "Why that is the client: `syn`, `protocol`, `port`, `publisher`, `unknown`.",
+    ),
     _number("connections", "Connections folded into it."),
     _number("packets_out", "Packets of the client."),
     _number("packets_in", "Packets of the server."),
@@ -123,6 +127,7 @@ _LOOKUP = (
     _text("place", "VLAN; empty: untagged."),
     _number("asked", "How often it was asked for."),
     _number("answered", "How often it answered, or showed itself."),
+    _number("replies", "ARP replies seen in that VLAN; 0: answers do not reach the mirror."),
 )
 _HEALTH = (
     _text("name", "The counter, as in `otsec db dump`; gaps are `gap`.", "gap"),

@@ -83,6 +83,11 @@ class Rows:
         found = judged.rows(self.store, category.name, wanted, all_wanted=all_wanted)
         if category.name == "identity":
             return self._identities(category, found)
+        if category.name == "lookup":
+            replies = judged.arp_replies(self.store)
+            found = (
+                (seen, (*cells, replies.get((seen.source, cells[1]), 0))) for seen, cells in found
+            )
         complete = _COMPLETE.get(category.name, _as_it_is)
         return (
             Judged(category, self.sources[seen.source], seen, complete(category, cells))

@@ -72,7 +72,7 @@ _ROWS = {
     ),
     "conversation": (
         f"c.source, c.number, c.connections, {_SEEN.format('c')}, '[]', {_CHOICE['conversation']}, "
-        "c.client, c.server, c.place, c.connections, c.packets_out, c.packets_in, "
+        "c.client, c.server, c.place, c.client_reason, c.connections, c.packets_out, c.packets_in, "
         "c.payload_out, c.payload_in, c.undecoded_out + c.undecoded_in, c.malformed"
     ),
     "identity": (
@@ -133,6 +133,16 @@ def rows(
     if category == "health" and ("gap",) in wanted:
         for row in store.all(_GAPS):
             yield Seen._make(row[:8]), row[8:]
+
+
+def arp_replies(store: Store) -> dict[tuple[int, str], int]:
+    """How many ARP replies each source saw in each place."""
+    found = store.all(
+        "SELECT b.source, c.place, SUM(b.count) FROM behaviour AS b JOIN conversation AS c "
+        "ON c.source = b.source AND c.number = b.conversation "
+        "WHERE b.protocol = 'arp' AND b.operation = 'reply' GROUP BY b.source, c.place"
+    )
+    return {(source, place): count for source, place, count in found}
 
 
 def occurrences(store: Store, source: int, behaviours: Sequence[int]) -> list[Occurrence]:
