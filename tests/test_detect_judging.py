@@ -13,7 +13,7 @@ from inventory_stores import SECOND, Tap, new_store, seen, tap
 from store_rows import row
 
 from otsec.detect.conditions import UNKNOWN, all_of, any_of, leaf, not_of
-from otsec.detect.findings import outcome_words
+from otsec.detect.findings import MOST, outcome_words
 from otsec.detect.judging import found_in, judge
 from otsec.detect.rows import scope
 from otsec.store.dump import dump
@@ -185,6 +185,25 @@ def test_text_of_the_network_stays_text(net: Tap, tmp_path: Path) -> None:
 
     assert "{client}xxx" in found.seen
     assert len(found.seen) < 300
+
+
+def test_a_flood_is_bounded(net: Tap, tmp_path: Path) -> None:
+    """Beyond a number of findings of one rule the others are told as one; the first ones stay."""
+    text = rule("operation", "{a: {class: mode}, condition: a}")
+    for number in range(MOST + 50):
+        net.does(
+            f"10.1.{number // 250}.{number % 250}", PLC, "modbus", "mode", **seen(number, number)
+        )
+        if number == MOST - 1:
+            net.write()
+            before = {one.id for one in finds(net.store, tmp_path / "rules", text)}
+    net.write()
+    found = finds(net.store, tmp_path / "rules", text)
+
+    (further,) = [one for one in found if one.id not in before]
+    assert (len(before), len(found)) == (MOST, MOST + 1)
+    assert (further.client, further.server, further.times) == ("several", PLC, 150)
+    assert f"beyond the first {MOST} findings" in further.doubt
 
 
 def test_judged_again(net: Tap, tmp_path: Path) -> None:

@@ -243,10 +243,9 @@ def _chain(page: Page, story: "Sequence[Case]") -> None:
 def _next(case: "Case") -> list[tuple[str, str]]:
     one = case.finding
     told = []
+    if case.open and case.state != "acknowledged":
+        told.append((f"otsec ack {one.id}", "say that you are looking at it"))
     if case.open:
-        told.append(
-            (f"otsec ack {one.id} --reason 'looking at it'", "say that you are looking at it")
-        )
         told.append((f"otsec resolve {one.id} --reason '...'", "say that it is dealt with"))
     else:
         told.append((f"otsec reopen {one.id}", "take back what was decided"))

@@ -19,10 +19,11 @@ from otsec.store.judged import Break
 ID_DIGITS = 8  # 32 bits: of 1,000 findings two are the same once in 8,000 sites
 SHOWN = 4  # of operations, objects and outcomes in a sentence
 KEPT = 20  # of them in a finding
+MOST = 200  # findings of one rule in a point group; a scan must not bury what else is wrong
 PACKETS = 12  # of a finding: the first ones and the last
 LONGEST = 120  # letters of one object or value; devices may say anything
 MANY = "several"
-NEVER = "open"
+FURTHER = "further"  # what the finding is about that stands for all beyond MOST
 
 OUTCOMES = {  # in words; others are the device's own
     "ok": "it was done",
@@ -132,10 +133,41 @@ def findings(
     for hit in hits:
         groups[hit.key][hit.source.name].append(hit)
     gaps = _gaps(breaks)
-    made = [_finding(key, groups[key], gaps) for key in sorted(groups)]
+    bounded = _bounded(groups)
+    made = [_finding(key, bounded[key], gaps) for key in sorted(bounded)]
     made = incidents.joined(made)
     made.sort(key=lambda one: (-LEVELS.index(one[0].level), -one[0].last_time, one[0].id))
     return made
+
+
+Groups = Mapping[Key, Mapping[str, Sequence[Hit]]]
+
+
+def _bounded(groups: Groups) -> Groups:
+    """At most MOST findings of each rule, those seen first; one more stands for all others."""
+    of_rule: dict[tuple[str, str, str], list[Key]] = defaultdict(list)
+    for key in groups:
+        of_rule[key.site, key.group, key.rule].append(key)
+    if all(len(keys) <= MOST for keys in of_rule.values()):
+        return groups
+    bounded: dict[Key, Mapping[str, Sequence[Hit]]] = {}
+    for (site, group, rule), keys in of_rule.items():
+        ordered = sorted(keys, key=lambda key: (_first_sight(groups[key]), key))
+        bounded.update((key, groups[key]) for key in ordered[:MOST])
+        further: dict[str, list[Hit]] = defaultdict(list)
+        for key in ordered[MOST:]:
+            for source, hits in groups[key].items():
+                further[source] += hits
+        if further:
+            bounded[Key(site, group, "", rule, "", "", "", "", FURTHER)] = further
+    return bounded
+
+
+def _first_sight(sources: Mapping[str, Sequence[Hit]]) -> tuple[int, int]:
+    sights = [
+        (one.time, one.packet) for hits in sources.values() for hit in hits for one in hit.sights
+    ]
+    return min(sights)
 
 
 Gaps = Mapping[int, Sequence[Break]]
@@ -161,6 +193,9 @@ def _finding(
     (last_packet, last_time), _ = sights[-1]
     told = _told(hits, rows)
     doubt = _doubt(first_packet, last_packet, rows, gaps.get(source.number, ()))
+    if key.about == FURTHER:
+        more = f"This stands for all beyond the first {MOST} findings of the rule"
+        doubt = f"{more}. {doubt}" if doubt else more
     finding = Finding(
         id=key.id,
         site=key.site,
