@@ -87,7 +87,6 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
     "newer": (
         _newer,
         rf"written by a newer otsec \(schema {NEWEST + 6}, this one knows {NEWEST}\); update otsec",
-        r"written by a newer otsec \(schema 7, this one knows 2\); update otsec",
     ),
     "foreign": (
         _foreign,
@@ -230,7 +229,6 @@ def test_an_older_store_is_not_migrated_by_a_reader(path: Path) -> None:
     with pytest.raises(
         StorageError, match=rf"an older otsec \(schema 0, this one reads {NEWEST}\); run"
     ):
-    with pytest.raises(StorageError, match=r"an older otsec \(schema 0, this one reads 2\); run"):
         open_store(path, readonly=True)
     assert path.read_bytes() == b""
 
