@@ -74,7 +74,7 @@ def test_ids_and_names_are_each_ones_own(tmp_path: Path) -> None:
 
 def test_what_is_not_decoded_cannot_fire(tmp_path: Path) -> None:
     """A rule bound to a protocol that is not decoded, or to a learned normal, says why it cannot fire."""
-    bound = rule("operation", "{a: {protocol: tristation, operation: halt}, condition: a}")
+    bound = rule("operation", "{a: {protocol: unheard_of, operation: halt}, condition: a}")
     learned = rule(
         "operation",
         "{a: {class: write}, condition: a}",
@@ -85,7 +85,7 @@ def test_what_is_not_decoded_cannot_fire(tmp_path: Path) -> None:
 
     assert [str(one) for one in found.problems] == []
     assert [one.cannot for one in found.rules] == [
-        "tristation is not decoded",
+        "unheard_of is not decoded",
         "needs a baseline, which this version does not learn",
         "",
     ]
