@@ -242,7 +242,7 @@ def _chain(page: Page, story: "Sequence[Case]") -> None:
 
 def _next(case: "Case") -> list[tuple[str, str]]:
     one = case.finding
-    told = []
+    told = [(f"otsec show {one.id}", "what its packets say, as otsec and tshark read them")]
     if case.open and case.state != "acknowledged":
         told.append((f"otsec ack {one.id}", "say that you are looking at it"))
     if case.open:
@@ -254,7 +254,8 @@ def _next(case: "Case") -> list[tuple[str, str]]:
             told.append((f"otsec behaviours {side}:{address}", f"all that the {side} took part in"))
     if one.incident:
         told.append((f"otsec finding {one.incident}", "the whole incident"))
-    return told
+    evidence = f"otsec evidence {one.id} -w {one.id}.pcapng"
+    return [*told, (evidence, "its packets, with those that belong to them, as a capture")]
 
 
 def _db(config: "Config") -> str:

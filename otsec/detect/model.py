@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from otsec.detect.conditions import Condition
 
@@ -77,4 +77,3 @@ class Rule:
     cannot: str  # why it cannot fire in this version; empty: it can
     path: Path
     line: int
-    details: Mapping[str, Any] = field(default_factory=dict)
