@@ -110,8 +110,6 @@ class Tap:
                 "count": 3,
                 **seen(0, 60),
                 **other,
-                **{"protocol": protocol, "device": device, "class": cls, "operation": cls},
-                **{"object": "holding 1", "outcome": "ok", "count": 3, **seen(0, 60), **other},
             },
         )
 
