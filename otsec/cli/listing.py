@@ -134,6 +134,14 @@ def run(
     return 0
 
 
+def show(arguments: Namespace, kind: str, columns: Sequence[Column], rows: Sequence[object]) -> int:
+    """Print rows that come from no store."""
+    shown = chosen(arguments, columns)
+    style = style_of(arguments, options.configured(arguments).zone())
+    write(kind, shown, arranged(rows, arguments, columns)[: arguments.limit], style, sys.stdout)
+    return 0
+
+
 def chosen(arguments: Namespace, columns: Sequence[Column]) -> Sequence[Column]:
     """The columns to show: a table shows the main ones, other formats all."""
     if arguments.limit is not None and arguments.limit < 1:

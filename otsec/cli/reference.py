@@ -19,7 +19,7 @@ from otsec.detect.fields import CATEGORIES
 from otsec.detect.loading import built_in
 from otsec.detect.loading import load as load_rules
 from otsec.protocols import PROTOCOLS
-from otsec.protocols.api import Protocol
+from otsec.protocols.api import DEPTHS, Protocol
 
 HEAD = """\
 # The command line
@@ -180,24 +180,39 @@ PROTOCOLS_HEAD = """\
 
 A protocol is told by the content of its messages; ports only say which is asked first.
 Codes that are in no list here are kept as `unknown_` with their number.
-`otsec protocols` tells how much of each a store holds; `otsec behaviours` takes operation and class as filters.
+`otsec protocols` tells how much of each a store holds, and `otsec protocols --known` what is told here; `otsec behaviours` takes operation and class as filters.
+
+How much of a protocol is read is its depth:
+
 """
 
 
 def protocols() -> str:
     """The page of the protocols, and of every operation of each."""
-    return PROTOCOLS_HEAD + "".join(map(_protocol, PROTOCOLS))
+    depths = "".join(f"- `{depth}`: {text}\n" for depth, text in DEPTHS.items())
+    table = ["\n| protocol | depth | where | operations |\n", "|---|---|---|---|\n"]
+    table += [
+        f"| [{one.title}](#{_anchor(one.title)}) | {one.depth} | {', '.join(one.services)} "
+        f"| {len(one.operation_names)} |\n"
+        for one in PROTOCOLS
+    ]
+    return "".join([PROTOCOLS_HEAD, depths, *table, *map(_protocol, PROTOCOLS)])
+
+
+def _anchor(title: str) -> str:
+    """The name of a heading within its page."""
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
 def _protocol(protocol: Protocol) -> str:
-    transports = " and ".join(sorted(protocol.transports))
-    ports = ", ".join(map(str, sorted(protocol.ports)))
+    services = ", ".join(f"`{service}`" for service in protocol.services)
     framings = ", ".join(f"`{framing.name}`" for framing in protocol.framings)
     lines = [
         f"\n## {protocol.title}\n",
         f"Name in filters and columns: `{protocol.name}`.",
         f"Standard: {protocol.standard}.",
-        f"Carried by {transports}, usually on port {ports}; framed as {framings}.",
+        f"Depth: {protocol.depth}.",
+        f"Usually found as {services}; framed as {framings}.",
     ]
     if protocol.identity:
         told = ", ".join(f"`{attribute}`" for attribute in protocol.identity)

@@ -23,6 +23,7 @@ from otsec.model import OperationClass
 NOT_MINE = 0  # a framing's length where the bytes cannot be its header
 
 Transport: TypeAlias = Literal["tcp", "udp", "ethernet"]
+Depth: TypeAlias = Literal["full", "operations", "identity", "openings"]
 
 
 class Side(IntEnum):
@@ -349,3 +350,41 @@ class Protocol:
     # operations of which any session is made all the time: counted, but never events, unless one
     # fails
     routine: frozenset[str] = frozenset()
+    # whether every field of every message is told; else little beyond operation and class, as where
+    # nothing more is public
+    full: bool = True
+
+    @property
+    def depth(self) -> Depth:
+        """How much of it is read."""
+        if self.head:
+            return "openings"
+        if not self.industrial:
+            return "identity"
+        return "full" if self.full else "operations"
+
+    @property
+    def operation_names(self) -> tuple[str, ...]:
+        """Its operations in the order of their names; one can have several codes and classes."""
+        return tuple(sorted({operation.name for operation in self.operations}))
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Where it is usually found, as services are written: ``tcp/502``, ``0x88b8``."""
+        both = len(self.transports) > 1
+        return tuple(
+            f"{port:#06x}" if transport == "ethernet" else f"{transport}/{port}"
+            for transport in sorted(self.transports, reverse=True)
+            for port in sorted(self.ports)
+            # on Ethernet what is also on IP has an LLC address: DSAP and SSAP, which are alike
+            if not (both and "ethernet" in self.transports)
+            or (port >> 8 == port & 0xFF) is (transport == "ethernet")
+        )
+
+
+DEPTHS: dict[Depth, str] = {
+    "full": "every field of every message: operations, objects, outcomes, values",
+    "operations": "operation and class of every message, little of what it carries",
+    "identity": "what tells who is there",
+    "openings": "the beginning of each side of a connection",
+}
