@@ -30,7 +30,6 @@ from otsec.protocols.reading import read
 from otsec.protocols.words import s7comm as words
 
 OWN = Path(__file__).parents[1] / "pcaps" / "s7comm"
-LISTED = Path(__file__).parent / "golden" / "s7comm_functions.txt"
 PROTOCOL = s7comm.PROTOCOL
 GOLDEN = load(PROTOCOL)
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
@@ -686,42 +685,6 @@ def test_messages_set_by_hand_are_read_alike() -> None:
 
 
 # -------------------------------------------------------------------------- operations
-
-
-def listed() -> dict[tuple[str, int, int], str]:
-    """The functions in tshark's tables: (table, group, code) and name."""
-    rows = [line.split("\t") for line in LISTED.read_text().splitlines() if line[:1] != "#"]
-    return {(table, int(group), int(code, 0)): name for table, group, code, name in rows}
-
-
-def test_all_functions_of_tshark_have_a_name() -> None:
-    """Every function and every service of user data that tshark names is an operation here."""
-    for (table, group, code), name in listed().items():
-        if table == "function":
-            assert code in words.FUNCTIONS, name
-        else:
-            assert (group, code) in words.USERDATA_SERVICES, name
-
-
-@needs_tshark
-def test_functions_are_listed_as_tshark_has_them() -> None:
-    """The list that is kept is that of a tshark of this version."""
-    done = subprocess.run(["tshark", "-G", "values"], capture_output=True, text=True, check=True)
-    theirs_ = Counter[tuple[int, str]]()
-    functions = {}
-    for line in done.stdout.splitlines():
-        cells_ = line.split("\t")
-        if cells_[1:2] == ["s7comm.param.func"]:
-            functions[int(cells_[2], 0)] = cells_[3]
-        elif cells_[1:2] == ["s7comm.param.userdata.subfunc"]:
-            theirs_[int(cells_[2]), cells_[3]] += 1
-    assert functions == {
-        code: name for (table, _, code), name in listed().items() if table == "function"
-    }
-    kept = Counter(
-        (code, name) for (table, _, code), name in listed().items() if table == "service"
-    )
-    assert kept == theirs_
 
 
 @cache
