@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from otsec.protocols.api import Elements, Fact, Message, Side
 
-OPAQUE = "body not decoded: the code is not public"
-UMAS = "body not decoded: UMAS is not public"
+OPAQUE = "opaque: the code is not public"
+UMAS = "opaque: UMAS is not public"
+CARRIED = "opaque: of the protocol that it carries"
 
 
 @dataclass(frozen=True)
@@ -232,12 +233,12 @@ TABLE = (
            M("read_fifo_queue", "read", "fifo 1246", U17, "ok"), "queue"),
     # 6.19 to 6.21: encapsulated interfaces
     ask("canopen", "[APP] 6.20", "(0013)0000 0005 11 2b 0d (0102)",
-        M("canopen_general_reference", "write", "", U17, note="body not decoded")),
+        M("canopen_general_reference", "write", "", U17, note=CARRIED, left=2)),
     answer("canopen told", "[APP] 6.20", "(0013)0000 0005 11 2b 0d (0102)",
-           M("canopen_general_reference", "write", "", U17, "ok", note="body not decoded"),
+           M("canopen_general_reference", "write", "", U17, "ok", note=CARRIED, left=2),
            "canopen"),
     ask("another interface", "made up", "(0013)0000 0005 11 2b 07 (0102)",
-        M("unknown_0x2b", "browse", "mei 7", U17, note=OPAQUE)),
+        M("unknown_0x2b", "browse", "mei 7", U17, note=OPAQUE, left=2)),
     ask("identification", "[APP] 6.21", "(0014)0000 0005 11 2b 0e 01 00",
         M("read_device_identification", "browse", "basic", U17)),
     ask("identification goes on", "[APP] 6.21", "(0014)0000 0005 11 2b 0e 02 05",
@@ -275,13 +276,13 @@ TABLE = (
            M("read_holding_registers", "read", "unknown", U17, "exception 0x63")),
     # codes that are not public
     ask("unknown", "made up", "(0015)0000 0004 11 47 (0102)",
-        M("unknown_0x47", "config", "", U17, note=OPAQUE)),
+        M("unknown_0x47", "config", "", U17, note=OPAQUE, left=2)),
     answer("unknown told", "made up", "(0015)0000 0004 11 47 (0102)",
-           M("unknown_0x47", "config", "", U17, "ok", note=OPAQUE), "unknown"),
+           M("unknown_0x47", "config", "", U17, "ok", note=OPAQUE, left=2), "unknown"),
     ask("unknown 43", "made up", "(0013)0000 0003 11 2b 00",
         M("unknown_0x2b", "browse", "mei 0", U17, note=OPAQUE)),
     *(ask(name, "Zeek's analyser", f"(0016)0000 0003 11 {code:02x} (01)",
-          M(name, cls, "", U17, note=OPAQUE))  # type: ignore[arg-type]
+          M(name, cls, "", U17, note=OPAQUE, left=1))  # type: ignore[arg-type]
       for code, name, cls in (
           (9, "program_484", "program"), (10, "poll_484", "program"),
           (13, "program_584_984", "program"), (14, "poll_584_984", "program"),
@@ -290,7 +291,7 @@ TABLE = (
           (126, "program_584_984_2", "program"), (127, "report_local_address", "browse"))),
     # UMAS
     *(ask(f"umas_{name}", origin, f"(0017)0000 0005 00 5a (00) {code:02x} (00)",
-          M(f"umas_{name}", cls, note=UMAS))  # type: ignore[arg-type]
+          M(f"umas_{name}", cls, note=UMAS, left=1))  # type: ignore[arg-type]
       for origin, code, name, cls in (
           *(("Quickdraw-Snort__modicon_test.pcap", *rest) for rest in (
               (0x01, "init_comm", "session"), (0x02, "read_id", "browse"),
@@ -313,9 +314,9 @@ TABLE = (
     ask("umas unknown", "made up", "(0017)0000 0004 00 5a (2f) f0",
         M("umas_0xf0", "config", note=UMAS)),
     answer("umas told", "Quickdraw-Snort__modicon_test.pcap", "(0017)0000 0006 00 5a (2f) fe (0102)",
-           M("umas_stop_plc", "mode", outcome="ok", note=UMAS), "umas_stop_plc"),
+           M("umas_stop_plc", "mode", outcome="ok", note=UMAS, left=2), "umas_stop_plc"),
     answer("umas refused", "public research", "(0017)0000 0006 00 5a (2f) fd (8280)",
-           M("umas_stop_plc", "mode", outcome="umas_error", note=UMAS), "umas_stop_plc"),
+           M("umas_stop_plc", "mode", outcome="umas_error", note=UMAS, left=2), "umas_stop_plc"),
     answer("umas unasked", "public research", "(0017)0000 0004 00 5a (2f) fe",
            M("unknown_0x5a", "session", "unknown", "", "ok", note=UMAS)),
 )  # fmt: skip

@@ -15,7 +15,7 @@ import yaml
 from modbus_units import BY_NAME, TABLE, Unit
 
 from otsec.protocols import PROTOCOLS
-from otsec.protocols.api import Elements, Fact, Message, Protocol, Side
+from otsec.protocols.api import OPAQUE, Elements, Fact, Message, Protocol, Side
 from otsec.protocols.reading import Reading, read, read_all
 
 FOLDER = Path(__file__).parent / "golden"
@@ -110,6 +110,7 @@ def test_read_as_told(golden: Golden) -> None:
     (reading,) = golden.read(golden.data)
     assert reading is not None
     assert reading.messages == golden.messages
+    assert [one.left for one in reading.messages] == [one.left for one in golden.messages]
     assert reading.values == golden.values
     assert reading.alone == golden.alone
 
@@ -126,6 +127,15 @@ def test_no_byte_is_passed_over(golden: Golden) -> None:
     ]
     named = {at for begin, end in golden.open for at in range(begin, end)}
     assert set(silent) <= named, f"bytes {sorted(set(silent) - named)} say nothing"
+
+
+@every
+def test_what_is_left_has_a_reason(golden: Golden) -> None:
+    """What a message leaves untold has its kind or reason in the note, and is no more than it is."""
+    assert sum(message.left for message in golden.messages) <= len(golden.data)
+    for message in golden.messages:
+        said = (OPAQUE, "not told", "not decoded", "only the first")
+        assert not message.left or any(word in message.note for word in said), message
 
 
 FLIPS = (0x01, 0x80, 0x5A)  # some codes have two spellings, so one flip proves nothing
@@ -177,5 +187,5 @@ def test_fields_are_all_compared() -> None:
     """A message in a file can say all that a message holds."""
     names = {field.name for field in fields(Message)}
     assert names == {
-        "operation", "cls", "object", "device", "outcome", "elements", "facts", "note",
+        "operation", "cls", "object", "device", "outcome", "elements", "facts", "note", "left",
     }  # fmt: skip

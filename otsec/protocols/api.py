@@ -10,7 +10,7 @@ is part of the key of what stands in it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +20,7 @@ from otsec.columns import I64, U64, Bytes, Header, Ints, Mask
 from otsec.errors import Truncated
 from otsec.model import OperationClass
 
+OPAQUE = "opaque: "  # in a note, before the kind of what is not told
 NOT_MINE = 0  # a framing's length where the bytes cannot be its header
 
 Transport: TypeAlias = Literal["tcp", "udp", "ethernet"]
@@ -149,6 +150,18 @@ class Message:
     elements: Elements | None = None  # whose values the unit carries
     facts: tuple[Fact, ...] = ()
     note: str = ""  # what was not decoded of it, and why
+    # bytes of this unit, or item, that are not told: by the note opaque, of a kind that it names;
+    # else passed over. What is told of a unit must depend on its key alone, what is left need not
+    left: int = field(default=0, compare=False)
+
+    def leaving(self, size: int) -> "Message":
+        """The same, of a unit of which so many bytes are not told."""
+        return replace(self, left=size) if size else self
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether what is left is encrypted, or of a form that the standard leaves open."""
+        return self.left > 0 and OPAQUE in self.note
 
 
 @dataclass(frozen=True, slots=True)

@@ -1090,9 +1090,8 @@ def _range_message(fragment: _Fragment, data: bytes, header: _Header) -> Message
     if header.size_bytes or not (known or count == 0):
         sort = "object" if header.size_bytes else "object of unknown size"
         name = header.name if group in GROUPS else f"group_{group}"
-        return fragment.says(
-            f"{name} v{header.variation}", group=group, note=f"opaque: {sort}, count {count}"
-        )
+        note = f"opaque: {sort}, count {count}"
+        return fragment.says(f"{name} v{header.variation}", group=group, note=note)
     code = header.qualifier & 0x0F
     counted = not _IS_RANGE[code] and count == 1  # times have no index
     where = "" if counted or count == 0 else " " + _span(header.first, count)
@@ -1251,7 +1250,8 @@ def _whole_message(fragment: _Fragment, data: bytes, at: int) -> Message:
     first = _object_header(data, at)
     if first.group == SECURITY and fragment.function in (32, 33, AUTHENTICATION_RESPONSE):
         outcome = _SECURITY_OUTCOMES.get(first.variation, "ok")
-        return fragment.says(_security_object(first), outcome=outcome)
+        message = fragment.says(_security_object(first), outcome=outcome)
+        return message.leaving(len(data) - first.body)
     headers = list(_object_headers(data, at, fragment.function))
     if first.group == TIME_DELAY and len(headers) == 1:
         unit = "s" if first.variation == 1 else "ms"
@@ -1271,7 +1271,9 @@ def _file_message(fragment: _Fragment, outer: Reader, variation: int) -> Message
     body = outer.part(outer.u16le())
     read = _FILES.get(variation)
     if read is None:
-        return fragment.says(f"file v{variation}", group=FILE, note="opaque: file authentication")
+        return fragment.says(
+            f"file v{variation}", group=FILE, note="opaque: file authentication"
+        ).leaving(body.left())
     return read(fragment, body)
 
 
@@ -1305,7 +1307,7 @@ def _file_status(fragment: _Fragment, body: Reader) -> Message:
 
 def _file_block(fragment: _Fragment, _: Reader) -> Message:
     elements = Elements("file handle and block", 0, 2)
-    return fragment.says("file block", group=FILE, elements=elements, note="opaque: file content")
+    return fragment.says("file block", group=FILE, elements=elements, note="content not kept")
 
 
 def _file_block_status(fragment: _Fragment, body: Reader) -> Message:

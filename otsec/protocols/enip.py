@@ -457,30 +457,32 @@ def _command_message(
         name, cls, device = request.operation, request.cls, request.device
         object_ = request.object or object_
     if status or command not in LISTS:
-        note = OPAQUE_BODY if body and command != REGISTER else ""
-        return Message(name, cls, object_, device, outcome, note=note)
+        left = len(body) if command != REGISTER else 0
+        note = OPAQUE_BODY if left else ""
+        return Message(name, cls, object_, device, outcome, note=note, left=left)
     if side == Side.REQUEST or (side == Side.UNKNOWN and not body):
         if body:
             raise Malformed(f"{name} with {len(body)} bytes")
         return Message(name, cls)
-    facts, note = _items_told(Reader(body))
-    return Message(name, cls, "", "", outcome, facts=facts, note=note)
+    facts, left = _items_told(Reader(body))
+    note = OPAQUE_ITEM if left else ""
+    return Message(name, cls, "", "", outcome, facts=facts, note=note, left=left)
 
 
 OPAQUE_BODY = "opaque: body of a command that leaves it open"
 OPAQUE_ITEM = "opaque: items that are neither identity nor services"
 
 
-def _items_told(body: Reader) -> tuple[tuple[Fact, ...], str]:
-    """Items of the answers to lists, [CIP2] 2-4.2 to 2-4.4: (facts, note)."""
+def _items_told(body: Reader) -> tuple[tuple[Fact, ...], int]:
+    """Items of the answers to lists, [CIP2] 2-4.2 to 2-4.4: facts, and bytes not told."""
     facts: list[Fact] = []
-    note = ""
+    left = 0
     try:
         for _ in range(body.u16le()):
             kind, item = body.u16le(), Reader(body.take(body.u16le()))
             read = _ITEMS.get(kind)
             if read is None:
-                note = OPAQUE_ITEM
+                left += item.left()
                 continue
             facts += read(item)
             if item.left():
@@ -489,7 +491,7 @@ def _items_told(body: Reader) -> tuple[tuple[Fact, ...], str]:
         raise Malformed(str(error)) from error
     if body.left():
         raise Malformed(f"{body.left()} bytes behind the items")
-    return tuple(facts), note
+    return tuple(facts), left
 
 
 def _identity_item(item: Reader) -> tuple[Fact, ...]:

@@ -627,16 +627,22 @@ def decode(reader: Reader, side: Side, request: Message | None) -> Message:
     if whole.u8() == MANAGEMENT:
         return _managed(Reader(whole.data, FRONT), reserved, request)
     layout = _layout(whole.data)
-    name, note = layout.text(REFERENCE), ""
+    name, note, left = layout.text(REFERENCE), "", 0
     if reserved & ~SIMULATED:
         note = f"reserved {reserved & ~SIMULATED:#06x}"
     if layout.fields.keys() & SECURITY:
         note = "opaque: security"
+        left = sum(
+            end - begin
+            for tag, (begin, end) in layout.fields.items()
+            if tag in SECURITY and reader.item is None
+        )
     message = Message(
         "publish", "report", name,
         outcome=_marks(layout, reserved) or ("ok" if side == Side.RESPONSE else ""),
         facts=_facts(layout, appid, "server" if side == Side.RESPONSE else "client"),
         note=note,
+        left=left,
     )  # fmt: skip
     if reader.item is None:
         return message

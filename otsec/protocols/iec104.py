@@ -569,8 +569,7 @@ def _data(reader: Reader, side: Side, request: Message | None) -> Message:
         raise Malformed(f"type {code}, cause {asdu.reason}, VSQ {number:#04x}, {size} bytes")
     known = TYPES.get(code)
     if known is None:
-        reader.rest()
-        return asdu.says(notes=(_NOT_PUBLIC,))
+        return asdu.says(notes=(_NOT_PUBLIC,)).leaving(len(reader.rest()))
     if known.group == "security":
         return _security(asdu, reader)
     if code in LISTED:
@@ -824,8 +823,9 @@ def _security(asdu: _Asdu, reader: Reader) -> Message:
     notes = (_AUTHENTICATION, "" if ends else "more follows", "" if begins else "goes on")
     at = words.USERS.get(asdu.code)
     if at is None or not begins:
-        return asdu.says(notes=notes)
-    return asdu.says(f"user {Reader(body, at).u16le()}", notes=notes)
+        return asdu.says(notes=notes).leaving(len(body) - 1)
+    user = f"user {Reader(body, at).u16le()}"
+    return asdu.says(user, notes=notes).leaving(len(body) - 3)
 
 
 # ------------------------------------------------------------------------------- files
@@ -898,7 +898,7 @@ def _segment(asdu: _Asdu, address: int, reader: Reader) -> Message:
     if size != reader.left():
         raise Malformed(f"segment of {size} bytes, {reader.left()} left")
     reader.rest()
-    return asdu.says(text, notes=("opaque: contents of a file",))
+    return asdu.says(text, notes=("contents not kept",))
 
 
 def _log(asdu: _Asdu, address: int, reader: Reader) -> Message:

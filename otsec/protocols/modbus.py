@@ -836,8 +836,8 @@ class _Pdu:
 
 UNKNOWN_OBJECT = "unknown"  # of a response whose request was not seen
 MISMATCH = "mismatch"  # the response does not fit the request with its transaction id
-_OPAQUE = "body not decoded: the code is not public"
-_UMAS_OPAQUE = "body not decoded: UMAS is not public"
+_OPAQUE = "opaque: the code is not public"
+_UMAS_OPAQUE = "opaque: UMAS is not public"
 
 
 def decode(reader: Reader, side: Side, request: Message | None) -> Message:
@@ -1195,15 +1195,14 @@ def _interface(kind: int) -> tuple[tuple[str, OperationClass], str, str]:
     known = INTERFACES.get(kind)
     if known is None:
         return _operation(ENCAPSULATED), f"mei {kind}", _OPAQUE
-    return known, "", "body not decoded"
+    return known, "", "opaque: of the protocol that it carries"
 
 
 def _encapsulated_asked(pdu: _Pdu) -> Message:
     kind = pdu.body.u8()
     if kind != DEVICE_IDENTIFICATION:
-        pdu.body.rest()
         operation, object_, note = _interface(kind)
-        return pdu.asks(operation, object_, note=note)
+        return pdu.asks(operation, object_, note=note).leaving(len(pdu.body.rest()))
     code, first = pdu.body.u8(), pdu.body.u8()
     return pdu.asks(INTERFACES[kind], _identification_object(code, first))
 
@@ -1223,9 +1222,8 @@ def _encapsulated_answered(pdu: _Pdu) -> Message:
     if pdu.request is not None and pdu.request.operation != operation[0]:
         pdu = replace(pdu, request=None, astray=True)
     if kind != DEVICE_IDENTIFICATION:
-        pdu.body.rest()
         operation, object_, note = _interface(kind)
-        return pdu.answers(operation, object_, note=note)
+        return pdu.answers(operation, object_, note=note).leaving(len(pdu.body.rest()))
     code, _conformity, follows, _next = (pdu.body.u8() for _ in range(4))
     number = pdu.body.u8()
     if not 1 <= code <= INDIVIDUAL or follows not in (0x00, 0xFF):
@@ -1241,32 +1239,30 @@ def _encapsulated_answered(pdu: _Pdu) -> Message:
 
 def _umas_asked(pdu: _Pdu) -> Message:
     pdu.body.u8()  # which session, not what is done
-    code = pdu.body.u8()
-    pdu.body.rest()
+    code, left = pdu.body.u8(), len(pdu.body.rest())
     if code in (UMAS_OK, UMAS_FAILED):
         raise Malformed("a UMAS response from a client")
     unknown = (f"umas_{code:#04x}", UNKNOWN_CLASS)
-    return pdu.asks(UMAS_FUNCTIONS.get(code, unknown), note=_UMAS_OPAQUE)
+    return pdu.asks(UMAS_FUNCTIONS.get(code, unknown), note=_UMAS_OPAQUE).leaving(left)
 
 
 def _umas_answered(pdu: _Pdu) -> Message:
     pdu.body.u8()
-    code = pdu.body.u8()
-    pdu.body.rest()
+    code, left = pdu.body.u8(), len(pdu.body.rest())
     if code not in (UMAS_OK, UMAS_FAILED):
         raise Malformed(f"UMAS response {code:#04x}")
     outcome = "ok" if code == UMAS_OK else "umas_error"
-    return pdu.answers(_operation(UMAS), outcome=outcome, note=_UMAS_OPAQUE)
+    return pdu.answers(_operation(UMAS), outcome=outcome, note=_UMAS_OPAQUE).leaving(left)
 
 
 def _unknown_asked(pdu: _Pdu) -> Message:
-    pdu.body.rest()
-    return pdu.asks(_operation(pdu.function), note=_OPAQUE)
+    left = len(pdu.body.rest())
+    return pdu.asks(_operation(pdu.function), note=_OPAQUE).leaving(left)
 
 
 def _unknown_answered(pdu: _Pdu) -> Message:
-    pdu.body.rest()
-    return pdu.answers(_operation(pdu.function), "", note=_OPAQUE)
+    left = len(pdu.body.rest())
+    return pdu.answers(_operation(pdu.function), "", note=_OPAQUE).leaving(left)
 
 
 def _failed(pdu: _Pdu) -> Message:

@@ -360,7 +360,8 @@ def _abort(reader: Reader, _side: Side, request: Message | None) -> Message:
     except WireError:
         status = 0
     if not status >> 31 or body.left():
-        return Message(name, cls, object_, outcome="aborted", note=_opaque(reader.context))
+        message = Message(name, cls, object_, outcome="aborted", note=_opaque(reader.context))
+        return message.leaving(len(body.data))
     return Message(name, cls, object_, outcome=f"aborted {status_word(status)}")
 
 
@@ -402,13 +403,17 @@ def _service_at(data: bytes, at: int) -> int:
 
 def _encrypted(reader: Reader, side: Side) -> Message:
     data, policy = reader.data, reader.context
+    left = len(data) - (SEQUENCED if policy == NO_POLICY else SECURED_FROM)
     if data[:3] == b"CLO":
-        return Message(*REQUESTS[CLOSE_CHANNEL], note=_opaque(policy))
+        return Message(*REQUESTS[CLOSE_CHANNEL], note=_opaque(policy), left=left)
     if policy == NO_POLICY and data[SEQUENCED : SEQUENCED + 2] == b"\1\0":
         number = int.from_bytes(data[SEQUENCED + 2 : SEQUENCED + 4], "little")
-        return Message(f"unknown_{number:#06x}", "config", note=_opaque(policy))
+        return Message(f"unknown_{number:#06x}", "config", note=_opaque(policy), left=left)
     towards = {Side.REQUEST: "to the server", Side.RESPONSE: "to the client"}.get(side, "")
-    return Message(*SECURED, towards, note=_opaque(policy))
+    return Message(*SECURED, towards, note=_opaque(policy), left=left)
+
+
+SECURED_FROM = 16  # behind the header, the channel and its token, [6] 6.7.2.3; all else is sealed
 
 
 def _open(reader: Reader, side: Side, request: Message | None) -> Message:
@@ -419,6 +424,7 @@ def _open(reader: Reader, side: Side, request: Message | None) -> Message:
         byte_string(reader),
         byte_string(reader),
     )
+    sealed = reader.left()
     reader.take(8)
     service = _service_at(reader.data, reader.offset)
     if service in (OPEN_CHANNEL, CHANNEL_OPEN):
@@ -431,8 +437,9 @@ def _open(reader: Reader, side: Side, request: Message | None) -> Message:
         facts.append(Fact("certificate_sha1", thumbprint.hex(), other))
     outcome = "ok" if side == Side.RESPONSE else ""
     message = Message(
-        *REQUESTS[OPEN_CHANNEL], policy, "", outcome, None, told_once(facts), _opaque(policy)
-    )
+        *REQUESTS[OPEN_CHANNEL], policy, "", outcome, None, told_once(facts), _opaque(policy),
+        left=sealed,
+    )  # fmt: skip
     if request is not None and request.object != policy:
         return replace(message, outcome=MISMATCH)
     return message
@@ -493,7 +500,7 @@ def _said(unit: Unit, reader: Reader, begin: int) -> Message:
     body: Body = {}
     name = BODIES.get(unit.service, "")
     if unit.service in TEST_STACK_EX:
-        return _message(unit, body, "body not decoded: no longer in the standard")
+        return _message(unit, body, "opaque: no longer in the standard")
     try:
         if name:
             fill(content, name, body)

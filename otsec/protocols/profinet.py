@@ -421,7 +421,7 @@ def decode(reader: Reader, side: Side, request: Message | None) -> Message:
     kind = int(_KINDS[frame])
     if kind == OTHER:
         note = "opaque: frame id that is reserved, or not known"
-        return Message(f"unknown_{frame:#06x}", "config", note=note)
+        return Message(f"unknown_{frame:#06x}", "config", note=note, left=reader.left())
     return _DECODERS[kind](reader, frame, side, request)
 
 
@@ -463,7 +463,7 @@ def _decode_piece(reader: Reader, frame: int, _side: Side, _request: Message | N
         raise Malformed(f"piece of {8 * size} bytes")
     more = "" if status & 0x80 else ", the last"
     note = f"opaque: piece {status & 0x3F} of a frame, {size} times 8 bytes{more}"
-    return Message("frame_piece", "report", f"frame id {frame:#06x}", note=note)
+    return Message("frame_piece", "report", f"frame id {frame:#06x}", note=note, left=8 * size)
 
 
 def _decode_ptcp(reader: Reader, frame: int, side: Side, _request: Message | None) -> Message:
@@ -516,10 +516,10 @@ def _alarm(body: Reader, side: Side, priority: str) -> Message:
     module, submodule = body.u32(), body.u32()
     states = _specifier(body)
     facts = (Fact("module", f"{where} {module:#010x} {submodule:#010x}", _speaker(side)),)
-    told, opaque = _channels(body)
+    told, opaque, left = _channels(body)
     what = " ".join((priority, word, where, *told, *states))
     note = ", ".join(one for one in (note, opaque) if one)
-    return Message("alarm", "report", what, facts=facts, note=note)
+    return Message("alarm", "report", what, facts=facts, note=note, left=left)
 
 
 def _specifier(body: Reader) -> list[str]:
@@ -529,21 +529,21 @@ def _specifier(body: Reader) -> list[str]:
     return [f"{word}_diagnosis" for bit, word in bits if specifier >> bit & 1]
 
 
-def _channels(body: Reader) -> tuple[list[str], str]:
-    """The channels that an alarm tells of, and what is not decoded."""
+def _channels(body: Reader) -> tuple[list[str], str, int]:
+    """The channels that an alarm tells of; kind and bytes of what is not decoded."""
     told: list[str] = []
     while body.left():
         structure = body.u16()
         if structure not in (CHANNEL, EXTENDED_CHANNEL):
-            body.rest()
-            return told, f"opaque: alarm data of structure {structure:#06x}"
+            kind = f"opaque: alarm data of structure {structure:#06x}"
+            return told, kind, len(body.rest())
         channel, properties, error = body.u16(), body.u16(), body.u16()
         word = words.CHANNEL_ERRORS.get(error, f"error {error:#06x}")
         more = ""
         if structure == EXTENDED_CHANNEL:
             more = f" {body.u16():#06x} {body.u32():#010x}"
         told.append(f"channel {channel:#06x} {word}{more} properties {properties:#06x}")
-    return told, ""
+    return told, "", 0
 
 
 def _status(code: int) -> str:

@@ -21,13 +21,13 @@ def network_message(pdu: Pdu) -> Message:
     if kind >= VENDORS_OWN:
         vendor = body.u16()
         name = words.vendors().get(vendor, "nobody known")
-        return pdu.says(operation, f"vendor {vendor}", note=f"opaque: a message of {name}")
+        own = pdu.says(operation, f"vendor {vendor}", note=f"opaque: a message of {name}")
+        return own.leaving(body.left())
     teller = _NETWORK.get(kind)
     if teller is None:
         sealed = code_of(NETWORK, kind) in SEALED
-        return pdu.says(
-            operation, note="opaque: network security" if sealed else "body not decoded"
-        )
+        note = "opaque: network security" if sealed else "body not decoded"
+        return pdu.says(operation, note=note).leaving(body.left())
     text, facts = teller(body, pdu.about)
     ended(body)
     return pdu.says(operation, text, facts=facts)
@@ -105,7 +105,7 @@ def link_message(pdu: Pdu) -> Message:
     """A message of the virtual link itself, [135] J.2."""
     operation, body = named(LINK, pdu.service), pdu.body
     if pdu.service == 0x0C:
-        return pdu.says(operation, note="opaque: secure BVLL")
+        return pdu.says(operation, note="opaque: secure BVLL").leaving(body.left())
     if pdu.service == 0:
         code = body.u16()
         ended(body)

@@ -256,7 +256,8 @@ def _front_asked(pdu: Pdu) -> Message:
     object_ = optional(body, 0)
     if object_ is not None:
         texts = [object_name(object_), property_name(context(body, 1), optional(body, 2))]
-    return pdu.says(named(ASK, pdu.service), " ".join(texts), note=_NOT_TOLD[pdu.service])
+    asked = pdu.says(named(ASK, pdu.service), " ".join(texts), note=_NOT_TOLD[pdu.service])
+    return asked.leaving(body.left())
 
 
 def _front_answered(pdu: Pdu) -> Message:
@@ -264,7 +265,7 @@ def _front_answered(pdu: Pdu) -> Message:
     object_ = optional(body, 0)
     if object_ is not None:
         texts = [object_name(object_), property_name(context(body, 1), optional(body, 2))]
-    return pdu.answers(" ".join(texts), note=_NOT_TOLD[pdu.service])
+    return pdu.answers(" ".join(texts), note=_NOT_TOLD[pdu.service]).leaving(body.left())
 
 
 _NOT_TOLD = {
@@ -277,11 +278,11 @@ _NOT_TOLD = {
 def _file_asked(pdu: Pdu) -> Message:
     """[135] 14.1 and 14.2; where in the file is not told."""
     object_ = object_name(application(pdu.body, 12))
-    return pdu.says(named(ASK, pdu.service), object_, note="place and data not told")
+    return pdu.says(named(ASK, pdu.service), object_, note="place and data not kept")
 
 
 def _file_answered(pdu: Pdu) -> Message:
-    return pdu.answers(note="place and data not told")
+    return pdu.answers(note="place and data not kept")
 
 
 def _create(pdu: Pdu) -> Message:
@@ -339,7 +340,7 @@ def _reinitialize(pdu: Pdu) -> Message:
 def _private(pdu: Pdu) -> Message:
     """[135] 16.2 and 16.3; what a vendor's own service does nobody else knows."""
     text, note = _private_text(pdu.body)
-    return pdu.says(named(pdu.kind, pdu.service), text, note=note)
+    return pdu.says(named(pdu.kind, pdu.service), text, note=note).leaving(pdu.body.left())
 
 
 def _private_text(body: Reader) -> tuple[str, str]:
@@ -350,7 +351,7 @@ def _private_text(body: Reader) -> tuple[str, str]:
 
 def _private_answered(pdu: Pdu) -> Message:
     text, note = _private_text(pdu.body)
-    return pdu.answers(text, note=note)
+    return pdu.answers(text, note=note).leaving(pdu.body.left())
 
 
 def _message(pdu: Pdu) -> Message:
@@ -407,14 +408,16 @@ def _enrollment_asked(pdu: Pdu) -> Message:
 
 def _terminal(pdu: Pdu) -> Message:
     """[135] 17: virtual terminals; session numbers and what is typed are not told."""
-    return pdu.says(named(ASK, pdu.service), note="opaque: a terminal's text")
+    typed = pdu.says(named(ASK, pdu.service), note="opaque: a terminal's text")
+    return typed.leaving(pdu.body.left())
 
 
 def _group_written(pdu: Pdu) -> Message:
     """[135] 15.11."""
     group, priority = unsigned(context(pdu.body, 0)), unsigned(context(pdu.body, 1))
     text = f"group {group} priority {priority}"
-    return pdu.says(named(TELL, pdu.service), text, note="values not told")
+    written = pdu.says(named(TELL, pdu.service), text, note="values not told")
+    return written.leaving(pdu.body.left())
 
 
 def _reported_many(pdu: Pdu) -> Message:
@@ -422,14 +425,17 @@ def _reported_many(pdu: Pdu) -> Message:
     process, device = unsigned(context(pdu.body, 0)), context(pdu.body, 1)
     note = f"process {process}; values not told"
     text = f"of {object_name(device)}"
-    return pdu.says(named(pdu.kind, pdu.service), text, facts=speaker(pdu, device), note=note)
+    facts = speaker(pdu, device)
+    told = pdu.says(named(pdu.kind, pdu.service), text, facts=facts, note=note)
+    return told.leaving(pdu.body.left())
 
 
 def plain(pdu: Pdu) -> Message:
     """A service that is only named."""
+    note = "body not decoded"
     if pdu.kind == COMPLEX:
-        return pdu.answers(note="body not decoded")
-    return pdu.says(named(pdu.kind, pdu.service), note="body not decoded")
+        return pdu.answers(note=note).leaving(pdu.body.left())
+    return pdu.says(named(pdu.kind, pdu.service), note=note).leaving(pdu.body.left())
 
 
 def _acknowledged(pdu: Pdu) -> Message:
@@ -438,7 +444,7 @@ def _acknowledged(pdu: Pdu) -> Message:
 
 
 def _events_told(pdu: Pdu) -> Message:
-    return pdu.answers(note="events not told")
+    return pdu.answers(note="events not told").leaving(pdu.body.left())
 
 
 def _failed(pdu: Pdu) -> Message:

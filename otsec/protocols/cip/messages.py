@@ -124,7 +124,7 @@ def _asked(said: Said) -> Message:
         parse = pccc_asked
     if parse is not None:
         return parse(said, _word_of(service, klass))
-    return said.message(_word_of(service, klass), note="" if said.bare else OPAQUE)
+    return said.opaque(_word_of(service, klass))
 
 
 MOST_LISTED = 64  # attributes that are told one by one: no object has as many
@@ -150,7 +150,8 @@ def _list_to_set(said: Said, word: words.Word) -> Message:
     text = f"{said.path.text} attribute {first}"
     if count == 1:
         return said.message(word, text, _attribute_elements(text, said.body.left()))
-    return said.message(word, f"{text} and {count - 1} more", note=OPAQUE_ATTRIBUTES)
+    more = f"{text} and {count - 1} more"
+    return said.message(word, more, note=OPAQUE_ATTRIBUTES).leaving(said.body.left())
 
 
 def _number_asked(said: Said, word: words.Word) -> Message:
@@ -390,7 +391,7 @@ def _told(said: Said) -> Message:
     parse = _REPLIES.get(said.service)
     if parse is not None:
         return parse(said, word)
-    return said.message(word, note="" if said.bare else OPAQUE)
+    return said.opaque(word)
 
 
 def _code_of(operation: str) -> int:
@@ -429,7 +430,7 @@ def _all_told(said: Said, word: words.Word) -> Message:
     if read is not None and said.request is not None and " instance 1" in said.request.object:
         facts = read(said.body)
     note = "" if said.bare else OPAQUE_ATTRIBUTES
-    return said.message(word, facts=facts, note=note)
+    return said.message(word, facts=facts, note=note).leaving(said.body.left())
 
 
 def read_identity(body: Reader) -> tuple[Fact, ...]:
@@ -523,13 +524,13 @@ def _list_told(said: Said, word: words.Word) -> Message:
     data = said.body.rest()
     if is_single(data):
         if attribute != int.from_bytes(data[2:4], "little"):
-            return said.message(word, note=OPAQUE_ATTRIBUTES)
+            return said.opaque(word, OPAQUE_ATTRIBUTES, len(data))
         return _attribute_told(said, word, data[6:])
     told = _identity_list(Reader(data))
     if told is None:
-        return said.message(word, note=OPAQUE_ATTRIBUTES)
+        return said.opaque(word, OPAQUE_ATTRIBUTES, len(data))
     if klass != IDENTITY_CLASS or " instance 1 " not in (said.request or _NOBODY).object:
-        return said.message(word, note=OPAQUE_ATTRIBUTES)
+        return said.opaque(word, OPAQUE_ATTRIBUTES, len(data))
     return said.message(word, facts=identity_facts(told))
 
 
@@ -562,7 +563,7 @@ def _attribute_told(said: Said, word: words.Word, data: bytes) -> Message:
     if is_telling_bytes(data):
         read = _ONE_FACT.get((klass, attribute))
         if read is None:
-            return said.message(word, note=OPAQUE_ATTRIBUTES)
+            return said.opaque(word, OPAQUE_ATTRIBUTES, len(data))
         return said.message(word, facts=read(Reader(data)))
     if said.request is None:
         return said.message(word)
@@ -580,7 +581,8 @@ def _set_told(said: Said, word: words.Word) -> Message:
     states = [(said.body.u16le(), said.body.u16le()) for _ in range(count)]
     failed = [f"attribute {one} {_outcome(status, [])}" for one, status in states if status]
     more = [] if said.bare else [OPAQUE]
-    return said.message(word, note=", ".join([*failed[:MOST_LISTED], *more]))
+    note = ", ".join([*failed[:MOST_LISTED], *more])
+    return said.message(word, note=note).leaving(said.body.left())
 
 
 _ONE_FACT: dict[tuple[int, int], Callable[[Reader], tuple[Fact, ...]]] = {
@@ -608,9 +610,9 @@ def _typed_told(said: Said, word: words.Word) -> Message:
     kind = TYPES.get(code, U8 if code == STRUCTURE else 0)
     size, left = int(SIZE_OF[kind]), len(data) - front
     if not kind or left <= 0 or left % size:
-        return said.message(word, note=OPAQUE if data else "")
+        return said.opaque(word, OPAQUE, len(data))
     if said.request is None or operation not in _READS:
-        return said.message(word, note=OPAQUE)
+        return said.opaque(word, OPAQUE, len(data))
     elements = _tag_elements(said.request.object, left // size, size)
     return said.message(word, elements=elements)
 

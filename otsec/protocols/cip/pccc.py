@@ -109,7 +109,7 @@ def pccc_told(said: Said, word: words.Word) -> Message:
         or raw[0] != REQUESTER
         or not PCCC_REPLIES[raw[REQUESTER]]
     ):
-        return said.message(word, note=OPAQUE)
+        return said.opaque(word, OPAQUE, len(raw))
     body = Reader(raw)
     facts = _requester(body)
     command, status = body.u8(), body.u8()

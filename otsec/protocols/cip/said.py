@@ -43,6 +43,11 @@ class Said:
         usual = self.path.instance == 1 and self.path.attribute < 0
         return text if usual else f"{self.path.text}: {text}"
 
+    def opaque(self, word: words.Word, kind: str = OPAQUE, left: int | None = None) -> Message:
+        """A message of which so many bytes are not told, else what is left; nothing may be."""
+        left = self.body.left() if left is None else left
+        return self.message(word, note=kind if left else "").leaving(left)
+
     def message(
         self,
         word: words.Word,

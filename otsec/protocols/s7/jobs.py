@@ -57,6 +57,7 @@ def decode(reader: Reader, side: Side, request: Message | None) -> Message:
             f"version {second}",
             outcome="ok" if side == Side.RESPONSE else "",
             note="opaque: not S7comm",
+            left=len(data) - 2,
         )
     if first != PROTOCOL_ID or second not in (JOB, ACK, ACK_DATA, USERDATA):
         raise Malformed(f"protocol id {first:#04x}, message {second}")
@@ -247,13 +248,13 @@ def _piece(said: Said) -> Message:
     object_ = None
     if said.word[0] == "download_block":
         object_ = said.context or UNKNOWN_OBJECT
-    note = ""
+    note, left = "", 0
     if body.left():
         size, mark = body.u16(), body.u16()
-        body.rest()
+        left = len(body.rest())
         note = f"{BODY}, {size} bytes"
         note += "" if mark == 0x00FB else f", mark {mark:#06x}"
-    return said.tell(object_, None, (), said_so, note)
+    return said.tell(object_, None, (), said_so, note).leaving(left)
 
 
 def _done(said: Said) -> Message:

@@ -60,7 +60,9 @@ class _User:
 
     def opaque(self, object_: str | None, *notes: str) -> Message:
         """The rest is not told: how it is laid out differs from message to message."""
-        return self.said.tell(object_, None, (), *notes, f"opaque: {len(self.data.rest())} bytes")
+        left = len(self.data.rest())
+        note = f"opaque: {left} bytes" if left else ""
+        return self.said.tell(object_, None, (), *notes, note).leaving(left)
 
 
 def user_data(body: Reader, size: int, request: Message | None, notes: tuple[str, ...]) -> Message:
@@ -413,9 +415,9 @@ def _cyclic_told(user: _User) -> Message:
     """What a job tells; where it leaves out what did not change, it is laid out anew each time."""
     object_, _, size = user.said.context.partition("|")
     if size != str(user.size):
-        user.data.rest()
+        left = len(user.data.rest())
         note = f"job {user.sequence}, opaque: {user.size} bytes, those that changed"
-        return user.said.tell(object_ or f"job {user.sequence}", None, (), note)
+        return user.said.tell(object_ or f"job {user.sequence}", None, (), note).leaving(left)
     return _cyclic(user, object_)
 
 
