@@ -32,7 +32,8 @@ from otsec.dissect import (
     duplicates,
 )
 from otsec.exchanges.cache import Cache
-from otsec.exchanges.calls import PART_BITS, Calls, Window
+from otsec.exchanges.calls import PART_BITS, Calls, Occurrences, Window
+from otsec.exchanges.left import PASSED_OVER, Left
 from otsec.exchanges.pairing import Exchanges
 from otsec.model import (
     MINUTE_TICKS,
@@ -337,8 +338,20 @@ class Engine:
             self.connections.count(slots, none, "malformed", none + 1)
         self.behaviours.add(name, exchanges.cache.contents, found)
         self.sequences.add(exchanges.protocol, exchanges.cut)
+        for left in found.left:
+            self._note_left(name, left, exchanges.cache.leavings.kinds, found)
 
     # ------------------------------------------------------------------ what is counted
+
+    def _note_left(self, name: str, left: Left, kinds: list[str], found: Occurrences) -> None:
+        """Bytes of messages that are not told: opaque, or passed over."""
+        for number in np.unique(left.kind).tolist():
+            mine = np.flatnonzero(left.kind == number)
+            at, kind = left.occurrence[mine], kinds[number]
+            ends = at[found.ordinal[at].argmin()], at[found.ordinal[at].argmax()]
+            first, last = ((int(found.time[one]), int(found.ordinal[one])) for one in ends)
+            what = f"passed_over:{name}" if kind == PASSED_OVER else f"opaque:{name}"
+            self.counters.add(what, int(left.size[mine].sum()), first, last, kind)
 
     def _note_batch(self, batch: PacketBatch, times: Times, ordinal: int) -> None:
         if self.packets == 0:

@@ -81,6 +81,20 @@ COLUMNS = (
     Column("payload", "payload", "bytes", "bytes of payload"),
     Column("messages", "messages", "number", "exchanges, and messages that are no part of one"),
     Column("failures", "failed", "number", "messages whose outcome is not ok"),
+    Column(
+        "accounted",
+        "accounted %",
+        "number",
+        "share of the payload that is told, or opaque of a kind that is known; not where filters "
+        "choose among conversations",
+    ),
+    Column(
+        "opaque",
+        "opaque %",
+        "number",
+        "share of the payload that is encrypted, or of a form that the standard leaves open",
+    ),
+    Column("opaque_kinds", "opaque are", "list", "what is opaque, most bytes first", detail=True),
     Column("undecoded", "undecoded", "bytes", "payload that no protocol accounted for"),
     Column("lost", "lost", "bytes", "sent, but never seen"),
     Column("malformed", "malformed", "number", "messages that contradict the standard"),

@@ -8,6 +8,7 @@ import numpy as np
 from otsec.columns import I64, U64, Bytes, group, group_spans
 from otsec.errors import WireError
 from otsec.exchanges.calls import Calls
+from otsec.exchanges.left import Leavings, Told
 from otsec.exchanges.recent import Recent
 from otsec.protocols.api import Items, Message, Protocol, Reader, Side, Split
 
@@ -36,6 +37,8 @@ class Cache:
         self.contents: list[Content | None] = [None]
         self.carriers = array("b", [NOBODY])  # of each content, whose unit carries values: Side
         self.tells = array("b", [False])  # of each content, whether it says a fact
+        self.leavings = Leavings()
+        self.told: dict[int, Told] = {}  # of messages, those that do not tell all of their unit
         self.recent: dict[int, Recent] = {}  # of keys, by how many words they have
         self.recent_pairs = Recent(3)
         self.key_bytes = 0
@@ -56,6 +59,8 @@ class Cache:
         self.recent_pairs.clear()
         self.key_bytes = 0
         self.messages.clear()
+        self.told.clear()
+        self.leavings.clear()
         self.pairs.clear()
         self.contents = [None]
         del self.carriers[1:], self.tells[1:]
@@ -120,9 +125,10 @@ class Cache:
         except WireError:
             return None
 
-    def number(self, content: Content) -> int:
-        """A number for a content."""
+    def number(self, content: Content, asked: Told | None, answered: Told | None) -> int:
+        """A number for a content; of units that are not told to their end, how far they are."""
         self.contents.append(content)
+        self.leavings.add(asked, answered)
         self.carriers.append(
             NOBODY if content.message.elements is None else int(content.elements_of)
         )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from otsec.columns import I64, U64, Bytes, Ints, Mask, gather_spans
+from otsec.exchanges.left import Left
 from otsec.protocols.api import Units
 
 NEVER = np.iinfo(np.int64).max
@@ -87,6 +88,7 @@ class Occurrences:
     response_ns: I64  # -1 without a response
     tells: Mask  # whether it says a fact of a device
     values: tuple[Values, ...]
+    left: tuple[Left, ...] = ()  # what of the units is not told
 
     def __len__(self) -> int:
         return len(self.content)

@@ -23,6 +23,7 @@ from otsec.exchanges.calls import (
     nothing,
 )
 from otsec.exchanges.contexts import Known
+from otsec.exchanges.left import SIDES, Left, told
 from otsec.exchanges.work import (
     DUPLICATE,
     GAP,
@@ -281,6 +282,7 @@ class Exchanges:
             response_ns=found.took[keep],
             tells=np.frombuffer(self.cache.tells, np.bool_)[content[keep]],
             values=self._values(work, content[keep], request, response),
+            left=self._left(work, content[keep], (request, response)),
         )
 
     def _number(self, work: Work, request: I64, response: I64, outcome: I64) -> I64:
@@ -315,14 +317,33 @@ class Exchanges:
         request = response = None
         if request_row >= 0:
             if ask not in cache.messages:
-                cache.messages[ask] = cache.decode(work.unit(request_row), Side.REQUEST, None)
+                unit = work.unit(request_row)
+                cache.messages[ask] = cache.decode(unit, Side.REQUEST, None)
+                if (one := told(unit, cache.messages[ask])) is not None:
+                    cache.told[ask] = one
             request = cache.messages[ask]
+        answered = None
         if response_row >= 0:
-            response = cache.decode(work.unit(response_row), Side.RESPONSE, request)
+            unit = work.unit(response_row)
+            response = cache.decode(unit, Side.RESPONSE, request)
+            answered = told(unit, response)
             if response is None:
                 outcome = "malformed"
         content = settle(request, response, outcome)
-        return cache.number(content) if content else 0
+        asked = cache.told.get(ask) if request_row >= 0 else None
+        return cache.number(content, asked, answered) if content else 0
+
+    def _left(self, work: Work, content: I64, rows: tuple[I64, I64]) -> tuple[Left, ...]:
+        """What the units of each occurrence leave untold; ``rows``: of requests, responses."""
+        leavings = self.cache.leavings
+        if not leavings.any:
+            return ()
+        some = []
+        for side, row in zip(SIDES, rows, strict=True):
+            at = leavings.rows(side, content, row)
+            if len(at):
+                some.append(leavings.left(side, content, at, work.sizes(row[at])))
+        return tuple(some)
 
     def _values(self, work: Work, content: I64, request: I64, response: I64) -> tuple[Values, ...]:
         """Where the values of each occurrence lie, by buffer."""

@@ -103,6 +103,12 @@ class Work:
             rows[listed] = self.item_first[rows[listed]] + rank[listed]
         return result, which
 
+    def sizes(self, rows: I64) -> I64:
+        """Bytes of units and items."""
+        units = [part.end - part.start for part in self.parts]
+        items = [one.end - one.start for one in self.items]
+        return np.concatenate([*units, *items])[rows]
+
     def unit(self, row: int) -> Reader:
         """One unit or item, to be decoded."""
         if row < len(self.position):

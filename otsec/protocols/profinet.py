@@ -462,7 +462,7 @@ def _decode_piece(reader: Reader, frame: int, _side: Side, _request: Message | N
     if 8 * size > reader.left():
         raise Malformed(f"piece of {8 * size} bytes")
     more = "" if status & 0x80 else ", the last"
-    note = f"opaque: piece {status & 0x3F} of a frame, {size} times 8 bytes{more}"
+    note = f"opaque: piece of a frame, number {status & 0x3F}, {size} times 8 bytes{more}"
     return Message("frame_piece", "report", f"frame id {frame:#06x}", note=note, left=8 * size)
 
 
@@ -535,7 +535,7 @@ def _channels(body: Reader) -> tuple[list[str], str, int]:
     while body.left():
         structure = body.u16()
         if structure not in (CHANNEL, EXTENDED_CHANNEL):
-            kind = f"opaque: alarm data of structure {structure:#06x}"
+            kind = f"opaque: alarm data, structure {structure:#06x}"
             return told, kind, len(body.rest())
         channel, properties, error = body.u16(), body.u16(), body.u16()
         word = words.CHANNEL_ERRORS.get(error, f"error {error:#06x}")

@@ -7,9 +7,9 @@ sources saw, the row of the source that saw most is shown, and the others are it
 import ipaddress
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -406,16 +406,60 @@ def protocols(store: Store, filters: Filters = ()) -> list[Protocol]:
     done: dict[tuple[str, str, str], list[Behaviour]] = {}
     for act in behaviours(store, filters):
         done.setdefault((act.site, act.group, act.protocol), []).append(act)
+    accounts = _accounts(store, filters)
     rows = [
-        _protocol(*key, spoken.get(key, []), done.get(key, []))
+        _protocol(*key, spoken.get(key, []), done.get(key, []), accounts)
         for key in dict.fromkeys([*spoken, *done])
     ]
     return sorted(rows, key=lambda row: (row.site, row.group, -row.packets, row.protocol))
 
 
+_OF_SOURCES = {"site", "group", "point", "interface"}  # filters that counters have too
+_Name: TypeAlias = tuple[str, str, str]  # site, group, protocol
+
+
+@dataclass(slots=True)
+class _Account:
+    """What became of the payload of a protocol, bytes of all sources: shares are told of it."""
+
+    payload: int = 0
+    undecoded: int = 0
+    passed_over: int = 0
+    opaque: Counter[str] = field(default_factory=Counter)  # by kind
+
+    def share(self, size: int) -> float | None:
+        """In per cent, rounded down."""
+        return 1000 * size // self.payload / 10 if self.payload else None
+
+
+def _accounts(store: Store, filters: Filters) -> dict[_Name, _Account] | None:
+    """None where the filters choose among conversations: the counters know nothing of these."""
+    if not {one.field for one in filters} <= {*_OF_SOURCES, "proto"}:
+        return None
+    found: defaultdict[_Name, _Account] = defaultdict(_Account)
+    for cells in selected(store, "conversations", filters):
+        account = found[cells["site"], cells["point_group"], cells["protocol"]]
+        account.payload += cells["payload_out"] + cells["payload_in"]
+        account.undecoded += cells["undecoded_out"] + cells["undecoded_in"]
+    for row in counters(store, [one for one in filters if one.field in _OF_SOURCES]):
+        what, _, protocol = row.name.partition(":")
+        if what == "opaque":
+            found[row.site, row.group, protocol].opaque[row.detail] += row.count
+        elif what == "passed_over":
+            found[row.site, row.group, protocol].passed_over += row.count
+    return found
+
+
 def _protocol(
-    site: str, group: str, protocol: str, spoken: list[Conversation], done: list[Behaviour]
+    site: str,
+    group: str,
+    protocol: str,
+    spoken: list[Conversation],
+    done: list[Behaviour],
+    accounts: Mapping[_Name, _Account] | None,
 ) -> Protocol:
+    account = _Account() if accounts is None else accounts[site, group, protocol]
+    told = account.payload - account.undecoded - account.passed_over
     return Protocol(
         site=site,
         group=group,
@@ -428,6 +472,9 @@ def _protocol(
         packets=sum(row.packets_out + row.packets_in for row in spoken),
         payload=sum(row.payload_out + row.payload_in for row in spoken),
         undecoded=sum(row.undecoded_out + row.undecoded_in for row in spoken),
+        accounted=account.share(max(told, 0)),
+        opaque=account.share(account.opaque.total()),
+        opaque_kinds=tuple(kind for kind, _ in account.opaque.most_common()),
         lost=sum(row.lost_out + row.lost_in for row in spoken),
         malformed=sum(row.malformed for row in spoken),
         truncated=sum(row.truncated for row in spoken),

@@ -178,6 +178,9 @@ class Protocol:
     packets: int
     payload: int  # bytes
     undecoded: int  # bytes of payload that no protocol accounted for
+    accounted: float | None  # per cent of the payload, told or opaque; None: not known
+    opaque: float | None  # per cent of the payload, encrypted or open by the standard
+    opaque_kinds: tuple[str, ...]  # what that is, most bytes first
     lost: int  # bytes never seen
     malformed: int
     truncated: int

@@ -21,7 +21,7 @@ def network_message(pdu: Pdu) -> Message:
     if kind >= VENDORS_OWN:
         vendor = body.u16()
         name = words.vendors().get(vendor, "nobody known")
-        own = pdu.says(operation, f"vendor {vendor}", note=f"opaque: a message of {name}")
+        own = pdu.says(operation, f"vendor {vendor}", note=f"opaque: a vendor's message, of {name}")
         return own.leaving(body.left())
     teller = _NETWORK.get(kind)
     if teller is None:

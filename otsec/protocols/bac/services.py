@@ -346,7 +346,7 @@ def _private(pdu: Pdu) -> Message:
 def _private_text(body: Reader) -> tuple[str, str]:
     vendor, service = unsigned(context(body, 0)), unsigned(context(body, 1))
     name = words.vendors().get(vendor, "nobody known")
-    return f"vendor {vendor} service {service}", f"opaque: a service of {name}"
+    return f"vendor {vendor} service {service}", f"opaque: a vendor's service, of {name}"
 
 
 def _private_answered(pdu: Pdu) -> Message:

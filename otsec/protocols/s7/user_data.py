@@ -61,7 +61,7 @@ class _User:
     def opaque(self, object_: str | None, *notes: str) -> Message:
         """The rest is not told: how it is laid out differs from message to message."""
         left = len(self.data.rest())
-        note = f"opaque: {left} bytes" if left else ""
+        note = f"opaque: data, {left} bytes" if left else ""
         return self.said.tell(object_, None, (), *notes, note).leaving(left)
 
 
@@ -416,7 +416,7 @@ def _cyclic_told(user: _User) -> Message:
     object_, _, size = user.said.context.partition("|")
     if size != str(user.size):
         left = len(user.data.rest())
-        note = f"job {user.sequence}, opaque: {user.size} bytes, those that changed"
+        note = f"job {user.sequence}, opaque: values that changed, {user.size} bytes"
         return user.said.tell(object_ or f"job {user.sequence}", None, (), note).leaving(left)
     return _cyclic(user, object_)
 
