@@ -11,7 +11,6 @@ from otsec.errors import Malformed
 from otsec.model import ARP
 from otsec.protocols.api import (
     NOT_MINE,
-    U8,
     Fact,
     Framing,
     Message,
@@ -22,6 +21,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
+from otsec.protocols.keyed import keyed
 
 UNIT = np.dtype(
     [
@@ -63,17 +63,9 @@ def sides(units: Units) -> Ints:
 def split(units: Units) -> Split:
     """Key: operation and the sender's two addresses."""
     header, fits = gather(units.buffer, units.start, units.end, UNIT)
-    none = np.zeros(len(units), np.int64)
-    return Split(
-        key_words=[header["operation"].astype(np.uint64)],
-        key_start=units.start + 8,
-        key_length=np.where(fits, 10, 0),
-        tag=none.astype(np.uint64),
-        value_start=none,
-        value_count=none,
-        value_type=np.full(len(units), U8, np.uint8),
-        malformed=~fits | ~np.isin(header["operation"], list(WORDS)),
-    )
+    malformed = np.asarray(~fits | ~np.isin(header["operation"], list(WORDS)), np.bool_)
+    words = [header["operation"].astype(np.uint64)]
+    return keyed(units, units.start + 8, np.full(len(units), 10), malformed, words)
 
 
 def decode(reader: Reader, _side: Side, _request: Message | None) -> Message:

@@ -25,7 +25,9 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
-from otsec.protocols.framing.whole import LONGEST, address, keyed, text
+from otsec.protocols.framing.whole import LONGEST
+from otsec.protocols.keyed import keyed
+from otsec.protocols.texts import address, text
 from otsec.protocols.words.descriptions import DESCRIBED, described
 
 SNAP = 0xAAAA

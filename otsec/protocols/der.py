@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 from otsec.protocols.api import Fact
+from otsec.protocols.texts import sent
 
 _SEQUENCE, _OID, _OCTETS, _EXTENSIONS, _INTEGER = 0x30, 0x06, 0x04, 0xA3, 0x02  # tags of DER
 _NAMES = {  # [X509] 4.1.2.4, by the encoded object identifier
@@ -36,14 +37,6 @@ class Certificate:
     hosts: tuple[str, ...] = ()
 
 
-def text_of(raw: bytes) -> str:
-    """Text as sent: UTF-8 if it is, else each byte the character of its number."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
 def _entries(data: bytes) -> list[tuple[int, bytes]]:
     """The entries of a DER value: (tag, content); nothing behind one that does not fit."""
     found: list[tuple[int, bytes]] = []
@@ -71,7 +64,7 @@ def read_certificate(data: bytes) -> Certificate:
     lists = [content for tag, content in fields if tag == _SEQUENCE]
     if len(lists) < 4:
         return Certificate()
-    times = [text_of(content) for _, content in _entries(lists[2])]
+    times = [sent(content) for _, content in _entries(lists[2])]
     uris, hosts = _alternatives(
         next((content for tag, content in fields if tag == _EXTENSIONS), b"")
     )
@@ -94,7 +87,7 @@ def _distinguished(data: bytes) -> str:
             parts = _entries(pair)
             if len(parts) == 2 and parts[0][0] == _OID:
                 name = _NAMES.get(parts[0][1])
-                words += [f"{name}={text_of(parts[1][1])}"] if name else []
+                words += [f"{name}={sent(parts[1][1])}"] if name else []
     return ", ".join(words)
 
 
@@ -104,8 +97,8 @@ def _alternatives(data: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
         parts = _entries(extension)
         if parts and parts[0] == (_OID, _ALTERNATIVE_NAMES) and parts[-1][0] == _OCTETS:
             names = [one for _, listed in _entries(parts[-1][1]) for one in _entries(listed)]
-            uris = tuple(text_of(content) for tag, content in names if tag == _URI_NAME)
-            return uris, tuple(text_of(content) for tag, content in names if tag == _DNS_NAME)
+            uris = tuple(sent(content) for tag, content in names if tag == _URI_NAME)
+            return uris, tuple(sent(content) for tag, content in names if tag == _DNS_NAME)
     return (), ()
 
 

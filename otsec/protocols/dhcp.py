@@ -16,7 +16,9 @@ from otsec.columns import I64, U64, Header, Ints, Mask, gather
 from otsec.errors import Malformed
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
-from otsec.protocols.framing.whole import address, keyed, text, whole
+from otsec.protocols.framing.whole import whole
+from otsec.protocols.keyed import keyed
+from otsec.protocols.texts import address, text
 
 PORTS = frozenset({67, 68})
 HEADER = np.dtype(

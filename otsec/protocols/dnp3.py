@@ -69,6 +69,7 @@ from otsec.protocols.framing.dnp3 import (
     PRM,
     UNCONFIRMED_USER_DATA,
 )
+from otsec.protocols.texts import sent
 from otsec.protocols.words.dnp3 import (
     ANSWERS,
     AOB,
@@ -1030,7 +1031,7 @@ def _asked(data: bytes, header: _Header, listed: bytes) -> str:
     if header.group == APPLICATION and header.size_bytes and header.count:
         size = Reader(data, header.body).take(header.size_bytes)
         text = Reader(data, header.body + header.size_bytes).take(int.from_bytes(size, "little"))
-        return f"application {_text(text)}"
+        return f"application {sent(text)}"
     if header.group == FILE:
         return "file block" if header.variation == _TRANSPORT else "file"
     name = header.name
@@ -1220,7 +1221,7 @@ def _attribute_message(fragment: _Fragment, data: bytes, header: _Header) -> Mes
 
 def _attribute_value(kind: int, raw: bytes) -> str:
     if kind == 1:
-        return _text(raw)
+        return sent(raw)
     if kind in (2, 7):
         return str(int.from_bytes(raw, "little"))
     if kind == 3:
@@ -1230,14 +1231,6 @@ def _attribute_value(kind: int, raw: bytes) -> str:
     if kind == 8 and len(raw) % 2 == 0:
         return raw.decode("utf-16-le", "replace")
     return f"type {kind:#04x}: {raw.hex()}"
-
-
-def _text(raw: bytes) -> str:
-    """Text as sent: UTF-8 if it is, else each byte the character of its number."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 # ------------------------------------------------------------- units that list nothing
@@ -1279,7 +1272,7 @@ def _file_message(fragment: _Fragment, outer: Reader, variation: int) -> Message
 
 def _file_name(body: Reader, at: int, size: int) -> str:
     """The name behind an object; its offset is from the object's beginning."""
-    return _text(body.at(at).take(size))
+    return sent(body.at(at).take(size))
 
 
 def _file_command(fragment: _Fragment, body: Reader) -> Message:
@@ -1298,7 +1291,7 @@ def _file_command(fragment: _Fragment, body: Reader) -> Message:
 def _file_status(fragment: _Fragment, body: Reader) -> Message:
     handle, length, block, number = body.u32le(), body.u32le(), body.u16le(), body.u16le()
     outcome = _file_outcome(body.u8())
-    text = _text(body.rest())
+    text = sent(body.rest())
     note = f"handle {handle}, size {length}, block {block}, number {number} {text}".rstrip()
     if not fragment.answers and outcome != "ok":
         note += f", status {outcome}"
@@ -1312,7 +1305,7 @@ def _file_block(fragment: _Fragment, _: Reader) -> Message:
 
 def _file_block_status(fragment: _Fragment, body: Reader) -> Message:
     handle, number = body.u32le(), body.u32le()
-    outcome, text = _file_outcome(body.u8()), _text(body.rest())
+    outcome, text = _file_outcome(body.u8()), sent(body.rest())
     note = f"handle {handle}, block {number:#x} {text}".rstrip()
     return fragment.says("file block", outcome=outcome, group=FILE, note=note)
 
@@ -1326,7 +1319,7 @@ def _file_descriptor(fragment: _Fragment, body: Reader) -> Message:
 
 
 def _file_string(fragment: _Fragment, body: Reader) -> Message:
-    return fragment.says(f"file {_text(body.rest())}", group=FILE)
+    return fragment.says(f"file {sent(body.rest())}", group=FILE)
 
 
 def _file_outcome(code: int) -> str:

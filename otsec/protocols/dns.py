@@ -29,7 +29,9 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
-from otsec.protocols.framing.whole import LONGEST, address, keyed, text, whole
+from otsec.protocols.framing.whole import LONGEST, whole
+from otsec.protocols.keyed import keyed
+from otsec.protocols.texts import address, text
 
 PORTS = frozenset({53, 5353, 5355})
 HEADER = np.dtype(

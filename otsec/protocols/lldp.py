@@ -16,7 +16,9 @@ from otsec.columns import I64, Ints, Mask, gather, walk
 from otsec.errors import Malformed
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
-from otsec.protocols.framing.whole import address, keyed, text, whole
+from otsec.protocols.framing.whole import whole
+from otsec.protocols.keyed import keyed
+from otsec.protocols.texts import address, text
 from otsec.protocols.words.descriptions import DESCRIBED, described
 
 ETHERTYPE = 0x88CC

@@ -39,6 +39,7 @@ from otsec.protocols.api import (
     Units,
 )
 from otsec.protocols.framing import mbap, modbus_rtu
+from otsec.protocols.texts import sent
 
 MBAP_FRAMING, RTU_FRAMING = 0, 1  # positions in Protocol.framings
 
@@ -1081,16 +1082,8 @@ def _diagnosis_told(pdu: _Pdu) -> Message:
     return pdu.answers(operation, object_, counter)
 
 
-def _text(raw: bytes) -> str:
-    """Text as sent: UTF-8 if it is, else each byte the character of its number."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
 def _readable(raw: bytes) -> str:
-    text = _text(raw)
+    text = sent(raw)
     return text if text.isprintable() else raw.hex()
 
 
@@ -1232,7 +1225,7 @@ def _encapsulated_answered(pdu: _Pdu) -> Message:
     for _ in range(number):
         object_id = pdu.body.u8()
         attribute = IDENTITY.get(object_id, f"object_{object_id:#04x}")
-        facts.append(Fact(attribute, _text(pdu.body.take(pdu.body.u8()))))
+        facts.append(Fact(attribute, sent(pdu.body.take(pdu.body.u8()))))
     note = "more follows" if follows else ""
     return pdu.answers(operation, facts=tuple(facts), note=note)
 

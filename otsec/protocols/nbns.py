@@ -15,7 +15,9 @@ from otsec.columns import Header, Ints, Mask, gather
 from otsec.errors import Malformed
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
-from otsec.protocols.framing.whole import address, keyed, text, whole
+from otsec.protocols.framing.whole import whole
+from otsec.protocols.keyed import keyed
+from otsec.protocols.texts import address, text
 
 PORTS = frozenset({137})
 NAME_SIZE = 32  # letters from A to P, two for each byte of a name

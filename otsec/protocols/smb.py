@@ -30,9 +30,10 @@ from otsec.protocols.framing.smb import (
     SMB1,
     SMB2,
 )
+from otsec.protocols.keyed import without_values
 from otsec.protocols.ntlm import IDENTITY as OF_NTLM
 from otsec.protocols.ntlm import ntlm_of
-from otsec.protocols.spoken import keys_of, plain_split
+from otsec.protocols.spoken import keys_of
 
 HEAD = 1 << 16  # bytes of each side
 MOST_DIALECTS, MOST_PATH = 64, 256
@@ -177,11 +178,11 @@ def split(units: Units) -> Split:
     waits = status == PENDING
     waits |= is_2 & (two["message"] == UNASKED)
     cancels = (is_1 & (command == CANCEL_1)) | (is_2 & (command == CANCEL_2))
-    return plain_split(
+    return without_values(
         [form, word, *words],
         np.asarray(malformed | ~known, np.bool_),
-        _tags(one, two, is_1, is_2),
-        np.asarray(waits | sealed | cancels | (units.kind == KEEP_ALIVE), np.bool_),
+        tag=_tags(one, two, is_1, is_2),
+        alone=np.asarray(waits | sealed | cancels | (units.kind == KEEP_ALIVE), np.bool_),
     )
 
 

@@ -39,7 +39,8 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
-from otsec.protocols.framing.whole import address, text, whole
+from otsec.protocols.framing.whole import whole
+from otsec.protocols.texts import address, text
 from otsec.protocols.words import snmp as words
 from otsec.protocols.words.descriptions import DESCRIBED, described
 

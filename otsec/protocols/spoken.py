@@ -14,6 +14,7 @@ import numpy as np
 from otsec.columns import I64, U64, Mask
 from otsec.errors import WireError
 from otsec.protocols.api import Message, Split, Units
+from otsec.protocols.keyed import without_values
 
 Tell = Callable[[bytes, int], Message]  # the bytes of a unit, and its kind
 
@@ -36,29 +37,11 @@ def keys_of(
     return list(words), malformed
 
 
-def plain_split(
-    words: list[U64], malformed: Mask, tag: U64 | None = None, alone: Mask | None = None
-) -> Split:
-    """What is known by its words alone, without values."""
-    none = np.zeros(len(malformed), np.int64)
-    return Split(
-        words,
-        none,
-        none,
-        np.zeros(len(malformed), np.uint64) if tag is None else tag,
-        none,
-        none,
-        np.zeros(len(malformed), np.uint8),
-        malformed,
-        alone,
-    )
-
-
 def split_by_message(units: Units, tell: Tell, *, alone: bool = False) -> Split:
     """Cut units of which each is taken apart."""
     rows = np.arange(len(units))
     words, malformed = keys_of(units, units.start, units.end, units.kind, rows, tell)
-    return plain_split(
+    return without_values(
         [units.kind.astype(np.uint64), *words],
         malformed,
         alone=np.ones(len(units), np.bool_) if alone else None,

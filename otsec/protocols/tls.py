@@ -38,7 +38,8 @@ from otsec.protocols.framing.tls import (
     HEARTBEAT,
     TLS,
 )
-from otsec.protocols.spoken import keys_of, plain_split, text_of
+from otsec.protocols.keyed import without_values
+from otsec.protocols.spoken import keys_of, text_of
 from otsec.protocols.words.services import service_of, service_of_certificate
 
 HEAD = 1 << 15  # bytes of each side: hello, and a chain of certificates
@@ -200,7 +201,7 @@ def split(units: Units) -> Split:
                 _told(data)
         except WireError:
             malformed[row] = True
-    return plain_split([word], np.asarray(malformed, np.bool_))
+    return without_values([word], np.asarray(malformed, np.bool_))
 
 
 def _last(units: Units) -> Ints:
@@ -231,7 +232,7 @@ def items(units: Units) -> Items:
         np.array(owner, np.int64),
         np.array(start, np.int64),
         np.array(end, np.int64),
-        plain_split(words, malformed),
+        without_values(words, malformed),
     )
 
 

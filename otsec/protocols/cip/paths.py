@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from otsec.errors import Malformed, Truncated
 from otsec.protocols.api import Fact, Reader
 from otsec.protocols.cip.codes import CLASSLESS, SYMBOL_CLASS, SYMBOLIC
+from otsec.protocols.texts import sent
 from otsec.protocols.words import enip as words
 
 # ---------------------------------------------------------------------------------- paths
@@ -187,12 +188,8 @@ MOST_HEX = 64  # bytes that are told one by one
 
 
 def text_of(raw: bytes) -> str:
-    """Text as sent: UTF-8 if it is, else each byte the character of its number."""
-    raw = raw[:MOST_TEXT]
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    """Text as sent, cut."""
+    return sent(raw[:MOST_TEXT])
 
 
 def hex_of(raw: bytes) -> str:

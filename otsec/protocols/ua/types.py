@@ -9,6 +9,7 @@ from typing import Any
 
 from otsec.errors import Malformed
 from otsec.protocols.api import Reader
+from otsec.protocols.texts import sent
 from otsec.protocols.ua.codes import BUILD_INFO, LONG_TEXT, MOST_NESTED, SERVER_STATUS
 from otsec.protocols.ua.values import ARRAY, DIMENSIONS, MOST_STATUS, STRING, STRUCTURE, TAIL, TOLD
 from otsec.protocols.words.opcua import SEVERITIES, STATUS, STRUCTURE_IDS, STRUCTURES
@@ -20,14 +21,6 @@ class Array(list[Any]):
     """Elements that were read, and how many there are: of a long list the end is not read."""
 
     said = 0
-
-
-def text_of(raw: bytes) -> str:
-    """Text as sent: UTF-8 if it is, else each byte the character of its number."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
 
 
 def length_of(reader: Reader) -> int:
@@ -45,7 +38,7 @@ def byte_string(reader: Reader) -> bytes:
 
 def string(reader: Reader) -> str:
     """String, [6] 5.2.2.4."""
-    return text_of(byte_string(reader))
+    return sent(byte_string(reader))
 
 
 def _guid(reader: Reader) -> str:
