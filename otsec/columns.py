@@ -321,11 +321,3 @@ def bucket(value: I64) -> I64:
     mantissa, exponent = np.frexp(small.astype(np.float64))  # value = mantissa * 2**exponent
     fine = (exponent.astype(np.int64) - 1) * 4 + ((mantissa - 0.5) * 8).astype(np.int64) - 4
     return np.where(small < 4, small, np.minimum(fine, BUCKETS - 1))
-
-
-def bucket_floor(number: int) -> int:
-    """The smallest value of a bucket."""
-    if number < 4:
-        return number
-    octave, quarter = divmod(number + 4, 4)
-    return (1 << octave) + (quarter << octave >> 2)

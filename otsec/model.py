@@ -130,12 +130,6 @@ NO_VLAN = 0
 VLAN_BITS, VNI_SHIFT = 13, 26  # a VLAN is its id plus one; outer above inner, above both the VNI
 
 
-def vlan_place(vlan: int, outer: int | None = None) -> int:
-    """The place of a VLAN, or of an inner VLAN within an outer one (802.1ad)."""
-    place = vlan + 1
-    return place if outer is None else place | (outer + 1) << VLAN_BITS
-
-
 def place_text(place: int) -> str:
     """``""`` for untagged, ``"10"``, ``"100.10"`` (outer, inner), ``"vni 5000"``, ``"vni 5000 10"``."""
     if place == NO_VLAN:

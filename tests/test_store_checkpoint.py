@@ -106,20 +106,17 @@ def test_a_source_is_made_once_and_follows_its_group(store: Store) -> None:
     ]
 
 
-def test_a_capture_is_known_within_its_point_by_its_head(store: Store) -> None:
-    """The same head is the same capture on any interface of the point, and on no other point."""
+def test_captures_are_those_of_their_point(store: Store) -> None:
+    """A capture is told with its source and with its point, on any interface, and on no other."""
     other = store.source("plant", "tap", "net", "eth1")
-    elsewhere = store.source("plant", "tap2", "net", "")
+    store.source("plant", "tap2", "net", "")
     number = store.add_capture(1, "/a.pcap", 24, "aa", {"format": "pcap"})
     store.move_capture(number, "/b.pcap")
 
-    found = store.find_capture(other, 24, "aa")
-    assert found is not None
+    (found,) = store.captures(1)
     assert (found.id, found.path, found.reader_state) == (1, "/b.pcap", {"format": "pcap"})
     assert (found.position, found.complete, found.damage) == (0, False, "")
-    assert store.find_capture(other, 25, "aa") is None
-    assert store.find_capture(elsewhere, 24, "aa") is None
-    assert store.captures(1) == store.point_captures("plant", "tap") == [found]
+    assert store.point_captures("plant", "tap") == [found]
     assert store.captures(other) == store.point_captures("plant", "tap2") == []
 
 

@@ -158,11 +158,6 @@ class Message:
         """The same, of a unit of which so many bytes are not told."""
         return replace(self, left=size) if size else self
 
-    @property
-    def is_opaque(self) -> bool:
-        """Whether what is left is encrypted, or of a form that the standard leaves open."""
-        return self.left > 0 and OPAQUE in self.note
-
 
 @dataclass(frozen=True, slots=True)
 class Units:

@@ -263,20 +263,6 @@ class Store:
         """Every capture of the store."""
         return self._captures("", ())
 
-    def find_capture(self, source: int, head_length: int, head_hash: str) -> Capture | None:
-        """The capture of the source's point whose content begins so, if there is one.
-
-        A capture that has grown begins as it did: ask with the `head_length` of each capture of
-        the point, the longest first.
-        """
-        found = self._captures(
-            "WHERE head_length = ? AND head_hash = ? AND source IN (SELECT other.id "
-            "FROM site_source AS mine JOIN site_source AS other "
-            "ON other.site = mine.site AND other.point = mine.point WHERE mine.id = ?)",
-            (head_length, head_hash, source),
-        )
-        return found[0] if found else None
-
     def add_capture(
         self,
         source: int,

@@ -236,15 +236,6 @@ RETURN_CODES = {
     0x07: "type_inconsistent",
     NOT_THERE: "object_does_not_exist",
 }
-ERROR_CLASSES = {
-    0x81: "application_relationship",
-    0x82: "object_definition",
-    0x83: "no_resources",
-    0x84: "service_processing",
-    0x85: "supplies",
-    0x87: "access",
-    0xD2: "block",
-}
 ERRORS = {
     0x0110: "invalid_block_number",
     0x0111: "invalid_request_length",
