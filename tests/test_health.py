@@ -390,3 +390,22 @@ def test_evidence_is_within_the_capture(tmp_path: Path) -> None:
                 assert 0 <= packet.ordinal < source.packets
                 assert packet == Packet(packet.ordinal, packet.time)
                 assert packet.time >= 1_767_000_000 * 10**9
+
+
+def test_a_scan_is_told_from_devices_that_are_gone(tmp_path: Path) -> None:
+    """Many addresses asked for once and never there are somebody who looks for who is there."""
+
+    def silent(addresses: int, times: int) -> str:
+        lookup = [
+            row("lookup", source=1, address=f"10.0.0.{number}", asked=times, first_packet=number)
+            for number in range(1, addresses + 1)
+        ]
+        lookup.append(row("lookup", source=1, address="10.0.0.250", asked=1, answered=1))
+        with store_with(tmp_path / f"{addresses}-{times}.db", lookup=lookup) as store:
+            (report,) = judge(store)
+        (verdict,) = (one for one in report.verdicts if one.check == "lookups")
+        return verdict.cause
+
+    assert silent(20, 1).startswith("somebody tried addresses one after the other")
+    assert silent(20, 40).startswith("devices that are switched off")
+    assert silent(2, 1).startswith("devices that are switched off")

@@ -232,6 +232,17 @@ def test_roles_by_what_is_done(store: Store, servers: int, classes: list[str], r
     assert of(found, "10.0.0.2").role.role == "plc"
 
 
+def test_who_reads_in_several_languages_and_writes_nothing_is_a_historian(store: Store) -> None:
+    """Also where it asks few, and tells a controller that it is a panel, as drivers do."""
+    net = tap(store)
+    net.heard(M[1], "10.0.0.1")
+    for number, protocol in enumerate(("modbus", "s7comm", "opcua"), 2):
+        net.heard(M[number], f"10.0.0.{number}")
+        net.does("10.0.0.1", f"10.0.0.{number}", protocol, "read")
+
+    assert of(taken(net), "10.0.0.1").role.role == "historian"
+
+
 def test_a_controller_that_asks_others_stays_one(store: Store) -> None:
     """Who answers and asks is a controller, not a panel."""
     net = tap(store)

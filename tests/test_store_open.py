@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Timer
 
 import pytest
 from store_rows import row, store_with, write
 
 from otsec.errors import Exit, StorageError
-from otsec.store import open_store
+from otsec.store import database, open_store
 from otsec.store.migrations import MIGRATIONS, NEWEST, Migration, migrate, version
 
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes are a matter of POSIX")
@@ -155,7 +156,7 @@ AS_NOBODY = """
 import os, sys
 from pathlib import Path
 from otsec.errors import StorageError
-from otsec.store import open_store
+from otsec.store import database, open_store
 from otsec.store.queries import sources
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
@@ -222,15 +223,46 @@ def test_a_later_migration_is_applied_once_and_keeps_the_rows(path: Path) -> Non
         assert store.rows("counter", 1) == [counter]
 
 
-def test_an_older_store_is_not_migrated_by_a_reader(path: Path) -> None:
-    """Reading never changes a store: one that lacks migrations is told to be opened for writing."""
+def test_an_empty_store_is_not_made_by_a_reader(path: Path) -> None:
+    """Reading never changes a store: one that nobody fills is told to be empty."""
     path.touch()
 
-    with pytest.raises(
-        StorageError, match=rf"an older otsec \(schema 0, this one reads {NEWEST}\); run"
-    ):
+    with pytest.raises(StorageError, match=r"is empty; read a capture into it with `otsec analyze"):
         open_store(path, readonly=True)
     assert path.read_bytes() == b""
+
+
+def test_an_older_store_is_not_migrated_by_a_reader(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that lacks migrations is told to be opened for writing."""
+    open_store(path).close()
+    monkeypatch.setattr(database, "NEWEST", len(MIGRATIONS) + 1)
+
+    with pytest.raises(
+        StorageError, match=r"an older otsec \(schema \d+, this one reads \d+\); run"
+    ):
+        open_store(path, readonly=True)
+
+
+def test_a_reader_waits_for_a_store_that_is_made(path: Path) -> None:
+    """Who opens a store between its making and its first table reads it as soon as it is there."""
+    path.touch()
+    maker = Timer(0.2, lambda: open_store(path).close())
+    maker.start()
+    with open_store(path, readonly=True) as store:
+        assert store.all("SELECT COUNT(*) FROM conversation") == [(0,)]
+    maker.join()
+
+
+def test_a_new_store_is_never_seen_half_made(path: Path) -> None:
+    """All migrations of a new store are one transaction: a failing one leaves nothing."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    broken = Migration("broken", ("CREATE TABLE nothing (",))
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection, (*MIGRATIONS, broken))
+    assert version(connection) == 0
+    connection.close()
 
 
 def test_a_reader_cannot_write(path: Path) -> None:

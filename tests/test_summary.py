@@ -12,7 +12,7 @@ from store_rows import array, row, store_with
 from otsec.cli.output import Column, Style
 from otsec.cli.page import Page
 from otsec.health import Severity
-from otsec.store import open_store
+from otsec.store import open_store, queries
 from otsec.store.overview import Share
 from otsec.summary import SHOWN, DeviceLine, Doing, summarise
 
@@ -83,6 +83,26 @@ def test_devices_and_what_they_say(tmp_path: Path) -> None:
         packets=7,
     )
     assert (found.heard, found.by_mac, found.addressed) == (1, 1, 1)
+
+
+def test_a_refused_connection_is_no_answer(tmp_path: Path) -> None:
+    """Of ports that somebody tried, those are answered in which the server says something."""
+    talks = [
+        conversation(number, client="10.0.0.9", server="10.0.0.2", packets_out=1, packets_in=1,
+                     service=service, protocol=protocol, payload_in=payload)
+        for number, (service, protocol, payload) in enumerate(
+            [("tcp/102", "", 0), ("tcp/502", "modbus", 12), ("tcp/44818", "", 0)]
+        )
+    ]  # fmt: skip
+    station = row(
+        "station", source=1, number=0, mac="00:00:00:00:00:02", address="10.0.0.2", frames=7
+    )
+    with store_with(tmp_path / "x.db", conversation=talks, station=[station]) as store:
+        found = {one.address: one.does for one in summarise(store, "plant").devices}
+        (device,) = (one for one in queries.devices(store) if one.address == "10.0.0.2")
+
+    assert found["10.0.0.2"] == "answers modbus (1 client)"
+    assert (device.answers, device.clients) == (("modbus",), 1)
 
 
 def test_what_was_not_decoded(tmp_path: Path) -> None:

@@ -240,6 +240,7 @@ def _traffic(found: Summary, page: Page) -> None:
         DEVICES,
         found.devices,
         found.heard + found.by_mac,
+        "otsec assets",
         spare=("packets", "macs", "units"),
     )
     page.head(f"Who talks to whom: {counted(found.conversation_count, 'conversation')}")

@@ -13,6 +13,7 @@ ONLY_GROUP = 0.95  # of the frames; on a mirror of a working plant most frames h
 ONE_WAY_BAD, ONE_WAY_WARN = 0.5, 0.05  # of the conversations that carried data
 LOST_BAD, LOST_WARN = 0.05, 0.001  # of the bytes sent; a good tap loses none
 REPEATED_ALL, REPEATED_WARN = 0.4, 0.02  # of the frames; half of them is every frame twice
+SCANNED, TRIED = 8, 3  # so many silent addresses, none asked for more often: a scan
 SILENT_WARN = 0.2  # of the addresses asked for; a few spares and old entries are usual
 
 
@@ -294,12 +295,25 @@ def lookups(seen: Seen) -> Iterable[Verdict]:
         Severity.WARN,
         f"{figure} ({percent(silent, asked)}) never answered; most asked: {named}.{also}",
         tuple(Packet(one.packet, one.time) for one in kept.worst[:2]),
-        "answers go to one device and are not mirrored"
-        if kept.heard or silent == asked
-        else "devices that are switched off or were removed and are still polled, or somebody who "
-        "tries addresses",
-        "mirror the ports of these devices in both directions"
-        if kept.heard
-        else "if these devices run, mirror their ports too; if not, take them out of the polling lists",
+        *_why_silent(found, kept),
         share,
     )
+
+
+def _why_silent(found: checks.Lookups, kept: checks.Silence) -> tuple[str, str]:
+    """The likely cause, and what to change."""
+    unheard = "answers go to one device and are not mirrored"
+    either = (
+        "if these devices run, mirror their ports too; if not, take them out of the polling lists"
+    )
+    if kept.heard:
+        return unheard, "mirror the ports of these devices in both directions"
+    if found.silent == found.asked:
+        return unheard, either
+    if found.silent >= SCANNED and kept.worst[0].asked <= TRIED:
+        cause = (
+            "somebody tried addresses one after the other to see who is there: none of the silent "
+            f"ones was asked for more than {counted(TRIED, 'time')}"
+        )
+        return cause, "see in these packets who asked; the mirror need not be changed for it"
+    return "devices that are switched off or were removed and are still polled", either

@@ -193,6 +193,9 @@ def _does(traits: Traits) -> Iterator[Sign]:
         yield Sign("asks", "hmi", 0.3, told)
         if not moved:
             yield Sign("asks", "historian", 0.5, told)
+    elif read and not moved and len(asked) > 1:  # whoever shows a process speaks one language
+        yield Sign("asks", "historian", 0.6, told)
+        yield Sign("asks", "hmi", 0.2, told)
     elif read or moved:
         yield Sign("asks", "hmi", 0.6 if moved else 0.4, told)
         yield Sign("asks", "scada_server", 0.3, told)

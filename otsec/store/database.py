@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from time import sleep
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -28,6 +29,7 @@ from otsec.store.schema import TABLES
 Row: TypeAlias = tuple[Any, ...]  # one row in the order of its table's columns
 
 BUSY_S = 10.0  # how long to wait for another program that writes
+MAKING_S, MAKING_LOOKS = 1.0, 50  # how long, and how often, a reader waits for a store to be made
 WAL_BYTES = 64 << 20  # what the -wal file is cut back to once its content is in the store
 WRITTEN_AT_ONCE = 4096  # rows
 MERGED_AT_ONCE = 400  # behaviours whose histograms are read together: SQLite binds at least 999
@@ -164,11 +166,20 @@ def _open_to_read(path: Path, mode: str, busy_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(_uri(path, mode), timeout=busy_s, isolation_level=None, uri=True)
     try:
         found = _check_version(path, connection)
+        for _ in range(MAKING_LOOKS):  # somebody may be making it just now
+            if found:
+                break
+            sleep(MAKING_S / MAKING_LOOKS)
+            found = _check_version(path, connection)
     except BaseException:
         connection.close()
         raise
     if found < NEWEST:
         connection.close()
+        if not found:
+            raise StorageError(
+                f"{path}: is empty; read a capture into it with `otsec analyze CAPTURE --db {path}`"
+            )
         raise StorageError(
             f"{path}: was written by an older otsec (schema {found}, this one reads {NEWEST}); "
             "run `otsec analyze` with it once, which brings it up to date"

@@ -28,7 +28,7 @@ from otsec.store.queries import (
     conversations,
     writers_of,
 )
-from otsec.store.selects import UNDECODED, device_sql, marks, rows_sql
+from otsec.store.selects import ANSWERED, UNDECODED, device_sql, marks, rows_sql
 
 GOOD_OUTCOMES = ("", "ok", "open")  # nothing is wrong with these; an open one may still be answered
 
@@ -362,7 +362,10 @@ def hosts(here: Here, services: Sequence[str], most: int) -> Hosts:
     rank = _rank(services)
     ends = " UNION ALL ".join(
         f"SELECT source, place, {end}, kind = 2, 0, {rank}, {answers} FROM conversation"  # noqa: S608 - text of this package
-        for end, answers in (("server", rank), ("client", "2"))
+        for end, answers in (
+            ("server", f"CASE WHEN {ANSWERED} THEN {rank} ELSE 2 END"),
+            ("client", "2"),
+        )
     )
     host = (
         "SELECT s.id AS source, point_group, e.place, e.address, MAX(mac) AS mac, "  # noqa: S608 - text of this package
@@ -441,8 +444,8 @@ def natures(here: Here, which: Sequence[Host], services: Sequence[str], most: in
     macs = _told_of(here, which, "macs", most)
     devices = _told_of(here, which, "devices", BEHIND)
     facts = _told_of(here, which, "facts", FACTS)
-    answers = _parts(here, which, services, ("server", "client"), most)
-    asks = _parts(here, which, services, ("client", "server"), most)
+    answers = _parts(here, which, services, ("server", "client"), most, ANSWERED)
+    asks = _parts(here, which, services, ("client", "server"), most, "1 = 1")
     return [
         Nature(
             tuple(mac for (mac,) in macs[one[:3]]),
@@ -480,9 +483,14 @@ def _told_of(
 
 
 def _parts(
-    here: Here, which: Sequence[Host], services: Sequence[str], ends: tuple[str, str], most: int
+    here: Here,
+    which: Sequence[Host],
+    services: Sequence[str],
+    ends: tuple[str, str],
+    most: int,
+    wanted: str,
 ) -> dict[tuple[str, str, str], Part]:
-    """What each address does at the first of two ends of its conversations."""
+    """What each address does at the first of two ends of its conversations; ``wanted``: of which."""
     if not which:
         return {}
     mine, other = ends
@@ -490,7 +498,7 @@ def _parts(
     talks = (
         f"SELECT point_group, place, {mine} AS address, {other} AS other, {_WORD} AS word, "  # noqa: S608 - text of this package
         f"{_rank(services)} AS rank FROM conversation JOIN site_source AS s ON s.id = source "
-        f"WHERE s.site = ? AND (point_group, place, {mine}) IN (VALUES "
+        f"WHERE s.site = ? AND {wanted} AND (point_group, place, {mine}) IN (VALUES "
         f"{', '.join(['(?, ?, ?)'] * len(which))})"
     )
     bound = (*services, here.site, *_flat(one[:3] for one in which))

@@ -532,8 +532,9 @@ def _doings(store: Store) -> _Doings:
         asking, answering = (*where, client), (*where, server)
         doing.asks[asking].add(cells["word"])
         doing.servers[asking].add(server)
-        doing.answers[answering].add(cells["word"])
-        doing.clients[answering].add(client)
+        if cells["answered"]:
+            doing.answers[answering].add(cells["word"])
+            doing.clients[answering].add(client)
     return doing
 
 

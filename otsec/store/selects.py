@@ -118,6 +118,8 @@ UNDECODED = {
     name: f"CASE c.service WHEN '0x0806' THEN 0 ELSE c.{name} END"
     for name in ("undecoded_out", "undecoded_in")
 }
+# A TCP connection of no protocol in which the server says nothing was refused: that is no answer.
+ANSWERED = "(service NOT LIKE 'tcp/%' OR protocol <> '' OR payload_in + lost_in > 0)"
 _TALK = ", ".join(
     f"{UNDECODED.get(name, f'c.{name}')} AS {name}" for name in TABLES["conversation"].names
 )
@@ -171,8 +173,8 @@ _SQL = {
     ),
     "pairs": (
         "c.place, c.client, c.server, "
-        "CASE c.protocol WHEN '' THEN c.service ELSE c.protocol END AS word "
-        "FROM conversation AS c JOIN site_source AS s ON s.id = c.source"
+        "CASE c.protocol WHEN '' THEN c.service ELSE c.protocol END AS word, "
+        f"{ANSWERED} AS answered FROM conversation AS c JOIN site_source AS s ON s.id = c.source"
     ),
     "facts": (
         "c.place, CASE f.about WHEN 'client' THEN c.client WHEN 'server' THEN c.server "
