@@ -7,6 +7,8 @@ import random
 import struct
 import subprocess
 import sys
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,24 @@ SPREAD = (  # of the real captures, small ones of many kinds
     "modbus/zeek__modbus-and-non-modbus-p502.pcap",
     "modbus/nDPI__modbus.pcap",
     "modbus/suricata-verify__modbus.pcap",
+    "modbus/Quickdraw-Snort__modicon_test.pcap",  # bodies that are opaque
+    "bacnet/icsnpp-bacnet__bacnet_segmented_data.pcap",
+    "bacnet/icsnpp-bacnet__bacnet_error_reject_abort.pcap",
+    "dnp3/zeek__dnp3_file_read.pcap",
+    "dnp3/suricata-verify__dnp3-eve-input.pcap",
+    "enip-cip/ipal_transcriber__cip.pcapng",
+    "enip-cip/nDPI__ethernetIP.pcap",
+    "goose/iti__Sample_File_GOOSE.pcap",
+    "iec104/iti__090813_diverse.pcap",
+    "iec104/nDPI__iec60780-5-104.pcap",
+    "opcua/icsnpp-opcua-binary__open62541_client-server_minimal.pcap",
+    "opcua/icsnpp-opcua-binary__python_opcua-client-server_encrypted.pcapng",
+    "profinet/iti__Profinet_Failed.pcap",
+    "s7comm/icsnpp-s7comm__snap7.pcap",
+    "s7comm/nDPI__s7comm.pcap",
+    "snmp/nDPI__snmp.pcapng",
 )
+PLANT = OWN[0].parents[1] / "plant" / "ten_minutes.pcap"  # all protocols of plants
 FEW, MANY = 400, 5_000  # packets up to which batches of 1 and of 7 are quick enough
 WAYS: dict[str, dict[str, Any]] = {
     "4096": {"batch": 4096},
@@ -94,6 +113,40 @@ def test_other_protocols(bench: Bench, captures: Path) -> None:
             assert not (text := difference(found, other)), f"{path.name}, {name}\n{text}"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [*WAYS.values(), {"batch": 97, "checkpoint_s": 0.5}, {"batch": 3_000, "workers": 2}],
+    ids=[*WAYS, "checkpoints", "workers"],
+)
+def test_plant(bench: Bench, options: dict[str, Any]) -> None:
+    """Nor do they in ten minutes of a plant that speaks all protocols of plants."""
+    found = plant_dump(str(bench.folder))
+    other = analyse([PLANT], bench.store(), **options).dump
+    assert not (text := difference(list(found), other)), text
+
+
+@cache
+def plant_dump(folder: str) -> tuple[str, ...]:
+    """What the plant gives, read at once."""
+    return tuple(analyse([PLANT], Path(folder) / "plant.db").dump)
+
+
+@pytest.mark.parametrize("way", ["split", "grown", "gzip", "pcapng"])
+def test_plant_in_other_files(bench: Bench, way: str) -> None:
+    """Files cut at any packet, files that grow, and other formats give the plant."""
+    found, content = plant_dump(str(bench.folder)), PLANT.read_bytes()
+    parts = records(content)
+    if way == "split":
+        cuts = [0, *sorted(random.Random(way).sample(range(1, len(parts)), 4)), len(parts)]
+        files = [content[:24] + b"".join(parts[a:b]) for a, b in pairwise(cuts)]
+        other = bench.dump(files)
+    elif way == "grown":
+        other = bench.grown(content, len(parts) // 3)
+    else:
+        other = bench.dump(gzip.compress(content) if way == "gzip" else as_pcapng(content))
+    assert not (text := difference(list(found), other)), text
+
+
 def test_two_workers(bench: Bench) -> None:
     """Two processes give the dump of one, for many batches and for few."""
     path = next(path for path in OWN if path.stem == "normal_polling")
@@ -155,19 +208,26 @@ def test_packed_and_in_pcapng(bench: Bench, path: Path) -> None:
 
 # ------------------------------------------------------------------------------- killed
 
+KILLED = ("normal_polling", "all_functions", "gateway_units")
 MOMENTS = ("batch begun", "batch done", "checkpoint begun", "checkpoint in part", "checkpoint done")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize("name", ["normal_polling", "all_functions", "gateway_units"])
-def test_killed_and_resumed(bench: Bench, name: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "sizes"),
+    [
+        *((path, (10, 40)) for path in OWN if path.stem in KILLED),
+        (PLANT, (400, 1500)),
+    ],
+    ids=lambda value: value.stem if isinstance(value, Path) else "",
+)
+def test_killed_and_resumed(bench: Bench, path: Path, sizes: tuple[int, int]) -> None:
     """Killed at any moment, also twice, and run again: the same dump as if nothing had been."""
-    path = next(path for path in OWN if path.stem == name)
     found = analyse([path], bench.store()).dump
-    chance = random.Random(name)
+    chance = random.Random(path.stem)
     deaths = 0
     for trial in range(8):
-        batch = chance.choice([10, 40])
+        batch = chance.choice(sizes)
         batches = found_packets(found) // batch
         moments = []
         for _ in range(1 + trial % 2):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from engine_runs import Bench, analyse, difference
 
 from otsec.cli import main
 from otsec.errors import Exit
@@ -78,16 +77,3 @@ def test_laptop(store: Store) -> None:
     assert {(one.client, one.server, one.operation) for one in modes} == {
         (LAPTOP, INTAKE, "plc_stop"), (STATION, INTAKE, "pi_p_program"),
     }  # fmt: skip
-
-
-def test_same_however_read(tmp_path: Path) -> None:
-    """Batches, cache, hashes, path and workers do not show in what it gives."""
-    bench = Bench(tmp_path)
-    found = analyse([CAPTURE], bench.store())
-    for options in (
-        {"batch": 500, "workers": 2},
-        {"batch": 97, "checkpoint_s": 5.0},
-        {"all_plain": True, "cache_off": True, "hash_bits": 8},
-    ):
-        other = analyse([CAPTURE], bench.store(), **options)
-        assert not (text := difference(found.dump, other.dump)), f"{options}\n{text}"

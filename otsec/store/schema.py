@@ -313,7 +313,11 @@ _ALL = (
         "What capture and decoding met: health, and each cap that was hit.",
         (
             _SOURCE,
-            _text("name", "What is counted; `cap:...` is a cap, `engine:...` the engine's own."),
+            _text(
+                "name",
+                "What is counted; `cap:...` is a cap, `opaque:...` and `passed_over:...` are bytes that "
+                "messages of a protocol leave untold, `engine:...` the engine's own.",
+            ),
             _text("detail", "Which one, where a name has several; else empty."),
             _integer("count", "How often."),
             *_SEEN,
