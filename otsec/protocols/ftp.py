@@ -32,7 +32,8 @@ from otsec.protocols.api import (
 )
 from otsec.protocols.credentials import kind_of
 from otsec.protocols.framing.ftp import FTP
-from otsec.protocols.spoken import keys_of, plain_split, text_of
+from otsec.protocols.keyed import plain_split
+from otsec.protocols.spoken import keys_of, text_of
 
 HEAD = 1 << 20  # bytes of each side
 MOST_PATH, MOST_ACCOUNT, MOST_TEXT = 256, 64, 128  # characters

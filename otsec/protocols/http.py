@@ -20,7 +20,7 @@ from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
 from otsec.protocols.credentials import kind_of
 from otsec.protocols.framing.http import CONTENT, EMPTY_LINE, HTTP, METHODS, START
-from otsec.protocols.keyed import without_values
+from otsec.protocols.keyed import plain_split
 from otsec.protocols.spoken import keys_of, text_of
 from otsec.protocols.words.services import DNS_OVER_HTTPS
 
@@ -79,7 +79,7 @@ def split(units: Units) -> Split:
     status, fits = gather(units.buffer, units.start + STATUS, units.end, np.dtype("S3"))
     content = units.kind == CONTENT
     informs = fits & (status < b"200") & (status != b"101") & _answers(units)
-    return without_values(
+    return plain_split(
         [units.kind.astype(np.uint64), *words], malformed, alone=np.asarray(content | informs)
     )
 

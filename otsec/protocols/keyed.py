@@ -23,10 +23,10 @@ def keyed(
     """Units without values; the key is a span of each, and some words."""
     start, length = np.where(malformed, units.start, start), np.where(malformed, 0, length)
     words = words or [np.zeros(len(units), np.uint64)]
-    return without_values(words, malformed, start, length, tag=tag, alone=alone)
+    return plain_split(words, malformed, start, length, tag=tag, alone=alone)
 
 
-def without_values(
+def plain_split(
     words: list[U64],
     malformed: Mask,
     start: I64 | None = None,

@@ -19,9 +19,10 @@ from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
 from otsec.protocols.credentials import kind_of
 from otsec.protocols.framing.ldap import INTEGER, LDAP, SEQUENCE
+from otsec.protocols.keyed import plain_split
 from otsec.protocols.ntlm import IDENTITY as OF_NTLM
 from otsec.protocols.ntlm import ntlm_of
-from otsec.protocols.spoken import keys_of, plain_split, text_of
+from otsec.protocols.spoken import keys_of, text_of
 
 OCTETS, ENUM, BOOLEAN, SET, CONTROLS = 0x04, 0x0A, 0x01, 0x31, 0xA0  # tags
 BIND, UNBIND, SEARCH, ENTRY, MODIFY, ADD = 0x60, 0x42, 0x63, 0x64, 0x66, 0x68

@@ -17,8 +17,10 @@ from otsec.columns import Ints, Mask, gather
 from otsec.errors import Malformed, WireError
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
-from otsec.protocols.framing.whole import address, text, whole
-from otsec.protocols.spoken import keys_of, plain_split, text_of
+from otsec.protocols.framing.whole import whole
+from otsec.protocols.keyed import plain_split
+from otsec.protocols.spoken import keys_of, text_of
+from otsec.protocols.texts import address, text
 
 HEADER = np.dtype([("code", "u1"), ("id", "u1"), ("length", ">u2"), ("authenticator", "V16")])
 LONGEST = 4096  # bytes, [AUTH] 3

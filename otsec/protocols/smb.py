@@ -30,7 +30,7 @@ from otsec.protocols.framing.smb import (
     SMB1,
     SMB2,
 )
-from otsec.protocols.keyed import without_values
+from otsec.protocols.keyed import plain_split
 from otsec.protocols.ntlm import IDENTITY as OF_NTLM
 from otsec.protocols.ntlm import ntlm_of
 from otsec.protocols.spoken import keys_of
@@ -178,7 +178,7 @@ def split(units: Units) -> Split:
     waits = status == PENDING
     waits |= is_2 & (two["message"] == UNASKED)
     cancels = (is_1 & (command == CANCEL_1)) | (is_2 & (command == CANCEL_2))
-    return without_values(
+    return plain_split(
         [form, word, *words],
         np.asarray(malformed | ~known, np.bool_),
         tag=_tags(one, two, is_1, is_2),

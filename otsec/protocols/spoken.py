@@ -14,7 +14,7 @@ import numpy as np
 from otsec.columns import I64, U64, Mask
 from otsec.errors import WireError
 from otsec.protocols.api import Message, Split, Units
-from otsec.protocols.keyed import without_values
+from otsec.protocols.keyed import plain_split
 
 Tell = Callable[[bytes, int], Message]  # the bytes of a unit, and its kind
 
@@ -41,7 +41,7 @@ def split_by_message(units: Units, tell: Tell, *, alone: bool = False) -> Split:
     """Cut units of which each is taken apart."""
     rows = np.arange(len(units))
     words, malformed = keys_of(units, units.start, units.end, units.kind, rows, tell)
-    return without_values(
+    return plain_split(
         [units.kind.astype(np.uint64), *words],
         malformed,
         alone=np.ones(len(units), np.bool_) if alone else None,

@@ -38,9 +38,10 @@ from otsec.protocols.framing.tds import (
     TDS,
     TOKEN,
 )
+from otsec.protocols.keyed import plain_split
 from otsec.protocols.ntlm import IDENTITY as OF_NTLM
 from otsec.protocols.ntlm import ntlm_of
-from otsec.protocols.spoken import keys_of, plain_split, text_of
+from otsec.protocols.spoken import keys_of, text_of
 
 PACKETS: dict[int, tuple[str, OperationClass]] = {
     PRELOGIN: ("prelogin", "session"), LOGIN7: ("login7", "session"),

@@ -41,7 +41,8 @@ from otsec.protocols.framing.telnet import (
     WILL,
     WONT,
 )
-from otsec.protocols.spoken import plain_split, text_of
+from otsec.protocols.keyed import plain_split
+from otsec.protocols.spoken import text_of
 
 HEAD = 1 << 16  # bytes of each side
 MOST_ACCOUNT = 64  # characters

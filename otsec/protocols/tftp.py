@@ -16,7 +16,8 @@ from otsec.columns import Ints, Mask, gather
 from otsec.errors import Malformed
 from otsec.protocols.api import Message, Operation, Protocol, Reader, Side, Split, Units
 from otsec.protocols.framing.whole import whole
-from otsec.protocols.spoken import keys_of, plain_split, text_of
+from otsec.protocols.keyed import plain_split
+from otsec.protocols.spoken import keys_of, text_of
 
 RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)  # [TFTP] 5, [OPTIONS] RFC 2347
 NAMES = {

@@ -38,7 +38,7 @@ from otsec.protocols.framing.tls import (
     HEARTBEAT,
     TLS,
 )
-from otsec.protocols.keyed import without_values
+from otsec.protocols.keyed import plain_split
 from otsec.protocols.spoken import keys_of, text_of
 from otsec.protocols.words.services import service_of, service_of_certificate
 
@@ -201,7 +201,7 @@ def split(units: Units) -> Split:
                 _told(data)
         except WireError:
             malformed[row] = True
-    return without_values([word], np.asarray(malformed, np.bool_))
+    return plain_split([word], np.asarray(malformed, np.bool_))
 
 
 def _last(units: Units) -> Ints:
@@ -232,7 +232,7 @@ def items(units: Units) -> Items:
         np.array(owner, np.int64),
         np.array(start, np.int64),
         np.array(end, np.int64),
-        without_values(words, malformed),
+        plain_split(words, malformed),
     )
 
 
