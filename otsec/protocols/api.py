@@ -152,7 +152,7 @@ class Message:
     note: str = ""  # what was not decoded of it, and why
     # bytes of this unit, or item, that are not told: by the note opaque, of a kind that it names;
     # else passed over. What is told of a unit must depend on its key alone, what is left need not
-    left: int = field(default=0, compare=False)
+    left: int = field(default=0, compare=False, repr=False)
 
     def leaving(self, size: int) -> "Message":
         """The same, of a unit of which so many bytes are not told."""

@@ -87,7 +87,7 @@ def split(units: Units) -> Split:
 def decode(reader: Reader, _side: Side, request: Message | None) -> Message:
     """A header block, or content."""
     if START.match(reader.data) is None and not reader.data.startswith(b"HTTP/1."):
-        return Message("content", "read", note=OPAQUE)
+        return Message("content", "read", note=OPAQUE, left=reader.left())
     said = _told(reader.data)
     if said.operation == "response" and request is not None:
         return replace(said, operation=request.operation, cls=request.cls, object=request.object)

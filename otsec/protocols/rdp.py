@@ -95,7 +95,7 @@ def _told(data: bytes, kind: int) -> Message:
         return _initial(data)
     if data.startswith(RESPONSE_TAG.to_bytes(2, "big")) and _fits(data):
         return _response(data)
-    return Message("data", "session", note=OPAQUE)
+    return Message("data", "session", note=OPAQUE, left=len(data))
 
 
 def _negotiation(reader: Reader, wanted: tuple[int, ...]) -> tuple[int, int]:

@@ -224,7 +224,7 @@ def _told(data: bytes) -> Message:
         return _packet(kind, reader)
     magic = reader.u32le()
     if magic in SEALED:
-        return Message(SEALED[magic], "file", note=f"opaque: {SEALED[magic]}")
+        return Message(SEALED[magic], "file", note=f"opaque: {SEALED[magic]}", left=reader.left())
     message = Reader(data[FRONT:])
     if magic == SMB1:
         return _message_1(message)
@@ -282,7 +282,7 @@ def _message_2(reader: Reader) -> Message:
     if command == CREATE_2 and not answers:
         return Message(name, cls, _pipe(reader.data), note=OPAQUE)
     if command not in DEEP_2:
-        return Message(name, cls, outcome=outcome, note=OPAQUE)
+        return Message(name, cls, outcome=outcome, note=OPAQUE, left=reader.left())
     if outcome not in ("", "ok"):
         return Message(name, cls, outcome=outcome)
     read = (_REQUESTS_2, _RESPONSES_2)[answers][command]
@@ -382,7 +382,7 @@ def _message_1(reader: Reader) -> Message:
     outcome = _outcome(status, answers=answers)
     name, cls = COMMANDS_1.get(command, (f"unknown_{command:#04x}", "file"))
     if command not in DEEP_1:
-        return Message(name, cls, outcome=outcome, note=OPAQUE)
+        return Message(name, cls, outcome=outcome, note=OPAQUE, left=reader.left())
     words = reader.part(2 * reader.u8())
     size = reader.u16le()
     if size > reader.left():

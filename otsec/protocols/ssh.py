@@ -100,7 +100,11 @@ def _told(data: bytes) -> Message:
     if code == NEWKEYS and payload.left():
         raise Malformed(f"{payload.left()} bytes behind newkeys")
     name = CODES.get(code, f"unknown_{code:#04x}")
-    return Message(name, "session", note=WITHHELD if payload.left() else "")
+    note = WITHHELD if payload.left() else ""
+    return Message(name, "session", note=note).leaving(len(data) - FRONT if note else 0)
+
+
+FRONT = 6  # length, padding and code; what is behind it is padded at random
 
 
 def _algorithms(reader: Reader) -> Message:

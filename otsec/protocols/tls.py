@@ -257,8 +257,9 @@ def decode(reader: Reader, side: Side, _request: Message | None) -> Message:
             return _about(_told(spans[0][2]), side)
         for begin, _, message in spans:
             if reader.item is not None and begin == reader.item[0]:
-                return _about(_told(message), side)
-        return Message("encrypted_handshake", "session", note=OPAQUE)
+                said = _told(message)
+                return _about(said, side).leaving(said.left)
+        return Message("encrypted_handshake", "session", note=OPAQUE, left=reader.left())
     if kind not in RECORDS or size != reader.left():
         raise Malformed(f"record {kind} of {size} bytes, {reader.left()} left")
     if kind == CHANGE_CIPHER_SPEC:
@@ -267,7 +268,7 @@ def decode(reader: Reader, side: Side, _request: Message | None) -> Message:
         level, why = reader.u8(), reader.u8()
         level_word = LEVELS.get(level, f"unknown_{level:#04x}")
         return Message("alert", "session", f"{level_word} {ALERTS.get(why, f'unknown_{why:#04x}')}")
-    return Message(RECORDS[kind], "session", note=OPAQUE)
+    return Message(RECORDS[kind], "session", note=OPAQUE, left=reader.left())
 
 
 OPAQUE = "opaque: encrypted"
@@ -299,10 +300,11 @@ def _told(message: bytes) -> Message:
         if reader.left():
             raise Malformed(f"{reader.left()} bytes behind {said.operation}")
         return said
-    return Message(HANDSHAKES[message[0]], "session", note="" if len(message) == 4 else WITHHELD)
+    note = WITHHELD if reader.left() else ""
+    return Message(HANDSHAKES[message[0]], "session", note=note, left=reader.left())
 
 
-WITHHELD = "opaque: keys, signatures and tickets"
+WITHHELD = "opaque: keys and signatures"
 
 
 # ------------------------------------------------------------------------------- hellos

@@ -60,7 +60,9 @@ def decode(reader: Reader, side: Side, _request: Message | None) -> Message:
     if side != Side.REQUEST:
         return said
     if said.operation not in BY_CLIENT:
-        return Message("client_choice", "session", note="opaque: what a client chooses")
+        return Message(
+            "client_choice", "session", note="opaque: what a client chooses", left=len(reader.data)
+        )
     facts = (Fact(one.attribute, one.value, "client") for one in said.facts)
     return Message(said.operation, said.cls, said.object, facts=tuple(facts), note=said.note)
 
@@ -79,7 +81,7 @@ def _told(data: bytes) -> Message:
         facts = (Fact("application_version", word),)
         return Message("protocol_version", "session", word, facts=facts)
     if len(data) == CHALLENGE:
-        return Message("challenge", "session", note="opaque: random")
+        return Message("challenge", "session", note="opaque: random", left=len(data))
     if len(data) == 4:
         code = reader.u32()
         if code not in RESULTS:
