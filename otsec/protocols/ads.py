@@ -44,7 +44,7 @@ from otsec.protocols.framing.ams import (
     MAGIC,
     TCP_HEADER,
 )
-from otsec.protocols.framing.whole import text
+from otsec.protocols.texts import text
 from otsec.protocols.words.ads import (
     AREAS,
     DEFAULT_LOGINS,

@@ -15,7 +15,7 @@ from otsec.errors import Malformed, Truncated
 from otsec.model import OperationClass
 from otsec.protocols.api import U8, Fact, Message, Operation, Protocol, Reader, Side, Split, Units
 from otsec.protocols.framing.codesys import BLOCK_SIZE, DATAGRAM, ON_TCP, ON_UDP, SERVICES
-from otsec.protocols.framing.whole import text
+from otsec.protocols.texts import text
 
 TCP = 0  # position in Protocol.framings
 HEADER = np.dtype(
@@ -362,4 +362,5 @@ PROTOCOL = Protocol(
     identity=(
         "vendor", "product_name", "name", "revision", "serial", "account", "credentials",
     ),
+    full=False,
 )  # fmt: skip

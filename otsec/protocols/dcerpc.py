@@ -50,9 +50,10 @@ from otsec.protocols.framing.dcerpc import (
     SHUTDOWN,
     number,
 )
+from otsec.protocols.keyed import plain_split
 from otsec.protocols.ntlm import IDENTITY as OF_NTLM
 from otsec.protocols.ntlm import ntlm_of
-from otsec.protocols.spoken import keys_of, plain_split
+from otsec.protocols.spoken import keys_of
 from otsec.protocols.words.dcerpc import (
     AUTHENTICATION,
     FAULTS,
@@ -168,8 +169,8 @@ def split(units: Units) -> Split:
     return plain_split(
         [front | operation.astype(np.uint64) << np.uint64(32), code.astype(np.uint64), *words],
         np.asarray(malformed | ~fits, np.bool_),
-        (number(header["call"], order) << 1 | calls).astype(np.uint64),
-        np.isin(kind, LONELY),
+        tag=(number(header["call"], order) << 1 | calls).astype(np.uint64),
+        alone=np.isin(kind, LONELY),
     )
 
 

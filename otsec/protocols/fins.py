@@ -29,7 +29,7 @@ from otsec.protocols.api import (
     Units,
 )
 from otsec.protocols.framing.fins import FINS_TCP, FINS_UDP, HOPS, ICF, NETWORKS, TCP_HEADER
-from otsec.protocols.framing.whole import text
+from otsec.protocols.texts import text
 from otsec.protocols.words.fins import (
     AREA_TRANSFER,
     AREAS,

@@ -15,8 +15,10 @@ import numpy as np
 from otsec.columns import I64, Header, Ints, Mask, gather
 from otsec.errors import Malformed, WireError
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
-from otsec.protocols.framing.whole import address, whole
-from otsec.protocols.spoken import keys_of, plain_split, text_of
+from otsec.protocols.framing.whole import whole
+from otsec.protocols.keyed import plain_split
+from otsec.protocols.spoken import keys_of, text_of
+from otsec.protocols.texts import address
 
 HEADER = np.dtype(
     [

@@ -35,7 +35,8 @@ from otsec.protocols.framing.mqtt import (
     UNSUBSCRIBE,
     digits,
 )
-from otsec.protocols.spoken import keys_of, plain_split
+from otsec.protocols.keyed import plain_split
+from otsec.protocols.spoken import keys_of
 
 MOST_FILTERS = 16  # of a subscription, that are told
 MOST_TOPIC, MOST_METHOD = 256, 32

@@ -23,7 +23,7 @@ from otsec.protocols.api import (
     Units,
 )
 from otsec.protocols.framing.whole import whole
-from otsec.protocols.spoken import plain_split
+from otsec.protocols.keyed import plain_split
 
 CLIENT_RESET, SERVER_RESET, CLIENT_RESET_3 = 7, 8, 10
 DATA, DATA_2 = 6, 9

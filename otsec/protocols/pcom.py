@@ -27,7 +27,7 @@ from otsec.protocols.api import (
 )
 from otsec.protocols.credentials import kind_of
 from otsec.protocols.framing.pcom import ASCII, BINARY, FRONT, HEADER, PCOM_TCP
-from otsec.protocols.framing.whole import text
+from otsec.protocols.texts import text
 
 # ASCII commands without operands, [PCOM]
 PLAIN: dict[str, tuple[str, OperationClass]] = {

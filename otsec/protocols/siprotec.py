@@ -10,7 +10,8 @@ import numpy as np
 
 from otsec.columns import Ints, Mask, gather
 from otsec.protocols.api import Message, Operation, Protocol, Reader, Side, Split, Units
-from otsec.protocols.framing.whole import keyed, whole
+from otsec.protocols.framing.whole import whole
+from otsec.protocols.keyed import keyed
 
 DATAGRAM = np.dtype([("begin", ">u2"), ("middle", "V14"), ("end", ">u2")])
 BEGIN, END = 0x1149, 0x289E
@@ -58,4 +59,5 @@ PROTOCOL = Protocol(
     decode=decode,
     operations=(HALT,),
     paired=False,
+    full=False,
 )

@@ -18,7 +18,7 @@ from otsec.protocols.framing.teamviewer import (
     SIZE,
     STREAM,
 )
-from otsec.protocols.spoken import plain_split
+from otsec.protocols.keyed import plain_split
 
 PLAIN, ON_UDP = 0, 1  # framings
 COMMANDS = {  # [BETTER]: those with which something begins, or that are answers to them

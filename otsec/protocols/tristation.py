@@ -14,7 +14,9 @@ from otsec.errors import Malformed
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
 from otsec.protocols.framing.crc import Crc16
-from otsec.protocols.framing.whole import keyed, text, whole
+from otsec.protocols.framing.whole import whole
+from otsec.protocols.keyed import keyed
+from otsec.protocols.texts import text
 from otsec.protocols.words.tristation import (
     ANSWERS,
     COMMANDS,
@@ -197,4 +199,5 @@ PROTOCOL = Protocol(
     decode=decode,
     operations=OPERATIONS,
     identity=("vendor", "product_name", "key_switch", "cpu_mode", "project"),
+    full=False,
 )

@@ -11,7 +11,7 @@ import numpy as np
 from otsec.columns import Header, Ints, Mask, gather
 from otsec.protocols.api import Message, Operation, Protocol, Reader, Side, Split, Units
 from otsec.protocols.framing.whole import whole
-from otsec.protocols.spoken import plain_split
+from otsec.protocols.keyed import plain_split
 
 HEADER = np.dtype([("type", "<u4"), ("index", "V4"), ("counter", "<u8")])
 INITIATION, RESPONSE, COOKIE, DATA = 1, 2, 3, 4  # the type, and three zeros behind it
