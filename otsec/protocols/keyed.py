@@ -23,17 +23,17 @@ def keyed(
     """Units without values; the key is a span of each, and some words."""
     start, length = np.where(malformed, units.start, start), np.where(malformed, 0, length)
     words = words or [np.zeros(len(units), np.uint64)]
-    return plain_split(words, malformed, start, length, tag=tag, alone=alone)
+    return plain_split(words, malformed, tag, alone, start=start, length=length)
 
 
 def plain_split(
     words: list[U64],
     malformed: Mask,
-    start: I64 | None = None,
-    length: I64 | None = None,
-    *,
     tag: U64 | None = None,
     alone: Mask | None = None,
+    *,
+    start: I64 | None = None,
+    length: I64 | None = None,
 ) -> Split:
     """Units without values; the key is words, and a span where there is one."""
     none = np.zeros(len(malformed), np.int64)
@@ -42,7 +42,7 @@ def plain_split(
         key_start=none if start is None else start,
         key_length=none if length is None else length,
         tag=none.astype(np.uint64) if tag is None else tag,
-        value_start=none,
+        value_start=none if start is None else start,
         value_count=none,
         value_type=np.full(len(malformed), U8, np.uint8),
         malformed=malformed,
