@@ -27,7 +27,9 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
-from otsec.protocols.framing.whole import address, keyed, text, whole
+from otsec.protocols.framing.whole import whole
+from otsec.protocols.keyed import keyed
+from otsec.protocols.texts import address, text
 
 PORTS = frozenset({123})
 HEADER = np.dtype(
