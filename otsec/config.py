@@ -52,7 +52,7 @@ class Caps:
     """Pairs of MAC and network address seen as sender."""
     facts: int = 100_000
     """What devices say of themselves, kept in the store."""
-    events_per_hour: int = 10
+    events_per_hour: int = 100
     """Notable events kept one by one of each behaviour in an hour; the rest is counted."""
     gaps: int = 1_000
     """Spans in which the capture was blind, kept in the store."""
