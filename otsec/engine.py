@@ -5,7 +5,7 @@ batches of one source in order and holds all state.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -21,6 +21,7 @@ from otsec.aggregates.sequences import Sequences
 from otsec.aggregates.span import sights
 from otsec.aggregates.stations import Stations
 from otsec.aggregates.values import Cells
+from otsec.capture import Drops, Tick
 from otsec.columns import I64, Bytes, Mask
 from otsec.config import Caps
 from otsec.dissect import (
@@ -45,7 +46,7 @@ from otsec.model import (
 )
 from otsec.protocols.api import Side
 from otsec.streams.claim import Registry
-from otsec.streams.clock import Clock, Times
+from otsec.streams.clock import Clock, Step, Times
 from otsec.streams.connections import COUNTS, SPARE, Connections, key_bytes
 from otsec.streams.flows import Flows, find_flows, higher_speaks
 from otsec.streams.found import Found, Speculation, speculate
@@ -146,11 +147,11 @@ class Engine:
 
     # ------------------------------------------------------------------ one batch
 
-    def apply(self, batch: PacketBatch, prepared: Columnar) -> None:
-        """Take the next batch of the source."""
+    def apply(self, batch: PacketBatch, prepared: Columnar, drops: Sequence[Drops] = ()) -> None:
+        """Take the next batch of the source, and what was lost between its packets."""
         times = self.clock.advance(batch.time)
         ordinal = self.packets
-        self._note_batch(batch, times, ordinal)
+        self._note_batch(batch, times, ordinal, drops)
         packets, flows, speculations = prepared.packets, prepared.flows, prepared.speculations
         amended = self._amend(batch, packets, prepared.repeats)
         buffer = batch.buffer
@@ -353,12 +354,21 @@ class Engine:
             what = f"passed_over:{name}" if kind == PASSED_OVER else f"opaque:{name}"
             self.counters.add(what, int(left.size[mine].sum()), first, last, kind)
 
-    def _note_batch(self, batch: PacketBatch, times: Times, ordinal: int) -> None:
+    def _note_batch(
+        self, batch: PacketBatch, times: Times, ordinal: int, drops: Sequence[Drops]
+    ) -> None:
+        before = self.last_time
         if self.packets == 0:
             self.first_time = int(batch.time[0])
         self.last_time = int(batch.time[-1])
-        for step in times.steps:
-            self.gap(step.kind, step.begin, step.end, ordinal + step.row, "")
+        for row, _, one in sorted(  # by row, so that gaps have the same numbers in any batch
+            [(drop.row, 0, drop) for drop in drops] + [(step.row, 1, step) for step in times.steps],
+            key=lambda told: told[:2],
+        ):
+            if isinstance(one, Step):
+                self.gap(one.kind, one.begin, one.end, ordinal + row, "")
+            else:
+                self._drop(one, int(batch.time[row - 1]) if row else before, ordinal + row)
         self._tell("snapped", batch, np.flatnonzero(batch.captured < batch.wire))
 
     def gap(self, kind: str, begin: int, end: int, packet: int, detail: str) -> None:
@@ -368,11 +378,28 @@ class Engine:
             self.gap_count += 1
         self.counters.add(f"gap:{kind}", 1, (end, packet), (end, packet))
 
-    def drops(self, time: int, count: int) -> None:
-        """The capturing machine says that it lost packets since it last said so."""
-        self.gap("drops", self.last_time, time, self.packets, f"{count} packets")
-        here = (time, max(self.packets - 1, 0))
-        self.counters.add("dropped_packets", count, here, here)
+    def lost(self, drops: Sequence[Drops]) -> None:
+        """The capturing machine says that it lost packets, and there is no batch at hand."""
+        for drop in drops:
+            self._drop(drop, self.last_time, self.packets)
+
+    def _drop(self, drop: Drops, begin: int, packet: int) -> None:
+        self.gap("drops", begin, drop.time, packet, f"{drop.count} packets")
+        here = (drop.time, max(packet - 1, 0))
+        self.counters.add("dropped_packets", drop.count, here, here)
+
+    def tick(self, tick: Tick) -> None:
+        """Time went by without a packet: it was quiet, or nothing could be heard."""
+        last = self.clock.last
+        if tick.outage:
+            times = self.clock.skip(tick.time)
+            if last is not None:
+                self.gap("outage", last, tick.time, self.packets, tick.outage)
+        else:
+            times = self.clock.advance(np.array([tick.time], np.int64))
+            for step in times.steps:
+                self.gap(step.kind, step.begin, step.end, self.packets, "")
+        self._expire(Window(times.steady, times.epoch, self.packets))
 
     def _note_packets(
         self,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from secrets import randbits
@@ -10,8 +10,10 @@ from typing import Any
 
 from otsec.capture import (
     Chunk,
+    Drops,
     Reader,
     Source,
+    Tick,
     find_captures,
     head_hash,
     open_capture,
@@ -72,7 +74,15 @@ class Mark:
         return cls(reader.state(), reader.fingerprint())
 
 
-Place = tuple[Chunk, bool, Mark]  # the chunk, whether a batch is its last, where it ends
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a batch stands: in which chunk, and what was told within it and right behind it."""
+
+    interface: int
+    drops: tuple[Drops, ...]
+    tick: Tick | None
+    mark: Mark  # the end of the chunk
+    last: bool  # of the chunk
 
 
 class Run:
@@ -213,19 +223,17 @@ class Run:
         packets, due, stopped = 0, time.monotonic() + self.options.checkpoint_s, False
         touched: set[str] = set()
         mark = Mark.of(reader)
-        for (chunk, last, mark), batch, prepared in self._batches(reader):
-            if batch is not None and prepared is not None:
-                name = interface_name(reader, batch.interface)
+        for place, batch, prepared in self._batches(reader):
+            mark = place.mark
+            if batch is not None or place.drops or place.tick:
+                name = interface_name(reader, place.interface)
                 touched.add(name)
-                self._engine(point, name)[1].apply(batch, prepared)
+                take(self._engine(point, name)[1], place, batch, prepared)
+            if batch is not None:
                 packets += len(batch)
                 self.packets += len(batch)
-            if not last:
+            if not place.last:
                 continue
-            for drop in chunk.drops:
-                name = interface_name(reader, drop.interface)
-                touched.add(name)
-                self._engine(point, name)[1].drops(drop.time, drop.count)
             self.progress(self.done_bytes + reader.consumed, self.packets, path.name)
             stopped = self.stop()
             if stopped:
@@ -302,14 +310,69 @@ class Run:
         self.store.checkpoint(whole, [progress], state)
 
 
+def take(
+    engine: Engine, place: Place, batch: PacketBatch | None, prepared: Columnar | None
+) -> None:
+    """Give the engine of a source what stands at a place."""
+    if batch is not None and prepared is not None:
+        engine.apply(batch, prepared, place.drops)
+    else:
+        engine.lost(place.drops)
+    if place.tick is not None:
+        engine.tick(place.tick)
+
+
 def _places(reader: Reader) -> Iterator[tuple[Place, PacketBatch | None]]:
-    """Each batch of a capture with its place; a chunk without packets has none."""
+    """Each batch of a capture with its place; what is told apart from packets has none."""
     for chunk in reader.chunks():
         mark = Mark.of(reader)
-        if not chunk.batches:
-            yield (chunk, True, mark), None
-        for number, batch in enumerate(chunk.batches, 1):
-            yield (chunk, number == len(chunk.batches), mark), batch
+        parts = parts_of(chunk) or [(0, None, (), None)]
+        for number, (interface, batch, drops, tick) in enumerate(parts, 1):
+            yield Place(interface, drops, tick, mark, number == len(parts)), batch
+
+
+Part = tuple[int, PacketBatch | None, tuple[Drops, ...], Tick | None]
+
+
+def parts_of(chunk: Chunk) -> list[Part]:
+    """The batches of a chunk, cut where a tick stands between packets, with what was told."""
+    batches = {batch.interface: batch for batch in chunk.batches}
+    drops: dict[int, list[Drops]] = {}
+    ticks: dict[int, list[Tick]] = {}
+    for drop in chunk.drops:
+        drops.setdefault(drop.interface, []).append(drop)
+    for tick in chunk.ticks:
+        ticks.setdefault(tick.interface, []).append(tick)
+    parts: list[Part] = []
+    for interface in {**batches, **drops, **ticks}:
+        batch, begin = batches.get(interface), 0
+        lost = drops.get(interface, [])
+        for tick in ticks.get(interface, ()):
+            mine = tuple(replace(one, row=one.row - begin) for one in lost if one.row <= tick.row)
+            lost = lost[len(mine) :]
+            parts.append((interface, _rows(batch, begin, tick.row), mine, tick))
+            begin = tick.row
+        rest = _rows(batch, begin, None)
+        if rest is not None or lost:
+            mine = tuple(replace(one, row=one.row - begin) for one in lost)
+            parts.append((interface, rest, mine, None))
+    return parts
+
+
+def _rows(batch: PacketBatch | None, begin: int, end: int | None) -> PacketBatch | None:
+    """Some packets of a batch, in place; None where there are none."""
+    if batch is None or not len(batch.offset[begin:end]):
+        return None
+    if begin == 0 and end is None:
+        return batch
+    rows = slice(begin, end)
+    return replace(
+        batch,
+        offset=batch.offset[rows],
+        captured=batch.captured[rows],
+        wire=batch.wire[rows],
+        time=batch.time[rows],
+    )
 
 
 def _stored(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Captures as bytes for tests, written by nothing of otsec; and all packets of a reader."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -121,7 +121,7 @@ def read_all(reader: Reader) -> Read:
     read = Read(reader=reader)
     for chunk in reader.chunks():
         read.packets += packets_of(chunk)
-        read.drops += chunk.drops
+        read.drops += (replace(drop, row=0) for drop in chunk.drops)
         read.ends.append(chunk.end)
     reader.close()
     return read

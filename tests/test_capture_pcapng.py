@@ -192,9 +192,9 @@ def test_drops(tmp_path: Path, batch_packets: int) -> None:
 
     now = START * 10**9
     assert read.drops == [
-        Drops(0, now + 1000, 5),
-        Drops(1, 8, 7),
-        Drops(0, now + 2000, 20),
+        Drops(0, now + 1000, 5, 0),
+        Drops(1, 8, 7, 0),
+        Drops(0, now + 2000, 20, 0),
     ]
 
 

@@ -1,6 +1,6 @@
 """Captures to packet batches: pcap, pcapng, gzip, zstd, folders, standard input."""
 
-from otsec.capture.contract import Chunk, Damage, Drops, Interface, Reader
+from otsec.capture.contract import Chunk, Damage, Drops, Interface, Reader, Tick
 from otsec.capture.files import head_hash, open_capture, tail_hash
 from otsec.capture.sources import Source, find_captures, plan, times
 
@@ -11,6 +11,7 @@ __all__ = [
     "Interface",
     "Reader",
     "Source",
+    "Tick",
     "find_captures",
     "head_hash",
     "open_capture",

@@ -38,6 +38,17 @@ class Drops:
     interface: int
     time: int  # when it said so
     count: int  # since it last said so
+    row: int  # packets of its interface that stand before it in the chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A note of otsec itself in its recording: time went by, and no packet came."""
+
+    interface: int
+    time: int  # by the clock that stamps the packets
+    row: int  # packets of its interface that stand before it in the chunk
+    outage: str  # why nothing could be heard since the packet or tick before; "": it was quiet
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,7 @@ class Chunk:
     batches: tuple[PacketBatch, ...]
     end: int
     drops: tuple[Drops, ...]
+    ticks: tuple[Tick, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """pcapng files: draft-ietf-opsawg-pcapng, with the obsolete packet block of its appendix."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Literal, TypeAlias
@@ -16,6 +16,7 @@ from otsec.capture.contract import (
     Drops,
     Interface,
     Reader,
+    Tick,
 )
 from otsec.capture.intake import Intake
 from otsec.columns import I64, U64, Bytes, Header, Ints, Mask, gather, windows
@@ -31,6 +32,8 @@ MAX_NAME = 256  # bytes of an interface's name
 SECTION_HEADER = 28
 INTERFACE_HEADER = 20
 PACKET_HEADER = 28  # without the length at the end
+TICK, OUTAGE = b"otsec tick", b"otsec gap:"  # how comments of otsec in statistics blocks begin
+MAX_TICKS = 4_096  # of one file: each costs a batch of its own; otsec begins another file before
 MAX_TIME = (1 << 63) - 1
 SECOND_NS = 1_000_000_000
 
@@ -158,12 +161,14 @@ class PcapngReader(Reader):
         self._first = 0  # number of the first interface of this section
         self._refused = False  # whether the section has more interfaces than are kept
         self._time = 0  # of the packet last read
+        self._ticks = 0
         if state is None:
             return
         self._order = state["order"]
         self._first = int(state["first"])
         self._refused = bool(state["refused"])
         self._time = int(state["time"])
+        self._ticks = int(state.get("ticks", 0))
         for kept in state["interfaces"]:
             name, link, snaplen, resolution, offset_s, lost = kept
             self._add(str(name), int(link), int(snaplen), Clock(resolution, offset_s, lost))
@@ -178,6 +183,7 @@ class PcapngReader(Reader):
             "first": self._first,
             "refused": self._refused,
             "time": self._time,
+            "ticks": self._ticks,
             "interfaces": [
                 [told.name, told.link, told.snaplen, clock.resolution, clock.offset_s, clock.lost]
                 for told, clock in zip(self.interfaces, self._clocks, strict=True)
@@ -295,9 +301,10 @@ class PcapngReader(Reader):
         blocks = self._read_blocks(intake.buffer, start, np.append(start[1:], end))
         packets = self._packets(intake.buffer, blocks)
         drops = self._drops(intake.buffer, blocks, packets)
+        ticks = self._noted(intake.buffer, blocks, packets)
         base = int(start[0])
         batches = tuple(self._batches(intake.buffer[base:end], base, packets))
-        return Chunk(batches, intake.base + end, drops)
+        return Chunk(batches, intake.base + end, drops, ticks)
 
     def _read_blocks(self, buffer: Bytes, start: I64, stop: I64) -> "Blocks":
         """Blocks with what stands at their front; interfaces among them are taken up."""
@@ -406,13 +413,45 @@ class PcapngReader(Reader):
         """What statistics blocks (4.6) and packets say was lost, in the order of the file."""
         told = [*self._lost_in_all(buffer, blocks), *self._lost_before(buffer, blocks, packets)]
         drops: list[Drops] = []
-        for _, interface, time, count, absolute in sorted(told):
+        before = packets.counter()
+        for row, interface, time, count, absolute in sorted(told):
             clock = self._clocks[interface]
             lost = count if absolute else min(clock.lost + count, MAX_TIME)
             if lost > clock.lost:
-                drops.append(Drops(interface, time, lost - clock.lost))
+                drops.append(Drops(interface, time, lost - clock.lost, before(interface, row)))
             clock.lost = lost
         return tuple(drops)
+
+    def _noted(self, buffer: Bytes, blocks: "Blocks", packets: "PacketRows") -> tuple[Tick, ...]:
+        """Ticks and outages that otsec noted in its recording: comments of statistics blocks."""
+        row = np.flatnonzero((blocks.kind == STATISTICS) & (blocks.local < blocks.known))
+        if not len(row):
+            return ()
+        note = np.dtype([*self._option.descr, ("word", f"S{len(TICK)}")])
+        notes, fits = gather(buffer, blocks.start[row] + 20, blocks.stop[row] - 4, note)
+        hit = fits & (notes["code"] == 1) & np.isin(notes["word"], (TICK, OUTAGE))
+        ticks: list[Tick] = []
+        before = packets.counter()
+        for block, word, length in zip(
+            row[hit].tolist(),
+            notes["word"][hit].tolist(),
+            notes["length"][hit].tolist(),
+            strict=True,
+        ):
+            offset = self._intake.base + int(blocks.start[block])
+            if self._ticks == MAX_TICKS:
+                self._note(offset, f"more than {MAX_TICKS:,} ticks; the others are left out")
+                break
+            self._ticks += 1
+            number = np.array([blocks.local[block] + self._first])
+            time = int(self._times(blocks.front[[block]], number)[0])
+            begin = int(blocks.start[block]) + 24
+            text = buffer[begin : min(begin + length, int(blocks.stop[block]) - 4)].tobytes()
+            why = text[len(OUTAGE) :].decode("utf-8", "replace")[:MAX_NAME].strip(": ")
+            outage = (why or "outage") if word == OUTAGE else ""
+            interface = int(number[0])
+            ticks.append(Tick(interface, time, before(interface, block), outage))
+        return tuple(ticks)
 
     def _lost_in_all(self, buffer: Bytes, blocks: "Blocks") -> Iterator["Lost"]:
         """Of statistics blocks: isb_ifdrop counts since the capture began."""
@@ -491,6 +530,12 @@ class PacketRows:
     captured: I64
     wire: I64
     time: I64
+
+    def counter(self) -> Callable[[int, int], int]:
+        """A function that tells how many packets of an interface stand before a block."""
+        rows = {number: self.row[which] for number, which in _by_interface(self.number)}
+        none = self.row[:0]
+        return lambda number, block: int(np.searchsorted(rows.get(number, none), block))
 
 
 Lost: TypeAlias = tuple[int, int, int, int, bool]  # row, interface, time, count, since the start

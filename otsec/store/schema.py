@@ -330,7 +330,7 @@ _ALL = (
         (
             _SOURCE,
             _integer("number", "Number within the source, in order of sight."),
-            _text("kind", "`clock_back`, `clock_ahead` or `drops`."),
+            _text("kind", "`clock_back`, `clock_ahead`, `drops` or `outage`."),
             _integer("begin_time", "Time before the gap, ns."),
             _integer("end_time", "Time behind the gap, ns."),
             _integer("packet", "Ordinal of the first packet behind the gap."),

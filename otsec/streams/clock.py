@@ -80,6 +80,15 @@ class Clock:
         self.epoch, self.steady = int(epoch[-1]), int(steady[-1])
         return Times(epoch, steady, steps)
 
+    def skip(self, time: int) -> Times:
+        """Go on at a time before which nothing could be heard: an epoch begins, but no step."""
+        latest = time if self.latest is None else self.latest
+        if self.last is None or -BACK_NS <= time - self.last <= AHEAD_NS:
+            self.steady += max(time - latest, 0)
+        self.latest = self.last = time
+        self.epoch += 1
+        return Times(np.array([self.epoch]), np.array([self.steady]), ())
+
     def _latest(self, time: I64, stepped: Mask) -> I64:
         """Running maximum since the last step."""
         first = time.copy()

@@ -1,0 +1,1 @@
+"""A sensor that runs for months: rights, listening, recording, heartbeat, upkeep."""
