@@ -285,6 +285,19 @@ class Run:
         self.engines[interface] = source, engine
         return source, engine
 
+    def collect(
+        self,
+        source: int,
+        engine: Engine,
+        rows: dict[str, list[Iterable[Any]]],
+        state: dict[tuple[int, str], bytes],
+    ) -> None:
+        """Add what a checkpoint writes of a source."""
+        for table, part in engine.take_rows(source).items():
+            rows.setdefault(table, []).append(part)
+        for module, data in engine.dump().items():
+            state[source, module] = pack(data)
+
     def _checkpoint(
         self,
         mark: Mark,
@@ -299,10 +312,7 @@ class Run:
         state: dict[tuple[int, str], bytes] = {}
         for name in sorted(touched):
             source, engine = self.engines[name]
-            for table, part in engine.take_rows(source).items():
-                rows.setdefault(table, []).append(part)
-            for module, data in engine.dump().items():
-                state[source, module] = pack(data)
+            self.collect(source, engine, rows, state)
         progress = CaptureProgress(
             number, mark.tail_hash, int(mark.state["offset"]), packets, complete, damage, mark.state
         )

@@ -28,6 +28,7 @@ from otsec.errors import (
 COMMANDS = {  # in the order of the help
     "analyze": "read captures into a store and sum up what they show",
     "watch": "follow a folder in which a recorder writes captures",
+    "monitor": "listen on interfaces, passively, and record evidence",
     "conversations": "list who talks to whom, by which service",
     "behaviours": "list what each client does with each server",
     "writers": "list who wrote which object, second writers first",

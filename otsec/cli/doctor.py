@@ -24,7 +24,6 @@ LEAST_SQLITE = (3, 24, 0)  # the first that knows INSERT ... ON CONFLICT DO UPDA
 LEAST_FREE_BYTES = 1_000_000_000  # a store grows by megabytes a day; a capture beside it does not
 LEAST_MEMORY_BYTES = 1_000_000_000  # one process takes up to 400 MB
 WAIT_S = 5.0  # for another program to tell its version
-TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"}
 )
@@ -184,17 +183,12 @@ def _memory_bytes() -> int | None:
 
 def clock() -> Check:
     """Whether the system's clock follows a time server, where the system tells."""
-    if not sys.platform.startswith("linux"):
-        return Check("clock", "note", "not known here", "see that this machine keeps its time")
-    import ctypes
+    from otsec.sensor.machine import clock_state
 
-    try:
-        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))  # reads; sets nothing
-    except (OSError, AttributeError):
-        state = -1
-    if state < 0:
+    state = clock_state()
+    if state == "unknown":
         return Check("clock", "note", "not known here", "see that this machine keeps its time")
-    if state == TIME_ERROR:
+    if state == "free":
         return Check(
             "clock",
             "note",

@@ -13,8 +13,8 @@ import signal
 import socket
 from typing import NoReturn, Self
 
-from otsec.capture.live.ring import listen_on
 from otsec.errors import OtsecError, RightsError, UsageError
+from otsec.packet_socket import listen_on
 from otsec.sensor import rights
 
 MOST = 256 << 10  # bytes of a request: a filter has at most 32 KiB, told in hexadecimal digits
@@ -45,7 +45,7 @@ class Opener:
         self.close()
 
     def open(self, interface: str, program: bytes, ring_bytes: int) -> tuple[socket.socket, bool]:
-        """An open ring, and whether it leaves out what is sent from here (`ring.listen_on`).
+        """An open ring, and whether it leaves out what is sent from here (`listen_on`).
 
         Raises OSError with the kernel's reason.
         """

@@ -347,10 +347,33 @@ CREATE TABLE finding_packet (
     "ALTER TABLE act ADD COLUMN seen_until INTEGER NOT NULL DEFAULT 0",
 )
 
+_HEARTBEAT = (
+    """
+CREATE TABLE heartbeat (
+    source INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    span_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    packets INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    dropped INTEGER NOT NULL,
+    ring_percent INTEGER NOT NULL,
+    lag_ms INTEGER NOT NULL,
+    duplicates INTEGER NOT NULL,
+    units INTEGER NOT NULL,
+    recorded_bytes INTEGER NOT NULL,
+    shed TEXT NOT NULL,
+    clock TEXT NOT NULL,
+    PRIMARY KEY (source, time)
+)
+""",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
     Migration("findings, and what people decide of them", _FINDINGS),
+    Migration("heartbeats of sensors", _HEARTBEAT),
 )
 NEWEST = len(MIGRATIONS)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from otsec.capture.contract import Chunk
+from otsec.capture.contract import Chunk, Drops
 
 
 @dataclass(slots=True)
@@ -42,6 +42,9 @@ class Tap(Protocol):
 
         Raises InterfaceGone when there is nothing more and there will not be.
         """
+
+    def lost(self, time: int) -> list[Drops]:
+        """What was lost and not told by any chunk yet, as told at this time."""
 
     def halt(self) -> None:
         """Take no more packets; what came until now can still be read."""

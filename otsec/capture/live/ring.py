@@ -14,22 +14,13 @@ from contextlib import suppress
 
 import numpy as np
 
+from otsec import packet_socket
 from otsec.capture.contract import Chunk, Drops
 from otsec.capture.live.contract import InterfaceGone, Tally
 from otsec.columns import I64, Bytes, Header, windows
 from otsec.model import BATCH_PACKETS, PacketBatch
+from otsec.packet_socket import BLOCK_BYTES, PACKET_STATISTICS, RING_BYTES, SOL_PACKET
 
-SOL_PACKET = 263
-PACKET_ADD_MEMBERSHIP, PACKET_RX_RING, PACKET_STATISTICS, PACKET_VERSION = 1, 5, 6, 10
-PACKET_IGNORE_OUTGOING = 23  # Linux 4.20
-PACKET_MR_PROMISC = 1
-TPACKET_V3 = 2
-ETH_P_ALL = 3
-
-BLOCK_BYTES = 256 << 10  # so many of them that slow traffic, a block each RETIRE_MS, lasts a minute
-RING_BYTES = 64 << 20
-RETIRE_MS = 250
-FRAME_BYTES = 2048  # only divides blocks on paper: packets lie behind one another
 USER, LOSING = 1, 4  # TP_STATUS of a block
 VLAN_VALID, VLAN_TPID_VALID = 0x10, 0x40  # TP_STATUS of a packet
 OUTGOING = 4  # sll_pkttype
@@ -44,51 +35,6 @@ PACKET = np.dtype(  # struct tpacket3_hdr, and the type of struct sockaddr_ll be
         "itemsize": 64,
     }
 )
-
-
-def listen_on(
-    interface: str, program: bytes, ring_bytes: int = RING_BYTES
-) -> tuple[socket.socket, bool]:
-    """An open ring on an interface, and whether the kernel leaves out what is sent from here.
-
-    ``program`` is a filter (`bpf.compiled`), empty for none. Needs CAP_NET_RAW. Nothing is
-    received before all is set, and nothing is ever sent. Raises OSError.
-    """
-    ring = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # protocol 0: deaf until bound
-    try:
-        ring.setsockopt(SOL_PACKET, PACKET_VERSION, TPACKET_V3)
-        blocks = max(ring_bytes // BLOCK_BYTES, 2)
-        frames = blocks * BLOCK_BYTES // FRAME_BYTES
-        shape = struct.pack("7I", BLOCK_BYTES, blocks, FRAME_BYTES, frames, RETIRE_MS, 0, 0)
-        ring.setsockopt(SOL_PACKET, PACKET_RX_RING, shape)
-        incoming = True
-        try:
-            ring.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        except OSError:  # an older kernel: `Ring` leaves it out
-            incoming = False
-        if program:
-            attach(ring, program)
-        number = socket.if_nametoindex(interface)
-        member = struct.pack("iHH8s", number, PACKET_MR_PROMISC, 0, b"")
-        ring.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, member)
-        ring.bind((interface, ETH_P_ALL))
-    except BaseException:
-        ring.close()
-        raise
-    return ring, incoming
-
-
-SO_ATTACH_FILTER = 26
-NOTHING = struct.pack("HBBI", 6, 0, 0, 0)  # a program of one instruction: return 0 bytes
-
-
-def attach(ring: socket.socket, program: bytes) -> None:
-    """Let the kernel run a filter over what comes (struct sock_fprog)."""
-    import ctypes  # noqa: PLC0415 - half of the start-up of what only reads files
-
-    code = ctypes.create_string_buffer(program, len(program))
-    pointer = struct.pack("HP", len(program) // 8, ctypes.addressof(code))
-    ring.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)
 
 
 class Ring:
@@ -164,7 +110,7 @@ class Ring:
     def halt(self) -> None:
         """Refuse what comes from now on; what is there is handed over within RETIRE_MS."""
         with suppress(OSError):
-            attach(self._socket, NOTHING)
+            packet_socket.attach(self._socket, packet_socket.NOTHING)
 
     def close(self) -> None:
         """Give the memory back."""

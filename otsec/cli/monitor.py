@@ -1,0 +1,384 @@
+"""``otsec monitor``: listen on interfaces, passively, for as long as it runs."""
+
+import os
+import re
+import signal
+import sys
+import time
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from otsec.cli import options
+from otsec.cli.analyze import seconds
+from otsec.errors import ConfigError, Exit, OtsecError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from otsec.capture.live.contract import Tap
+    from otsec.cli.progress import Progress
+    from otsec.config import Config
+    from otsec.sensor.heartbeat import Heart
+    from otsec.sensor.listening import Listening
+    from otsec.sensor.opener import Opener
+    from otsec.sensor.service import Manager
+
+EVIDENCE = {  # as otsec/sensor/kept.py, which would cost start-up; a test keeps both equal
+    "mixed": "industrial packets in full, of others the headers",
+    "ot-only": "industrial packets in full, others not at all",
+    "headers": "of all packets the headers",
+    "full": "every byte of every packet",
+}
+WAYS = ("ring", "libpcap", "scapy")
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+UNITS_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+LEAST_RING, MOST_RING = 1 << 20, 1 << 30
+HEARTBEAT_S = 60.0
+
+EPILOG = """\
+Nothing is ever sent. A process of its own keeps the right CAP_NET_RAW and opens the interfaces; all
+else runs without rights, as the owner of the store. Each interface is a capture point: the one of
+otsec.yaml that lists it, else one of its name. Without -i the interfaces of otsec.yaml are taken.
+Ctrl-C or SIGTERM ends it at a checkpoint, exit code 0; SIGHUP checks the configuration again.
+With -w and --evidence full the recording read by `otsec analyze` gives the same store.
+Under overload detail goes first: bodies of what is not industrial (--evidence mixed), then the
+recording, then packets, which the kernel counts. docs/live.md tells more, and has a service unit."""
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument(
+        "-i",
+        "--interface",
+        action="append",
+        default=[],
+        metavar="IF",
+        help="listen on this interface; may be given several times",
+    )
+    parser.add_argument(
+        "-f", "--filter", default="", metavar="BPF", help="only what matches, as in tcpdump"
+    )
+    options.store(parser)
+    parser.add_argument("--site", metavar="NAME", help="the site (default: `site` of otsec.yaml)")
+    parser.add_argument(
+        "--for",
+        dest="for_s",
+        type=duration,
+        default=None,
+        metavar="TIME",
+        help="end after this time, as 120s, 10m, 2h",
+    )
+    recording(parser)
+    parser.add_argument(
+        "--checkpoint",
+        type=seconds,
+        default=None,
+        metavar="SECONDS",
+        help="time between checkpoints (default 10)",
+    )
+    parser.add_argument(
+        "--heartbeat",
+        type=seconds,
+        default=HEARTBEAT_S,
+        metavar="SECONDS",
+        help="time between two heartbeats, a line of the log and a row of the store (default 60)",
+    )
+    parser.add_argument(
+        "--buffer",
+        type=size,
+        default=64 << 20,
+        metavar="BYTES",
+        help="the ring of each interface, in which packets wait (default 64M)",
+    )
+    parser.add_argument(
+        "--by",
+        choices=WAYS,
+        default="ring",
+        help="how to listen: the kernel's ring (default), or libpcap or scapy where there is none",
+    )
+    parser.epilog = EPILOG
+
+
+def recording(parser: ArgumentParser) -> None:
+    """Arguments of what is recorded."""
+    parser.add_argument(
+        "-w",
+        "--write",
+        type=Path,
+        metavar="DIR",
+        help="record evidence there, as pcapng that rolls",
+    )
+    parser.add_argument(
+        "--evidence",
+        choices=tuple(EVIDENCE),
+        default="mixed",
+        help="what is recorded: " + "; ".join(f"{name}: {text}" for name, text in EVIDENCE.items()),
+    )
+    parser.add_argument(
+        "--evidence-size",
+        type=size,
+        default=10 * 10**9,
+        metavar="BYTES",
+        help="the most that is kept of each interface (default 10G); the oldest goes first",
+    )
+    parser.add_argument(
+        "--evidence-age",
+        type=duration,
+        default=30 * 86_400.0,
+        metavar="TIME",
+        help="how long it is kept (default 30d)",
+    )
+
+
+def duration(text: str) -> float:
+    """Seconds of ``90``, ``120s``, ``10m``, ``2h``, ``30d``, for argparse."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", text.strip().lower())
+    if not match or not float(match[1]):
+        raise ArgumentTypeError(f"expected a time as 120s, 10m, 2h or 30d, found {text!a}")
+    return float(match[1]) * UNITS_S[match[2] or "s"]
+
+
+def size(text: str) -> int:
+    """Bytes of ``64M``, ``10G``, ``500000``, for argparse."""
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,3})?)([kmgt]?)i?b?", text.strip().lower())
+    if not match or not float(match[1]):
+        raise ArgumentTypeError(f"expected bytes as 64M or 10G, found {text!a}")
+    return int(float(match[1]) * UNITS_BYTES[match[2]])
+
+
+def run(arguments: Namespace) -> int:
+    """Listen."""
+    if not sys.platform.startswith("linux") and arguments.by == "ring":
+        raise UsageError("monitor: the kernel's ring is Linux's; here use --by libpcap")
+    config = options.configured(arguments, "db", "site")
+    chosen = interfaces(arguments.interface, config)
+    os.umask(0o077)
+    with ExitStack() as stack:
+        opener = None
+        if arguments.by == "ring":  # before anything heavy, so that it is small
+            from otsec.sensor.opener import Opener
+
+            opener = stack.enter_context(Opener())
+        open_tap = _taps(arguments, list(chosen), opener)
+        if opener is not None:
+            _without_rights(config.store)
+        return _listen(arguments, config, chosen, open_tap, stack)
+
+
+def interfaces(named: list[str], config: "Config") -> dict[str, str]:
+    """The capture point of each interface: that of otsec.yaml which lists it, else its name."""
+    points = {
+        name: point.name if len(point.interfaces) == 1 else f"{point.name}-{name}"
+        for point in config.points.values()
+        for name in point.interfaces
+    }
+    names = list(dict.fromkeys(named)) or list(points)
+    if not names:
+        raise UsageError(
+            "monitor: name an interface by -i (or give points in otsec.yaml their `interfaces`)"
+        )
+    return {name: points.get(name, name) for name in names}
+
+
+def _taps(
+    arguments: Namespace, names: list[str], opener: "Opener | None"
+) -> "Callable[[str], Tap]":
+    """How an interface is opened, once all of them were found and the filter compiled."""
+    from otsec.capture.live import bpf
+    from otsec.sensor.listening import known_interface
+
+    links = {name: known_interface(name).link for name in names}
+    ring_bytes = min(max(arguments.buffer, LEAST_RING), MOST_RING)
+    if opener is None:
+        from otsec.capture.live.fallback import ScapyTap, by_libpcap
+
+        make = by_libpcap if arguments.by == "libpcap" else ScapyTap
+        return lambda name: make(name, arguments.filter, ring_bytes)
+    programs = {name: bpf.compiled(arguments.filter, name) for name in names}
+
+    def open_ring(name: str) -> "Tap":
+        from otsec.capture.live.ring import Ring
+        from otsec.sensor.opener import refusal
+
+        try:
+            ring, incoming = opener.open(name, programs[name], ring_bytes)
+        except OSError as error:
+            if known := refusal(error, name):
+                raise known from error
+            raise
+        return Ring(ring, name, links[name], incoming=incoming, ring_bytes=ring_bytes)
+
+    return open_ring
+
+
+def _without_rights(store: Path) -> None:
+    """Give up every right, for good; root becomes the owner of the store."""
+    from otsec.sensor import rights
+
+    rights.become(*rights.owner_of(store))
+    rights.keep_only(0)
+
+
+def _listen(
+    arguments: Namespace,
+    config: "Config",
+    chosen: dict[str, str],
+    open_tap: "Callable[[str], Tap]",
+    stack: ExitStack,
+) -> int:
+    from otsec.cli.output import say
+    from otsec.cli.progress import Progress
+    from otsec.cli.signals import listening
+    from otsec.pipeline import CHECKPOINT_S, Options
+    from otsec.sensor.heartbeat import Heart
+    from otsec.sensor.listening import Listening
+    from otsec.sensor.recording import Recording, folder_of
+    from otsec.sensor.service import Manager
+    from otsec.store import open_store
+
+    stop = stack.enter_context(listening())
+    store = stack.enter_context(open_store(config.store))
+    progress = stack.enter_context(Progress(None, quiet=bool(arguments.quiet)))
+
+    def tell(line: str) -> None:
+        progress.clear()
+        say(f"otsec: {line}")
+
+    settings = Options(checkpoint_s=arguments.checkpoint or CHECKPOINT_S)
+    sensor = Listening(store, config, settings, stop.stop_requested, open_tap, tell)
+    for name, point in chosen.items():
+        files = None
+        if arguments.write is not None:
+            files = Recording(
+                folder_of(arguments.write, point),
+                name,
+                _link(name),
+                _bounds(arguments),
+                whole=arguments.evidence == "full",
+            )
+        sensor.add(name, point, files, arguments.evidence)
+    manager = Manager()
+    heart = Heart(store, sensor.ears, arguments.heartbeat)
+    beat = _Beat(arguments, config, sensor, heart, manager, progress, tell)
+    with _reloading(beat):
+        until = None if arguments.for_s is None else time.monotonic() + arguments.for_s
+        sensor.listen(until, beat)
+    manager.tell("STOPPING=1")
+    sensor.finish()
+    heart.beat(stopped=True)
+    progress.clear()
+    if not arguments.quiet:
+        for ear in sensor.ears:
+            say(
+                f"otsec: {ear.name}: heard {ear.received:,} packets, {ear.dropped:,} dropped, "
+                f"into {config.store} as point {ear.point}"
+            )
+    return Exit.FINE
+
+
+def _link(name: str) -> int:
+    from otsec.sensor.listening import known_interface
+
+    return known_interface(name).link
+
+
+def _bounds(arguments: Namespace) -> Any:
+    from otsec.sensor.recording import Bounds
+
+    return Bounds(arguments.evidence_size, arguments.evidence_age)
+
+
+class _Beat:
+    """What is done between two batches: heartbeat, watchdog, reloading, the line of progress."""
+
+    def __init__(
+        self,
+        arguments: Namespace,
+        config: "Config",
+        sensor: "Listening",
+        heart: "Heart",
+        manager: "Manager",
+        progress: "Progress",
+        tell: "Callable[[str], None]",
+    ) -> None:
+        self.arguments, self.config, self.sensor = arguments, config, sensor
+        self.heart, self.manager, self.progress, self.tell = heart, manager, progress, tell
+        self.reload = False
+        self.ready = False
+
+    def __call__(self) -> None:
+        """One look."""
+        if not self.ready:
+            self.ready = True
+            self.manager.tell("READY=1")
+        self.manager.alive()
+        if self.reload:
+            self.reload = False
+            self._reload()
+        if self.heart.due():
+            self._beat()
+        self._show()
+
+    def _beat(self) -> None:
+        from otsec.sensor.heartbeat import line
+
+        rows = self.heart.beat()
+        lines = [line(ear, row) for ear, row in zip(self.sensor.ears, rows, strict=True)]
+        self.manager.tell("STATUS=" + "; ".join(lines))
+        for row, text in zip(rows, lines, strict=True):
+            bad = row.dropped or row.shed or row.state != "listening"
+            if not self.arguments.quiet and (bad or not self.progress.shown):
+                self.tell(text)
+
+    def _show(self) -> None:
+        ears = self.sensor.ears
+        dropped = sum(ear.total("dropped") for ear in ears)
+        label = f"{dropped:,} dropped  ring {max(ear.fullest for ear in ears):.0%}"
+        down = " ".join(ear.name for ear in ears if ear.tap is None)
+        heard = sum(ear.total("bytes") for ear in ears)
+        self.progress.update(
+            heard, self.sensor.packets, f"{label}  waiting for {down}" if down else label
+        )
+
+    def _reload(self) -> None:
+        """SIGHUP: a configuration with mistakes changes nothing."""
+        from otsec.config import shown
+
+        self.manager.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            config = options.configured(self.arguments, "db", "site")
+        except ConfigError as error:
+            self.tell(f"the configuration has mistakes, so the old one stays in effect\n{error}")
+        except OtsecError as error:
+            self.tell(f"the old configuration stays in effect: {error}")
+        else:
+            before = {one.name: one.value for one in shown(self.config)}
+            changed = [one.name for one in shown(config) if before.get(one.name) != one.value]
+            if changed:
+                self.tell(f"no mistakes; changed, in effect after a restart: {', '.join(changed)}")
+            else:
+                self.tell("no mistakes, and nothing has changed in the configuration")
+        self.manager.tell("READY=1")
+
+
+class _reloading:  # noqa: N801 - reads as a word at the `with`
+    """SIGHUP asks for another look at the configuration while the block runs."""
+
+    def __init__(self, beat: _Beat) -> None:
+        self.beat = beat
+        self.number = getattr(signal, "SIGHUP", None)
+        self.before: Any = None
+
+    def __enter__(self) -> None:
+        if self.number is not None:
+            self.before = signal.signal(self.number, self._ask)
+
+    def __exit__(self, *problem: object) -> None:
+        if self.number is not None:
+            signal.signal(self.number, self.before)
+
+    def _ask(self, _number: int, _frame: "FrameType | None") -> None:
+        self.beat.reload = True

@@ -1,0 +1,90 @@
+"""A row and a line a minute that say how the sensor goes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from otsec.sensor.listening import Ear
+from otsec.sensor.machine import clock_state
+from otsec.store import Store
+from otsec.store.sensor import Heartbeat, beat
+
+EVERY_S = 60.0
+
+
+@dataclass(slots=True)
+class Before:
+    """The counts of an interface at the heartbeat before."""
+
+    packets: int = 0
+    bytes: int = 0
+    dropped: int = 0
+    duplicates: int = 0
+    units: int = 0
+
+
+class Heart:
+    """Beats for all interfaces of a sensor."""
+
+    def __init__(self, store: Store, ears: Sequence[Ear], every_s: float = EVERY_S) -> None:
+        self.store, self.ears, self.every_s = store, ears, every_s
+        self._last = time.monotonic()
+        self._before = {ear.source: _counts(ear) for ear in ears}
+
+    def due(self) -> bool:
+        """Whether it is time."""
+        return time.monotonic() - self._last >= self.every_s
+
+    def beat(self, *, stopped: bool = False) -> list[Heartbeat]:
+        """Write the rows of the span since the last time."""
+        now = time.monotonic()
+        span_ms, self._last = round((now - self._last) * 1000), now
+        clock, moment = clock_state(), time.time_ns()
+        rows = [self._row(ear, moment, span_ms, clock, stopped=stopped) for ear in self.ears]
+        beat(self.store, rows)
+        return rows
+
+    def _row(self, ear: Ear, moment: int, span_ms: int, clock: str, *, stopped: bool) -> Heartbeat:
+        counts, before = _counts(ear), self._before[ear.source]
+        self._before[ear.source] = counts
+        row = Heartbeat(
+            source=ear.source,
+            time=moment,
+            span_ms=span_ms,
+            state="stopped" if stopped else "listening" if ear.tap else "down",
+            packets=counts.packets - before.packets,
+            bytes=counts.bytes - before.bytes,
+            dropped=counts.dropped - before.dropped,
+            ring_percent=round(100 * ear.fullest),
+            lag_ms=ear.lag_ns // 1_000_000,
+            duplicates=counts.duplicates - before.duplicates,
+            units=counts.units - before.units,
+            recorded_bytes=ear.recording.stored() if ear.recording else 0,
+            shed=ear.shed,
+            clock=clock,
+        )
+        ear.fullest, ear.lag_ns = 0.0, 0
+        return row
+
+
+def _counts(ear: Ear) -> Before:
+    counters = ear.engine.counters
+    return Before(
+        ear.total("received"),
+        ear.total("bytes"),
+        ear.total("dropped"),
+        counters.count("duplicate_frames"),
+        counters.count("engine:units") + ear.engine.units,
+    )
+
+
+def line(ear: Ear, row: Heartbeat) -> str:
+    """A heartbeat as a line of a log."""
+    rate = row.packets * 1000 / max(row.span_ms, 1)
+    shed = f", shed {row.shed}" if row.shed else ""
+    clock = "" if row.clock == "synchronised" else f", clock {row.clock}"
+    return (
+        f"{ear.name}: {row.state}, {row.packets:,} packets ({rate:,.0f}/s), "
+        f"{row.dropped:,} dropped, ring {row.ring_percent} % full at most, "
+        f"{row.lag_ms / 1000:.1f} s behind at most{shed}{clock}"
+    )
