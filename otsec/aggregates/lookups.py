@@ -95,4 +95,5 @@ class Lookups:
     def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Take back what the store holds."""
         for _, place, address, asked, answered, *first in rows:
-            self.table[self._add((place, address))] = (asked, answered), first, False
+            number = self._add((place, address))  # before `self.table`, which may grow by it
+            self.table[number] = (asked, answered), first, False
