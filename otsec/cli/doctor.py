@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from otsec.cli import options
-from otsec.cli.output import Column, bytes_text, style_of, write
+from otsec.cli.monitor import duration
+from otsec.cli.output import Column, bytes_text, say, style_of, write
 from otsec.errors import Exit, OtsecError
 
 if TYPE_CHECKING:
@@ -52,6 +53,20 @@ COLUMNS = (
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
     options.store(parser)
+    parser.add_argument(
+        "-i",
+        "--interface",
+        metavar="IF",
+        help="also listen on this interface, and judge the mirror",
+    )
+    parser.add_argument(
+        "--for",
+        dest="for_s",
+        type=duration,
+        default=30.0,
+        metavar="TIME",
+        help="how long to listen (default 30s)",
+    )
     options.formats(parser)
 
 
@@ -60,8 +75,11 @@ def run(arguments: Namespace) -> int:
     from datetime import UTC
 
     checks = list(examined(arguments))
+    if arguments.interface is not None:
+        checks += live(arguments)
     write("checks", COLUMNS, checks, style_of(arguments, UTC), sys.stdout)
-    return next((check.exit for check in checks if check.state == "problem"), Exit.FINE)
+    failed = (check.exit for check in checks if check.state == "problem" and check.exit)
+    return next(failed, Exit.FINE)
 
 
 def examined(arguments: Namespace) -> Iterator[Check]:
@@ -76,6 +94,27 @@ def examined(arguments: Namespace) -> Iterator[Check]:
         yield check_folder(folder)
     yield clock()
     yield tshark()
+
+
+def live(arguments: Namespace) -> Iterator[Check]:
+    """What is heard on an interface."""
+    from otsec.cli.signals import listening
+    from otsec.config import Config
+    from otsec.sensor.trial import tried
+
+    config, _ = configuration(arguments)
+    folder = Path(config.store if config else ".").absolute().parent
+    with listening() as stop:
+        if not arguments.quiet:
+            say(f"otsec: listening on {arguments.interface} for {arguments.for_s:.0f} s")
+        for found in tried(
+            arguments.interface,
+            arguments.for_s,
+            folder if folder.is_dir() else Path(),
+            config or Config(),
+            stop.stop_requested,
+        ):
+            yield Check(*found)
 
 
 # ------------------------------------------------------------------------------- software

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from otsec.config import Config
     from otsec.sensor.heartbeat import Heart
     from otsec.sensor.listening import Listening
-    from otsec.sensor.opener import Opener
     from otsec.sensor.service import Manager
 
 EVIDENCE = {  # as otsec/sensor/kept.py, which would cost start-up; a test keeps both equal
@@ -35,7 +34,6 @@ EVIDENCE = {  # as otsec/sensor/kept.py, which would cost start-up; a test keeps
 WAYS = ("ring", "libpcap", "scapy")
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 UNITS_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-LEAST_RING, MOST_RING = 1 << 20, 1 << 30
 HEARTBEAT_S = 60.0
 
 EPILOG = """\
@@ -162,9 +160,12 @@ def run(arguments: Namespace) -> int:
             from otsec.sensor.opener import Opener
 
             opener = stack.enter_context(Opener())
-        open_tap = _taps(arguments, list(chosen), opener)
+        from otsec.sensor import rights, taps
+
+        ways = taps.Ways(arguments.by, arguments.filter, arguments.buffer)
+        open_tap = ways.opener(list(chosen), opener)
         if opener is not None:
-            _without_rights(config.store)
+            rights.give_up(config.store)
         return _listen(arguments, config, chosen, open_tap, stack)
 
 
@@ -181,45 +182,6 @@ def interfaces(named: list[str], config: "Config") -> dict[str, str]:
             "monitor: name an interface by -i (or give points in otsec.yaml their `interfaces`)"
         )
     return {name: points.get(name, name) for name in names}
-
-
-def _taps(
-    arguments: Namespace, names: list[str], opener: "Opener | None"
-) -> "Callable[[str], Tap]":
-    """How an interface is opened, once all of them were found and the filter compiled."""
-    from otsec.capture.live import bpf
-    from otsec.sensor.listening import known_interface
-
-    links = {name: known_interface(name).link for name in names}
-    ring_bytes = min(max(arguments.buffer, LEAST_RING), MOST_RING)
-    if opener is None:
-        from otsec.capture.live.fallback import ScapyTap, by_libpcap
-
-        make = by_libpcap if arguments.by == "libpcap" else ScapyTap
-        return lambda name: make(name, arguments.filter, ring_bytes)
-    programs = {name: bpf.compiled(arguments.filter, name) for name in names}
-
-    def open_ring(name: str) -> "Tap":
-        from otsec.capture.live.ring import Ring
-        from otsec.sensor.opener import refusal
-
-        try:
-            ring, incoming = opener.open(name, programs[name], ring_bytes)
-        except OSError as error:
-            if known := refusal(error, name):
-                raise known from error
-            raise
-        return Ring(ring, name, links[name], incoming=incoming, ring_bytes=ring_bytes)
-
-    return open_ring
-
-
-def _without_rights(store: Path) -> None:
-    """Give up every right, for good; root becomes the owner of the store."""
-    from otsec.sensor import rights
-
-    rights.become(*rights.owner_of(store))
-    rights.keep_only(0)
 
 
 def _listen(
@@ -280,7 +242,7 @@ def _listen(
 
 
 def _link(name: str) -> int:
-    from otsec.sensor.listening import known_interface
+    from otsec.sensor.taps import known_interface
 
     return known_interface(name).link
 

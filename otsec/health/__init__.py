@@ -45,6 +45,7 @@ CHECKS = (
     Check("snap length", recording.snap_length, "the content of long messages"),
     Check("headers", recording.headers, "the packets that could not be read"),
     Check("drops", recording.drops, "exact counts and values"),
+    Check("outages", recording.outages),
     Check("decoding", content.decoding),
     Check("caps", content.caps),
     Check("addresses", mirror.addresses),

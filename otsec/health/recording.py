@@ -74,6 +74,30 @@ def clock(seen: Seen) -> Iterable[Verdict]:
     )
 
 
+def outages(seen: Seen) -> Iterable[Verdict]:
+    """Whether the sensor was listening all the time."""
+    count = seen.total("gap:outage")
+    if not count:
+        return
+    found = [gap for gap in seen.gaps if gap.kind == "outage"]
+    worst = sorted(found, key=lambda gap: (gap.begin_time - gap.end_time, gap.packet))
+    longest = ""
+    if worst:
+        length = duration(worst[0].end_time - worst[0].begin_time)
+        longest = f", longest for {length} ({worst[0].detail})"
+    yield Verdict(
+        "outages",
+        Severity.WARN,
+        f"Nothing could be heard {counted(count, 'time')}{longest}; what happened meanwhile is not "
+        "known, and nothing is told of how long anything took across it.",
+        tuple(Packet(gap.packet, gap.end_time) for gap in worst[:2]),
+        "the sensor was stopped or restarted, or its interface went down",
+        "let the service manager start the sensor with the machine; see the state of the interface "
+        "and the cable",
+        count / max(seen.packets, 1),
+    )
+
+
 def drops(seen: Seen) -> Iterable[Verdict]:
     """Whether the recording machine says that it lost packets."""
     if not seen.packets:

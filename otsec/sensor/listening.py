@@ -346,12 +346,3 @@ class Listening(Following):
 
 def _limit(tap: Tap) -> str:
     return f" ({tap.limit})" if tap.limit else ""
-
-
-def known_interface(name: str) -> interface.Interface:
-    """An interface that is there, raising InputError where it is not."""
-    told = interface.look(name)
-    if told is None:
-        listed = ", ".join(interface.names()) or "none"
-        raise InputError(f"-i: there is no interface {name!a}; there are {listed}")
-    return told

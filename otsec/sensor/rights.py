@@ -44,13 +44,17 @@ def may_listen() -> bool:
 
 
 def become(user: int, group: int) -> None:
-    """Go on as another user, for good; only root can. Capabilities stay permitted."""
+    """Go on as another user, for good; only root can. Capabilities stay permitted.
+
+    In a container that does not know the user the process stays who it is.
+    """
     if os.geteuid() or user == 0:
         return
     _libc().prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
-    os.setgroups([group])
-    os.setresgid(group, group, group)
-    os.setresuid(user, user, user)
+    with suppress(OSError):
+        os.setgroups([group])
+        os.setresgid(group, group, group)
+        os.setresuid(user, user, user)
 
 
 def keep_only(capabilities: int) -> None:
@@ -78,6 +82,12 @@ def owner_of(store: Path) -> tuple[int, int]:
             told = path.stat()
             return told.st_uid, told.st_gid
     return 0, 0
+
+
+def give_up(store: Path) -> None:
+    """Give up every right, for good; root becomes the owner of the store."""
+    become(*owner_of(store))
+    keep_only(0)
 
 
 def end_with_parent() -> None:

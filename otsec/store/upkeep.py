@@ -115,9 +115,10 @@ _BEYOND = {  # rows that tell of packets which their source did not have
 
 def _numbers(store: Store) -> Iterator[str]:
     for name, column in _BEYOND.items():
+        above = ">" if name == "gap" else ">="  # behind a gap at the end no packet may have come
         beyond = _count(
             store,
-            f"SELECT COUNT(*) FROM {name} AS t WHERE t.{column} >= "  # noqa: S608 - names of schema.py
+            f"SELECT COUNT(*) FROM {name} AS t WHERE t.{column} {above} "  # noqa: S608 - names of schema.py
             "COALESCE((SELECT packets FROM clock WHERE clock.source = t.source), 0)",
         )
         if beyond:
