@@ -12,6 +12,8 @@ from otsec.errors import UsageError
 
 MOST = 4096  # instructions, the kernel's own bound (BPF_MAXINSNS)
 WAIT_S = 10.0
+ANY_MASK = 0xFFFF_FFFF  # PCAP_NETMASK_UNKNOWN
+UNTAGGED = "not (ether[12:2] == 0x8100 or ether[12:2] == 0x88a8 or ether[12:2] == 0x9100)"
 ERROR_BYTES = 256  # PCAP_ERRBUF_SIZE
 
 
@@ -23,9 +25,15 @@ def both(expression: str) -> str:
     """The filter for packets as they are and inside a VLAN tag that is left in the packet.
 
     The kernel takes the outer tag off before a filter sees the packet, so a plain filter finds
-    packets with one tag; those with two still have the inner one.
+    packets with one tag; those with two still have the inner one, and only what is behind it
+    counts, or `not tcp` would find all of them.
     """
-    return f"({expression}) or (vlan and ({expression}))"
+    return f"(({expression}) and {UNTAGGED}) or (vlan and ({expression}))"
+
+
+def names_vlan(expression: str) -> bool:
+    """Whether a filter speaks of tags itself, so that it must know that the kernel took them off."""
+    return re.search(r"\bvlan\b", expression) is not None
 
 
 def compiled(expression: str, interface: str) -> bytes:
@@ -36,7 +44,7 @@ def compiled(expression: str, interface: str) -> bytes:
     if not expression.strip():
         return b""
     library = _library()
-    says_vlan = re.search(r"\bvlan\b", expression) is not None
+    says_vlan = names_vlan(expression)
     if library is not None:
         return _checked(_by_library(library, expression, interface, live=says_vlan))
     if says_vlan:
@@ -75,7 +83,7 @@ def _by_library(library: Any, expression: str, interface: str, *, live: bool) ->
     program = _Program()
     try:
         text = expression if live else both(expression)
-        if library.pcap_compile(handle, ctypes.byref(program), text.encode(), 1, 0xFFFFFFFF):
+        if library.pcap_compile(handle, ctypes.byref(program), text.encode(), 1, ANY_MASK):
             told = library.pcap_geterr(handle).decode("utf-8", "replace")
             raise UsageError(f"-f: not a filter: {told}")
         code = ctypes.string_at(program.code, program.length * 8)

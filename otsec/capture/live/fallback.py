@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from otsec.capture.contract import Chunk, Drops
-from otsec.capture.live.bpf import both
+from otsec.capture.live.bpf import ANY_MASK, both, names_vlan
 from otsec.capture.live.contract import InterfaceGone, Tally, Tap
 from otsec.errors import RightsError, UsageError
 from otsec.model import BATCH_PACKETS, PacketBatch
@@ -62,7 +62,7 @@ class PcapTap:
             with suppress(cypcap.Error):  # not everywhere; then what is sent from here is heard too
                 pcap.setdirection(cypcap.Direction.IN)
             if expression:
-                pcap.setfilter(expression if "vlan" in expression else both(expression))
+                pcap.setfilter(_program(cypcap, pcap, expression))
             pcap.setnonblock(True)  # noqa: FBT003 - cypcap's own call
         except cypcap.Error as error:
             pcap.close()
@@ -115,7 +115,7 @@ class PcapTap:
     def halt(self) -> None:
         """Refuse what comes from now on."""
         with suppress(self._error):
-            self._pcap.setfilter("less 1")
+            self._pcap.setfilter("less 1", netmask=ANY_MASK)
 
     def close(self) -> None:
         """Give it back."""
@@ -183,6 +183,14 @@ class ScapyTap:
     def close(self) -> None:
         """Give it back."""
         self._socket.close()
+
+
+def _program(cypcap: Any, pcap: Any, expression: str) -> Any:
+    """The filter, compiled as `bpf.compiled` does."""
+    if names_vlan(expression):
+        return pcap.compile(expression, netmask=ANY_MASK)
+    with cypcap.open_dead(cypcap.DatalinkType(pcap.datalink()), SNAP_BYTES) as dead:
+        return dead.compile(both(expression), netmask=ANY_MASK)
 
 
 def by_libpcap(name: str, expression: str, buffer_bytes: int) -> Tap:

@@ -1,0 +1,166 @@
+"""A cable of its own for each test: a pair of interfaces in a network namespace, silent otherwise.
+
+`Wire.near` is what otsec listens on, `Wire.far` is where frames are sent from and counted. Nothing
+reaches the machine's own interfaces.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+NEAR, FAR = "near0", "far0"
+WAIT_S = 30.0
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+
+
+class Wire:
+    """The namespace, by the process that keeps it."""
+
+    near, far = NEAR, FAR
+
+    def __init__(self, keeper: subprocess.Popen[bytes], inside: list[str]) -> None:
+        self.keeper, self.inside = keeper, inside
+
+    def run(self, *words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a command in the namespace; it must end well unless ``check`` is False."""
+        must = options.pop("check", True)
+        options.setdefault("timeout", WAIT_S)
+        done = subprocess.run(
+            [*self.inside, *map(str, words)],
+            capture_output=True,
+            check=False,
+            text=True,
+            env=ENVIRONMENT,
+            **options,
+        )
+        assert not must or done.returncode == 0, done.stderr
+        return done
+
+    def start(self, *words: str | Path, **options: Any) -> subprocess.Popen[str]:
+        """Begin a command in the namespace."""
+        return subprocess.Popen(
+            [*self.inside, *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**ENVIRONMENT, **options.pop("env", {})},
+            **options,
+        )
+
+    def python(self, script: str, *words: str | Path, **options: Any) -> Any:
+        """What a script prints as JSON."""
+        return json.loads(self.run(sys.executable, "-c", script, *words, **options).stdout)
+
+    def replay(self, capture: Path, rate: int = 20_000) -> None:
+        """Send the frames of a capture from the far end."""
+        if shutil.which("tcpreplay") is None:
+            pytest.skip("needs tcpreplay")
+        self.run("tcpreplay", "-q", "-K", f"--pps={rate}", "-i", self.far, capture)
+
+    def frames(self, what: str, interface: str) -> int:
+        """A counter of an interface."""
+        told = json.loads(self.run("ip", "-j", "-s", "link", "show", interface).stdout)
+        return int(told[0]["stats64"][what]["packets"])
+
+    def close(self) -> None:
+        """Let it go, with all that runs in it."""
+        self.keeper.kill()
+        self.keeper.wait()
+
+
+@contextmanager
+def wire(*, silent: bool = True) -> Iterator[Wire]:
+    """A cable; ``silent``: the kernel has nothing to say on it (no IPv6, no ARP)."""
+    for tool, package in (("ip", "iproute2"), ("unshare", "util-linux"), ("nsenter", "util-linux")):
+        if shutil.which(tool) is None:
+            pytest.skip(f"needs {package}")
+    mine = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    keeper = subprocess.Popen(
+        ["unshare", *mine, "--net", "sh", "-c", "echo; exec sleep 600"], stdout=subprocess.PIPE
+    )
+    assert keeper.stdout is not None
+    if not keeper.stdout.readline():
+        keeper.wait()
+        pytest.skip("no network namespace can be made here")
+    own = ["--user", "--preserve-credentials"] if mine else []
+    made = Wire(keeper, ["nsenter", f"--target={keeper.pid}", *own, "--net"])
+    try:
+        try:
+            made.run("ip", "link", "add", FAR, "type", "veth", "peer", "name", NEAR)
+        except AssertionError as error:
+            pytest.skip(f"no pair of interfaces can be made here: {error}")
+        for name in (NEAR, FAR):
+            if silent:
+                made.run("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
+            made.run("ip", "link", "set", name, "arp", "off" if silent else "on", "up")
+        yield made
+    finally:
+        keeper.stdout.close()
+        made.close()
+
+
+class Sensor:
+    """A running ``otsec monitor``."""
+
+    def __init__(self, cable: Wire, folder: Path, *words: str | Path, **options: Any) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        command = [sys.executable, "-m", "otsec", "monitor", "-i", cable.near, *map(str, words)]
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [*cable.inside, *options.pop("before", []), *command],
+                cwd=folder,
+                env={**ENVIRONMENT, **options.pop("env", {})},
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        self.told(options.pop("until", "listening as point"))
+
+    def told(self, text: str, times: int = 1) -> None:
+        """Wait until the log says something."""
+        end = time.monotonic() + WAIT_S
+        while self.log.read_text().count(text) < times:
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, f"no {text!r} in: {self.log.read_text()}"
+            time.sleep(0.05)
+
+    @property
+    def pid(self) -> int:
+        """The process that reads packets: nsenter becomes it."""
+        return self.process.pid
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(WAIT_S)
+
+
+def otsec(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run otsec outside, on what the sensor wrote."""
+    return subprocess.run(
+        [sys.executable, "-m", "otsec", *map(str, words)],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def dumped(folder: Path, store: str) -> list[str]:
+    """The canonical dump of a store."""
+    done = otsec(folder, "db", "dump", "--db", store)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
