@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from otsec.sensor.service import Manager
 
 EVIDENCE = {  # as otsec/sensor/kept.py, which would cost start-up; a test keeps both equal
-    "mixed": "industrial packets in full, of others the headers",
-    "ot-only": "industrial packets in full, others not at all",
+    "mixed": "industrial packets, ARP and LLDP in full, of others the headers",
+    "ot-only": "industrial packets, ARP and LLDP in full, others not at all",
     "headers": "of all packets the headers",
     "full": "every byte of every packet",
 }

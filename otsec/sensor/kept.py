@@ -13,8 +13,8 @@ from otsec.streams.connections import key_bytes
 
 Evidence: TypeAlias = Literal["mixed", "ot-only", "headers", "full"]
 EVIDENCE: dict[Evidence, str] = {
-    "mixed": "industrial packets in full, of others the headers",
-    "ot-only": "industrial packets in full, others not at all",
+    "mixed": "industrial packets, ARP and LLDP in full, of others the headers",
+    "ot-only": "industrial packets, ARP and LLDP in full, others not at all",
     "headers": "of all packets the headers",
     "full": "every byte of every packet",
 }

@@ -290,10 +290,10 @@ class Recording:
         total = sum(status.st_size for _, status in told) + (self.now.size if self.now else 0)
         gone = []
         for path, status in told:
-            if total <= self.bounds.bytes and now - status.st_mtime <= self.bounds.age_s:
-                break
             if path in kept:
                 continue
+            if total <= self.bounds.bytes and now - status.st_mtime <= self.bounds.age_s:
+                break
             path.unlink(missing_ok=True)
             total -= status.st_size
             gone.append(path)
