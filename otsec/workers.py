@@ -81,6 +81,7 @@ class Workers:
     def __init__(self, count: int, settings: Settings) -> None:
         context = multiprocessing.get_context()
         self.members: list[tuple[Any, Connection, list[SharedMemory]]] = []
+        self._turn = 0
         for _ in range(count):
             slots = [SharedMemory(create=True, size=SLOT) for _ in range(4)]
             here, there = context.Pipe()
@@ -109,18 +110,25 @@ class Workers:
     ) -> Iterator[tuple[T, PacketBatch | None, Columnar | None]]:
         """Each batch with its label and its columns, in order; valid until the next is drawn."""
         waiting: deque[Task[T]] = deque()
-        turn = 0
         for label, batch in batches:
-            if batch is None:
-                waiting.append(Task(label, -1, 0, None))
-            else:
-                member, number = turn % len(self.members), turn // len(self.members) % 2
-                turn += 1
-                waiting.append(Task(label, member, number, self._give(batch, member, number)))
-            if len(waiting) == 2 * len(self.members):
-                yield self._take(waiting.popleft())
+            waiting.append(self.begin(label, batch))
+            if len(waiting) == self.room:
+                yield self.end(waiting.popleft())
         while waiting:
-            yield self._take(waiting.popleft())
+            yield self.end(waiting.popleft())
+
+    @property
+    def room(self) -> int:
+        """How many batches may be on their way."""
+        return 2 * len(self.members)
+
+    def begin(self, label: T, batch: PacketBatch | None) -> "Task[T]":
+        """Send a batch on its way; `end` takes the tasks in the same order."""
+        if batch is None:
+            return Task(label, -1, 0, None)
+        member, number = self._turn % len(self.members), self._turn // len(self.members) % 2
+        self._turn += 1
+        return Task(label, member, number, self._give(batch, member, number))
 
     def _give(self, batch: PacketBatch, member: int, number: int) -> PacketBatch:
         """Send a batch to a process; gives it back as it lies in shared memory."""
@@ -132,7 +140,8 @@ class Workers:
         given: PacketBatch = _read(message, slots[2 * number])
         return given
 
-    def _take(self, task: "Task[T]") -> tuple[T, PacketBatch | None, Columnar | None]:
+    def end(self, task: "Task[T]") -> tuple[T, PacketBatch | None, Columnar | None]:
+        """The label, the batch and its columns, valid until as many more as there is room began."""
         if task.batch is None:
             return task.label, None, None
         _, pipe, slots = self.members[task.member]

@@ -49,11 +49,12 @@ def test_words_of_evidence() -> None:
     assert monitor.EVIDENCE == EVIDENCE
 
 
-def test_same_store_as_from_the_recording(cable: Wire, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_same_store_as_from_the_recording(cable: Wire, tmp_path: Path, workers: str) -> None:
     """What is heard live gives, line by line, the dump that analysing the recording gives."""
     sensor = Sensor(
         cable, tmp_path, "--db", "live.db", "-w", "evidence", "--evidence", "full",
-        "--checkpoint", "1", "--evidence-size", "2M",
+        "--checkpoint", "1", "--evidence-size", "2M", "--workers", workers,
     )  # fmt: skip
     cable.replay(PLANT, 5_000)
     time.sleep(1)
@@ -61,7 +62,7 @@ def test_same_store_as_from_the_recording(cable: Wire, tmp_path: Path) -> None:
     assert sensor.stop() == 0
     assert _heard(tmp_path) == (PLANT_PACKETS, 0)
     files = sorted((tmp_path / "evidence").rglob("*.pcapng"))
-    assert len(files) > 3
+    assert len(files) > 1
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     _same_as_recording(tmp_path)
     again = otsec(tmp_path, "analyze", "evidence", "--db", "live.db")

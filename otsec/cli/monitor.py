@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otsec.cli import options
-from otsec.cli.analyze import seconds
+from otsec.cli.analyze import positive, seconds
 from otsec.errors import ConfigError, Exit, OtsecError, UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,13 @@ def configure(parser: ArgumentParser) -> None:
         help="end after this time, as 120s, 10m, 2h",
     )
     recording(parser)
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="processes that dissect (default 1); the result is the same",
+    )
     parser.add_argument(
         "--checkpoint",
         type=seconds,
@@ -209,7 +216,7 @@ def _listen(
         progress.clear()
         say(f"otsec: {line}")
 
-    settings = Options(checkpoint_s=arguments.checkpoint or CHECKPOINT_S)
+    settings = Options(workers=arguments.workers, checkpoint_s=arguments.checkpoint or CHECKPOINT_S)
     sensor = Listening(store, config, settings, stop.stop_requested, open_tap, tell)
     for name, point in chosen.items():
         files = None

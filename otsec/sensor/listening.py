@@ -6,16 +6,18 @@ recording in the same order, so reading the recording gives the same store.
 
 import select
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from otsec.capture import Drops, Tick, head_hash
 from otsec.capture.live import interface
 from otsec.capture.live.contract import InterfaceGone, Tap
 from otsec.config import Config
-from otsec.engine import Engine, columnar
+from otsec.engine import Columnar, Engine, columnar
 from otsec.errors import InputError
 from otsec.model import TICK_NS, PacketBatch
 from otsec.pipeline import Options
@@ -24,6 +26,7 @@ from otsec.sensor.recording import File, Recording
 from otsec.store import CaptureProgress, Store
 from otsec.streams.clock import BACK_NS
 from otsec.watch import Following
+from otsec.workers import Task, Workers
 
 GATHER_S = 0.5  # packets are gathered for so long: a batch has its price, however few are in it
 LOOK_S = 0.02  # how often the rings are looked at meanwhile
@@ -34,6 +37,7 @@ QUIET_S = 60.0  # between checkpoints while no packet comes
 # Of a ring that waits: what is given up from there on, and until it is nearly empty again.
 SHED = ((0.5, "bodies"), (0.75, "recording"))
 RELIEVED = 0.1
+MANY = 1 << 30
 SHED_WORDS = {
     "": "keeps up again: everything is recorded as asked for",
     "bodies": "cannot keep up: only headers are recorded, until it can again",
@@ -41,6 +45,7 @@ SHED_WORDS = {
 }
 
 Say = Callable[[str], None]
+Label: TypeAlias = tuple["Ear", tuple[Drops, ...]]
 
 
 @dataclass(slots=True)
@@ -87,6 +92,8 @@ class Listening(Following):
         super().__init__(store, config, options, lambda *_: None, stop)
         self.open_tap, self.say = open_tap, say
         self.ears: list[Ear] = []
+        self._workers: Workers | None = None
+        self._coming: deque[Task[Label]] = deque()  # batches of which the columns are being made
         self._due = time.monotonic() + options.checkpoint_s
         self._quiet_due = time.monotonic() + QUIET_S
 
@@ -143,13 +150,22 @@ class Listening(Following):
 
     def listen(self, until: float | None = None, beat: Callable[[], None] = lambda: None) -> None:
         """Listen until asked to stop, or until a moment of the monotonic clock."""
-        while not self.stop() and (until is None or time.monotonic() < until):
-            self.connect()
-            self._wait(until)
-            for ear in self.ears:
-                self._hear(ear)
-            self._checkpoint_if_due()
-            beat()
+        with ExitStack() as stack:
+            if self.options.workers > 1:
+                self._workers = stack.enter_context(
+                    Workers(self.options.workers, self.options.settings)
+                )
+            while not self.stop() and (until is None or time.monotonic() < until):
+                self.connect()
+                self._wait(until)
+                for ear in self.ears:
+                    self._hear(ear)
+                if not self._in_a_hurry():
+                    self._arrive()
+                self._checkpoint_if_due()
+                beat()
+            self._arrive()
+            self._workers = None
 
     def finish(self) -> None:
         """Take no more packets, work off what is there, and write it all down."""
@@ -188,9 +204,13 @@ class Listening(Following):
             end = min(end, until)
         poll.poll(max(end - time.monotonic(), 0) * 1000)
         while (left := end - time.monotonic()) > 0 and not self.stop():
-            if any(ear.tap is not None and ear.tap.full() >= HURRY for ear in self.ears):
+            if self._in_a_hurry():
                 return
             time.sleep(min(LOOK_S, left))
+
+    def _in_a_hurry(self) -> bool:
+        """Whether a ring has much in it."""
+        return any(ear.tap is not None and ear.tap.full() >= HURRY for ear in self.ears)
 
     def _hear(self, ear: Ear) -> bool:
         """One batch of an interface; whether there was any."""
@@ -202,19 +222,37 @@ class Listening(Following):
         try:
             chunk = ear.tap.read()
         except InterfaceGone:
+            self._arrive()
             self._gone(ear)
             return False
         if chunk is None:
+            self._arrive()
             self._silence(ear)
             return False
-        if chunk.batches:
-            self._apply(ear, chunk.batches[0], chunk.drops)
+        if chunk.batches and self._workers is not None:
+            if len(self._coming) == self._workers.room:
+                self._arrive(1)
+            self._coming.append(self._workers.begin((ear, chunk.drops), chunk.batches[0]))
+        elif chunk.batches:
+            batch = chunk.batches[0]
+            prepared = columnar(batch, self.registry, self.options.settings)
+            self._apply(ear, batch, prepared, chunk.drops)
         elif chunk.drops:
+            self._arrive()
             self._lost(ear, chunk.drops)
         return True
 
-    def _apply(self, ear: Ear, batch: PacketBatch, drops: tuple[Drops, ...]) -> None:
-        prepared = columnar(batch, self.registry, self.options.settings)
+    def _arrive(self, most: int = MANY) -> None:
+        """Apply batches of which the columns were made elsewhere, in order; all of them, or some."""
+        while self._workers is not None and self._coming and most > 0:
+            (ear, drops), batch, prepared = self._workers.end(self._coming.popleft())
+            if batch is not None and prepared is not None:
+                self._apply(ear, batch, prepared, drops)
+            most -= 1
+
+    def _apply(
+        self, ear: Ear, batch: PacketBatch, prepared: Columnar, drops: tuple[Drops, ...]
+    ) -> None:
         ordinal = ear.engine.packets
         ear.engine.apply(batch, prepared, drops)
         ear.last, ear.heard = int(batch.time[-1]), True
@@ -309,6 +347,7 @@ class Listening(Following):
 
     def checkpoint(self) -> None:
         """Write down what changed, and how far each recording goes, in one transaction."""
+        self._arrive()
         rows: dict[str, list[Any]] = {}
         state: dict[tuple[int, str], bytes] = {}
         progress: list[CaptureProgress] = []
