@@ -63,6 +63,21 @@ class Caps:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How long a sensor keeps rows that grow with time; each at least 1.
+
+    What is older is summed up by the day before it is deleted; behaviours keep their counts.
+    """
+
+    event_days: int = 400
+    """Days for which notable events are kept one by one."""
+    event_rows: int = 1_000_000
+    """Most notable events of a source; beyond, the oldest days are summed up, then deleted."""
+    heartbeat_days: int = 31
+    """Days for which every heartbeat of a sensor is kept."""
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """A capture point: one tap or mirror port with one clock."""
 
@@ -93,6 +108,8 @@ class Config:
     """Capture points by name."""
     caps: Caps = Caps()
     """The most that is kept of what packets can make grow."""
+    keep: Keep = Keep()
+    """How long a sensor keeps what grows with time."""
     path: Path | None = None  # the file it was read from
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -191,6 +208,8 @@ def did_you_mean(word: str, known: Mapping[str, Any]) -> str:
 
 
 CAPS: dict[str, Check] = {cap.name: _count for cap in fields(Caps)}
+KEEP: dict[str, Check] = {one.name: _count for one in fields(Keep)}
+COUNTS = {"caps": CAPS, "keep": KEEP}  # sections of whole numbers
 SCALARS: dict[str, Check] = {
     "site": _name,
     "time_zone": _zone,
@@ -200,13 +219,14 @@ SCALARS: dict[str, Check] = {
 }
 POINT: dict[str, Check] = {"group": _name, "files": _path, "interfaces": _name}
 POINT_LISTS = frozenset({"files", "interfaces"})
-NUMBERS = frozenset({"alert_budget", *(f"caps.{name}" for name in CAPS)})
-TOP: dict[str, Any] = {**SCALARS, "points": POINT, "caps": CAPS}
+_COUNTED = {f"{part}.{name}": check for part in COUNTS for name, check in COUNTS[part].items()}
+NUMBERS = frozenset({"alert_budget", *_COUNTED})
+TOP: dict[str, Any] = {**SCALARS, "points": POINT, **COUNTS}
 
 
 def settings() -> dict[str, Check]:
     """Every setting that is one value, by its full name, with its check."""
-    return {**SCALARS, **{f"caps.{name}": check for name, check in CAPS.items()}}
+    return {**SCALARS, **_COUNTED}
 
 
 def variable(name: str) -> str:
@@ -282,7 +302,8 @@ def shown(config: Config) -> list[Setting]:
     ]
     for point in config.points.values():
         rows += [(f"points.{point.name}.{key}", getattr(point, key)) for key in POINT]
-    rows += [(f"caps.{name}", getattr(config.caps, name)) for name in CAPS]
+    for part, names in COUNTS.items():
+        rows += [(f"{part}.{name}", getattr(getattr(config, part), name)) for name in names]
     return [Setting(name, value, config.origins.get(name, DEFAULT_ORIGIN)) for name, value in rows]
 
 
@@ -323,19 +344,23 @@ class _Reading:
         """What was read, unless there was a mistake."""
         if self.mistakes:
             raise ConfigError("\n".join(self.mistakes[:MAX_MISTAKES]))
-        caps = {name: self.values[f"caps.{name}"] for name in CAPS if f"caps.{name}" in self.values}
         plain: dict[str, Any] = {name: self.values[name] for name in SCALARS if name in self.values}
         for name in ("store", "rules"):
             if name in plain:
                 plain[name] = self._beside(name, plain[name])
-        counted: dict[str, Any] = caps  # every check of CAPS gives an int
         return Config(
             **plain,
             points=self.points,
-            caps=replace(Caps(), **counted),
+            caps=replace(Caps(), **self._counted("caps")),
+            keep=replace(Keep(), **self._counted("keep")),
             path=self.path,
             origins=self.origins,
         )
+
+    def _counted(self, part: str) -> dict[str, Any]:
+        """What was said of a section of whole numbers."""
+        values = {name: self.values.get(f"{part}.{name}") for name in COUNTS[part]}
+        return {name: value for name, value in values.items() if value is not None}
 
     def _beside(self, name: str, text: str) -> Path:
         """What the file names lies beside the file, all else where the command is run."""
@@ -360,9 +385,9 @@ class _Reading:
         for key, node in self._entries(root, TOP, "otsec.yaml"):
             if key == "points":
                 self._points(node)
-            elif key == "caps":
-                for cap, value in self._entries(node, CAPS, "caps"):
-                    self._scalar(f"caps.{cap}", value, CAPS[cap])
+            elif key in COUNTS:
+                for name, value in self._entries(node, COUNTS[key], key):
+                    self._scalar(f"{key}.{name}", value, COUNTS[key][name])
             else:
                 self._scalar(key, node, SCALARS[key])
 

@@ -222,9 +222,9 @@ def _memory_bytes() -> int | None:
 
 def clock() -> Check:
     """Whether the system's clock follows a time server, where the system tells."""
-    from otsec.sensor.machine import clock_state
+    from otsec.sensor.machine import clock as of_machine
 
-    state = clock_state()
+    state = of_machine().state
     if state == "unknown":
         return Check("clock", "note", "not known here", "see that this machine keeps its time")
     if state == "free":

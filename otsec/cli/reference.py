@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from otsec.cli import COMMANDS, EXITS, build_parser
-from otsec.config import Caps, Config, Point, variable
+from otsec.config import COUNTS, Config, Point, variable
 from otsec.detect.fields import CATEGORIES
 from otsec.detect.loading import built_in
 from otsec.detect.loading import load as load_rules
@@ -32,7 +32,7 @@ On a terminal a listing is a table fitted to its width; elsewhere the same table
 In these three, byte counts and durations (`..._us`, microseconds) are plain numbers, and times are ISO 8601 with offset, as fine as they were captured.
 Text that came from the network is never printed raw: controls, escape sequences and bidi overrides are shown as escapes; a cell of CSV that a spreadsheet would compute begins with an apostrophe.
 
-The first Ctrl-C or SIGTERM during `analyze` and `watch` ends them at a checkpoint (exit code 130 and 0); a second one ends them at once.
+The first Ctrl-C or SIGTERM during `analyze`, `watch` and `monitor` ends them at a checkpoint (exit code 130 and 0; `monitor` 0 for both); a second one ends them at once.
 An error is one line; a bug in otsec writes a report and names its file; `--debug` shows the traceback.
 
 """
@@ -88,7 +88,7 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 def settings() -> str:
     """The tables of every setting, from the docstrings of its fields."""
-    config, point, caps = Config(), Point(""), Caps()
+    config, point = Config(), Point("")
     plain = ("site", "time_zone", "store", "alert_budget", "rules")
     lines = ["| setting | default | variable | what it is |", "|---|---|---|---|"]
     about = _about(Config)
@@ -102,12 +102,14 @@ def settings() -> str:
         for field in fields(Point)
         if field.name != "name"
     ]
-    about = _about(Caps)
-    lines += [
-        f"| `caps.{field.name}` | `{getattr(caps, field.name)}` "
-        f"| `{variable(f'caps.{field.name}')}` | {about[field.name]} |"
-        for field in fields(Caps)
-    ]
+    for part in COUNTS:
+        values = getattr(config, part)
+        about = _about(type(values))
+        lines += [
+            f"| `{part}.{field.name}` | `{getattr(values, field.name)}` "
+            f"| `{variable(f'{part}.{field.name}')}` | {about[field.name]} |"
+            for field in fields(values)
+        ]
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from otsec.sensor.listening import Ear
-from otsec.sensor.machine import clock_state
+from otsec.sensor.machine import Clock, clock
 from otsec.store import Store
 from otsec.store.sensor import Heartbeat, beat
 
@@ -39,12 +39,12 @@ class Heart:
         """Write the rows of the span since the last time."""
         now = time.monotonic()
         span_ms, self._last = round((now - self._last) * 1000), now
-        clock, moment = clock_state(), time.time_ns()
-        rows = [self._row(ear, moment, span_ms, clock, stopped=stopped) for ear in self.ears]
+        told, moment = clock(), time.time_ns()
+        rows = [self._row(ear, moment, span_ms, told, stopped=stopped) for ear in self.ears]
         beat(self.store, rows)
         return rows
 
-    def _row(self, ear: Ear, moment: int, span_ms: int, clock: str, *, stopped: bool) -> Heartbeat:
+    def _row(self, ear: Ear, moment: int, span_ms: int, told: Clock, *, stopped: bool) -> Heartbeat:
         counts, before = _counts(ear), self._before[ear.source]
         self._before[ear.source] = counts
         row = Heartbeat(
@@ -61,7 +61,8 @@ class Heart:
             units=counts.units - before.units,
             recorded_bytes=ear.recording.stored() if ear.recording else 0,
             shed=ear.shed,
-            clock=clock,
+            clock=told.state,
+            clock_offset_us=told.offset_us,
         )
         ear.fullest, ear.lag_ns = 0.0, 0
         return row

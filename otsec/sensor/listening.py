@@ -24,6 +24,7 @@ from otsec.pipeline import Options
 from otsec.sensor.kept import Evidence, kept
 from otsec.sensor.recording import File, Recording
 from otsec.store import CaptureProgress, Store
+from otsec.store.retention import retire
 from otsec.streams.clock import BACK_NS
 from otsec.watch import Following
 from otsec.workers import Task, Workers
@@ -33,6 +34,7 @@ LOOK_S = 0.02  # how often the rings are looked at meanwhile
 HURRY = 0.25  # of a ring: above this nothing more is waited for
 LATE_NS = 1_000_000_000  # what the kernel holds back is not older than this
 RETRY_S = 2.0  # between two tries to open an interface
+RETIRE_S = 3600.0  # between two looks at what has grown old
 QUIET_S = 60.0  # between checkpoints while no packet comes
 # Of a ring that waits: what is given up from there on, and until it is nearly empty again.
 SHED = ((0.5, "bodies"), (0.75, "recording"))
@@ -96,6 +98,7 @@ class Listening(Following):
         self._coming: deque[Task[Label]] = deque()  # batches of which the columns are being made
         self._due = time.monotonic() + options.checkpoint_s
         self._quiet_due = time.monotonic() + QUIET_S
+        self._retire_due = 0.0
 
     # ------------------------------------------------------------------------ beginning
 
@@ -344,6 +347,16 @@ class Listening(Following):
             for ear in self.ears:
                 if ear.recording is not None:
                     ear.recording.prune(time.time())
+            self._retire_if_due()
+
+    def _retire_if_due(self) -> None:
+        """Once an hour let go of rows that have grown old."""
+        now = time.monotonic()
+        if now < self._retire_due:
+            return
+        self._retire_due = now + RETIRE_S
+        for ear in self.ears:
+            retire(self.store, ear.source, self.config.keep, self.stop)
 
     def checkpoint(self) -> None:
         """Write down what changed, and how far each recording goes, in one transaction."""

@@ -364,6 +364,7 @@ CREATE TABLE heartbeat (
     recorded_bytes INTEGER NOT NULL,
     shed TEXT NOT NULL,
     clock TEXT NOT NULL,
+    clock_offset_us INTEGER NOT NULL,
     PRIMARY KEY (source, time)
 )
 """,

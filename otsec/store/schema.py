@@ -301,8 +301,8 @@ _ALL = (
             _BEHAVIOUR,
             _text(
                 "kind",
-                "`operation`, `failure`, `session`, or `capped`: "
-                "further ones of the hour are only counted.",
+                "`operation`, `failure`, `session`; `capped`: further ones of the hour are only "
+                "counted; `past`: all of a day, summed up when they grew old.",
             ),
             _integer("count", "How many it stands for."),
         ),
@@ -358,7 +358,7 @@ _ALL = (
             _SOURCE,
             _integer("time", "When it was written, ns since 1970 UTC by the machine's clock."),
             _integer("span_ms", "Milliseconds since the row before, or since it began to listen."),
-            _text("state", "`listening`, `down` (the interface), or `stopped`."),
+            _text("state", "`listening`, `down` (the interface), `stopped`; `past`: a day."),
             _integer("packets", "Packets that came in this span."),
             _integer("bytes", "Bytes on the wire of these."),
             _integer("dropped", "Packets that were lost for want of room in the ring."),
@@ -369,6 +369,10 @@ _ALL = (
             _integer("recorded_bytes", "Bytes of evidence on the disk at the end of the span."),
             _text("shed", "What overload made it give up: `bodies`, `recording`, or nothing."),
             _text("clock", "`synchronised`, `free` (nothing sets the clock), or `unknown`."),
+            _integer(
+                "clock_offset_us",
+                "Microseconds between the clock and its server, as the system estimates it.",
+            ),
         ),
         key=("source", "time"),
         derived=False,

@@ -24,6 +24,7 @@ class Heartbeat:
     recorded_bytes: int
     shed: str
     clock: str
+    clock_offset_us: int
 
 
 def beat(store: Store, rows: list[Heartbeat]) -> None:

@@ -1,0 +1,144 @@
+"""Rows that grow with time: those of a past day are summed up, then deleted, a day at a time.
+
+Each step is a short transaction of its own, so whoever reads or writes meanwhile waits for little.
+Behaviours keep their counts, so nothing is lost but the moments of what happened long ago.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, replace
+
+from otsec.config import Keep
+from otsec.store.database import Row, Store
+from otsec.store.schema import TABLES
+from otsec.store.sensor import Heartbeat
+
+DAY_NS = 86_400 * 10**9
+PAST = "past"  # kind of the events, and state of the heartbeats, that stand for a day
+STEPS = 64  # days summed up in one call, so that it ends soon; the next one goes on
+
+
+def retire(store: Store, source: int, keep: Keep, stop: Callable[[], bool]) -> int:
+    """Sum up what of a source is older than it may be; how many rows went.
+
+    Age counts back from the source's last packet, and from its last heartbeat.
+    """
+    gone = 0
+    for step in (*_events(store, source, keep), *_heartbeats(store, source, keep)):
+        if stop():
+            break
+        gone += step()
+    return gone
+
+
+Step = Callable[[], int]
+
+
+def _events(store: Store, source: int, keep: Keep) -> Iterator[Step]:
+    """Days of events beyond age or number, the oldest first; then rows that are still too many."""
+    found = store.all("SELECT last_time FROM clock WHERE source = ?", (source,))
+    if not found:
+        return
+    today = int(found[0][0]) // DAY_NS
+    days = store.all(
+        "SELECT time / ?, COUNT(*) - COUNT(DISTINCT behaviour) FROM event WHERE source = ? AND kind <> ? "
+        "GROUP BY time / ? ORDER BY time / ?",
+        (DAY_NS, source, PAST, DAY_NS, DAY_NS),
+    )
+    total = _count(store, source)
+    for day, fewer in days[:STEPS]:
+        if day >= today or (day >= today - keep.event_days and total <= keep.event_rows):
+            break
+        total -= fewer
+        yield lambda day=day: _sum_up_events(store, source, int(day))  # type: ignore[misc]
+    yield lambda: _delete_events(store, source, keep.event_rows)
+
+
+def _count(store: Store, source: int) -> int:
+    return int(store.all("SELECT COUNT(*) FROM event WHERE source = ?", (source,))[0][0])
+
+
+def _sum_up_events(store: Store, source: int, day: int) -> int:
+    """One row for each behaviour of the day, at the packet of its first event."""
+    shape = TABLES["event"]
+    names = shape.names
+    span = (source, day * DAY_NS, (day + 1) * DAY_NS, PAST)
+    where = "WHERE source = ? AND time >= ? AND time < ? AND kind <> ?"
+    rows = store.all(
+        f"SELECT {', '.join(names)} FROM event {where} ORDER BY packet, part",  # noqa: S608 - names of schema.py
+        span,
+    )
+    behaviour, kind, count = (names.index(name) for name in ("behaviour", "kind", "count"))
+    sums: dict[int, list[object]] = {}
+    for row in rows:
+        first = sums.get(row[behaviour])
+        if first is None:
+            sums[row[behaviour]] = [*row[:kind], PAST, *row[kind + 1 :]]
+        else:
+            first[count] = int(str(first[count])) + int(row[count])
+    with store._transaction():  # noqa: SLF001 - this is a part of the store
+        store.db.conn.execute(f"DELETE FROM event {where}", span)  # noqa: S608
+        store.db.conn.executemany(shape.upsert, [tuple(row) for row in sums.values()])
+    return len(rows) - len(sums)
+
+
+def _delete_events(store: Store, source: int, most: int) -> int:
+    """Delete the oldest sums where even they are more than there may be."""
+    over = _count(store, source) - most
+    if over <= 0:
+        return 0
+    found = store.all(
+        "SELECT time FROM event WHERE source = ? AND kind = ? ORDER BY time LIMIT 1 OFFSET ?",
+        (source, PAST, over),
+    )
+    until = int(found[0][0]) if found else None
+    with store._transaction():  # noqa: SLF001
+        done = store.db.conn.execute(
+            "DELETE FROM event WHERE source = ? AND kind = ? AND (? IS NULL OR time < ?)",
+            (source, PAST, until, until),
+        )
+    return int(done.rowcount)
+
+
+# -------------------------------------------------------------------------------- heartbeats
+
+
+def _heartbeats(store: Store, source: int, keep: Keep) -> Iterator[Step]:
+    found = store.all("SELECT MAX(time) FROM heartbeat WHERE source = ?", (source,))
+    if found[0][0] is None:
+        return
+    oldest = int(found[0][0]) // DAY_NS - keep.heartbeat_days
+    days = store.all(
+        "SELECT DISTINCT time / ? FROM heartbeat WHERE source = ? AND state <> ? AND time < ? "
+        "ORDER BY 1 LIMIT ?",
+        (DAY_NS, source, PAST, oldest * DAY_NS, STEPS),
+    )
+    for (day,) in days:
+        yield lambda day=day: _sum_up_heartbeats(store, source, int(day))  # type: ignore[misc]
+
+
+def _sum_up_heartbeats(store: Store, source: int, day: int) -> int:
+    """One row for the day: sums, and of what is a height the highest."""
+    shape = TABLES["heartbeat"]
+    span = (source, day * DAY_NS, (day + 1) * DAY_NS)
+    where = "WHERE source = ? AND time >= ? AND time < ?"
+    rows: list[Row] = store.all(
+        f"SELECT {', '.join(shape.names)} FROM heartbeat {where} ORDER BY time",  # noqa: S608 - names of schema.py
+        span,
+    )
+    beats = [Heartbeat(*row) for row in rows]
+    last = beats[-1]
+    whole = replace(
+        last,
+        state=PAST,
+        **{name: sum(getattr(one, name) for one in beats) for name in SUMMED},
+        **{name: max(getattr(one, name) for one in beats) for name in HIGHEST},
+        shed=next((one.shed for one in reversed(beats) if one.shed), ""),
+    )
+    with store._transaction():  # noqa: SLF001
+        store.db.conn.execute(f"DELETE FROM heartbeat {where}", span)  # noqa: S608
+        store.db.conn.execute(shape.upsert, astuple(whole))
+    return len(rows) - 1
+
+
+SUMMED = ("span_ms", "packets", "bytes", "dropped", "duplicates", "units")
+HIGHEST = ("ring_percent", "lag_ms")
