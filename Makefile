@@ -3,6 +3,7 @@
 # make check   format, lint, types, architecture, generated pages
 # make docs    write the generated pages
 # make bench   measure speed and memory (docs/performance.md)
+# make soak    measure a sensor for an hour on a cable of its own (root, or user namespaces)
 # make clean   remove what the above made
 
 VENV := .venv
@@ -13,7 +14,7 @@ make_once = { test -f .bench/$(1).pcap || \
 MAKE_CAPTURE := ../shared/bench/make_capture.py
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 
-.PHONY: demo test check docs bench format clean
+.PHONY: demo test check docs bench soak format clean
 
 # A stamp holds the folder it was made in: scripts of a virtual environment do not survive a move.
 ifneq ($(shell cat $(VENV)/installed 2>/dev/null || echo $(CURDIR)),$(CURDIR))
@@ -58,6 +59,9 @@ bench: $(VENV)/installed
 		test ! -f .bench/$$capture.pcap || $(BIN)/otsec bench .bench/$$capture.pcap $(BENCH_ARGS) || exit; \
 	done
 	@$(BIN)/otsec bench .bench/scan.pcap --alone $(BENCH_ARGS)
+
+soak: $(VENV)/installed-dev
+	@$(BIN)/python tests/live_soak.py $(SOAK_ARGS)
 
 format: $(VENV)/installed-dev
 	@$(BIN)/ruff check --fix --quiet . || true

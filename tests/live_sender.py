@@ -70,8 +70,9 @@ def send(interface: str, capture: Path, rate: float, times: int) -> tuple[int, f
             done = sendmmsg(number, ctypes.c_void_p(first + at * MESSAGE.itemsize), count, 0)
             at += max(done, 0)
             sent += max(done, 0)
-            while rate and time.perf_counter() - begin < sent / rate:
-                pass
+            ahead = sent / rate - (time.perf_counter() - begin) if rate else 0
+            if ahead > 0.002:
+                time.sleep(ahead)
     took = time.perf_counter() - begin
     del memory, vector
     return sent, took

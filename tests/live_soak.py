@@ -33,7 +33,7 @@ poll = select.poll()
 poll.register(ring.fileno(), select.POLLIN)
 print("ready", flush=True)
 quiet, begin = 0, time.process_time()
-while ring.tally.received + ring.tally.dropped < wanted and quiet < 30:
+while ring.tally.received + ring.tally.dropped < wanted and quiet < 300:
     poll.poll(100)
     quiet += 1
     while ring.read() is not None:

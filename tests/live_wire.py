@@ -80,8 +80,11 @@ class Wire:
 
 
 @contextmanager
-def wire(*, silent: bool = True) -> Iterator[Wire]:
-    """A cable; ``silent``: the kernel has nothing to say on it (no IPv6, no ARP)."""
+def wire(*, silent: bool = True, pairs: int = 1) -> Iterator[Wire]:
+    """A cable; ``silent``: the kernel has nothing to say on it (no IPv6, no ARP).
+
+    Of several pairs the others are ``near1`` and ``far1`` and so on.
+    """
     for tool, package in (("ip", "iproute2"), ("unshare", "util-linux"), ("nsenter", "util-linux")):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {package}")
@@ -96,18 +99,24 @@ def wire(*, silent: bool = True) -> Iterator[Wire]:
     own = ["--user", "--preserve-credentials"] if mine else []
     made = Wire(keeper, ["nsenter", f"--target={keeper.pid}", *own, "--net"])
     try:
-        try:
-            made.run("ip", "link", "add", FAR, "type", "veth", "peer", "name", NEAR)
-        except AssertionError as error:
-            pytest.skip(f"no pair of interfaces can be made here: {error}")
-        for name in (NEAR, FAR):
-            if silent:
-                made.run("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
-            made.run("ip", "link", "set", name, "arp", "off" if silent else "on", "up")
+        for number in range(pairs):
+            _lay(made, f"{NEAR[:-1]}{number}", f"{FAR[:-1]}{number}", silent=silent)
         yield made
     finally:
         keeper.stdout.close()
         made.close()
+
+
+def _lay(made: Wire, near: str, far: str, *, silent: bool) -> None:
+    """One pair of interfaces, up."""
+    try:
+        made.run("ip", "link", "add", far, "type", "veth", "peer", "name", near)
+    except AssertionError as error:
+        pytest.skip(f"no pair of interfaces can be made here: {error}")
+    for name in (near, far):
+        if silent:
+            made.run("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
+        made.run("ip", "link", "set", name, "arp", "off" if silent else "on", "up")
 
 
 class Sensor:

@@ -77,7 +77,8 @@ def test_killed_and_started_again(cable: Wire, tmp_path: Path, number: int) -> N
         sensor = Sensor(cable, tmp_path, *words)
         sensor.told("listening as point", run + 1)
         sender = cable.start("tcpreplay", "-q", "--pps=4000", "-i", cable.far, PLANT)
-        time.sleep(1.2 + 0.2 * run)
+        _until_recorded(tmp_path / "evidence", run + 1)
+        time.sleep(0.3 + 0.2 * run)
         assert sensor.stop(number) == (0 if number == signal.SIGINT else -number)
         sender.terminate()
         sender.communicate()
@@ -92,6 +93,14 @@ def test_killed_and_started_again(cable: Wire, tmp_path: Path, number: int) -> N
         gaps = store.execute("SELECT kind, detail FROM gap ORDER BY number").fetchall()
     assert gaps.count(("outage", "otsec was not listening")) == 3
     assert "outages" in otsec(tmp_path, "health", "--db", "live.db").stdout
+
+
+def _until_recorded(folder: Path, files: int) -> None:
+    """Wait until so many files were begun."""
+    end = time.monotonic() + 30
+    while len(list(folder.rglob("*.pcapng"))) < files:
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 SEND_ONE = """
@@ -157,6 +166,48 @@ def test_overload_is_counted(cable: Wire, tmp_path: Path) -> None:
         beats = store.execute("SELECT SUM(packets), SUM(dropped) FROM heartbeat").fetchone()
     assert lost == dropped
     assert beats == (heard, dropped)
+
+
+def test_several_interfaces(tmp_path: Path) -> None:
+    """Each interface is a source of its own, with a recording of its own, and a clock of its own."""
+    with wire(pairs=2) as cable:
+        sensor = Sensor(
+            cable, tmp_path, "-i", "near1", "--db", "live.db", "-w", "evidence",
+            "--evidence", "full", "--workers", "2",
+        )  # fmt: skip
+        sensor.told("listening as point near1")
+        sender = cable.start("tcpreplay", "-q", "--pps=4000", "-i", "far1", PLANT)
+        cable.replay(PLANT, 5_000)
+        sender.communicate()
+        time.sleep(1)
+        assert sensor.stop() == 0
+
+    log = sensor.log.read_text()
+    for name in ("near0", "near1"):
+        assert f"{name}: heard {PLANT_PACKETS:,} packets, 0 dropped" in log
+    _same_as_recording(tmp_path)
+
+
+@pytest.mark.parametrize("evidence", ["mixed", "ot-only", "headers"])
+def test_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str) -> None:
+    """Evidence that is not whole is named so, bears ordinals, and is never read in its place."""
+    words = ("--db", "live.db", "-w", "evidence", "--evidence")
+    sensor = Sensor(cable, tmp_path, *words, evidence)
+    cable.replay(PLANT)
+    time.sleep(1)
+    assert sensor.stop(signal.SIGTERM) == 0
+    sensor = Sensor(cable, tmp_path, *words, "full", "--for", "0.5s")
+    assert sensor.process.wait(30) == 0
+
+    (file,) = (tmp_path / "evidence").rglob("*.pcapng")
+    assert file.name.startswith(f"near0-{evidence}_00001_")
+    assert 0 < file.stat().st_size < PLANT.stat().st_size + 40 * PLANT_PACKETS
+    assert "that the store lacked" not in sensor.log.read_text()
+    with sqlite3.connect(tmp_path / "live.db") as store:
+        rows = store.execute("SELECT path, packets, reader_state FROM capture").fetchall()
+        assert store.execute("SELECT packets FROM clock").fetchall() == [(PLANT_PACKETS,)]
+    assert [(path, packets) for path, packets, _ in rows] == [(str(file), PLANT_PACKETS)]
+    assert json.loads(rows[0][2])["evidence"] == evidence
 
 
 # ------------------------------------------------------------------------------ passive

@@ -97,7 +97,7 @@ def test_tshark_reads_it(tmp_path: Path) -> None:
     """Another reader finds the same frames, times to the nanosecond, comments and ordinals."""
     times = [START + 123_456_789 * row for row in range(5)]
     batch = _batch(times, [bytes([row]) * 60 for row in range(5)])
-    recording = _recording(tmp_path, whole=False)
+    recording = _recording(tmp_path, part="mixed")
     recording.packets(batch, np.array([60, 14, -1, 0, 60]), (Drops(0, times[2], 7, 2),), 1000)
     recording.close()
     (path,) = recording.files()

@@ -226,7 +226,7 @@ def _listen(
                 name,
                 _link(name),
                 _bounds(arguments),
-                whole=arguments.evidence == "full",
+                part="" if arguments.evidence == "full" else arguments.evidence,
             )
         sensor.add(name, point, files, arguments.evidence)
     manager = Manager()

@@ -116,7 +116,7 @@ class Listening(Following):
     def _catch_up(self, point: str, recording: Recording) -> None:
         """Read what an earlier run recorded and did not come to write into the store."""
         known = {one.path: one for one in self.store.point_captures(self.config.site, point)}
-        for path in recording.files():
+        for path in recording.files(whole=True):
             capture = known.get(str(path.absolute()))
             if capture is not None and capture.position == path.stat().st_size:
                 continue

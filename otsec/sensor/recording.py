@@ -81,9 +81,9 @@ def folder_of(evidence: Path, point: str) -> Path:
 class Recording:
     """Writes the packets of one point.
 
-    ``whole``: every byte of every packet is kept, so the files are captures like any other. Where
-    it is not, each packet bears its ordinal within the source. ``pinned`` gives the files that may
-    not be deleted.
+    ``part``: the word for what is kept, where that is not every byte of every packet. Files are
+    then named by it, since they are no captures of the whole source, and each packet bears its
+    ordinal within the source. ``pinned`` gives the files that may not be deleted.
     """
 
     def __init__(
@@ -93,11 +93,12 @@ class Recording:
         link: int,
         bounds: Bounds,
         *,
-        whole: bool = True,
+        part: str = "",
         pinned: Callable[[], set[Path]] = set,
     ) -> None:
         self.folder, self.interface, self.link = folder, interface, link
-        self.bounds, self.whole, self.pinned = bounds, whole, pinned
+        self.bounds, self.whole, self.pinned = bounds, not part, pinned
+        self._stem = f"{folder.name}-{part}" if part else folder.name
         self.now: File | None = None
         self._done: list[File] = []  # closed since the last checkpoint
         self.deleted = 0
@@ -190,7 +191,7 @@ class Recording:
             return
         self._number += 1
         stamp = datetime.fromtimestamp(time // 1_000_000_000, UTC).strftime("%Y%m%d%H%M%S")
-        name = f"{self.folder.name}_{self._number:05d}_{stamp}.pcapng"
+        name = f"{self._stem}_{self._number:05d}_{stamp}.pcapng"
         path = self.folder / name
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
         self._file = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
@@ -300,9 +301,10 @@ class Recording:
         self.deleted += len(gone)
         return gone
 
-    def files(self) -> list[Path]:
-        """The files of the point, oldest first."""
-        name = re.compile(re.escape(self.folder.name) + r"_(\d{5,})_\d{14}\.pcapng")
+    def files(self, *, whole: bool = False) -> list[Path]:
+        """The files of the point, oldest first; ``whole``: only those with every byte."""
+        part = "" if whole else r"(?:-[a-z-]+)?"
+        name = re.compile(re.escape(self.folder.name) + part + r"_(\d{5,})_\d{14}\.pcapng")
         found = [
             (int(match[1]), path)
             for path in self.folder.iterdir()
@@ -321,9 +323,7 @@ class Recording:
             ) from error
         except OSError as error:
             raise StorageError(f"{self.folder}: cannot record there: {error.strerror}") from error
-        self._number = (
-            int(found[-1].name.removeprefix(f"{self.folder.name}_").split("_")[0]) if (found) else 0
-        )
+        self._number = int(found[-1].name.split("_")[-2]) if found else 0
 
 
 def _quiet(told: Drops | Tick) -> bool:
