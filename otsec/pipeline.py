@@ -1,7 +1,7 @@
 """The order of the parts: captures in, checkpoints out, each packet exactly once."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -285,18 +285,19 @@ class Run:
         self.engines[interface] = source, engine
         return source, engine
 
-    def collect(
-        self,
-        source: int,
-        engine: Engine,
-        rows: dict[str, list[Iterable[Any]]],
-        state: dict[tuple[int, str], bytes],
+    def write(
+        self, engines: Iterable[tuple[int, Engine]], progress: Sequence[CaptureProgress]
     ) -> None:
-        """Add what a checkpoint writes of a source."""
-        for table, part in engine.take_rows(source).items():
-            rows.setdefault(table, []).append(part)
-        for module, data in engine.dump().items():
-            state[source, module] = pack(data)
+        """Write what changed of some sources, and how far captures were read: a checkpoint."""
+        rows: dict[str, list[Iterable[Any]]] = {}
+        state: dict[tuple[int, str], bytes] = {}
+        for source, engine in engines:
+            for table, part in engine.take_rows(source).items():
+                rows.setdefault(table, []).append(part)
+            for module, data in engine.dump().items():
+                state[source, module] = pack(data)
+        whole = {table: chain.from_iterable(parts) for table, parts in rows.items()}
+        self.store.checkpoint(whole, progress, state)
 
     def _checkpoint(
         self,
@@ -308,16 +309,10 @@ class Run:
         complete: bool,
         damage: str = "",
     ) -> None:
-        rows: dict[str, list[Iterable[Any]]] = {}
-        state: dict[tuple[int, str], bytes] = {}
-        for name in sorted(touched):
-            source, engine = self.engines[name]
-            self.collect(source, engine, rows, state)
         progress = CaptureProgress(
             number, mark.tail_hash, int(mark.state["offset"]), packets, complete, damage, mark.state
         )
-        whole = {table: chain.from_iterable(parts) for table, parts in rows.items()}
-        self.store.checkpoint(whole, [progress], state)
+        self.write([self.engines[name] for name in sorted(touched)], [progress])
 
 
 def take(

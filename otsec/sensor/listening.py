@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from otsec.capture import Drops, Tick, head_hash
 from otsec.capture.live import interface
@@ -361,14 +361,10 @@ class Listening(Following):
     def checkpoint(self) -> None:
         """Write down what changed, and how far each recording goes, in one transaction."""
         self._arrive()
-        rows: dict[str, list[Any]] = {}
-        state: dict[tuple[int, str], bytes] = {}
-        progress: list[CaptureProgress] = []
+        progress = [one for ear in self.ears for one in self._progress(ear)]
+        self.write([(ear.source, ear.engine) for ear in self.ears], progress)
         for ear in self.ears:
-            self.collect(ear.source, ear.engine, rows, state)
-            progress += self._progress(ear)
             ear.heard = False
-        self.store.checkpoint(rows, progress, state)
         self._due = time.monotonic() + self.options.checkpoint_s
         self._quiet_due = time.monotonic() + QUIET_S
 
