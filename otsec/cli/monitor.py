@@ -156,6 +156,8 @@ def size(text: str) -> int:
 
 def run(arguments: Namespace) -> int:
     """Listen."""
+    if sys.platform == "win32":
+        raise UsageError("monitor: not on Windows; let dumpcap record, and follow it: otsec watch")
     if not sys.platform.startswith("linux") and arguments.by == "ring":
         raise UsageError("monitor: the kernel's ring is Linux's; here use --by libpcap")
     config = options.configured(arguments, "db", "site")

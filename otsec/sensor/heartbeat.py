@@ -4,10 +4,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from otsec.engine import Engine
 from otsec.sensor.listening import Ear
 from otsec.sensor.machine import Clock, clock
 from otsec.store import Store
 from otsec.store.sensor import Heartbeat, beat
+from otsec.streams.connections import COUNTS
 
 EVERY_S = 60.0
 
@@ -47,6 +49,7 @@ class Heart:
     def _row(self, ear: Ear, moment: int, span_ms: int, told: Clock, *, stopped: bool) -> Heartbeat:
         counts, before = _counts(ear), self._before[ear.source]
         self._before[ear.source] = counts
+        one_sided, decoded = shares(ear.engine)
         row = Heartbeat(
             source=ear.source,
             time=moment,
@@ -59,6 +62,8 @@ class Heart:
             lag_ms=ear.lag_ns // 1_000_000,
             duplicates=counts.duplicates - before.duplicates,
             units=counts.units - before.units,
+            one_sided_percent=one_sided,
+            decoded_percent=decoded,
             recorded_bytes=ear.recording.stored() if ear.recording else 0,
             shed=ear.shed,
             clock=told.state,
@@ -77,6 +82,22 @@ def _counts(ear: Ear) -> Before:
         counters.count("duplicate_frames"),
         counters.count("engine:units") + ear.engine.units,
     )
+
+
+def shares(engine: Engine) -> tuple[int, int]:
+    """Of what is alive, in percent: connections with one side alone, and content decoded."""
+    table = engine.connections.table
+    table = table[table["alive"]]
+    counts = {name: table["counts"][:, :, at] for at, name in enumerate(COUNTS)}
+    spoken = table[table["stream"] & table["content"]]["counts"][:, :, COUNTS.index("packets")]
+    half = int((spoken == 0).any(axis=1).sum())
+    known = table["protocol"] > 0
+    content, decoded = (int(counts[name][known].sum()) for name in ("payload", "decoded"))
+    return _percent(half, len(spoken)), _percent(decoded, content)
+
+
+def _percent(part: int, whole: int) -> int:
+    return min(round(100 * part / whole), 100) if whole else 0
 
 
 def line(ear: Ear, row: Heartbeat) -> str:

@@ -148,6 +148,11 @@ class Listening(Following):
                 continue
             self._tick(ear, time.time_ns(), ear.why)
             self.say(f"{ear.name}: listening as point {ear.point}{_limit(ear.tap)}")
+            if told.speaks:
+                self.say(
+                    f"{ear.name}: note: otsec sends nothing, but the kernel itself may speak there; "
+                    f"`otsec doctor -i {ear.name}` tells how to silence it"
+                )
 
     # ------------------------------------------------------------------------- listening
 

@@ -361,6 +361,8 @@ CREATE TABLE heartbeat (
     lag_ms INTEGER NOT NULL,
     duplicates INTEGER NOT NULL,
     units INTEGER NOT NULL,
+    one_sided_percent INTEGER NOT NULL,
+    decoded_percent INTEGER NOT NULL,
     recorded_bytes INTEGER NOT NULL,
     shed TEXT NOT NULL,
     clock TEXT NOT NULL,

@@ -366,6 +366,14 @@ _ALL = (
             _integer("lag_ms", "Longest time between a packet and its work."),
             _integer("duplicates", "Packets of these that repeated another."),
             _integer("units", "Messages of these that some protocol accounted for."),
+            _integer(
+                "one_sided_percent",
+                "Of live TCP connections with content, the share of which one side alone is heard.",
+            ),
+            _integer(
+                "decoded_percent",
+                "Of the content of live connections whose protocol is known, the share decoded.",
+            ),
             _integer("recorded_bytes", "Bytes of evidence on the disk at the end of the span."),
             _text("shed", "What overload made it give up: `bodies`, `recording`, or nothing."),
             _text("clock", "`synchronised`, `free` (nothing sets the clock), or `unknown`."),

@@ -21,6 +21,8 @@ class Heartbeat:
     lag_ms: int
     duplicates: int
     units: int
+    one_sided_percent: int
+    decoded_percent: int
     recorded_bytes: int
     shed: str
     clock: str

@@ -3,6 +3,7 @@
 import ctypes
 import socket
 import struct
+import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,11 @@ class Interface:
     addresses: tuple[str, ...]  # IPv6 addresses of its own, with which the kernel speaks
 
     @property
+    def speaks(self) -> bool:
+        """Whether the kernel may send something of its own there."""
+        return self.arp or bool(self.addresses)
+
+    @property
     def link(self) -> int:
         """Its LINKTYPE_ number; raises UsageError where otsec does not know any."""
         if self.hardware not in LINKS:
@@ -59,6 +65,9 @@ def _listed() -> str:
 def look(name: str) -> Interface | None:
     """What is known of an interface; None where there is none of that name."""
     checked(name)
+    if not sys.platform.startswith("linux"):  # there nothing more is asked
+        known = name in names()
+        return Interface(name, True, True, False, 1, False, False, ()) if known else None  # noqa: FBT003
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as asking:
         told = _ask(asking, name, SIOCGIFFLAGS)
         kind = _ask(asking, name, SIOCGIFHWADDR)
