@@ -142,22 +142,25 @@ def memory(cable: Wire, folder: Path, capture: Path, minutes: float) -> None:
 def kill(cable: Wire, folder: Path, capture: Path, times: int) -> None:
     """Kill it again and again; then the store must be that of the recording."""
     folder.mkdir()
-    words = ("--db", "live.db", "-w", "evidence", "--evidence", "full", "--checkpoint", "0.5")
+    words = ("--db", "live.db", "-w", "evidence", "--evidence", "full", "--checkpoint", "1.5")
     sender = cable.start(sys.executable, str(SENDER), cable.far, str(capture), "3000", "1000")
     for number in range(times):
         sensor = Sensor(cable, folder, *words)
         sensor.told("listening as point", number + 1)
-        time.sleep(0.3 + number * 0.037 % 1.3)
+        time.sleep(0.3 + number * 0.137 % 2.5)
         assert sensor.stop(signal.SIGKILL) == -signal.SIGKILL
     sender.kill()
     sender.communicate()
     sensor = Sensor(cable, folder, *words)
-    assert sensor.stop() == 0
+    sensor.told("listening as point", times + 1)
+    assert sensor.stop() == 0, sensor.log.read_text()
     read = otsec(folder, "analyze", "evidence", "--db", "read.db", "-q")
     assert read.returncode == 0, read.stderr
     one, other = dumped(folder, "live.db"), dumped(folder, "read.db")
+    again = sensor.log.read_text().count("that the store lacked")
     say(
-        f"killed {times} times: {len(one):,} lines of dump, {'equal' if one == other else 'UNLIKE'}"
+        f"killed {times} times, read on from the recording {again} times: {len(one):,} lines of "
+        f"dump, {'equal' if one == other else 'UNLIKE'}"
     )
 
 

@@ -72,7 +72,7 @@ def test_same_store_as_from_the_recording(cable: Wire, tmp_path: Path, workers: 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_and_started_again(cable: Wire, tmp_path: Path, number: int) -> None:
     """Stopped or killed in the middle, the next run reads what the store lacks, and notes the gap."""
-    words = ("--db", "live.db", "-w", "evidence", "--evidence", "full", "--checkpoint", "0.3")
+    words = ("--db", "live.db", "-w", "evidence", "--evidence", "full", "--checkpoint", "60")
     for run in range(3):
         sensor = Sensor(cable, tmp_path, *words)
         sensor.told("listening as point", run + 1)
@@ -89,6 +89,8 @@ def test_killed_and_started_again(cable: Wire, tmp_path: Path, number: int) -> N
     assert sensor.stop() == 0
 
     _same_as_recording(tmp_path)
+    lacked = sensor.log.read_text().count("that the store lacked")
+    assert lacked == (3 if number == signal.SIGKILL else 0)
     with sqlite3.connect(tmp_path / "live.db") as store:
         gaps = store.execute("SELECT kind, detail FROM gap ORDER BY number").fetchall()
     assert gaps.count(("outage", "otsec was not listening")) == 3
