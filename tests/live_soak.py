@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from conftest import ROOT
+from engine_runs import difference
 from live_wire import Sensor, Wire, dumped, otsec, wire
 
 PLANT = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
@@ -162,6 +163,8 @@ def kill(cable: Wire, folder: Path, capture: Path, times: int) -> None:
         f"killed {times} times, read on from the recording {again} times: {len(one):,} lines of "
         f"dump, {'equal' if one == other else 'UNLIKE'}"
     )
+    if one != other:
+        say(difference(one, other))
 
 
 def main() -> None:

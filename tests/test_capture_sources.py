@@ -225,11 +225,11 @@ ROTATIONS = [
         {"t1": ["t1_00001.pcap", "t1_00002.pcap"], "t2": ["t2_00001.pcap", "t2_00002.pcap"]},
     ),
     # an empty member, as tcpdump -G writes on a quiet network
-    ({"r_1.pcap": at(0), "r_2.pcap": pcap([])}, {"r": ["r_2.pcap", "r_1.pcap"]}),
+    ({"r_1.pcap": at(0), "r_2.pcap": pcap([])}, {"r": ["r_1.pcap", "r_2.pcap"]}),
     # nothing is left of the name
     ({"1.pcap": at(0), "2.pcap": at(2)}, {"1": ["1.pcap", "2.pcap"]}),
     # cut between two packets of the same moment
-    ({"r_2.pcap": at(0, 1), "r_1.pcap": at(0)}, {"r": ["r_2.pcap", "r_1.pcap"]}),
+    ({"r_2.pcap": at(0, 1), "r_1.pcap": at(0)}, {"r": ["r_1.pcap", "r_2.pcap"]}),
     # several receive queues write a little out of order
     ({"r_1.pcap": at(0), "r_2.pcap": at(0.0999)}, {"r": ["r_1.pcap", "r_2.pcap"]}),
 ]

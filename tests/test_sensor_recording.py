@@ -11,7 +11,7 @@ from capture_bytes import numbered, pcap
 from conftest import ROOT
 from engine_runs import START, records
 
-from otsec.capture import Drops, Tick, open_capture
+from otsec.capture import Chunk, Drops, Tick, open_capture, plan
 from otsec.config import Caps
 from otsec.engine import Engine, Settings, columnar
 from otsec.model import PacketBatch
@@ -73,10 +73,10 @@ def test_packets_and_notes_come_back_in_order(tmp_path: Path) -> None:
     batch = _batch(times, frames)
     recording = _recording(tmp_path)
     early = Tick(0, times[0] - 5, 0, "otsec was not listening")
-    recording.tick(early)
+    recording.tick(early, 0)
     recording.packets(batch, batch.captured, (Drops(0, 9, 4, 0), Drops(0, 10, 2, 3)), 0)
-    recording.tick(Tick(0, times[-1] + 10 * SECOND, 0, ""))
-    recording.lost((Drops(0, 11, 1, 0),))
+    recording.tick(Tick(0, times[-1] + 10 * SECOND, 0, ""), 7)
+    recording.lost((Drops(0, 11, 1, 0),), 7)
     recording.close()
     (path,) = recording.files()
 
@@ -171,15 +171,30 @@ def test_numbers_go_on(tmp_path: Path) -> None:
     assert [name.split("_")[1] for name in names] == ["00001", "00002", "00003"]
 
 
-def test_no_file_without_a_packet(tmp_path: Path) -> None:
-    """Silence makes no files, and what is noted in it waits in little room."""
+def test_silence_is_recorded(tmp_path: Path) -> None:
+    """Ticks without any packet make few files, which are read in the order of their names."""
     recording = _recording(tmp_path)
     for number in range(5_000):
-        recording.tick(Tick(0, number * 10 * SECOND, 0, "down" if number % 7 == 0 else ""))
+        recording.tick(Tick(0, START + number * 10 * SECOND, 0, ""), 0)
+    batch = _batch([START + 50_000 * SECOND], [bytes(60)])
+    recording.packets(batch, batch.captured, (), 0)
+    recording.close()
+    recording = _recording(tmp_path)
+    recording.tick(Tick(0, START + 60_000 * SECOND, 0, "dark"), 1)
     recording.close()
 
-    assert recording.files() == []
-    assert len(recording._waiting) <= 64
+    files = recording.files()
+    assert len(files) == 3
+    assert [source.captures for source in plan(files, None)] == [tuple(files)]
+    assert sum(len(chunk.ticks) for path in files for chunk in _chunks(path)) == 5_001
+
+
+def _chunks(path: Path) -> list[Chunk]:
+    reader = open_capture(path)
+    found = list(reader.chunks())
+    assert reader.damage is None
+    reader.close()
+    return found
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "cell 3", "..", ""])

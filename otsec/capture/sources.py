@@ -233,7 +233,13 @@ def _joined(paths: list[Path]) -> tuple[Path, ...]:
 def _in_time_order(paths: list[Path]) -> tuple[tuple[Path, ...], tuple[Path, Path] | None]:
     """Files by the time of their first packet, and two of them that overlap, if any."""
     spans = {path: _span(path) for path in paths}
-    ordered = sorted(paths, key=lambda path: (spans[path][0] or 0, spans[path][1] or 0, path))
+    begun, latest = {}, 0
+    for path in sorted(paths):  # one without packets stays behind the one before it by name
+        begun[path] = latest = spans[path][0] or latest
+    ordered = sorted(
+        paths,
+        key=lambda path: (begun[path], spans[path][0] is None, spans[path][1] or 0, path),
+    )
     filled = [path for path in ordered if spans[path][0] is not None]
     for one, other in pairwise(filled):
         first, last = spans[one]

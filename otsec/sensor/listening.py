@@ -279,7 +279,7 @@ class Listening(Following):
     def _lost(self, ear: Ear, drops: tuple[Drops, ...]) -> None:
         ear.engine.lost(drops)
         if recording := self._recording(ear):
-            self._record(ear, lambda: recording.lost(drops))
+            self._record(ear, lambda: recording.lost(drops, ear.engine.packets))
 
     def _tick(self, ear: Ear, moment: int, outage: str = "") -> None:
         """Time went by; the interface's clock, which stamps the packets, is that of the system."""
@@ -289,7 +289,7 @@ class Listening(Following):
         ear.engine.tick(tick)
         ear.last = moment
         if recording := self._recording(ear):
-            self._record(ear, lambda: recording.tick(tick))
+            self._record(ear, lambda: recording.tick(tick, ear.engine.packets))
 
     def _silence(self, ear: Ear) -> None:
         now = time.time_ns() - LATE_NS

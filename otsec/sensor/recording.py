@@ -26,12 +26,10 @@ from otsec.capture.pcapng import MAX_TICKS, OUTAGE, TICK
 from otsec.columns import I64, Bytes, windows
 from otsec.errors import RightsError, StorageError
 from otsec.model import PacketBatch
-from otsec.streams.clock import AHEAD_NS
 
 FILE_BYTES = 256 << 20  # a file is not larger, so that Wireshark opens it with ease
 FILES = 20  # in which the whole is divided: what is deleted at once is a twentieth of it
 LEAST_FILE_BYTES = 64 << 10
-MARGIN = 64  # ticks that another file may begin with
 FILE_S = 3600.0  # age at which another file is begun
 
 HEAD = np.dtype(  # enhanced packet block (section 4.3), in front of the packet
@@ -108,7 +106,6 @@ class Recording:
         self._tail = bytearray()  # the last bytes, for the fingerprint
         self._ticks = 0
         self._lost = 0
-        self._waiting: list[Drops | Tick] = []  # noted before the first packet of a file
         self._number = 0
         self._make_folder()
 
@@ -122,41 +119,30 @@ class Recording:
         for drop in drops:
             self._some(batch, captured, end, drop.row, ordinal)
             end = drop.row
-            self._note(drop)
+            self._note(drop, ordinal + end)
         self._some(batch, captured, end, len(batch), ordinal)
 
-    def lost(self, drops: Sequence[Drops]) -> None:
+    def lost(self, drops: Sequence[Drops], ordinal: int) -> None:
         """Write what was lost, where there are no packets."""
         for drop in drops:
-            self._note(drop)
+            self._note(drop, ordinal)
 
-    def tick(self, tick: Tick) -> None:
+    def tick(self, tick: Tick, ordinal: int) -> None:
         """Write that no packet came."""
-        if self._ticks >= MAX_TICKS - MARGIN:
+        if self._ticks == MAX_TICKS:
             self._close()
-        self._note(tick)
+        self._note(tick, ordinal)
 
-    def _note(self, told: Drops | Tick) -> None:
-        """Write what is no packet; a file begins with a packet, so that until then it waits."""
-        if self.now is None:
-            self._wait(told)
-        elif isinstance(told, Tick):
+    def _note(self, told: Drops | Tick, ordinal: int) -> None:
+        """Write what is no packet."""
+        self._begin_if_need_be(told.time, ordinal)
+        if isinstance(told, Tick):
             self._ticks += 1
             why = OUTAGE + b" " + told.outage.encode() if told.outage else TICK
             self._write(statistics(told.time, self._lost, why))
         else:
             self._lost += told.count
             self._write(statistics(told.time, self._lost, b""))
-
-    def _wait(self, told: Drops | Tick) -> None:
-        """Keep a note for the next file; two quiet ticks in a row say as much as the later one."""
-        waiting = self._waiting
-        if len(waiting) >= 2 and all(map(_quiet, (waiting[-2], waiting[-1], told))):
-            if told.time - waiting[-2].time < AHEAD_NS:
-                waiting.pop()
-        elif len(waiting) >= MARGIN:
-            waiting.pop(0)
-        waiting.append(told)
 
     def _some(self, batch: PacketBatch, captured: I64, begin: int, end: int, ordinal: int) -> None:
         if begin == end:
@@ -200,9 +186,6 @@ class Recording:
         self._tail.clear()
         self._ticks = self._lost = 0
         self._write(section(time) + interface_block(self.interface, self.link))
-        waiting, self._waiting = self._waiting, []
-        for told in waiting:
-            self._note(told)
 
     def _write(self, content: Bytes | bytes) -> None:
         if self._file is None or self.now is None:
@@ -324,11 +307,6 @@ class Recording:
         except OSError as error:
             raise StorageError(f"{self.folder}: cannot record there: {error.strerror}") from error
         self._number = int(found[-1].name.split("_")[-2]) if found else 0
-
-
-def _quiet(told: Drops | Tick) -> bool:
-    """Whether it is a tick at which nothing happened."""
-    return isinstance(told, Tick) and not told.outage
 
 
 # ------------------------------------------------------------------------------- blocks
