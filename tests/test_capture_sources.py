@@ -229,7 +229,7 @@ ROTATIONS = [
     # nothing is left of the name
     ({"1.pcap": at(0), "2.pcap": at(2)}, {"1": ["1.pcap", "2.pcap"]}),
     # cut between two packets of the same moment
-    ({"r_2.pcap": at(0, 1), "r_1.pcap": at(0)}, {"r": ["r_1.pcap", "r_2.pcap"]}),
+    ({"r_2.pcap": at(0, 1), "r_1.pcap": at(0)}, {"r": ["r_2.pcap", "r_1.pcap"]}),
     # several receive queues write a little out of order
     ({"r_1.pcap": at(0), "r_2.pcap": at(0.0999)}, {"r": ["r_1.pcap", "r_2.pcap"]}),
 ]
