@@ -118,12 +118,12 @@ def rate(cable: Wire, folder: Path, capture: Path, seconds: float, rates: list[f
 
 def memory(cable: Wire, folder: Path, capture: Path, minutes: float) -> None:
     """Resident size, and the size of the store, over time."""
+    count = sent(cable, capture, 0, 1)[0]
     folder.mkdir()
     sensor = Sensor(
         cable, folder, "--db", "live.db", "-w", "evidence", "--evidence-size", "500M"
     )  # fmt: skip
     packets = 20_000 * 60 * minutes
-    count = sent(cable, capture, 0, 1)[0]
     words = [sys.executable, SENDER, cable.far, capture, 20_000, max(round(packets / count), 1)]
     sender = cable.start(*map(str, words))
     begin, sizes = time.monotonic(), []
