@@ -113,10 +113,18 @@ class Judging:
 
     def now_and_then(self) -> None:
         """Judge what was written so far, unless that would take more than a part of the time."""
+        if self.due():
+            self.judge()
+
+    def due(self) -> bool:
+        """Whether judging would not take more than a part of the time."""
         import time
 
-        if time.monotonic() - self._ended >= self._took * LEAST_BETWEEN:
-            self.judge()
+        return time.monotonic() - self._ended >= self._took * LEAST_BETWEEN
+
+    def read_again(self) -> None:
+        """Read the rules again at the next judging; those with mistakes are told and left out."""
+        self._rules = None
 
     def _read(self) -> "list[Rule]":
         from otsec.cli.output import say

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otsec.cli import options
-from otsec.cli.analyze import positive, seconds
+from otsec.cli.analyze import Judging, positive, seconds
+from otsec.cli.analyze import judging as judged
 from otsec.errors import ConfigError, Exit, OtsecError, UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def configure(parser: ArgumentParser) -> None:
         help="end after this time, as 120s, 10m, 2h",
     )
     recording(parser)
+    judged(parser)
     parser.add_argument(
         "--workers",
         type=positive,
@@ -203,6 +205,7 @@ def _listen(
     from otsec.cli.output import say
     from otsec.cli.progress import Progress
     from otsec.cli.signals import listening
+    from otsec.cli.watch import NewFindings
     from otsec.pipeline import CHECKPOINT_S, Options
     from otsec.sensor.heartbeat import Heart
     from otsec.sensor.listening import Listening
@@ -220,6 +223,15 @@ def _listen(
 
     settings = Options(workers=arguments.workers, checkpoint_s=arguments.checkpoint or CHECKPOINT_S)
     sensor = Listening(store, config, settings, stop.stop_requested, open_tap, tell)
+    judging = Judging(arguments, store, config)
+    findings = NewFindings(judging)
+
+    def judge(*, at_once: bool = False) -> None:
+        if at_once or judging.due():
+            for line in findings.new(-2 if at_once else sensor.packets):
+                tell(line)
+
+    sensor.written = judge
     for name, point in chosen.items():
         files = None
         if arguments.write is not None:
@@ -233,12 +245,13 @@ def _listen(
         sensor.add(name, point, files, arguments.evidence)
     manager = Manager()
     heart = Heart(store, sensor.ears, arguments.heartbeat)
-    beat = _Beat(arguments, config, sensor, heart, manager, progress, tell)
+    beat = _Beat(arguments, config, sensor, heart, manager, progress, tell, judging)
     with _reloading(beat):
         until = None if arguments.for_s is None else time.monotonic() + arguments.for_s
         sensor.listen(until, beat)
     manager.tell("STOPPING=1")
     sensor.finish()
+    judge(at_once=True)
     heart.beat(stopped=True)
     progress.clear()
     if not arguments.quiet:
@@ -274,7 +287,9 @@ class _Beat:
         manager: "Manager",
         progress: "Progress",
         tell: "Callable[[str], None]",
+        judging: Judging,
     ) -> None:
+        self.judging = judging
         self.arguments, self.config, self.sensor = arguments, config, sensor
         self.heart, self.manager, self.progress, self.tell = heart, manager, progress, tell
         self.reload = False
@@ -326,6 +341,7 @@ class _Beat:
         except OtsecError as error:
             self.tell(f"the old configuration stays in effect: {error}")
         else:
+            self.judging.read_again()  # rules too; those with mistakes are told and left out
             before = {one.name: one.value for one in shown(self.config)}
             changed = [one.name for one in shown(config) if before.get(one.name) != one.value]
             if changed:

@@ -62,7 +62,7 @@ def run(arguments: Namespace) -> int:
                 progress.update(folder.bytes, packets, label)
 
             following = Following(store, config, options_of(arguments), update, stop.stop_requested)
-            judge = _Judge(Judging(arguments, store, config))
+            judge = NewFindings(Judging(arguments, store, config))
             problems = _follow(folder, following, progress, arguments, judge)
         if not arguments.quiet:
             _tell(folder, config)
@@ -71,7 +71,7 @@ def run(arguments: Namespace) -> int:
         return stop.exit
 
 
-class _Judge:
+class NewFindings:
     """Judges the store whenever there is something new in it, and tells of new findings."""
 
     def __init__(self, judging: Judging) -> None:
@@ -95,7 +95,7 @@ def _follow(
     following: "Following",
     progress: "Progress",
     arguments: Namespace,
-    judge: _Judge,
+    judge: NewFindings,
 ) -> int:
     """Look again and again until asked to stop; how many problems were told."""
     from otsec.cli.output import say

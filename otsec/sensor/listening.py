@@ -370,6 +370,7 @@ class Listening(Following):
         self.write([(ear.source, ear.engine) for ear in self.ears], progress)
         for ear in self.ears:
             ear.heard = False
+        self.written()
         self._due = time.monotonic() + self.options.checkpoint_s
         self._quiet_due = time.monotonic() + QUIET_S
 
