@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.addresses import address_text
+from otsec.aggregates.addresses import address_text, mac_text
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.span import sights, unseen
@@ -28,6 +28,7 @@ class Lookups:
         self.known = Numbers()  # by place and address as numbers
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
+        self.askers: list[str] = []  # of each, who asked first
         self.table = unseen(256, LOOKUP)
         self.refused = Refusals()
 
@@ -42,6 +43,7 @@ class Lookups:
         if not len(row):
             return
         address = np.concatenate([arp.target_ip[asks], arp.sender_ip[shows]]).astype(np.uint64)
+        asker = np.concatenate([np.flatnonzero(asks), np.full(shows.sum(), -1)])  # row of `arp`
         which = np.repeat([ASKED, ANSWERED], [asks.sum(), shows.sum()])
         place = packets.place[row]
         groups = group([address, place, which.astype(np.uint64)], 0)
@@ -56,6 +58,19 @@ class Lookups:
         if over.any():
             self.refused.note_spans(count[over], begin[over], end[over])
         self._note(number[~over], which[first][~over], count[~over], begin[~over])
+        self._name(number, asker[first], arp)
+
+    def _name(self, number: I64, asker: I64, arp: ArpColumns) -> None:
+        """Note who asked first; by its MAC address where it had no other yet."""
+        asked = np.flatnonzero((number >= 0) & (asker >= 0))
+        for one, row in zip(number[asked].tolist(), asker[asked].tolist(), strict=True):
+            if not self.askers[one]:
+                address = int(arp.sender_ip[row])
+                self.askers[one] = (
+                    mac_text(int(arp.sender_mac[row]))
+                    if address == NOBODY
+                    else address_text(Kind.IPV4, 0, address)
+                )
 
     def _note(self, number: I64, which: I64, count: I64, seen: I64) -> None:
         """Each pair of number and ``which`` comes once, in order of sight."""
@@ -75,6 +90,7 @@ class Lookups:
     def _add(self, key: Key) -> int:
         number = self.index[key] = len(self.keys)
         self.keys.append(key)
+        self.askers.append("")
         if number == len(self.table):
             self.table = np.concatenate([self.table, unseen(number, LOOKUP)])
         return number
@@ -88,12 +104,13 @@ class Lookups:
             self.table["first"][changed].tolist(),
         )
         return [
-            (source, *self.keys[number], *counted, *seen)
+            (source, *self.keys[number], *counted, *seen, self.askers[number])
             for number, counted, seen in zip(changed.tolist(), counts, first, strict=True)
         ]
 
     def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Take back what the store holds."""
-        for _, place, address, asked, answered, *first in rows:
+        for _, place, address, asked, answered, *first, asker in rows:
             number = self._add((place, address))  # before `self.table`, which may grow by it
             self.table[number] = (asked, answered), first, False
+            self.askers[number] = asker

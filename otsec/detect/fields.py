@@ -127,6 +127,7 @@ _LOOKUP = (
     _text("place", "VLAN; empty: untagged."),
     _number("asked", "How often it was asked for."),
     _number("answered", "How often it answered, or showed itself."),
+    _text("client", "Who asked for it first; empty: nobody, it told of itself."),
     _number("replies", "ARP replies seen in that VLAN; 0: answers do not reach the mirror."),
 )
 _HEALTH = (

@@ -81,7 +81,7 @@ _ROWS = {
     ),
     "lookup": (
         "l.source, -1, l.asked, l.first_time, l.first_packet, l.first_time, l.first_packet, '[]', "
-        "l.address, l.place, l.asked, l.answered"
+        "l.address, l.place, l.asked, l.answered, l.asker"
     ),
     "health": (f"n.source, -1, n.count, {_SEEN.format('n')}, '[]', n.name, n.detail, n.count"),
 }

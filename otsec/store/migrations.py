@@ -377,6 +377,10 @@ MIGRATIONS = (
     Migration("counters that do not follow", _SEQUENCES),
     Migration("findings, and what people decide of them", _FINDINGS),
     Migration("heartbeats of sensors", _HEARTBEAT),
+    Migration(
+        "who asked for an address",
+        ("ALTER TABLE lookup ADD COLUMN asker TEXT NOT NULL DEFAULT ''",),
+    ),
 )
 NEWEST = len(MIGRATIONS)
 

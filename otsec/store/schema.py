@@ -348,6 +348,7 @@ _ALL = (
             _integer("asked", "How often it was asked for."),
             _integer("answered", "How often it answered."),
             *_FIRST,
+            _text("asker", "Who asked for it first; empty: nobody, it told of itself."),
         ),
         key=("source", "place", "address"),
     ),

@@ -299,5 +299,6 @@ class Lookup:
     address: str
     asked: int
     answered: int
+    asker: str
     first_time: int
     first_packet: int
