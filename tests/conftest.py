@@ -4,6 +4,8 @@ A skip that waits for a package of `.ci/setup` begins with ``needs`` and names t
 `CI` or `OTSEC_CI` is set such a skip is a failure, so that nothing stays untested unseen.
 """
 
+import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -47,6 +49,35 @@ def captures() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder} of real captures (set OTSEC_CAPTURES)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def claimed(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The protocols that own conversations of each shared capture, by folder and name.
+
+    All are read once in a run of the tests: who comes first reads them for the others.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    told = shared / "claimed.json"
+    with (shared / "claimed.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            told.write_text(json.dumps(_owners(captures, shared)), "utf-8")
+    return {name: set(owners) for name, owners in json.loads(told.read_text("utf-8")).items()}
+
+
+def _owners(captures: Path, folder: Path) -> dict[str, list[str]]:
+    from engine_runs import analyse, cells
+
+    found = {}
+    for path in sorted(captures.glob("*/*.*cap*")):
+        lines = analyse([path], folder / "claimed.db", point=None).dump
+        owners = {row["protocol"] for row in cells(lines, "conversation")} - {""}
+        found[f"{path.parent.name}/{path.name}"] = sorted(owners)
+        for one in folder.glob("claimed.db*"):
+            one.unlink()
+    return found
 
 
 @pytest.fixture(scope="session")

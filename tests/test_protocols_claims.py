@@ -1,9 +1,6 @@
 """No industrial protocol takes another's traffic for its own, over all real captures at hand."""
 
-from pathlib import Path
-
 import pytest
-from engine_runs import analyse, cells
 
 from otsec.protocols import industrial
 
@@ -30,22 +27,6 @@ TRUE = {  # what is there besides, by the eye and tshark
     "profinet/iti__Profinet_Failed.pcap": {"s7comm"},  # its controllers connect, TSAP 0x0202
     "s7comm-plus/icsnpp-s7comm__s7comm_plus.pcap": {"s7comm"},  # told as `s7comm_plus`, opaque
 }
-
-
-@pytest.fixture(scope="module")
-def claimed(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """The protocols that were found in each capture."""
-    folder = tmp_path_factory.mktemp("claims")
-    found = {}
-    for path in sorted(captures.glob("*/*.*cap*")):
-        db = folder / f"{len(found)}.db"
-        lines = analyse([path], db, point=None).dump
-        found[f"{path.parent.name}/{path.name}"] = {
-            row["protocol"] for row in cells(lines, "conversation") if row["protocol"]
-        }
-        for one in folder.glob(f"{db.name}*"):
-            one.unlink()
-    return found
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def test_the_page_tells_what_was_found(plant_db: Path) -> None:
         "2026-01-05 08:07:20Z DESKTOP-7Q2K1 s7comm mode plc_stop INTAKE STATION ok 7407",
         "plc-pumps.works.local holding 100 DESKTOP-7Q2K1 write_single_register 1",
         "high Default credentials",
-        "2 Supervision 1 Control s7comm changes 4",
+        "2 Supervision 1 Control s7comm changes 3",
     ):
         assert text in told
 

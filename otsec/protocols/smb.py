@@ -280,7 +280,7 @@ def _message_2(reader: Reader) -> Message:
     outcome = _outcome(status, answers=answers)
     name, cls = COMMANDS_2.get(command, (f"unknown_{command:#06x}", "file"))
     if command == CREATE_2 and not answers:
-        return Message(name, cls, _pipe(reader.data), note=OPAQUE)
+        return Message(name, cls, _pipe(reader.data), note=OPAQUE, left=reader.left())
     if command not in DEEP_2:
         return Message(name, cls, outcome=outcome, note=OPAQUE, left=reader.left())
     if outcome not in ("", "ok"):
