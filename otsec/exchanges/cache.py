@@ -1,6 +1,7 @@
 """Each distinct thing decoded once: numbers for keys, messages, and what exchanges say."""
 
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,6 +125,20 @@ class Cache:
             return self.protocol.decode(unit, side, request)
         except WireError:
             return None
+
+    def alike(self, scrub: Callable[[Reader], bytes], unit: Reader) -> bytes:
+        """A request without its secrets; as it is where it would not say the same without them."""
+        data = unit.data
+
+        def says(data: bytes) -> Message:
+            again = Reader(data, framing=unit.framing, context=unit.context)
+            return self.protocol.decode(again, Side.REQUEST, None)
+
+        try:
+            other = scrub(unit)
+            return other if other == data or says(other) == says(data) else data
+        except (WireError, ValueError, IndexError):
+            return data
 
     def number(self, content: Content, asked: Told | None, answered: Told | None) -> int:
         """A number for a content; of units that are not told to their end, how far they are."""

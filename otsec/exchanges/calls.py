@@ -1,5 +1,6 @@
 """Units on their way to exchanges, and what comes out, as columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from otsec.columns import I64, U64, Bytes, Ints, Mask, gather_spans
 from otsec.exchanges.left import Left
-from otsec.protocols.api import Units
+from otsec.protocols.api import Reader, Units
 
 NEVER = np.iinfo(np.int64).max
 CONTENT_BITS = 32
@@ -47,6 +48,12 @@ class Calls:
     def units(self) -> Units:
         """What a protocol is given of them."""
         return Units(self.buffer, self.start, self.end, self.side, self.framing, self.kind)
+
+    def unit(self, at: int, contexts: Sequence[str]) -> Reader:
+        """One unit, to be decoded; ``contexts``: their meanings by number."""
+        data = self.buffer[self.start[at] : self.end[at]].tobytes()
+        context = contexts[int(self.context[at])]
+        return Reader(data, framing=int(self.framing[at]), context=context)
 
     def packed(self, rows: I64) -> "Calls":
         """Some rows, over a buffer of their own, to outlive the batch."""

@@ -368,9 +368,24 @@ class Exchanges:
         """Plain data to go on from."""
         waiting = {}
         if self.waiting is not None:
-            waiting = {f.name: getattr(self.waiting, f.name) for f in fields(Calls)}
+            kept = self._scrubbed(self.waiting)
+            waiting = {f.name: getattr(kept, f.name) for f in fields(Calls)}
         known = {} if self.known is None else self.known.dump()
         return {"waiting": waiting, "contexts": known}
+
+    def _scrubbed(self, waiting: Calls) -> Calls:
+        """The same requests without the secrets in them, saying the same."""
+        scrub = self.protocol.scrub
+        if scrub is None:
+            return waiting
+        meanings = [""] if self.known is None else self.known.meanings
+        units: list[bytes] = []
+        for at in range(len(waiting)):
+            whole = waiting.unit(at, meanings)
+            units.append(self.cache.alike(scrub, whole))
+        end = np.cumsum([0, *map(len, units)])
+        buffer = np.frombuffer(b"".join(units), np.uint8)
+        return replace(waiting, buffer=buffer, start=end[:-1], end=end[1:])
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave; an empty state is a beginning."""

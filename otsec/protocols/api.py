@@ -355,6 +355,12 @@ class Protocol:
     items: Callable[[Units], Items] | None = None  # of units that `split` found well-formed
     contexts: Contexts | None = None
     counting: Counting | None = None
+    # A unit that decodes to the same message, with every secret in it replaced: what a request is
+    # kept as where it must outlive the program. None: no unit of it holds any.
+    scrub: Callable[[Reader], bytes] | None = None
+    # the same for the front of a frame of which more is to come, and of the same length; what is
+    # given may be of another protocol
+    scrub_open: Callable[[bytes], bytes] | None = None
     # operations of which any session is made all the time: counted, but never events, unless one
     # fails
     routine: frozenset[str] = frozenset()

@@ -44,10 +44,13 @@ from otsec.protocols.bac.codes import (
 from otsec.protocols.bac.lists import GRAMMARS, cut_items, in_order
 from otsec.protocols.bac.lower import link_message, network_message
 from otsec.protocols.bac.pdu import REPORTS, open_unit
+from otsec.protocols.bac.plain import next_tag
 from otsec.protocols.bac.properties import item
 from otsec.protocols.bac.reads import Read, reference
 from otsec.protocols.bac.services import KINDS, SERVICES, plain
+from otsec.protocols.bac.tags import CONTEXT
 from otsec.protocols.bac.units import KNOWN, Bodies, Found, cut
+from otsec.protocols.credentials import covered
 from otsec.protocols.framing import bacnet as below
 from otsec.protocols.framing.bacnet import octet
 from otsec.protocols.words import bacnet as words
@@ -235,6 +238,22 @@ def decode(reader: Reader, side: Side, request: Message | None) -> Message:
     return plain(pdu)
 
 
+_SHOWN = {17: 2, 20: 1}  # the context tag of the password, by service; [135] 16.1, 16.4
+
+
+def scrub(reader: Reader) -> bytes:
+    """Passwords; that they are not empty is all that is told."""
+    data = reader.data
+    pdu = open_unit(reader, Side.REQUEST, None)
+    number = _SHOWN.get(pdu.service) if pdu.kind == ASK else None
+    while number is not None and pdu.body.left():
+        tag, content = next_tag(pdu.body)
+        if tag.kind == CONTEXT and tag.number == number and content:
+            end = pdu.body.offset
+            data = covered(data, end - len(content) + 1, end)  # behind the set of characters
+    return data
+
+
 PROTOCOL = Protocol(
     name="bacnet",
     title="BACnet",
@@ -253,5 +272,6 @@ PROTOCOL = Protocol(
         "max_apdu", "segmentation", "role_hint", "routes_to", "bacnet_network",
     ),
     items=items,
+    scrub=scrub,
     routine=frozenset({"segment_ack"}),
 )  # fmt: skip

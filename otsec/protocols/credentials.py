@@ -40,13 +40,33 @@ def _passwords() -> frozenset[str]:
     return frozenset(password for _, password in _pairs()) | {*_COMMON.split()}
 
 
+# What stands for a password where bytes must outlive the moment: one of these over and over. Who
+# sends such a password gives away no more than its kind, and wrongly at that.
+STAND_INS = {"default": "\x01", "weak": "\x02", "clear": "\x03"}
+_KIND_OF_STAND_IN = {mark: kind for kind, mark in STAND_INS.items()}
+COVER = b"\x03"  # stands for secrets that nobody looks at
+
+
 def kind_of(account: str, password: str) -> str:
     """The kind of a password shown in the clear; ``account`` is empty where it was not seen."""
     if not password:
         return "none"
+    if password[0] in _KIND_OF_STAND_IN and not password.strip(password[0]):
+        return _KIND_OF_STAND_IN[password[0]]
     account, password = account.lower(), password.lower()
     if account and ((account, password) in _pairs() or account == password):
         return "default"
     if len(password) < SHORT or password in _passwords():
         return "weak"
     return "clear"
+
+
+def stand_in(account: str, password: str) -> str:
+    """A text of the same length and kind that tells nothing else of a password."""
+    return STAND_INS.get(kind_of(account, password), "") * len(password)
+
+
+def covered(data: bytes, begin: int, end: int, content: bytes = b"") -> bytes:
+    """The bytes with a span of them replaced: by so many bytes of ``content``, else by a filling."""
+    end = min(end, len(data))
+    return data[:begin] + (content or COVER * (end - begin)) + data[end:]

@@ -60,6 +60,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
+from otsec.protocols.credentials import covered
 from otsec.protocols.framing.dnp3 import (
     CONFIRMED_USER_DATA,
     DIR,
@@ -1353,6 +1354,20 @@ def _verdict(before: U64, now: U64) -> Ints:
 COUNTING = Counting(_counters, _verdict)
 
 
+AUTHENTICATE_FILE, AUTHENTICATION = 29, 2  # function; variation of objects of files
+
+
+def scrub(reader: Reader) -> bytes:
+    """[1815] A.27.2: account and password of who wants to use files, which are not looked at."""
+    data, head = reader.data, Reader(reader.data, 6)  # behind the link's and the control octet
+    if len(data) <= head.offset or head.u8() != AUTHENTICATE_FILE:
+        return data
+    first = _object_header(data, head.offset)
+    if (first.group, first.variation) != (FILE, AUTHENTICATION):
+        return data
+    return covered(data, first.body + 2, len(data))
+
+
 PROTOCOL = Protocol(
     name="dnp3",
     title="DNP3",
@@ -1367,6 +1382,7 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     identity=IDENTITY,
     items=items,
+    scrub=scrub,
     routine=frozenset({"confirm", "ack", "request_link_status", "test_link"}),
     counting=COUNTING,
 )

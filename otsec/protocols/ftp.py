@@ -30,7 +30,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
-from otsec.protocols.credentials import kind_of
+from otsec.protocols.credentials import covered, kind_of, stand_in
 from otsec.protocols.framing.ftp import FTP
 from otsec.protocols.keyed import plain_split
 from otsec.protocols.spoken import keys_of, text_of
@@ -195,6 +195,23 @@ def _password(data: bytes, account: str) -> Message:
     return Message("pass", "session", account, facts=(Fact("credentials", kind, "client"),))
 
 
+def scrub(reader: Reader) -> bytes:
+    """A password by its kind; of what is told by its name alone, the name."""
+    command, data = COMMAND.fullmatch(reader.data), reader.data
+    if command is None or command[2] is None:
+        return data
+    word = command[1].decode().lower()
+    begin, end = command.span(2)
+    if word == "pass":
+        hidden = stand_in(reader.context, command[2].decode("latin-1")).encode("latin-1")
+        return covered(data, begin, end, hidden)
+    if word == "site":  # takes passwords too
+        first = len(command[2]) - len(command[2].lstrip())
+        words = command[2].strip().split(b" ", 1)
+        return covered(data, begin + first + len(words[0]) + 1, end) if len(words) > 1 else data
+    return data if word in COMMANDS and word != "acct" else covered(data, begin, end)
+
+
 def _reply(reply: "re.Match[bytes]", data: bytes) -> Message:
     code, text = reply[1].decode(), text_of(reply[3].strip(), MOST_TEXT)
     outcome = "ok" if code < "400" else FAILURES.get(code, f"status {code}")
@@ -258,6 +275,7 @@ PROTOCOL = Protocol(
     head=HEAD,
     contexts=Contexts("connection", _sets, _names, _learn),
     industrial=False,
+    scrub=scrub,
     routine=frozenset({"noop", "type", "stru", "mode", "pasv", "epsv", "opts", "rest"})
     | {GREETING, ENDED, BEGINS},
 )

@@ -18,7 +18,7 @@ from otsec.columns import Ints, Mask, gather
 from otsec.errors import Malformed, WireError
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
-from otsec.protocols.credentials import kind_of
+from otsec.protocols.credentials import covered, kind_of, stand_in
 from otsec.protocols.framing.http import CONTENT, EMPTY_LINE, HTTP, METHODS, START
 from otsec.protocols.keyed import plain_split
 from otsec.protocols.spoken import keys_of, text_of
@@ -149,6 +149,53 @@ def _basic(said: str) -> list[Fact]:
     return [*facts, Fact("credentials", kind_of(account, password.decode("latin-1")), "client")]
 
 
+# fields that are read, here or by the framing; else only credentials
+_KEPT = frozenset({b"user-agent", b"host", b"content-length"})
+_BASIC = re.compile(rb"(basic +)(.*)", re.IGNORECASE | re.DOTALL)
+_LINE = re.compile(rb"([^\r\n:]*:?[ \t]*)([^\r\n]*)\r?\n")
+_UNREAD = re.compile(rb"^[A-Z]+ (?:\w+://(?P<user>[^/@ ]*)@)?[^?# ]*(?:[?#](?P<query>[^ ]*))?")
+
+
+def scrub(reader: Reader) -> bytes:
+    """A request without what is not read of it."""
+    return scrub_open(reader.data)
+
+
+def scrub_open(data: bytes) -> bytes:
+    """The same of one that is not complete, but for a line that is not; length and lines stay."""
+    first = START.match(data)
+    unread = _UNREAD.match(data)
+    if first is None or unread is None:
+        return data
+    for group in ("user", "query"):
+        begin, end = unread.span(group)
+        data = covered(data, begin, end, b"-" * (end - begin)) if begin >= 0 else data
+    at = first.end()
+    while (line := _LINE.match(data, at)) is not None and line.end() - at > len(b"\r\n"):
+        begin, end = line.span(2)
+        data = covered(data, begin, end, _unread(line[1].rstrip(b": \t").lower(), line[2]))
+        at = line.end()
+    return data if line is None else covered(data, line.end(), len(data))
+
+
+def _unread(name: bytes, value: bytes) -> bytes:
+    """What stands for the value of a field."""
+    if name in _KEPT:
+        return value
+    basic = _BASIC.fullmatch(value) if name == b"authorization" else None
+    if basic is None:
+        return b"-" * len(value)
+    try:
+        user, colon, password = base64.b64decode(basic[2].strip(b" \t"), validate=True).partition(
+            b":"
+        )
+    except ValueError:  # nonsense
+        return basic[1] + b"!" * len(basic[2])
+    hidden = stand_in(text_of(user, MOST_ACCOUNT), password.decode("latin-1")).encode("latin-1")
+    token = base64.b64encode(user + colon + hidden).ljust(len(basic[2]))
+    return basic[1] + token
+
+
 def _bare(path: bytes) -> bytes:
     """Without the user and password that may stand in an absolute target."""
     return re.sub(rb"^(\w+://)[^/@]*@", rb"\1", path)
@@ -194,4 +241,6 @@ PROTOCOL = Protocol(
     identity=(*IDENTITY, "service"),
     head=HEAD,
     industrial=False,
+    scrub=scrub,
+    scrub_open=scrub_open,
 )

@@ -8,6 +8,7 @@ which a server describes itself. Behind StartTLS and SASL's own protection all i
 UDP (domain controllers are looked for with it) is read alike.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -17,7 +18,7 @@ from otsec.columns import I64, Ints, Mask
 from otsec.errors import Malformed, WireError
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
-from otsec.protocols.credentials import kind_of
+from otsec.protocols.credentials import covered, kind_of, stand_in
 from otsec.protocols.framing.ldap import INTEGER, LDAP, SEQUENCE
 from otsec.protocols.keyed import plain_split
 from otsec.protocols.ntlm import IDENTITY as OF_NTLM
@@ -227,6 +228,53 @@ def _bind(reader: Reader) -> Message:
     return Message("bind", "session", dn, facts=tuple(facts))
 
 
+def scrub(reader: Reader) -> bytes:
+    """A password by its kind; what is written and compared, of which nothing is read, not at all."""
+    data = reader.data
+    _, begin, _ = _span(data, 0)
+    at = _span(data, begin)[2]
+    tag, begin, end = _span(data, at)
+    if tag == MODIFY:
+        at = _span(data, begin)[2]
+        for start, stop in _changed(data, *_span(data, at)[1:]):
+            data = covered(data, start, stop)
+        return data
+    if tag in (ADD, COMPARE, EXTENDED):  # behind its name
+        return covered(data, _span(data, begin)[2], end)
+    return _scrubbed(data, begin) if tag == BIND else data
+
+
+def _scrubbed(data: bytes, at: int) -> bytes:
+    _, begin, end = _span(data, _span(data, at)[2])
+    dn = text_of(data[begin:end], MOST_NAME)
+    tag, begin, end = _span(data, end)
+    if tag == 0x80:
+        password = data[begin:end].decode("latin-1")
+        hidden = stand_in(_account(dn) if dn else "", password)
+        return covered(data, begin, end, hidden.encode("latin-1"))
+    if tag == 0xA3:
+        _, _, begin = _span(data, begin)
+        if begin < end and not ntlm_of(data[begin:end])[1]:
+            _, begin, end = _span(data, begin)
+            return covered(data, begin, end)
+    return data
+
+
+def _changed(data: bytes, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where the values of changes lie, [LDAP] 4.6."""
+    while at < end:
+        _, begin, at = _span(data, at)
+        _, begin, _ = _span(data, _span(data, begin)[2])  # the attribute, behind what is done
+        yield _span(data, begin)[2], at
+
+
+def _span(data: bytes, at: int) -> tuple[int, int, int]:
+    """Tag, begin and end of an element's content."""
+    reader = Reader(data, at)
+    tag, content = _tlv(reader)
+    return tag, reader.offset - content.left(), reader.offset
+
+
 def _account(dn: str) -> str:
     """The name in a distinguished name, or beside a domain."""
     first = dn.partition(",")[0]
@@ -338,5 +386,6 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     head=HEAD,
     industrial=False,
+    scrub=scrub,
     routine=frozenset({"unbind", "abandon"}),
 )

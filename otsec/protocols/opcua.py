@@ -42,6 +42,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
+from otsec.protocols.credentials import covered
 from otsec.protocols.der import certificate_facts
 from otsec.protocols.framing.opcua import (
     ABORTED,
@@ -750,6 +751,26 @@ OPERATIONS = tuple(
     )
 )  # fmt: skip
 
+# [6] 5.1.3 and 5.2.2.15: identity tokens as they stand in a request: id, how it is coded, and
+# how many strings are in front of the secret
+_TOKENS = ((b"\1\0\x44\1\1", 2), (b"\1\0\xac\3\1", 1))
+
+
+def scrub(reader: Reader) -> bytes:
+    """Passwords and issued tokens; that there are some is all that is told."""
+    data = reader.data
+    for mark, before in _TOKENS:
+        at = data.find(mark)
+        while at >= 0:
+            token = Reader(data, at + len(mark) + 4)
+            for _ in range(before):
+                byte_string(token)
+            secret = byte_string(token)
+            data = covered(data, token.offset - len(secret), token.offset)
+            at = data.find(mark, at + 1)
+    return data
+
+
 PROTOCOL = Protocol(
     name="opcua",
     title="OPC UA binary",
@@ -770,5 +791,6 @@ PROTOCOL = Protocol(
         "user_certificate",
     ),
     items=items,
+    scrub=scrub,
     contexts=Contexts("connection", sets=_sets, names=_contexts, learn=learn),
 )  # fmt: skip

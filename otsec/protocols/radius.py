@@ -17,6 +17,7 @@ from otsec.columns import Ints, Mask, gather
 from otsec.errors import Malformed, WireError
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
+from otsec.protocols.credentials import covered
 from otsec.protocols.framing.whole import whole
 from otsec.protocols.keyed import plain_split
 from otsec.protocols.spoken import keys_of, text_of
@@ -169,6 +170,23 @@ def _told(data: bytes) -> Message:
     return Message(name, cls, account, facts=tuple(told), note=note)
 
 
+def scrub(reader: Reader) -> bytes:
+    """Passwords hidden by the shared secret, and answers to challenges, of which nothing is read."""
+    data, at = reader.data, HEADER.itemsize
+    end = int.from_bytes(data[2:4], "big")
+    while at + 2 <= end:
+        kind, size = data[at], max(data[at + 1], 2)
+        keep = KEEPS.get(kind, size)
+        data = covered(data, at + keep, at + size) if keep < size else data
+        at += size
+    return data
+
+
+# type, length and what is read of attributes with secrets: of vendors' their number and type, of
+# EAP its header and type
+KEEPS = {PASSWORD: 2, CHAP: 2, VENDOR: 7, EAP: 7}
+
+
 def _station(told: str) -> str:
     """Who logs in, by the address with which it calls; else all that is known is who asks."""
     told = told.strip("\0 ")
@@ -207,4 +225,5 @@ PROTOCOL = Protocol(
     outstanding=256,
     identity=IDENTITY,
     industrial=False,
+    scrub=scrub,
 )

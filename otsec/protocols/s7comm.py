@@ -29,10 +29,12 @@ from otsec.protocols.api import (
     Items,
     Operation,
     Protocol,
+    Reader,
     Side,
     Split,
     Units,
 )
+from otsec.protocols.credentials import covered
 from otsec.protocols.framing.tpkt_cotp import TPKT_COTP
 from otsec.protocols.s7.columns import (
     Cut,
@@ -59,6 +61,7 @@ from otsec.protocols.s7.layout import (
     DIAGNOSED,
     DISCONNECT,
     DISCONNECT_CONFIRM,
+    HEAD,
     LISTED,
     MONITORED,
     NUMBERS,
@@ -437,6 +440,26 @@ def _together(parts: list[_Part]) -> Items:
     )
 
 
+def scrub(reader: Reader) -> bytes:
+    """What a password is shown with, and what is given to program services for logins."""
+    data = reader.data
+    parameter = int.from_bytes(data[6:8], "big")
+    if data[1] == USERDATA:
+        group, function = data[HEAD + 5] & 0x0F, data[HEAD + 6]
+        if (group, function) != (words.SECURITY, words.SET_PASSWORD):
+            return data
+        return covered(data, HEAD + parameter + DATA_HEAD, len(data))
+    body = Reader(data, HEAD)
+    if data[1] != JOB or body.u8() != words.PI_SERVICE:
+        return data
+    body.take(7)
+    size = body.u16()
+    begin = body.offset
+    body.take(size)
+    name = body.take(body.u8())
+    return covered(data, begin, begin + size) if b"LOGIN" in name else data
+
+
 PROTOCOL = Protocol(
     name="s7comm",
     title="S7comm",
@@ -455,6 +478,7 @@ PROTOCOL = Protocol(
         "role_hint", "slot",
     ),
     items=items,
+    scrub=scrub,
     contexts=Contexts("connection", sets=sets, names=names, learn=learn),
     routine=frozenset({"acknowledge"}),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from otsec.columns import U64, Header, Ints, Mask, gather
 from otsec.errors import Malformed, WireError
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
+from otsec.protocols.credentials import covered
 from otsec.protocols.framing.smb import (
     COMPRESSED,
     ENCRYPTED,
@@ -462,6 +463,25 @@ def _tree_1(words: Reader, octets: Reader, unicode: bool) -> Told:  # noqa: FBT0
     return _string(octets, unicode=unicode)[:MOST_PATH], ()
 
 
+PASSWORDS_AT = {0x73: (14, 2), 0x75: (6, 1)}  # by command: where their lengths stand, how many
+
+
+def scrub(reader: Reader) -> bytes:
+    """[CIFS] 2.2.4.53.1, 2.2.4.55.1: passwords and what is made of them; version 2 has none."""
+    data = reader.data
+    words = HEADER_1.itemsize + 1
+    if len(data) < words or data[FRONT : FRONT + 4] != b"\xffSMB":
+        return data
+    form = data[FRONT + 4], data[words - 1]
+    if form not in ((0x73, 13), (0x75, 4)):
+        return data
+    at, count = PASSWORDS_AT[form[0]]
+    lengths = Reader(data, words + at)
+    size = sum(lengths.u16le() for _ in range(count))
+    octets = words + 2 * form[1] + 2
+    return covered(data, octets, octets + size)
+
+
 Read = Callable[[Reader, Reader, bool], Told]
 _REQUESTS_1: dict[tuple[int, int], Read] = {  # by command and number of words
     (0x73, 12): _setup_1, (0x73, 13): _setup_old_1, (0x75, 4): _tree_1,
@@ -483,5 +503,6 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     head=HEAD,
     industrial=False,
+    scrub=scrub,
     routine=frozenset({"echo", "cancel"}),
 )

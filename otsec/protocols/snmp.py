@@ -39,6 +39,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
+from otsec.protocols.credentials import covered
 from otsec.protocols.framing.whole import whole
 from otsec.protocols.texts import address, text
 from otsec.protocols.words import snmp as words
@@ -683,6 +684,20 @@ def _of(instance: str, value: str) -> str:
     return value if instance == "1" else f"{instance} {value}"
 
 
+def scrub(reader: Reader) -> bytes:
+    """A community by its kind; version 3 shows none."""
+    inner = _element(Reader(reader.data), SEQUENCE)[1]
+    before = len(reader.data) - inner.left()
+    if _number(inner) == V3:
+        return reader.data
+    community = _element(inner, OCTETS)[1].rest()
+    end = before + inner.offset
+    kind = _community(community)
+    known = [word for word in words.DEFAULTS if len(word) == len(community)]
+    content = known[0] if kind == "default" else b""
+    return covered(reader.data, end - len(community), end, content)
+
+
 PROTOCOL = Protocol(
     name="snmp",
     title="SNMP",
@@ -707,5 +722,6 @@ PROTOCOL = Protocol(
             }
         )
     ),
+    scrub=scrub,
     routine=frozenset({"encrypted"}),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from otsec.columns import Header, Ints, Mask, gather
 from otsec.errors import Malformed, WireError
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
-from otsec.protocols.credentials import kind_of
+from otsec.protocols.credentials import covered, kind_of, stand_in
 from otsec.protocols.framing.tds import (
     ATTENTION,
     BATCH,
@@ -469,6 +469,83 @@ def _text(reader: Reader, count: int) -> str:
     return _clean(reader.take(2 * count).decode("utf-16-le", "replace").rstrip("\0"))
 
 
+# --------------------------------------------------------------------------- scrubbing
+
+
+def scrub(reader: Reader) -> bytes:
+    """A login without its password; of statements and calls no more than is told of them."""
+    data, kind = reader.data, reader.data[0]
+    if kind == LOGIN7:
+        return _packet(kind, _without_password(_joined(data)))
+    if kind in (BULK, TOKEN):
+        return _packet(kind, b"")
+    if kind in (BATCH, QUERY, RPC):
+        said = _told(data, 0)
+        for text in _short_for(said):
+            body = text.encode("utf-16-le")
+            short = _packet(kind, _calling(said, body) if kind == RPC else body)
+            if _told(short, 0) == said:
+                return short
+    return data
+
+
+def _packet(kind: int, body: bytes) -> bytes:
+    """A message in one packet, [TDS] 2.2.3.1."""
+    return bytes([kind, LAST]) + (FRONT + len(body)).to_bytes(2, "big") + b"\0\0\1\0" + body
+
+
+def _short_for(said: Message) -> Iterator[str]:
+    """Statements that could be told so."""
+    verb, target, more = said.operation, said.object, ""
+    if verb == SHELL:
+        verb, _, target = target.partition(" ")
+        more = f" --{SHELL}"
+    elif verb not in VERBS:
+        verb = ""
+    name = target.encode().decode("unicode_escape")
+    parts = ".".join(f"[{part}]" if part else "" for part in name.split("."))
+    for shape in (name, parts):
+        yield f"{verb} {shape}{more}"
+        yield f"{verb} from {shape}{more}"
+    yield more
+
+
+def _calling(said: Message, text: bytes) -> bytes:
+    """A procedure without anything given to it, or one that executes a statement."""
+    if said.operation == "rpc":
+        name = said.object.encode().decode("unicode_escape").encode("utf-16-le")
+        return (len(name) // 2).to_bytes(2, "little") + name + bytes(2)
+    size = len(text).to_bytes(2, "little")
+    return EXECUTE + bytes([0, 0, NVARCHAR]) + size + bytes(5) + size + text
+
+
+EXECUTE = bytes.fromhex("ffff0a000000")  # sp_executesql, without flags
+USER_AT, CHANGED_AT = FIXED + 4, FIXED + 50  # of a login; of what changes its password, since 7.2
+VERSION_7_2 = 0x7200_0000
+
+
+def _without_password(body: bytes) -> bytes:
+    reader = Reader(body, 4)
+    version = reader.u32le()
+    reader.at(USER_AT)
+    place, count = reader.u16le(), reader.u16le()
+    user = _clean(body[place : place + 2 * count].decode("utf-16-le", "replace"))
+    place, count = reader.u16le(), reader.u16le()
+    hidden = stand_in(user, _plain(body[place : place + 2 * count]))
+    body = covered(body, place, place + 2 * count, _disguised(hidden))
+    if version >= VERSION_7_2:
+        reader = Reader(body, CHANGED_AT)
+        place, count = reader.u16le(), reader.u16le()
+        body = covered(body, place, place + 2 * count)
+    return body
+
+
+def _disguised(password: str) -> bytes:
+    """As a client disguises it, [TDS] 2.2.6.4."""
+    raw = password.encode("utf-16-le")
+    return bytes(((octet << 4 | octet >> 4) & 0xFF) ^ 0xA5 for octet in raw)
+
+
 PROTOCOL = Protocol(
     "tds",
     "TDS (Microsoft SQL Server)",
@@ -484,6 +561,7 @@ PROTOCOL = Protocol(
     outstanding=4,
     identity=IDENTITY,
     industrial=False,
+    scrub=scrub,
     routine=frozenset(
         {"prelogin", "batch", "transaction", "attention", "sspi", TUNNEL, SEALED_NAME}
     ),

@@ -138,6 +138,7 @@ def _connect(path: Path, busy_s: float) -> sqlite3.Connection:
     try:
         _check_version(path, connection)
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA secure_delete = ON")  # what was replaced leaves no trace
         connection.execute("PRAGMA synchronous = FULL")  # one fsync a checkpoint: it then stays
         connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
         migrate(connection)

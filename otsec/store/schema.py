@@ -389,7 +389,8 @@ _ALL = (
     ),
     Table(
         "state",
-        "What the stateful parts of the engine need to go on after the last checkpoint.",
+        "What the stateful parts of the engine need to go on after the last checkpoint; of requests "
+        "that wait for their response without their secrets.",
         (
             _SOURCE,
             _text("module", "The part, by name."),

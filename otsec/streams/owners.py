@@ -65,7 +65,14 @@ class Owners:
         ]
         heads = [protocol.head or ALL for protocol in registry.protocols]
         self.head = np.array([ALL, *heads])  # bytes of a side that each protocol looks at
+        self._scrubs = [one.scrub_open for one in registry.protocols if one.scrub_open is not None]
         self._framings = {framing.name: framing for framing in framings}.values()
+
+    def scrubbed(self, data: bytes) -> bytes:
+        """The front of a frame as it may outlive the program."""
+        for scrub in self._scrubs:
+            data = scrub(data)
+        return data
 
     def known(self, slots: I64, keys: U64) -> FlowClaims:
         """What is known of the owners of some flows; slot -1: nothing."""

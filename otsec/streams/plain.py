@@ -352,7 +352,14 @@ class PlainPath:
         return {
             "assemblies": [[slot, held.dump()] for slot, held in self.assemblies.items()],
             "open": [
-                [slot, side, *([one.data.hex(), one.missing, one.when] for one in held)]
+                [
+                    slot,
+                    side,
+                    *(
+                        [self.owners.scrubbed(one.data).hex(), one.missing, one.when]
+                        for one in held
+                    ),
+                ]
                 for (slot, side), held in self.open.items()
             ],
         }
