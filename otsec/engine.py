@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from otsec.aggregates.behaviours import Behaviours
+from otsec.aggregates.contents import Contents
 from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
 from otsec.aggregates.facts import Facts
@@ -117,6 +118,11 @@ class Engine:
         self.behaviours = Behaviours(
             caps.behaviours, caps.events_per_hour, self.cells, self.facts, registry.routine
         )
+        self.contents = {
+            protocol.name: Contents(protocol.name, protocol.transfers)
+            for protocol in registry.protocols
+            if protocol.transfers is not None
+        }
         self.seen: Counter[str] = Counter()  # since the last checkpoint, by name of the counter
         self.gaps: list[Row] = []
         self.gap_count = 0
@@ -339,6 +345,8 @@ class Engine:
             self.connections.count(slots, none, "malformed", none + 1)
         self.behaviours.add(name, exchanges.cache.contents, found)
         self.sequences.add(exchanges.protocol, exchanges.cut)
+        if (contents := self.contents.get(name)) is not None:
+            contents.add(exchanges.cut, self.connections.table)
         for left in found.left:
             self._note_left(name, left, exchanges.cache.leavings.kinds, found)
 
@@ -484,6 +492,9 @@ class Engine:
             **behaviours,
             "fact": self.facts.take_rows(source),
             "sequence": self.sequences.take_rows(source),
+            "content": [
+                row for contents in self.contents.values() for row in contents.take_rows(source)
+            ],
             "counter": self.counters.take_rows(source),
             "gap": [(source, *gap) for gap in self.gaps],
             "lookup": self.lookups.take_rows(source),
@@ -528,6 +539,11 @@ class Engine:
             if refused.count:
                 self.counters.add(f"cap:{name}", refused.count, refused.first, refused.last)
                 refused.clear()
+        for contents in self.contents.values():
+            refused = contents.refused
+            if refused.count:
+                self.counters.add("cap:transfers", refused.count, refused.first, refused.last)
+                refused.clear()
         for met in self.streams.plain.gave_up:
             self.counters.add("cap:reassembly", 1, met, met)
         self.streams.plain.gave_up = []
@@ -558,6 +574,7 @@ class Engine:
             "streams": self.streams.dump(),
             "behaviours": self.behaviours.dump(),
             "sequences": self.sequences.dump(),
+            "contents": {name: contents.dump() for name, contents in self.contents.items()},
             **{
                 f"exchanges:{protocol.name}": exchanges.dump()
                 for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True)
@@ -572,6 +589,10 @@ class Engine:
         self.counters.restore(rows["counter"])
         self.facts.restore(rows["fact"])
         self.sequences.restore(rows["sequence"])
+        for name, contents in self.contents.items():
+            contents.restore(rows["content"])
+            if name in state.get("contents", {}):
+                contents.load(state["contents"][name])
         self.behaviours.restore(rows["behaviour"], rows["value"])
         for name in (
             "clock", "tail", "fragments", "connections", "conversations", "stations", "streams",
@@ -589,7 +610,7 @@ class Engine:
             exchanges.load(state.get(f"exchanges:{protocol.name}", {}))
 
 
-RESTORED = ("clock", "lookup", "counter", "fact", "sequence", "behaviour", "value")
+RESTORED = ("clock", "lookup", "counter", "fact", "sequence", "content", "behaviour", "value")
 
 
 def _key_bytes(flows: Flows) -> list[bytes]:

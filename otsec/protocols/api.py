@@ -246,6 +246,61 @@ class Counting:
     verdict: Callable[[U64, U64], Ints]
 
 
+Direction: TypeAlias = Literal["to_server", "from_server"]
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A transfer begins; another one on its lane has ended without a word."""
+
+    lane: str  # tells apart the transfers of one scope
+    name: str
+    kind: str  # `block`, `program`, `file`
+    direction: Direction
+    device: str = ""
+    size: int = -1  # bytes that were announced, -1: none were
+    tells_last: bool = True  # whether the last piece says that it is
+    first: int = 0  # number of the first piece
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some bytes of a transfer."""
+
+    lane: str
+    data: bytes
+    number: int  # pieces are numbered one by one; who sends one again gives it the same number
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A transfer has ended."""
+
+    lane: str
+    problem: str = ""  # why not all of it was transferred
+
+
+Step: TypeAlias = Begin | Piece | End
+
+
+@dataclass(frozen=True, slots=True)
+class Transfers:
+    """How programs, blocks and files are transferred.
+
+    ``begins(units)``: units that may begin a transfer, and those that none but transfers have;
+    ``goes_on(units)``: what else may belong to one, looked at only where something is remembered.
+    Each is read by ``read(reader, side, memory, ports)``, in order. ``memory`` is as that of
+    `Contexts`; what is not of a transfer leaves it empty. ``ports``: those of the connection.
+    """
+
+    scope: Literal["connection", "hosts"]  # who shares a memory and lanes, as in `Contexts`
+    begins: Callable[[Units], Mask]
+    goes_on: Callable[[Units], Mask]
+    read: Callable[[Reader, Side, dict[str, Any], tuple[int, int]], list[Step]]
+    numbers: int = 1 << 32  # numbers of pieces begin anew behind so many
+
+
 MEMORY = 64  # entries; the oldest make room
 
 VALUE_TYPES: tuple[np.dtype[Any] | None, ...] = (
@@ -355,6 +410,7 @@ class Protocol:
     items: Callable[[Units], Items] | None = None  # of units that `split` found well-formed
     contexts: Contexts | None = None
     counting: Counting | None = None
+    transfers: Transfers | None = None
     # A unit that decodes to the same message, with every secret in it replaced: what a request is
     # kept as where it must outlive the program. None: no unit of it holds any.
     scrub: Callable[[Reader], bytes] | None = None

@@ -71,6 +71,7 @@ from otsec.protocols.framing.dnp3 import (
     UNCONFIRMED_USER_DATA,
 )
 from otsec.protocols.texts import sent
+from otsec.protocols.transfers.dnp3 import TRANSFERS
 from otsec.protocols.words.dnp3 import (
     ANSWERS,
     AOB,
@@ -1383,6 +1384,7 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     items=items,
     scrub=scrub,
+    transfers=TRANSFERS,
     routine=frozenset({"confirm", "ack", "request_link_status", "test_link"}),
     counting=COUNTING,
 )

@@ -40,6 +40,7 @@ from otsec.protocols.api import (
 )
 from otsec.protocols.framing import mbap, modbus_rtu
 from otsec.protocols.texts import sent
+from otsec.protocols.transfers.umas import TRANSFERS
 
 MBAP_FRAMING, RTU_FRAMING = 0, 1  # positions in Protocol.framings
 
@@ -1309,5 +1310,6 @@ PROTOCOL = Protocol(
     decode=decode,
     operations=OPERATIONS,
     identity=(*IDENTITY.values(), "server_id", "run_status", "server_data"),
+    transfers=TRANSFERS,
     routine=frozenset({"umas_keep_alive"}),
 )

@@ -74,6 +74,7 @@ from otsec.protocols.s7.layout import (
     TRANSPORT_ERROR,
 )
 from otsec.protocols.s7.user_data import ASKED
+from otsec.protocols.transfers.s7 import TRANSFERS
 from otsec.protocols.words import s7comm as words
 from otsec.protocols.words.s7comm import ACK, ACK_DATA, JOB, USERDATA, WRITE
 
@@ -480,5 +481,6 @@ PROTOCOL = Protocol(
     items=items,
     scrub=scrub,
     contexts=Contexts("connection", sets=sets, names=names, learn=learn),
+    transfers=TRANSFERS,
     routine=frozenset({"acknowledge"}),
 )  # fmt: skip

@@ -18,6 +18,7 @@ from otsec.protocols.api import Message, Operation, Protocol, Reader, Side, Spli
 from otsec.protocols.framing.whole import whole
 from otsec.protocols.keyed import plain_split
 from otsec.protocols.spoken import keys_of, text_of
+from otsec.protocols.transfers.tftp import TRANSFERS
 
 RRQ, WRQ, DATA, ACK, ERROR, OACK = range(1, 7)  # [TFTP] 5, [OPTIONS] RFC 2347
 NAMES = {
@@ -145,5 +146,6 @@ PROTOCOL = Protocol(
     OPERATIONS,
     paired=False,
     industrial=False,
+    transfers=TRANSFERS,
     routine=frozenset({NAMES[DATA], NAMES[ACK], NAMES[OACK]}),
 )

@@ -353,6 +353,10 @@ class Store:
                 "DELETE FROM behaviour WHERE source = ? AND number < 0",  # open at the last one
                 read,
             )
+            self.db.conn.executemany(
+                "DELETE FROM content WHERE source = ? AND reason = 'open'",  # at the last one
+                read,
+            )
             for name, part in {**rows, "clock": clock}.items():
                 self._upsert(
                     TABLES[name].upsert, _merged(self, part) if name == "histogram" else part

@@ -372,6 +372,31 @@ CREATE TABLE heartbeat (
 """,
 )
 
+_CONTENTS = (
+    """
+CREATE TABLE content (
+    source INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    device TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    direction TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (
+        source, conversation, protocol, device, kind, name, direction, sha256, reason
+    )
+)
+""",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
@@ -381,6 +406,7 @@ MIGRATIONS = (
         "who asked for an address",
         ("ALTER TABLE lookup ADD COLUMN asker TEXT NOT NULL DEFAULT ''",),
     ),
+    Migration("contents of transfers", _CONTENTS),
 )
 NEWEST = len(MIGRATIONS)
 

@@ -1,0 +1,1 @@
+"""How protocols transfer programs, blocks and files: what begins, carries and ends them."""
