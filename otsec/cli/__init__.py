@@ -32,6 +32,7 @@ COMMANDS = {  # in the order of the help
     "conversations": "list who talks to whom, by which service",
     "behaviours": "list what each client does with each server",
     "writers": "list who wrote which object, second writers first",
+    "contents": "list programs, blocks and files that were transferred",
     "values": "list what registers, coils and points held",
     "protocols": "list the protocols, and how much of each could be read",
     "assets": "list every device: what it is, who made it, what it speaks",

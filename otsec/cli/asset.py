@@ -116,6 +116,20 @@ WRITERS = (
     Column("last_time", "last", "time"),
     Column("last_packet", "packet", "number"),
 )
+LOADED = (
+    Column("direction", "direction"),
+    Column("kind", "kind"),
+    Column("name", "name"),
+    Column("device", "device"),
+    Column("size", "bytes", "number"),
+    Column("sha256", "sha256"),
+    Column("reason", "incomplete"),
+    Column("changed", "changed", "flag"),
+    Column("count", "count", "number"),
+    Column("client", "by"),
+    Column("last_time", "last", "time"),
+    Column("last_packet", "packet", "number"),
+)
 TIMELINE = (
     Column("time", "time", "time"),
     Column("what", "what"),
@@ -202,6 +216,7 @@ def show(arguments: Namespace, name: str) -> int:
             "modules": (MODULES, asset.modules),
             "peers": (PEERS, detail.peers(found, asset)),
             "writers": (WRITERS, detail.writers(store, asset)),
+            "contents": (LOADED, detail.loaded(store, asset)),
             "timeline": (TIMELINE, detail.timeline(store, asset)),
             "attributes": (CISA, asset.attributes),
             "joins": (JOINS, asset.joins),
@@ -261,6 +276,7 @@ SECTIONS = {
     "Behind its addresses": "modules",
     "Whom it talks to": "peers",
     "Who wrote to it": "writers",
+    "What was loaded into it or read from it": "contents",
     "What happened": "timeline",
     "CISA's high-priority attributes: {asset.filled} of 14 known": "attributes",
 }

@@ -45,12 +45,19 @@ FILTERS = {  # every key that some listing takes
     "class": "read, write, control, program, ...",
     "object": "the object; a range matches what it overlaps: holding 100-109",
     "outcome": "ok, or how it failed",
+    "kind": "block, program or file",
+    "name": "the name of what was transferred; *.bin",
+    "direction": "to_server or from_server",
+    "sha256": "its hash, or how it begins: 05a4*",
+    "reason": "why it is incomplete; reason: without a word: it is complete",
 }
 FOR_CONVERSATIONS = (
     *("proto", "client", "server", "host", "service", "vlan"),
     *("point", "group", "site", "interface"),
 )
 FOR_BEHAVIOURS = ("class", "op", "object", "device", "outcome", *FOR_CONVERSATIONS)
+
+FOR_CONTENTS = ("kind", "name", "direction", "sha256", "reason", "device", *FOR_CONVERSATIONS)
 
 ALIASES = {"protocol": "proto", "operation": "op", "place": "vlan"}  # the columns' names
 

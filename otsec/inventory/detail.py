@@ -7,7 +7,9 @@ from otsec.inventory.assembly import Inventory
 from otsec.inventory.identity import parts_of
 from otsec.inventory.model import Asset, Node, Peer
 from otsec.store import Store, queries
+from otsec.store.contents import contents
 from otsec.store.queries import Event, Filter, Writer, address_key
+from otsec.store.views import Content
 
 TOLD_CLASSES = ("program", "mode", "firmware", "config")  # operations that a timeline tells
 EVENTS = 200  # of each class and address that a timeline tells at most, the latest
@@ -56,6 +58,12 @@ def writers(store: Store, asset: Asset) -> list[Writer]:
     """Who wrote to it, second writers first."""
     found = [row for at in _filters(asset, "server") for row in queries.writers(store, at)]
     return sorted(found, key=lambda row: not row.second_writer)
+
+
+def loaded(store: Store, asset: Asset) -> list[Content]:
+    """What was loaded into it or read from it, the latest first."""
+    found = [row for at in _filters(asset, "server") for row in contents(store, at)]
+    return sorted(found, key=lambda row: (-row.last_time, -row.last_packet))
 
 
 def timeline(store: Store, asset: Asset) -> list[Moment]:

@@ -84,6 +84,18 @@ FIELDS: dict[str, dict[str, Field]] = {
         },
         *("site", "point", "place", "server", "device", "attribute", "value", "protocol"),
     ),
+    "contents": _fields(
+        {
+            **_OF_CONVERSATION,
+            "device": Field(("device",)),
+            "kind": Field(("kind",)),
+            "name": Field(("name",)),
+            "direction": Field(("direction",)),
+            "sha256": Field(("sha256",)),
+            "reason": Field(("reason",)),
+        },
+        *(*_TEXTS, "device", "kind", "name", "direction", "sha256", "reason"),
+    ),
     "events": {
         **_OF_BEHAVIOUR,
         "kind": Field(("kind",)),
@@ -181,6 +193,11 @@ _SQL = {
         "ELSE f.about END AS server, f.* "
         "FROM fact AS f JOIN site_source AS s ON s.id = f.source "
         "JOIN conversation AS c ON c.source = f.source AND c.number = f.conversation"
+    ),
+    "contents": (
+        "c.place, c.client, c.server, c.service, t.*, t.count AS weight "
+        "FROM content AS t JOIN site_source AS s ON s.id = t.source "
+        "JOIN conversation AS c ON c.source = t.source AND c.number = t.conversation"
     ),
     "events": (
         "e.time, e.packet, e.part, e.kind, e.count, "

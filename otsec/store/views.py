@@ -230,6 +230,41 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """A program, block or file that was transferred; columns as in the table of the same name."""
+
+    site: str
+    group: str
+    point: str
+    interface: str
+    witnesses: tuple[str, ...]
+    place: str
+    client: str
+    server: str
+    service: str
+    protocol: str
+    device: str
+    kind: str
+    name: str
+    direction: str
+    sha256: str  # "" where it is incomplete
+    reason: str  # why it is; "" where it is complete
+    size: int
+    count: int
+    before: str  # SHA-256 of what was there before it first came; "": nothing is known
+    returned: bool  # another came between the first and the last of these transfers
+    first_time: int
+    first_packet: int
+    last_time: int
+    last_packet: int
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is another than was there before, at least once."""
+        return bool(self.sha256) and (self.returned or self.before not in ("", self.sha256))
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One notable thing. Each source tells its own."""
 
