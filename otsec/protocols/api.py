@@ -411,8 +411,8 @@ class Protocol:
     contexts: Contexts | None = None
     counting: Counting | None = None
     transfers: Transfers | None = None
-    # A unit that decodes to the same message, with every secret in it replaced: what a request is
-    # kept as where it must outlive the program. None: no unit of it holds any.
+    # A unit of the same length that decodes to the same message, with every secret in it replaced:
+    # what a request is kept as where it must outlive the program. None: no unit of it holds any.
     scrub: Callable[[Reader], bytes] | None = None
     # the same for the front of a frame of which more is to come, and of the same length; what is
     # given may be of another protocol

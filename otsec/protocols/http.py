@@ -150,7 +150,7 @@ def _basic(said: str) -> list[Fact]:
 
 
 # fields that are read, here or by the framing; else only credentials
-_KEPT = frozenset({b"user-agent", b"host", b"content-length"})
+_KEPT = frozenset({b"user-agent", b"host", b"content-length", b"content-type", b"accept"})
 _BASIC = re.compile(rb"(basic +)(.*)", re.IGNORECASE | re.DOTALL)
 _LINE = re.compile(rb"([^\r\n:]*:?[ \t]*)([^\r\n]*)\r?\n")
 _UNREAD = re.compile(rb"^[A-Z]+ (?:\w+://(?P<user>[^/@ ]*)@)?[^?# ]*(?:[?#](?P<query>[^ ]*))?")

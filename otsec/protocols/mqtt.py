@@ -16,6 +16,7 @@ from otsec.columns import I64, Ints, Mask, gather, span_word
 from otsec.errors import Malformed, WireError
 from otsec.model import OperationClass
 from otsec.protocols.api import Fact, Message, Operation, Protocol, Reader, Side, Split, Units
+from otsec.protocols.credentials import covered
 from otsec.protocols.framing.mqtt import (
     AUTH,
     CONNACK,
@@ -290,6 +291,33 @@ def _connect(reader: Reader) -> Message:
     return Message("", "session", f"MQTT {version}", facts=tuple(facts), note=", ".join(notes))
 
 
+def scrub(reader: Reader) -> bytes:
+    """A connection without its password and its will, of which nothing is told."""
+    data, outer = reader.data, Reader(reader.data)
+    if outer.u8() >> 4 != CONNECT:
+        return data
+    _varint(outer)
+    _text(outer)
+    version, flags = outer.u8(), outer.u8()
+    outer.u16()
+    if version == 5:
+        _properties(outer)
+    _text(outer)
+    if flags & 4:
+        if version == 5:
+            _properties(outer)
+        _text(outer, topic=True)
+        data = _hidden(outer, data)
+    if flags & 0x80:
+        _text(outer)
+    return _hidden(outer, data) if flags & 0x40 else data
+
+
+def _hidden(reader: Reader, data: bytes) -> bytes:
+    size = len(reader.take(reader.u16()))
+    return covered(data, reader.offset - size, reader.offset)
+
+
 # [V5] 2.2.2.2: bytes of each property; 0: a variable number, -1: bytes, -2: text, -3: two texts
 PROPERTIES = {
     0x01: 1, 0x02: 4, 0x03: -2, 0x08: -2, 0x09: -1, 0x0B: 0, 0x11: 4, 0x12: -2, 0x13: 2, 0x15: -2,
@@ -408,4 +436,5 @@ PROTOCOL = Protocol(
     decode=decode,
     operations=OPERATIONS,
     identity=IDENTITY,
+    scrub=scrub,
 )

@@ -476,22 +476,35 @@ def scrub(reader: Reader) -> bytes:
     """A login without its password; of statements and calls no more than is told of them."""
     data, kind = reader.data, reader.data[0]
     if kind == LOGIN7:
-        return _packet(kind, _without_password(_joined(data)))
+        return _laid(data, _without_password(_joined(data)))
     if kind in (BULK, TOKEN):
-        return _packet(kind, b"")
+        return _laid(data, b"")
     if kind in (BATCH, QUERY, RPC):
-        said = _told(data, 0)
-        for text in _short_for(said):
-            body = text.encode("utf-16-le")
-            short = _packet(kind, _calling(said, body) if kind == RPC else body)
-            if _told(short, 0) == said:
-                return short
+        said, room = _told(data, 0), len(_joined(data))
+        blanks = BLANK * (room // 2)
+        texts = (text.encode("utf-16-le") for text in _short_for(said))
+        bodies = _calls(said, texts) if kind == RPC else (text + blanks for text in texts)
+        for body in bodies:
+            if len(body) <= room or kind != RPC:
+                short = _laid(data, body)
+                if _told(short, 0) == said:
+                    return short
     return data
 
 
-def _packet(kind: int, body: bytes) -> bytes:
-    """A message in one packet, [TDS] 2.2.3.1."""
-    return bytes([kind, LAST]) + (FRONT + len(body)).to_bytes(2, "big") + b"\0\0\1\0" + body
+BLANK = " ".encode("utf-16-le")
+
+
+def _laid(data: bytes, body: bytes) -> bytes:
+    """A message with another body, cut or filled up to the length of its own, in its packets."""
+    out, at, taken = bytearray(data), 0, 0
+    body = body.ljust(len(data), b"\0")
+    while at + FRONT <= len(data):
+        end = at + max(int.from_bytes(data[at + 2 : at + 4], "big"), FRONT)
+        size = min(end, len(data)) - at - FRONT
+        out[at + FRONT : at + FRONT + size] = body[taken : taken + size]
+        taken, at = taken + size, end
+    return bytes(out)
 
 
 def _short_for(said: Message) -> Iterator[str]:
@@ -510,13 +523,14 @@ def _short_for(said: Message) -> Iterator[str]:
     yield more
 
 
-def _calling(said: Message, text: bytes) -> bytes:
-    """A procedure without anything given to it, or one that executes a statement."""
-    if said.operation == "rpc":
-        name = said.object.encode().decode("unicode_escape").encode("utf-16-le")
-        return (len(name) // 2).to_bytes(2, "little") + name + bytes(2)
-    size = len(text).to_bytes(2, "little")
-    return EXECUTE + bytes([0, 0, NVARCHAR]) + size + bytes(5) + size + text
+def _calls(said: Message, texts: Iterator[bytes]) -> Iterator[bytes]:
+    """A procedure without anything given to it, else one that executes a statement."""
+    name = SHELL if said.operation == SHELL else said.object.encode().decode("unicode_escape")
+    if said.operation in ("rpc", SHELL):
+        yield (len(name)).to_bytes(2, "little") + name.encode("utf-16-le") + bytes(2)
+    for text in texts:
+        size = len(text).to_bytes(2, "little")
+        yield EXECUTE + bytes([0, 0, NVARCHAR]) + size + bytes(5) + size + text
 
 
 EXECUTE = bytes.fromhex("ffff0a000000")  # sp_executesql, without flags
