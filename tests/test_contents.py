@@ -43,24 +43,11 @@ def told(lines: Sequence[str]) -> Told:
 # ------------------------------------------------------------------------------- peers
 
 
-@pytest.mark.parametrize(
-    ("capture", "name", "content"),
-    [
-        ("tftp/peers", "settings.txt", b"IDN=RELAY-91\r\n" * 40),
-        ("dnp3/bench", "event.txt", b"trip 52-A\n"),
-    ],
-)
-def test_files_of_peers(capture: str, name: str, content: bytes, tmp_path: Path) -> None:
+def test_file_of_peers(tmp_path: Path) -> None:
     """A file that an implementation of others sent has the hash of the file."""
-    found = told(Bench(tmp_path).dump((OWN / f"{capture}.pcap").read_bytes()))
-    assert found[name, "from_server"] == (sha256(content), "", len(content), 1)
-
-
-def carried(path: Path, only: str, field: str) -> bytes:
-    """The bytes that tshark finds in a field, packet by packet."""
-    return b"".join(
-        bytes.fromhex(row[0].replace(":", "")) for row in tshark(path, "-Y", only, "-e", field)
-    )
+    content = b"IDN=RELAY-91\r\n" * 40
+    found = told(Bench(tmp_path).dump((OWN / "tftp" / "peers.pcap").read_bytes()))
+    assert found["settings.txt", "from_server"] == (sha256(content), "", len(content), 1)
 
 
 def test_firmware_by_tftp(tmp_path: Path) -> None:
@@ -106,9 +93,9 @@ def test_block_as_tshark_reads_it(captures: Path, tmp_path: Path) -> None:
     """The block loaded into a controller is the data of the three pieces that tshark finds."""
     path = captures / "s7comm" / "nDPI__s7comm.pcap"
     only = "s7comm.header.rosctr == 3 && s7comm.param.func == 0x1b"
-    content = carried(path, only, "s7comm.data.blockcontrol.part") or b"".join(
-        bytes.fromhex(row[0])[25:] for row in tshark(path, "-Y", only, "-e", "tcp.payload")
-    )
+    sizes = ("-e", "s7comm.header.datlg", "-e", "tcp.payload")
+    rows = tshark(path, "-Y", only, *sizes)
+    content = b"".join(bytes.fromhex(data)[4 - int(size) :] for size, data in rows)
     found = told(Bench(tmp_path).dump(path.read_bytes()))
     assert found["DB1", "to_server"][0] == sha256(content)
 
@@ -126,6 +113,20 @@ def test_project_as_its_bytes_stand(captures: Path, tmp_path: Path) -> None:
     assert content.startswith(b"APX")
     found = told(Bench(tmp_path).dump(path.read_bytes()))
     assert found["project", "from_server"][0] == sha256(content)
+
+
+@pytest.mark.parametrize(
+    "capture", ["iti__file_read", "iti__file_write", "iti__file_list_directory",
+                "zeek__dnp3_file_read", "zeek__dnp3_file_write"],
+)  # fmt: skip
+def test_files_of_dnp3_as_tshark_reads_them(capture: str, captures: Path, tmp_path: Path) -> None:
+    """A file is the data of the blocks that tshark finds."""
+    path = captures / "dnp3" / f"{capture}.pcap"
+    rows = tshark(path, "-Y", "dnp3.al.file.data", "-e", "dnp3.al.file.data")
+    content = b"".join(bytes.fromhex(row[0]) for row in rows)
+    assert [row[0] for row in told(Bench(tmp_path).dump(path.read_bytes())).values()] == [
+        sha256(content)
+    ]
 
 
 def test_one_file_read_and_written(captures: Path, tmp_path: Path) -> None:

@@ -379,13 +379,16 @@ class Exchanges:
         if scrub is None:
             return waiting
         meanings = [""] if self.known is None else self.known.meanings
-        units: list[bytes] = []
+        buffer = waiting.buffer.copy()
         for at in range(len(waiting)):
-            whole = waiting.unit(at, meanings)
-            units.append(self.cache.alike(scrub, whole))
-        end = np.cumsum([0, *map(len, units)])
-        buffer = np.frombuffer(b"".join(units), np.uint8)
-        return replace(waiting, buffer=buffer, start=end[:-1], end=end[1:])
+            unit = self.cache.alike(scrub, waiting.unit(at, meanings))
+            buffer[waiting.start[at] : waiting.end[at]] = np.frombuffer(unit, np.uint8)
+        other = replace(waiting, buffer=buffer)
+        one, two = (self.protocol.split(calls.units()) for calls in (waiting, other))
+        for at in np.flatnonzero((one.malformed != two.malformed) | (one.tag != two.tag)).tolist():
+            span = slice(int(waiting.start[at]), int(waiting.end[at]))
+            buffer[span] = waiting.buffer[span]
+        return other
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave; an empty state is a beginning."""

@@ -34,7 +34,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
-from otsec.protocols.credentials import kind_of
+from otsec.protocols.credentials import hidden, kind_of, stand_in
 from otsec.protocols.framing.ams import (
     AMS_TCP,
     COMMANDS,
@@ -547,6 +547,25 @@ def _login(tags: dict[int, bytes]) -> list[Fact]:
     return [*facts, Fact("credentials", kind, "client")]
 
 
+def scrub(reader: Reader) -> bytes:
+    """The password of a route by its kind; default ones are everybody's."""
+    data = reader.data
+    if reader.framing != 1:
+        return data
+    head = Reader(data, DISCOVERY_TAGS)
+    tags: dict[int, bytes] = {}
+    for _ in range(head.u32le()):
+        tag, size = head.u16le(), head.u16le()
+        tags.setdefault(tag, head.take(size))
+    user, password = text(tags.get(USER, b"")), text(tags.get(PASSWORD, b""))
+    if (user.lower(), password) in DEFAULT_LOGINS:
+        return data
+    return hidden(data, tags.get(PASSWORD, b"").rstrip(b"\0"), stand_in(user, password).encode())
+
+
+DISCOVERY_TAGS = 20  # bytes in front of the tags
+
+
 def _of_server(tags: dict[int, bytes]) -> list[Fact]:
     facts = []
     if tags.get(COMPUTER):
@@ -574,6 +593,7 @@ PROTOCOL = Protocol(
     transports=frozenset({"tcp", "udp"}),
     ports=frozenset({48898, 48899}),
     framings=(AMS_TCP, DISCOVERY),
+    scrub=scrub,
     claims=claims,
     sides=sides,
     split=split,

@@ -8,12 +8,15 @@ of files. Of all others the component is told and the number of the service. The
 NetManage (UDP 27127) has no public description: it is not decoded.
 """
 
+from contextlib import suppress
+
 import numpy as np
 
 from otsec.columns import I64, U64, Header, Ints, Mask, gather, span_word
 from otsec.errors import Malformed, Truncated
 from otsec.model import OperationClass
 from otsec.protocols.api import U8, Fact, Message, Operation, Protocol, Reader, Side, Split, Units
+from otsec.protocols.credentials import hidden
 from otsec.protocols.framing.codesys import BLOCK_SIZE, DATAGRAM, ON_TCP, ON_UDP, SERVICES
 from otsec.protocols.texts import text
 
@@ -347,6 +350,19 @@ def _account(tags: dict[int, bytes]) -> tuple[Fact, ...]:
     return (*facts, Fact("credentials", kind, "client"))
 
 
+def scrub(reader: Reader) -> bytes:
+    """The hidden password of a login; that there is one is all that is told."""
+    data, at = reader.data, 0
+    while (at := data.find(b"\x81\x01", at)) >= 0:  # the tag of account and password
+        at += 2
+        outer = Reader(data, at)
+        with suppress(Truncated):
+            inner = dict(_tags(outer.part(_number(outer))))
+            if inner.get(0x11):
+                return hidden(data, inner[0x11])
+    return data
+
+
 PROTOCOL = Protocol(
     name="codesys",
     title="CODESYS V3",
@@ -354,6 +370,7 @@ PROTOCOL = Protocol(
     transports=frozenset({"tcp", "udp"}),
     ports=frozenset({1740, 1741, 1742, 1743, 11740, 11741, 11742, 11743}),
     framings=(ON_TCP, ON_UDP),
+    scrub=scrub,
     claims=claims,
     sides=sides,
     split=split,

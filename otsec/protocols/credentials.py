@@ -70,3 +70,9 @@ def covered(data: bytes, begin: int, end: int, content: bytes = b"") -> bytes:
     """The bytes with a span of them replaced: by so many bytes of ``content``, else by a filling."""
     end = min(end, len(data))
     return data[:begin] + (content or COVER * (end - begin)) + data[end:]
+
+
+def hidden(data: bytes, secret: bytes, content: bytes = b"") -> bytes:
+    """The bytes with a secret covered where it stands last."""
+    begin = data.rfind(secret) if secret else -1
+    return covered(data, begin, begin + len(secret), content) if begin >= 0 else data

@@ -28,6 +28,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
+from otsec.protocols.credentials import covered
 from otsec.protocols.framing.fins import FINS_TCP, FINS_UDP, HOPS, ICF, NETWORKS, TCP_HEADER
 from otsec.protocols.texts import text
 from otsec.protocols.words.fins import (
@@ -381,6 +382,17 @@ def _protection(reader: Reader) -> _Asked:
     return _program_named(program), None, "", f"code {code:#04x} words {first:#x}-{last:#x}"
 
 
+def scrub(reader: Reader) -> bytes:
+    """Passwords of protection, of which nothing is told."""
+    if reader.framing == ON_TCP:
+        reader.take(16)
+    reader.take(10)
+    if reader.u16() not in (PROTECT, UNPROTECT):
+        return reader.data
+    _protection(reader)
+    return covered(reader.data, reader.offset, len(reader.data))
+
+
 def _program_named(number: int) -> str:
     return "all programs" if number == 0xFFFF else f"program {number}"
 
@@ -626,6 +638,7 @@ PROTOCOL = Protocol(
     transports=frozenset({"tcp", "udp"}),
     ports=PORTS,
     framings=(FINS_UDP, FINS_TCP),
+    scrub=scrub,
     claims=claims,
     sides=sides,
     split=split,

@@ -25,7 +25,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
-from otsec.protocols.credentials import kind_of
+from otsec.protocols.credentials import covered, kind_of, stand_in
 from otsec.protocols.framing.pcom import ASCII, BINARY, FRONT, HEADER, PCOM_TCP
 from otsec.protocols.texts import text
 
@@ -325,6 +325,22 @@ def _password(raw: bytes) -> Fact:
     return Fact("credentials", "default" if word in DEFAULTS else kind_of("", word), "client")
 
 
+def scrub(reader: Reader) -> bytes:
+    """A password by its kind; default ones are everybody's."""
+    data = reader.data
+    if data[2] == ASCII or data[FRONT + 12] != PASSWORD:
+        return data
+    begin = FRONT + HEAD
+    word = data[begin : begin + int.from_bytes(data[begin - 4 : begin - 2], "little")]
+    shown = text(word).rstrip(" ")
+    if not shown or shown in DEFAULTS:
+        return data
+    covering = stand_in("", shown)[:1].encode() * len(word)
+    data = covered(data, begin, begin + len(word), covering)
+    total = -sum(data[begin:-FOOT]) % 0x10000
+    return covered(data, len(data) - FOOT, len(data) - 1, total.to_bytes(2, "little"))
+
+
 DEFAULTS = frozenset({"1111", "*" * 8})  # CVE-2023-6448; [CLAROTY]
 BY_ONE, RANGE = 0x00, 0x80  # of an operand's type: single addresses, or so many from one on
 
@@ -390,6 +406,7 @@ PROTOCOL = Protocol(
     transports=frozenset({"tcp"}),
     ports=frozenset({20256}),
     framings=(PCOM_TCP,),
+    scrub=scrub,
     claims=claims,
     sides=sides,
     split=split,
