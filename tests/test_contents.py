@@ -328,6 +328,32 @@ def test_program_into_a_modicon(blocks: tuple[int, ...], reason: str, tmp_path: 
     assert (found[0], found[1], found[3]) == (digest, reason, 1)
 
 
+def blocks(data: bytes, size: int) -> list[bytes]:
+    """Datagrams of a file, RFC 1350; the last is short."""
+    parts = [data[at : at + size] for at in range(0, len(data) + 1, size)]
+    return [struct.pack(">HH", 3, at & 0xFFFF) + part for at, part in enumerate(parts, 1)]
+
+
+@pytest.mark.parametrize("size", [8, 512, 1024])
+def test_files_at_the_same_time(size: int, tmp_path: Path) -> None:
+    """Files between the same two hosts at the same time are not mixed, whatever their blocks."""
+    wire, client, server = Wire(), "10.0.0.1", "10.0.0.9"
+    files = {f"file-{at}": bytes([at]) * (size * 3 + at) for at in range(4)}
+    for at, name in enumerate(files):
+        options = b"octet\0blksize\0%d\0" % size
+        wire.udp((client, 50_000 + at), (server, 69), b"\0\1" + name.encode() + b"\0" + options)
+    for at in range(4):
+        answer = b"\0\6blksize\0%d\0" % size
+        wire.udp((server, 51_000 - at), (client, 50_000 + at), answer)
+    for number in range(4):
+        for at, data in enumerate(files.values()):
+            wire.udp((server, 51_000 - at), (client, 50_000 + at), blocks(data, size)[number])
+    found = told(Bench(tmp_path).dump(wire.bytes()))
+    assert found == {
+        (name, "from_server"): (sha256(data), "", len(data), 1) for name, data in files.items()
+    }
+
+
 # ------------------------------------------------------------------------------- changes
 
 
@@ -405,6 +431,26 @@ def hostile() -> Iterator[tuple[str, Wire]]:
     for number in range(60):
         talk.block(f"_0A{number:05d}P", bytes([number]) * 20)
     yield "many names", names
+    talks = Wire()
+    lines = [Download(talks, port=40_000 + at) for at in range(6)]
+    for at in range(3):
+        for number, line in enumerate(lines):
+            name = f"_0A0000{number}P"
+            if at == 0:
+                line.begin(name, 400)
+            line.piece(name, bytes([number]) * 200, last=at == 1)
+    for number, line in enumerate(lines):
+        line.end(f"_0A0000{number}P")
+    yield "many talks", talks
+    left = Wire()
+    for at in range(4):
+        talk = Download(left, port=40_100 + at)
+        name = f"_0A0000{at}P"
+        talk.begin(name, 12_000)
+        for number in range(12):
+            talk.piece(name, bytes([at]) * 1_000, last=number == 11)
+    talk.end(name)
+    yield "left behind", left
     crossed = Wire()
     talk = Download(crossed)
     talk.begin("_0A00001P", 400)
@@ -436,6 +482,10 @@ def test_hostile_transfers_are_bounded(
         assert reasons == {("DB1", "begun anew"), ("DB1", "open"), ("DB2", "")}
     else:
         assert counter(whole, "cap:transfers")
+    if name == "many talks":  # whose pieces nobody asked for, as far as is remembered
+        assert {row["sha256"] for row in rows} == {""}
+    if name == "left behind":  # who goes on is not hindered by those who do not
+        assert [row["sha256"] for row in rows if row["reason"] == ""] == [sha256(b"\3" * 12_000)]
     if name == "never ending":
         assert {(row["reason"], row["size"]) for row in rows} == {("open", 54_000)}
     for options in ({"batch": 1}, {"batch": 7}, {"all_plain": True}):

@@ -19,6 +19,7 @@ from otsec.exchanges.calls import PART_BITS, Calls
 from otsec.protocols.api import (
     MEMORY,
     Begin,
+    End,
     Piece,
     Reader,
     Side,
@@ -67,7 +68,7 @@ class Contents(Tally[Key]):
         self.protocol, self.transfers = protocol, transfers
         self.sizes: dict[Key, int] = {}
         self.memory: dict[Scope, dict[str, Any]] = {}
-        self.open: dict[Lane, Transfer] = {}
+        self.open: dict[Lane, Transfer] = {}  # those that were silent longest first
         self.held = 0
 
     # ------------------------------------------------------------------ one batch
@@ -120,36 +121,40 @@ class Contents(Tally[Key]):
             )
         except WireError:
             steps = []
-        self._remember(scope, memory)
         moment = int(part.time[row]), int(part.position[row]) >> PART_BITS
+        self._remember(scope, memory, moment)
         for step in steps:
             self._step((scope, step.lane), step, int(part.conversation[row]), moment)
 
-    def _remember(self, scope: Scope, memory: dict[str, Any]) -> None:
+    def _remember(self, scope: Scope, memory: dict[str, Any], moment: Moment) -> None:
         while len(memory) > MEMORY:
             del memory[next(iter(memory))]
         if memory:
             self.memory[scope] = memory
         if len(self.memory) > TALKS:
+            self.refused.note(1, *moment)
             del self.memory[next(iter(self.memory))]
 
     # ------------------------------------------------------------------ one transfer
 
     def _step(self, lane: Lane, step: Step, conversation: int, moment: Moment) -> None:
-        transfer = self.open.get(lane)
+        transfer = self.open.pop(lane, None)
         if isinstance(step, Begin):
             if transfer is not None:
-                self._conclude(lane, AGAIN)
-            if len(self.open) >= UNDER_WAY:
+                self._conclude(transfer, AGAIN)
+            while len(self.open) >= UNDER_WAY:
                 self.refused.note(1, *moment)
-                self._conclude(next(iter(self.open)), TOO_MANY)
-            self.open[lane] = Transfer(step, conversation, moment, moment, step.first, bytearray())
-        elif transfer is not None:
-            transfer.last = moment
-            if isinstance(step, Piece):
-                self._take(transfer, step, moment)
-            else:
-                self._conclude(lane, step.problem)
+                self._conclude(self.open.pop(next(iter(self.open))), TOO_MANY)
+            transfer = Transfer(step, conversation, moment, moment, step.first, bytearray())
+        elif transfer is None:
+            return
+        transfer.last = moment
+        if isinstance(step, End):
+            self._conclude(transfer, step.problem)
+            return
+        self.open[lane] = transfer  # behind all others: those that were silent longest go first
+        if isinstance(step, Piece):
+            self._take(transfer, step, moment)
 
     def _take(self, transfer: Transfer, piece: Piece, moment: Moment) -> None:
         numbers = self.transfers.numbers
@@ -166,11 +171,11 @@ class Contents(Tally[Key]):
             return
         if len(transfer.data) + len(piece.data) > TRANSFER_BYTES:
             self._drop(transfer, TOO_LONG, moment)
-        elif self.held + len(piece.data) > HELD_BYTES:
-            self._drop(transfer, TOO_MUCH, moment)
-        else:
-            transfer.data += piece.data
-            self.held += len(piece.data)
+            return
+        transfer.data += piece.data
+        self.held += len(piece.data)
+        while self.held > HELD_BYTES:
+            self._drop(next(one for one in self.open.values() if one.data), TOO_MUCH, moment)
 
     def _drop(self, transfer: Transfer, problem: str, moment: Moment) -> None:
         """Go on without the bytes of a transfer."""
@@ -178,8 +183,7 @@ class Contents(Tally[Key]):
         self.held -= len(transfer.data)
         transfer.data, transfer.problem = bytearray(), problem
 
-    def _conclude(self, lane: Lane, problem: str) -> None:
-        transfer = self.open.pop(lane)
+    def _conclude(self, transfer: Transfer, problem: str) -> None:
         self.held -= len(transfer.data)
         reason = problem or transfer.problem or _lack(transfer)
         digest = "" if reason else hashlib.sha256(transfer.data).hexdigest()
