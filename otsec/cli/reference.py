@@ -20,6 +20,7 @@ from otsec.detect.loading import built_in
 from otsec.detect.loading import load as load_rules
 from otsec.protocols import PROTOCOLS
 from otsec.protocols.api import DEPTHS, Protocol
+from otsec.store.schema import markdown as store
 
 HEAD = """\
 # The command line
@@ -242,6 +243,7 @@ def pages(folder: Path) -> dict[Path, str]:
     return {
         folder / "cli.md": cli(),
         folder / "protocols.md": protocols(),
+        folder / "store.md": store(),
         folder / "rules.md": rules((folder / "rules.md").read_text("utf-8")),
         written: configuration(written.read_text("utf-8")),
     }
