@@ -76,7 +76,7 @@ def _run(scripts: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[s
 
 
 def test_what_is_in_it(wheel: Path) -> None:
-    """The wheel holds the package with the rules, all of it and nothing else, and its licence."""
+    """The wheel holds the package, the rules and the captures, nothing else, and its licence."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     package = {
@@ -84,13 +84,16 @@ def test_what_is_in_it(wheel: Path) -> None:
         for path in (ROOT / "otsec").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    rules = {
-        f"otsec/{path.relative_to(ROOT).as_posix()}"
-        for path in (ROOT / "rules").rglob("*")
-        if path.is_file()
-    }
+    rules, captures = (
+        {
+            f"otsec/{path.relative_to(ROOT).as_posix()}"
+            for path in (ROOT / folder).rglob(pattern)
+            if path.is_file()
+        }
+        for folder, pattern in (("rules", "*"), ("pcaps", "*.pcap"))
+    )
     info = f"otsec_monitor-{__version__}.dist-info/"
-    assert {name for name in names if not name.startswith(info)} == package | rules
+    assert {name for name in names if not name.startswith(info)} == package | rules | captures
     assert len(rules) > 40
     assert f"{info}licenses/LICENSE" in names
 

@@ -56,6 +56,7 @@ COMMANDS = {  # in the order of the help
     "comment": "add a remark to a finding",
     "audit": "list what people said and decided, who, when and why",
     "rules": "list, check and test the rules, or judge the store anew",
+    "selftest": "replay the attack of each rule on this site's devices, and tell whether it fires",
     "health": "tell whether the mirror is any good, worst first",
     "db": "dump, describe, check or back up a store",
     "config": "check the configuration, or show what is in effect",

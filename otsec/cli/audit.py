@@ -1,4 +1,4 @@
-"""``otsec audit``: all that people said of assets and decided of findings."""
+"""``otsec audit``: all that people said of assets and decided of findings, and self-tests."""
 
 import json
 import sys
@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 
 def _subject(act: "Act") -> str:
-    """What it is about: the finding, or an address of the asset."""
-    return act.finding or str(json.loads(act.asset)[-1])
+    """What it is about: the finding, an address of the asset, or, of a self-test, the rules."""
+    if not act.asset:
+        return act.finding or act.attribute
+    return str(json.loads(act.asset)[-1])
 
 
 def _what(act: "Act") -> str:
-    if act.attribute:
-        return act.attribute
-    return "finding" if act.finding else "asset"
+    if act.finding:
+        return act.attribute or "finding"
+    return "rules" if not act.asset else act.attribute or "asset"
 
 
 COLUMNS = (

@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
 
     kind = arguments.command
     config = options.configured(arguments, "db")
-    word = _word(arguments)
+    word = word_of(arguments)
     if kind in REASONED and not word.reason:
         raise UsageError(f"{kind}: say why with --reason, for whoever looks at it in a year")
     with open_store(config.store, create=False) as store:
@@ -58,7 +58,8 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _word(arguments: Namespace) -> "Word":
+def word_of(arguments: Namespace) -> "Word":
+    """Who decides, when, where and why, by the arguments `by` and `reason`."""
     import getpass
     import platform
     import time

@@ -13,24 +13,24 @@ AssetAct: TypeAlias = Literal["set", "import", "merge", "split"]
 FindingAct: TypeAlias = Literal[
     "ack", "resolve", "false-positive", "accept", "expect", "reopen", "assign", "comment"
 ]
-ActKind: TypeAlias = AssetAct | FindingAct
+ActKind: TypeAlias = AssetAct | FindingAct | Literal["selftest"]
 
 
 class Act(NamedTuple):
-    """One thing that a person said; columns as in the table of the same name."""
+    """One thing that a person said or did; columns as in the table of the same name."""
 
     number: int  # 0 until it is recorded
     time: int  # ns since 1970 UTC by the clock of the machine
     who: str
     kind: ActKind
-    asset: str  # an address of the asset, as `inventory.acts` writes it
+    asset: str  # an address of the asset, as `inventory.people` writes it; empty: of none
     attribute: str
     before: str
     after: str
     reason: str
     login: str = ""
     host: str = ""
-    finding: str = ""  # its id; empty: the act is about an asset
+    finding: str = ""  # its id; empty: the act is about an asset, or a self-test
     seen_until: int = 0  # time of the finding's last packet when it was decided
 
 
@@ -42,6 +42,11 @@ def acts(store: Store) -> list[Act]:
 def acts_of_findings(store: Store) -> list[Act]:
     """All decisions about findings, the oldest first."""
     return [act for act in every_act(store) if act.finding]
+
+
+def self_tests(store: Store) -> list[Act]:
+    """When the rules were tested at this site and what came of it, the oldest first."""
+    return [act for act in every_act(store) if act.kind == "selftest"]
 
 
 def every_act(store: Store) -> list[Act]:

@@ -448,16 +448,24 @@ _ALL = (
             _text(
                 "kind",
                 "Of an asset `set`, `import`, `merge` or `split`; of a finding `ack`, `resolve`, "
-                "`false-positive`, `accept`, `expect`, `reopen`, `assign` or `comment`.",
+                "`false-positive`, `accept`, `expect`, `reopen`, `assign` or `comment`; or `selftest`.",
             ),
             _text(
                 "asset",
                 "An address of the asset: a JSON list of site, group, place, address; empty: it is "
-                "about a finding.",
+                "about a finding, or a self-test.",
             ),
-            _text("attribute", "What was said of it; empty for `merge` and `split`."),
+            _text(
+                "attribute",
+                "What was said of it; empty for `merge` and `split`; of a self-test the rule, or "
+                "`all rules`.",
+            ),
             _text("before", "What held before; of `merge` and `split` the parts, a JSON list."),
-            _text("after", "What holds since; of `merge` and `split` the parts, a JSON list."),
+            _text(
+                "after",
+                "What holds since; of `merge` and `split` the parts, a JSON list; of a self-test how "
+                "many rules came to which result, and which did not fire.",
+            ),
             _text("reason", "Why, in the person's words; empty: not told."),
             _text("login", "Login name under which it was said; empty: not known."),
             _text("host", "Name of the machine on which it was said; empty: not known."),
