@@ -1,6 +1,6 @@
 """What differs between two stores, or between two periods of one.
 
-Two sides are compared in sections: assets, facts, conversations, operations. What is on one side
+Two sides are compared in sections: findings, assets, facts, conversations, operations. What is on one side
 alone is `new` or `gone`, a fact of which the best value is another is `changed`, and what there is
 on both is `bigger` or `smaller` where its rate over the time captured differs by more than chance.
 
@@ -10,7 +10,7 @@ was heard before and behind a period counts as heard in it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal, NamedTuple, TypeAlias
@@ -19,6 +19,7 @@ from otsec.inventory.assembly import Inventory, inventory
 from otsec.inventory.knowledge import SEVERAL
 from otsec.inventory.model import Asset, Known
 from otsec.store import Store
+from otsec.store.findings import Finding, findings
 from otsec.store.queries import (
     Behaviour,
     Conversation,
@@ -29,8 +30,8 @@ from otsec.store.queries import (
 )
 
 Change: TypeAlias = Literal["new", "gone", "changed", "bigger", "smaller"]
-Section: TypeAlias = Literal["assets", "facts", "conversations", "operations"]
-SECTIONS: tuple[Section, ...] = ("assets", "facts", "conversations", "operations")
+Section: TypeAlias = Literal["findings", "assets", "facts", "conversations", "operations"]
+SECTIONS: tuple[Section, ...] = ("findings", "assets", "facts", "conversations", "operations")
 CHANGES: tuple[Change, ...] = ("new", "gone", "changed", "bigger", "smaller")
 
 HOUR_NS = 3600 * 10**9
@@ -72,6 +73,8 @@ class Side:
     assets: tuple[Asset, ...]
     talks: tuple[Conversation, ...]
     acts: tuple[Behaviour, ...]
+    wrong: tuple[Finding, ...]
+    points: Mapping[int, str]  # names of sources
     hours: float  # captured
     period: Period | None
 
@@ -83,14 +86,20 @@ class Side:
 def side(store: Store, period: Period | None = None) -> Side:
     """What a store shows, or shows in a period."""
     found = inventory(store)
-    spans = [(one.first_time, one.last_time) for one in sources(store) if one.packets]
+    taps = sources(store)
+    spans = [(one.first_time, one.last_time) for one in taps if one.packets]
     length = max((last for _, last in spans), default=0) - min((at for at, _ in spans), default=0)
-    empty = Side(found, (), (), (), length / HOUR_NS, period)
+    points = {
+        one.id: f"{one.point}/{one.interface}" if one.interface else one.point for one in taps
+    }
+    empty = Side(found, (), (), (), (), points, length / HOUR_NS, period)
     return Side(
         found,
         tuple(one for one in found.assets if empty.has(one.first_time, one.last_time)),
         tuple(one for one in conversations(store) if empty.has(one.first_time, one.last_time)),
         tuple(one for one in behaviours(store) if empty.has(one.first_time, one.last_time)),
+        tuple(one for one in findings(store) if empty.has(one.first_time, one.last_time)),
+        points,
         empty.hours,
         period,
     )
@@ -101,6 +110,7 @@ def differences(before: Side, after: Side, factor: float = FACTOR) -> list[Diffe
     scope = _scope(before, after)
     pairs, fresh, lost = _matched(before, after, scope)
     told = [
+        *_findings(before, after, factor, scope),
         *_assets(fresh, lost),
         *(one for old, new in pairs for one in _facts(before, after, old, new)),
         *_counted("conversations", before.talks, after.talks, (before, after), factor, scope),
@@ -160,6 +170,57 @@ def _matched(before: Side, after: Side, scope: Scope) -> tuple[Pairs, list[Asset
             new_left.discard(new)
     fresh = [after.assets[number] for number in sorted(new_left)]
     return pairs, fresh, [before.assets[number] for number in sorted(old_left)]
+
+
+# --------------------------------------------------------------------------------- findings
+
+LEVELS = ("critical", "high", "medium", "low", "informational")  # the worst first
+
+
+def _findings(before: Side, after: Side, factor: float, scope: Scope) -> Iterator[Difference]:
+    """What is wrong on one side alone, or more often than before; whatever people decided of it."""
+    mine, others = _keyed(before, scope), _keyed(after, scope)
+    for key, one in others.items():
+        if key not in mine:
+            yield _finding("new", after, one, "", _grave(one))
+    for key, one in mine.items():
+        if key not in others:
+            yield _finding("gone", before, one, _grave(one), "")
+    if before.period or after.period:
+        return
+    for key in mine.keys() & others.keys():
+        old, new = mine[key], others[key]
+        change = grown(old.times, new.times, before.hours, after.hours, factor)
+        if change:
+            yield _finding(change, after, new, _grave(old), _grave(new))
+
+
+def _keyed(side: Side, scope: Scope) -> dict[tuple[object, ...], Finding]:
+    """By what makes them the same on both sides; of several alike the first, the second, ..."""
+    met: Counter[tuple[object, ...]] = Counter()
+    found: dict[tuple[object, ...], Finding] = {}
+    for one in sorted(side.wrong, key=lambda one: (one.first_time, one.id)):
+        what = (one.place, one.rule, one.client, one.server, one.service, one.device)
+        key = (*scope(one.site, one.group), *what)
+        found[*key, met[key]] = one
+        met[key] += 1
+    return found
+
+
+def _grave(one: Finding) -> str:
+    return f"{one.level}, {_many(one.times, 'time')}"
+
+
+def _finding(change: Change, side: Side, one: Finding, before: str, after: str) -> Difference:
+    sight = (
+        (one.last_time, one.last_packet) if change == "gone" else (one.first_time, one.first_packet)
+    )
+    who = " -> ".join(part for part in (one.client, one.server) if part)
+    of = f" ({one.device})" if one.device else ""
+    what = f"{one.title}{of}, {one.service}" if one.service else f"{one.title}{of}"
+    where = f" in VLAN {one.place}" if one.place else ""
+    told = (f"{who}{where}", what, before, after, *sight, side.points.get(one.source, ""))
+    return Difference("findings", change, one.site, *told, LEVELS.index(one.level))
 
 
 # ----------------------------------------------------------------------------------- assets

@@ -13,6 +13,7 @@ from otsec.cli import main
 from otsec.differences import Difference, Period, differences, grown, side
 from otsec.errors import Exit
 from otsec.store import Store, open_store
+from otsec.store.findings import LISTS, Finding, replace
 
 HMI, PLC, NEW = "10.0.0.3", "10.0.0.1", "10.0.0.9"
 HOURS = 3600
@@ -258,3 +259,63 @@ def test_mistakes_are_told_in_a_line(
 
     assert code in {Exit.USAGE, Exit.INPUT}
     assert wrong in err
+
+
+# ------------------------------------------------------------------------------- findings
+
+ENGINEER, OPERATOR = (
+    ROOT / "pcaps" / "s7comm" / f"{name}.pcap" for name in ("engineer", "operator")
+)
+
+
+def test_findings_are_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    """What rules find in one capture alone is new, the worst first, and gone the other way."""
+    code, out, _ = run(capsys, OPERATOR, ENGINEER, "--json", "--only", "findings")
+    rows = json.loads(out)["rows"]
+
+    assert code == Exit.FINDINGS
+    assert {row["change"] for row in rows} == {"new"}
+    assert [row["after"] for row in rows][:3] == ["high, 1 time", "high, 1 time", "medium, 2 times"]
+    stop = next(row for row in rows if row["what"] == "S7 controller stopped, tcp/102")
+    assert stop["subject"] == "10.10.30.15 -> 10.10.30.31"
+    assert (stop["point"], stop["packet"] > 0) == ("engineer", True)
+
+    code, out, _ = run(capsys, ENGINEER, OPERATOR, "--json", "--only", "findings")
+    gone = json.loads(out)["rows"]
+    assert [(row["change"], row["what"]) for row in gone] == [("gone", r["what"]) for r in rows]
+
+
+def finding(id_: str, **cells: object) -> Finding:
+    """A finding of a source."""
+    plain = dict.fromkeys(Finding._fields, "")
+    lists = dict.fromkeys(LISTS, ())
+    numbers = {"times": 1, "source": 1, **seen(10, 20)}
+    told = {"rule": "r", "title": "Stop", "level": "high", "client": NEW, "server": PLC}
+    return Finding(**{**plain, **lists, **numbers, **told, "id": id_, "site": "plant", **cells})
+
+
+def wrong(tmp_path: Path, before: list[Finding], after: list[Finding]) -> list[Difference]:
+    """What differs between two stores with these findings."""
+    with made(tmp_path / "a.db", nothing) as old, made(tmp_path / "b.db", nothing) as new:
+        replace(old, [(one, ()) for one in before])
+        replace(new, [(one, ()) for one in after])
+        return differences(side(old), side(new))
+
+
+def test_findings_that_grew_are_bigger(tmp_path: Path) -> None:
+    """The same finding far more often is bigger; a few times more are chance."""
+    found = wrong(tmp_path, [finding("a", times=20)], [finding("b", times=200)])
+    assert [(one.change, one.before, one.after) for one in found] == [
+        ("bigger", "high, 20 times", "high, 200 times")
+    ]
+    (tmp_path / "few").mkdir()
+    assert wrong(tmp_path / "few", [finding("a", times=2)], [finding("b", times=9)]) == []
+
+
+def test_findings_alike_are_counted_not_mixed(tmp_path: Path) -> None:
+    """Of two findings that differ in what they group by, one that is gone is told once."""
+    both = [finding("a"), finding("b", **seen(30, 40))]
+    found = wrong(tmp_path, both, both[:1])
+    assert [(one.section, one.change, one.time) for one in found] == [
+        ("findings", "gone", 40 * 10**9)
+    ]

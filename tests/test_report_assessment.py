@@ -16,7 +16,8 @@ from otsec.inventory.assembly import inventory
 from otsec.reports.communication import pairs, relations
 from otsec.reports.drawing import MOST_LINES, Flow, Node, drawing
 from otsec.reports.weaknesses import OF_CLIENTS, RULES, weaknesses
-from otsec.store import Store, sightings
+from otsec.store import Store, open_store, sightings
+from otsec.store.findings import findings
 
 HOSTILE = '"><script>alert(1)</script>\u202e\x1b[31m{{ 7*7 }}&lt;'
 PLC, HMI, OUTSIDE = "10.0.0.1", "10.0.0.3", "62.1.2.3"
@@ -85,6 +86,40 @@ def test_the_page_tells_what_was_found(plant_db: Path) -> None:
         "2 Supervision 1 Control s7comm changes 3",
     ):
         assert text in told
+
+
+def test_the_page_tells_what_is_wrong(plant_db: Path) -> None:
+    """Findings stand with their next step, and the incident by the stages of the attack."""
+    told = " ".join(" ".join(Page(page_of(plant_db)).text).split())
+
+    for text in (
+        "S7 controller stopped: 1 finding, DESKTOP-7Q2K1 to INTAKE STATION.",
+        "execution: S7 controller stopped discovery: Many hosts tried for one service",
+        "ATT&CK for ICS: T0858 Change Operating Mode",
+        "Next: Ask the shift whether 10.20.1.21 is in RUN and who was at 10.20.1.199.",
+        "10.20.1.199 sent STOP to the S7 controller 10.20.1.21: it was done.",
+    ):
+        assert text in told
+    wrong = told[told.index("What rules found") :]
+    order = [wrong.index(title) for title in ("high S7", "medium SNMP", "low OPC", "informational")]
+    assert order == sorted(order)
+    assert "What was decided" not in told
+
+
+def test_what_was_decided_is_told_with_who_and_why(plant_db: Path, tmp_path: Path) -> None:
+    """An accepted finding leaves the cards and stands in a table of its own."""
+    db = tmp_path / "copy.db"
+    assert main(["db", "backup", str(db), "-q", "--db", str(plant_db)]) == Exit.FINE
+    words = ("-q", "--db", str(db), "--by", "Anna", "--reason", "drill <1>")
+    assert main(["accept", "61bdad60", *words]) == Exit.USAGE  # its id depends on the site's name
+    with open_store(db, readonly=True) as store:
+        stop = next(one.id for one in findings(store) if one.name == "s7-plc-stop")
+    assert main(["accept", stop, *words]) == Exit.FINE
+    told = " ".join(" ".join(Page(page_of(db)).text).split())
+
+    assert "S7 controller stopped: 1 finding" not in told
+    decided = f"{stop} high S7 controller stopped DESKTOP-7Q2K1 INTAKE STATION accepted"
+    assert f"{decided} Anna: drill <1>" in told
 
 
 def test_the_page_stands_alone(plant_db: Path) -> None:

@@ -242,3 +242,29 @@ def plant_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     capture = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
     assert main(["analyze", "-q", "--db", str(db), str(capture)]) == Exit.FINE
     return db
+
+
+def test_findings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The stop in the timeline, its session and its device name the finding, until it is decided."""
+    db = tmp_path / "plant.db"
+    capture = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
+    assert main(["analyze", "-q", "--db", str(db), str(capture)]) == Exit.FINE
+
+    def named(*words: str) -> list[dict[str, object]]:
+        capsys.readouterr()
+        assert main([*words, "--json", "--db", str(db)]) == Exit.FINE
+        whole = json.loads(capsys.readouterr().out)
+        return list(whole["findings"] if words[0] == "asset" and len(words) == 2 else whole["rows"])
+
+    timeline = ("asset", "10.20.1.21", "--timeline", "op:plc_stop")
+    worked = ("sessions", "client:10.20.1.199", "kind=engineering")
+    assert [row["findings"] for row in named(*timeline)] == [["61bdad60"]]
+    assert [row["findings"] for row in named(*worked)] == [["61bdad60"]]
+    assert named("asset", "10.20.1.21")[0]["id"] == "61bdad60"
+    assert {row["client"] for row in named("asset", "10.20.1.199")} == {"10.20.1.199"}
+
+    words = ("--by", "ann", "--reason", "drill", "-q", "--db", str(db))
+    assert main(["expect", "61bdad60", *words]) == Exit.FINE
+    assert [row["findings"] for row in named(*timeline)] == [[]]
+    assert [row["findings"] for row in named(*worked)] == [[]]
+    assert named("asset", "10.20.1.21")[0]["state"] == "expected"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otsec.cli import assets, listing, options, timeline
+from otsec.cli import assets, findings, listing, options, timeline
 from otsec.cli.output import Column, Style, say, style_of, time_text, write
 from otsec.cli.page import Page
 from otsec.errors import UsageError
@@ -148,6 +148,12 @@ GUESSES = (
     Column("confidence", "sure", "number"),
     Column("evidence", "because", "list"),
 )
+FINDINGS = tuple(
+    column
+    for column in findings.COLUMNS
+    if column.name
+    in {"id", "level", "state", "title", "client", "server", "outcomes", "count", "last_time"}
+)
 ADDRESSES = (
     Column("text", "address"),
     Column("place", "vlan", value=lambda one: one.node.place),
@@ -199,6 +205,8 @@ def run(arguments: Namespace) -> int:
 
 def show(arguments: Namespace, name: str) -> int:
     """Print one asset."""
+    from otsec.detect.cases import cases
+    from otsec.detect.naming import about
     from otsec.inventory import detail
     from otsec.inventory.assembly import inventory
     from otsec.inventory.selection import find
@@ -210,6 +218,7 @@ def show(arguments: Namespace, name: str) -> int:
         found = inventory(store)
         asset = find(found, name)
         parts = {
+            "findings": (FINDINGS, about(asset, found, cases(store))),
             "addresses": (ADDRESSES, asset.addresses),
             "roles": (GUESSES, asset.guesses),
             "facts": (FACTS, asset.known),
@@ -271,6 +280,7 @@ def _page(asset: "Asset", parts: Parts, style: Style) -> None:
 
 
 SECTIONS = {
+    "What is wrong": "findings",
     "Addresses": "addresses",
     "What is known": "facts",
     "Behind its addresses": "modules",

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 SHOWN = 15  # rows of a change of a section on the page; --json has all
 SQLITE = b"SQLite format 3\0"
-SECTIONS = ("assets", "facts", "conversations", "operations")  # as otsec.differences has them
+SECTIONS = (
+    "findings",
+    "assets",
+    "facts",
+    "conversations",
+    "operations",
+)  # as otsec.differences has them
 
 EPILOG = """\
 otsec diff before.db after.db            two stores
@@ -33,7 +39,8 @@ otsec diff --db site.db --from 2026-01-01..2026-01-07 --to 2026-01-08..2026-01-1
 Exit code 0: nothing differs in the sections asked for; 1: something does.
 
 Assets are the same where they share addresses. Facts are compared of assets that are on both
-sides. bigger and smaller: the rate over the time captured differs by --factor and by more than
+sides. Findings are compared as the rules of each side found them, whatever people decided of them;
+captures are judged as `otsec analyze` does. bigger and smaller: the rate over the time captured differs by --factor and by more than
 chance. The store keeps sums, so of periods it is only told what is new and what is gone.
 
 columns (of --json, --jsonl and --csv):
@@ -41,10 +48,12 @@ columns (of --json, --jsonl and --csv):
 """
 
 COLUMNS = (
-    Column("section", "section", about="assets, facts, conversations or operations"),
+    Column("section", "section", about="findings, assets, facts, conversations or operations"),
     Column("change", "change", about="new, gone, changed, bigger or smaller"),
     Column("subject", "who", about="the asset, or client -> server"),
-    Column("what", "what", about="its addresses, the fact, the service, the operation"),
+    Column(
+        "what", "what", about="what is wrong, its addresses, the fact, the service, the operation"
+    ),
     Column("before", "before", about="what was"),
     Column("after", "after", about="what is"),
     Column("time", "seen", "time", "first packet of what is new; last packet of what is gone"),
@@ -204,12 +213,15 @@ def _opened(path: Path, config: "Config") -> Iterator["Store"]:
 
 
 def _read(store: "Store", path: Path, config: "Config") -> None:
+    from otsec.detect.judging import judge
+    from otsec.detect.loading import folders, load
     from otsec.pipeline import Options, Run, plan_sources
 
     reading = Run(store, config, Options(), lambda *_: None, lambda: False)
     for outcome in reading.read(plan_sources([path], None), named=False):
         if outcome.problem:
             say(f"otsec: {outcome.path}: {outcome.problem}")
+    judge(store, load(folders(config.rules)).rules)
 
 
 # ----------------------------------------------------------------------------------- page

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 SHOWN_DEEDS = 3  # in a table; --json has all
 
-SPARE = ("account", "deeds", "chain", "chain_confidence", "outcome")  # where nobody has any
+SPARE = (
+    "account",
+    "deeds",
+    "findings",
+    "chain",
+    "chain_confidence",
+    "outcome",
+)  # where nobody has any
 
 FILTERS = {
     "id": "the session's id",
@@ -99,6 +106,7 @@ COLUMNS = (
         value=lambda one: None if one.bytes_out is None else one.bytes_out + one.bytes_in,
     ),
     Column("deeds", "did", "list", "what changes a device, the gravest first", value=None),
+    Column("findings", "findings", "list", "ids of what is wrong in it and open, worst first"),
     Column("chain", "chain", about="the way from who began, as thought", value=_chain),
     Column("chain_confidence", "sure", "number", "of the whole chain, 0 to 1"),
     Column("outcome", "refused", about="how its login failed, if it did"),
@@ -141,9 +149,15 @@ COLUMNS = (
 )
 
 
-def _columns(*, table: bool) -> tuple[Column, ...]:
-    deeds = _joined(most=SHOWN_DEEDS if table else None)
-    return tuple(c._replace(value=deeds) if c.name == "deeds" else c for c in COLUMNS)
+Naming = dict[str, tuple[str, ...]]  # ids of findings by the session's id
+
+
+def _columns(named: "Naming", *, table: bool) -> tuple[Column, ...]:
+    values: dict[str, Any] = {
+        "deeds": _joined(most=SHOWN_DEEDS if table else None),
+        "findings": lambda one: named.get(one.id, ()),
+    }
+    return tuple(c._replace(value=values.get(c.name, c.value)) for c in COLUMNS)
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -166,9 +180,29 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the sessions, the oldest first."""
-    columns = _columns(table=arguments.format is None)
-    wanted = partial(query, active=arguments.active, remote=arguments.remote)
+    named: Naming = {}
+    columns = _columns(named, table=arguments.format is None)
+
+    def wanted(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Any]":
+        shown = query(store, filters, active=arguments.active, remote=arguments.remote)
+        named.update(_named(store, shown))
+        return shown
+
     return listing.run(arguments, "sessions", columns, tuple(FILTERS), wanted, SPARE)
+
+
+def _named(store: "Store", shown: "Sequence[Session]") -> Naming:
+    from otsec.detect.cases import cases
+    from otsec.detect.naming import Named
+
+    known = Named(cases(store))
+    return {
+        one.id: known.session(
+            *(one.site, one.place, one.client.address, one.server.address, one.service),
+            (one.first_time, one.last_time),
+        )
+        for one in shown
+    }
 
 
 def query(

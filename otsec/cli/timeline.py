@@ -3,9 +3,13 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from otsec.cli import listing, options
 from otsec.cli.output import Column, say, style_of, write
+
+if TYPE_CHECKING:
+    from otsec.sessions.timeline import Action
 
 COLUMNS = (
     Column("time", "time", "time", "when it was done; of several, the first"),
@@ -19,6 +23,7 @@ COLUMNS = (
     Column("result", "result", about="ok, or how it failed"),
     Column("times", "times", "number", "of several that are told as one"),
     Column("packets", "packets", "list", "ordinals in their source"),
+    Column("findings", "findings", "list", "ids of what is wrong with it and open, worst first"),
     Column("origin", "from", about="who is at the beginning of the chain of sessions"),
     Column("address", "address", about="of who did it", detail=True),
     Column("session", "session", about="its id, see otsec sessions", detail=True),
@@ -29,7 +34,7 @@ COLUMNS = (
     Column("point", "point", about="capture point that saw most of it", detail=True),
     Column("witnesses", "witnesses", "list", "other points that saw it", detail=True),
 )
-SPARE = ("object", "device", "value", "origin")  # left out where all are empty
+SPARE = ("object", "device", "value", "findings", "origin")  # left out where all are empty
 KEYS = tuple(key for key in listing.FOR_BEHAVIOURS if key not in {"server", "group", "site"})
 
 
@@ -52,12 +57,14 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, name: str, filters: Sequence[str]) -> int:
     """Print what changed an asset."""
+    from otsec.detect.cases import cases
+    from otsec.detect.naming import Named
     from otsec.inventory.assembly import inventory
     from otsec.inventory.selection import find
     from otsec.sessions.timeline import actions
     from otsec.store import open_store
 
-    chosen = listing.chosen(arguments, COLUMNS)
+    listing.chosen(arguments, COLUMNS)  # a mistake is told before anything is read
     config = options.configured(arguments, "db")
     style = style_of(arguments, config.zone())
     with open_store(config.store, readonly=True) as store:
@@ -68,10 +75,22 @@ def run(arguments: Namespace, name: str, filters: Sequence[str]) -> int:
             *listing.span(arguments, store, style.zone),
         ]
         rows = actions(store, found, asset, wanted)
+        known = Named(cases(store))
+
+    def named(row: "Action") -> tuple[str, ...]:
+        span = (row.time, row.last_time)
+        told = [
+            known.action(asset.site, row.place, row.address, address, row.operation, span)
+            for address in (*asset.ips, *asset.macs)
+        ]
+        return tuple(one for ids in told for one in ids)
+
+    whole = [c._replace(value=named) if c.name == "findings" else c for c in COLUMNS]
+    chosen = listing.chosen(arguments, whole)
     if arguments.limit is not None:
         rows = rows[-arguments.limit :]
     columns = listing.filled(arguments, chosen, rows, SPARE)
-    write("timeline", columns, listing.arranged(rows, arguments, COLUMNS), style, sys.stdout)
+    write("timeline", columns, listing.arranged(rows, arguments, whole), style, sys.stdout)
     if not rows and style.format == "table" and not arguments.quiet:
         say(f"nothing that changed {asset.name} was seen")
     return 0

@@ -7,6 +7,7 @@ from datetime import tzinfo
 
 from otsec import __version__
 from otsec.clocks import Clock, capture_off, clocks
+from otsec.detect.cases import cases
 from otsec.health import Report, Severity, judge
 from otsec.health.verdict import Verdict
 from otsec.inventory.assembly import inventory
@@ -16,6 +17,7 @@ from otsec.inventory.wanted import Want, wanted
 from otsec.reports import communication
 from otsec.reports.communication import Pair, Relation
 from otsec.reports.drawing import Drawing
+from otsec.reports.findings import Row, Wrong, wrong
 from otsec.reports.weaknesses import OF_CLIENTS, Weakness, weaknesses
 from otsec.sessions.assembly import sessions
 from otsec.sessions.kinds import changes
@@ -93,6 +95,7 @@ class Assessment:
     relations: tuple[Relation, ...]
     relation_count: int
     outside: tuple[Pair, ...]  # between public addresses and the site
+    wrong: Wrong
     weaknesses: tuple[Weakness, ...]
     writers: tuple[Second, ...]
     sessions: tuple[Session, ...]  # remote ones, and those that engineer
@@ -126,6 +129,8 @@ def assessment(store: Store, site: str, zone: tzinfo) -> Assessment:
     of_time = [one for one in clocks(store, zone, found) if one.site == site]
     off = capture_off(of_time)
     out = [one for one in pairs if one.answered and _crosses(one)]
+    points = {one.id: _point(one) for one in sources}
+    found_wrong = wrong([one for one in cases(store) if one.finding.site == site], known, points)
     shown_sessions = [one for one in worked if one.remote or one.kind == "engineering"]
     relations = communication.relations(pairs)
     return Assessment(
@@ -135,8 +140,8 @@ def assessment(store: Store, site: str, zone: tzinfo) -> Assessment:
         last_time=end,
         packets=sum(one.packets for one in sources),
         sources=tuple(sources),
-        figures=tuple(_figures(assets, weak, told, out, shown_sessions)),
-        points=tuple(_points(assets, weak, told, out, second, reports)),
+        figures=tuple(_figures(assets, found_wrong, weak, told, out, shown_sessions)),
+        points=tuple(_points(assets, found_wrong, weak, told, out, second, reports)),
         troubles=tuple(map(_trouble, reports[:MOST_SOURCES])),
         trouble_count=len(reports),
         protocols=tuple(queries.protocols(store, here)),
@@ -152,6 +157,7 @@ def assessment(store: Store, site: str, zone: tzinfo) -> Assessment:
         relations=tuple(relations[:MOST_RELATIONS]),
         relation_count=len(relations),
         outside=tuple(out[:MOST_SHOWN]),
+        wrong=found_wrong,
         weaknesses=tuple(weak),
         writers=tuple(
             Second(row, _name(known, row, row.client), _name(known, row, row.server))
@@ -179,6 +185,7 @@ def _counted(count: int, one: str, many: str = "") -> str:
 
 def _figures(
     assets: Sequence[Asset],
+    bad: Wrong,
     weak: Sequence[Weakness],
     told: Sequence[Happening],
     out: Sequence[Pair],
@@ -190,6 +197,7 @@ def _figures(
     remote = sum(one.remote for one in worked)
     return [
         Figure(f"{len(assets)}", "assets", f"{controllers} controllers and field devices"),
+        Figure(f"{bad.open}", "findings", f"{bad.grave} of them high", grave=bad.grave > 0),
         Figure(f"{len(weak)}", "weaknesses", f"{high} of them high", grave=high > 0),
         Figure(f"{len(told)}", "changes", f"{grave} of program, mode or files", grave=grave > 0),
         Figure(f"{len(worked)}", "sessions", f"{remote} of them remote"),
@@ -199,6 +207,7 @@ def _figures(
 
 def _points(
     assets: Sequence[Asset],
+    bad: Wrong,
     weak: Sequence[Weakness],
     told: Sequence[Happening],
     out: Sequence[Pair],
@@ -206,7 +215,10 @@ def _points(
     reports: Sequence[Report],
 ) -> list[str]:
     """What stands out, the gravest first."""
-    points = []
+    points = [
+        f"{card.title}: {_counted(len(card.rows), 'finding')}, {_between(card.rows[0])}."
+        for card in bad.grave_cards
+    ]
     grave = [one for one in told if one.cls in {"program", "firmware", "mode"}]
     if grave:
         words = Counter(one.operation for one in grave)
@@ -235,13 +247,24 @@ def _points(
     unknown = sum(asset.role.role == "unknown" for asset in assets)
     if unknown:
         points.append(f"The role of {_counted(unknown, 'asset')} could not be told.")
-    bad = [one for one in reports if one.severity == Severity.BAD]
-    if bad:
+    poor = [one for one in reports if one.severity == Severity.BAD]
+    if poor:
         points.append(
-            f"{_counted(len(bad), 'capture point')} did not show all that "
-            f"{'it' if len(bad) == 1 else 'they'} should; {bad[0].name} is {bad[0].sentence}."
+            f"{_counted(len(poor), 'capture point')} did not show all that "
+            f"{'it' if len(poor) == 1 else 'they'} should; {poor[0].name} is {poor[0].sentence}."
         )
     return points
+
+
+def _between(row: Row) -> str:
+    """Who did it to whom, of one finding."""
+    if row.who and row.on:
+        return f"{row.who} to {row.on}"
+    return f"at {row.on}" if row.on else f"by {row.who}" if row.who else "of the capture"
+
+
+def _point(source: Source) -> str:
+    return f"{source.point}/{source.interface}" if source.interface else source.point
 
 
 def _trouble(report: Report) -> Trouble:
