@@ -9,8 +9,11 @@ from conftest import ROOT, Command
 from engine_runs import analyse
 from store_rows import array, row, store_with
 
+from otsec.cli import main, summary
 from otsec.cli.output import Column, Style
 from otsec.cli.page import Page
+from otsec.config import Config
+from otsec.errors import Exit
 from otsec.health import Severity
 from otsec.store import open_store, queries
 from otsec.store.overview import Share
@@ -274,3 +277,31 @@ def test_page_leaves_out_what_does_not_fit() -> None:
     assert [table(width).split() for width in (80, 40, 20)] == [
         ["address", "mac", "note"], ["address", "mac"], ["address"],
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plant_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of the demo plant, judged."""
+    db = tmp_path_factory.mktemp("plant") / "plant.db"
+    capture = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
+    assert main(["analyze", "-q", "--db", str(db), str(capture)]) == Exit.FINE
+    return db
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_findings_are_told_apart_on_any_terminal(
+    columns: int, plant_db: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three scans by three services are three lines that differ, worst first, and nothing wraps."""
+    with open_store(plant_db, readonly=True) as store:
+        summary.show(store, Config(store=plant_db), Style(columns=columns))
+    lines = capsys.readouterr().out.splitlines()
+    begin = next(n for n, line in enumerate(lines) if line.startswith("What is wrong"))
+    table = lines[begin + 1 : begin + 10]
+
+    assert all(len(line) <= columns for line in table)
+    assert {"tcp/44818", "tcp/502", "tcp/102"} <= {cell for line in table for cell in line.split()}
+    levels = [line.split()[1] for line in table[1:]]
+    assert levels == ["high", *["medium"] * 5, *["low"] * 2]
+    assert lines[begin + 10].startswith("... and 5 more: otsec findings")
+    assert lines[begin + 11].startswith("4 of them are one incident: otsec finding i")

@@ -152,7 +152,7 @@ FINDINGS = tuple(
     column
     for column in findings.COLUMNS
     if column.name
-    in {"id", "level", "state", "title", "client", "server", "outcomes", "count", "last_time"}
+    in {"id", "level", "state", "title", "client", "server", "service", "outcomes", "count"}
 )
 ADDRESSES = (
     Column("text", "address"),
@@ -276,9 +276,12 @@ def _page(asset: "Asset", parts: Parts, style: Style) -> None:
             shown = [column for column in columns if not column.detail]
             most = SHOWN_OF.get(kind, SHOWN)
             first = rows[-most:] if kind == "timeline" else rows[:most]
-            page.table(shown, first, len(rows), f"otsec asset {asset.id} --json")
+            page.table(
+                shown, first, len(rows), f"otsec asset {asset.id} --json", NARROW.get(kind, ())
+            )
 
 
+NARROW = {"findings": findings.NARROW}  # left out, in this order, on a narrow terminal
 SECTIONS = {
     "What is wrong": "findings",
     "Addresses": "addresses",

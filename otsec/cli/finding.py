@@ -39,8 +39,9 @@ ACTS = (
 CHAIN = tuple(
     column
     for column in findings.COLUMNS
-    if column.name in {"id", "level", "state", "title", "client", "server", "first_time"}
+    if column.name in {"id", "level", "state", "title", "client", "server", "service", "first_time"}
 )
+LESS = ("state", "level", "client", "server")  # on a narrow terminal
 
 
 class Party(NamedTuple):
@@ -237,7 +238,7 @@ def _chain(page: Page, story: "Sequence[Case]") -> None:
     for stage, found in stages(case.finding for case in story).items():
         page.text(f"{stage.replace('-', ' ') or 'other'}:")
         ordered = sorted(found, key=lambda one: (one.first_time, one.id))
-        page.table(CHAIN, [by_id[one.id] for one in ordered], len(ordered))
+        page.table(CHAIN, [by_id[one.id] for one in ordered], len(ordered), spare=LESS)
 
 
 def _next(case: "Case") -> list[tuple[str, str]]:

@@ -52,6 +52,7 @@ COLUMNS = (
     _of("title", title="finding", about="what it is"),
     _of("client", title="by", about="who did it"),
     _of("server", title="to", about="to whom"),
+    _of("service", about="by which service"),
     _of("device", about="the device behind the address"),
     _of("outcomes", "list", "outcome", "how it ended"),
     Column("count", "times", "number", "how often", value=lambda case: case.finding.times),
@@ -65,7 +66,6 @@ COLUMNS = (
     _of("next", about="what to do next", detail=True),
     _of("doubt", about="what limits times and counts", detail=True),
     _of("falsepositives", "list", about="what else may look so", detail=True),
-    _of("service", about="by which service", detail=True),
     _of("protocol", about="the protocol", detail=True),
     _of("operations", "list", about="operations, the most frequent first", detail=True),
     _of("objects", "list", about="objects, the most frequent first", detail=True),
@@ -80,6 +80,9 @@ COLUMNS = (
     _of("site", about="the site", detail=True),
     _of("witnesses", "list", about="other points that saw it", detail=True),
 )
+
+SPARE = ("service", "device", "outcomes", "incident", "owner")  # where no finding has any
+NARROW = ("owner", "last_time", "outcomes", "device", "state", "count", "incident")
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -123,7 +126,7 @@ def run(arguments: Namespace) -> int:
         met.extend(shown)
         return shown
 
-    code = listing.run(arguments, "findings", COLUMNS, tuple(FILTERS), query)
+    code = listing.run(arguments, "findings", COLUMNS, tuple(FILTERS), query, SPARE, NARROW)
     if hidden and not arguments.format and not arguments.quiet:
         say(f"{hidden} more are decided: otsec findings --all")
     return Exit.FINDINGS if failing(met, arguments.fail_on) else code

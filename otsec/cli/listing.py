@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from otsec.cli import options
 from otsec.cli.output import Column, say, style_of, write
+from otsec.cli.page import fitting
 from otsec.errors import UsageError
 
 if TYPE_CHECKING:
@@ -117,10 +118,12 @@ def run(
     keys: Sequence[str],
     query: "Query",
     spare: Sequence[str] = (),
+    narrow: Sequence[str] = (),
 ) -> int:
     """Print what a query gives; `kind` names the rows in JSON.
 
-    ``spare``: columns that a table leaves out where no row has anything in them.
+    ``spare``: columns that a table leaves out where no row has anything in them; ``narrow``: those
+    that it leaves out, in this order, where the terminal is too narrow.
     """
     from otsec.store import open_store
 
@@ -135,7 +138,10 @@ def run(
         ]
         rows = arranged(query(store, filters), arguments, columns)
     shown = rows[: arguments.limit]
-    write(kind, filled(arguments, told, shown, spare), shown, style, sys.stdout)
+    columns = filled(arguments, told, shown, spare)
+    if not arguments.format and not arguments.columns:
+        columns = fitting(columns, shown, style, narrow)
+    write(kind, columns, shown, style, sys.stdout)
     if not rows and style.format == "table" and not arguments.quiet:
         say(f"nothing in {config.store} matches" if filters else f"{config.store} holds none")
     return 0

@@ -68,25 +68,8 @@ class Page:
             for column in columns
             if column.kind not in {"text", "list"} or any(column.of(row) for row in shown)
         ]
-        for name in spare:
-            if self._fits(told, shown):
-                break
-            told = [column for column in told if column.name != name]
-        write("", told, shown, self.style, self.stream)
+        write("", fitting(told, shown, self.style, spare), shown, self.style, self.stream)
         self.more(len(shown), count, more)
-
-    def _fits(self, columns: Sequence[Column], rows: Sequence[object]) -> bool:
-        """Whether every column has the room it needs, or at least ENOUGH."""
-        if self.style.columns is None:
-            return True
-        needed = [max(self._needs(column, rows), width(column.title)) for column in columns]
-        return sum(needed) + len(GAP) * (len(needed) - 1) <= self.style.columns
-
-    def _needs(self, column: Column, rows: Sequence[object]) -> int:
-        values = [value for row in rows if (value := column.of(row)) is not None]
-        text = TABLE_TEXT[column.kind]
-        widest = max((width(text(value, self.style.zone)) for value in values), default=0)
-        return min(widest, ENOUGH) if column.kind in {"text", "list"} else widest
 
     def more(self, shown: int, count: int, command: str = "") -> None:
         """How much is not shown, and what shows it."""
@@ -98,3 +81,30 @@ class Page:
         """Something to type, which must not be broken, and what it tells."""
         self.stream.write(f"  {harmless(command + self.ending)}\n")
         self.text(about, "      ")
+
+
+def fitting(
+    columns: Sequence[Column], rows: Sequence[object], style: Style, spare: Sequence[str]
+) -> Sequence[Column]:
+    """The columns without those of ``spare``, in its order, that a terminal has no room for."""
+    told = list(columns)
+    for name in spare:
+        if _fits(told, rows, style):
+            break
+        told = [column for column in told if column.name != name]
+    return told
+
+
+def _fits(columns: Sequence[Column], rows: Sequence[object], style: Style) -> bool:
+    """Whether every column has the room it needs, or at least ENOUGH."""
+    if style.columns is None:
+        return True
+    needed = [max(_needs(column, rows, style), width(column.title)) for column in columns]
+    return sum(needed) + len(GAP) * (len(needed) - 1) <= style.columns
+
+
+def _needs(column: Column, rows: Sequence[object], style: Style) -> int:
+    values = [value for row in rows if (value := column.of(row)) is not None]
+    text = TABLE_TEXT[column.kind]
+    widest = max((width(text(value, style.zone)) for value in values), default=0)
+    return min(widest, ENOUGH) if column.kind in {"text", "list"} else widest

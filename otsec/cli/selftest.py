@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from otsec.cli import options
 from otsec.cli.output import Column, say, style_of, write
+from otsec.cli.page import fitting
 from otsec.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ COLUMNS = (
     Column("techniques", "ATT&CK", "list", "techniques of ATT&CK for ICS", detail=True, value=lambda one: one.rule.techniques),
     Column("id", "rule id", about="the rule, by id", detail=True, value=lambda one: one.rule.id),
 )  # fmt: skip
+NARROW = ("level", "client", "server")  # left out, in this order, on a narrow terminal
 
 EPILOG = """\
 For each rule a capture that fires it is given the addresses of devices of this site, chosen by
@@ -93,6 +95,8 @@ def run(arguments: Namespace) -> int:
     told = self_test(site, rules, _captures(arguments, config.rules), _progress(arguments))
     style = style_of(arguments, config.zone())
     shown = [column for column in COLUMNS if arguments.format or not column.detail]
+    if style.format == "table":
+        shown = list(fitting(shown, told, style, NARROW))
     write("selftest", shown, told, style, sys.stdout)
     if word is not None:
         what = ", ".join(rule.name for rule in rules[:NAMED]) if arguments.rule else ALL_RULES

@@ -25,6 +25,7 @@ SPARE = (
     "chain_confidence",
     "outcome",
 )  # where nobody has any
+NARROW = ("bytes", "authentication", "duration_us", "account", "protocol", "chain_confidence")
 
 FILTERS = {
     "id": "the session's id",
@@ -188,7 +189,7 @@ def run(arguments: Namespace) -> int:
         named.update(_named(store, shown))
         return shown
 
-    return listing.run(arguments, "sessions", columns, tuple(FILTERS), wanted, SPARE)
+    return listing.run(arguments, "sessions", columns, tuple(FILTERS), wanted, SPARE, NARROW)
 
 
 def _named(store: "Store", shown: "Sequence[Session]") -> Naming:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 VALUES_SHOWN = 4
 FINDINGS_SHOWN = 8
+INCIDENTS_SHOWN = 2
 NEXT_SHOWN = 4
 OUTCOMES = {  # those whose names say too little
     "open": "no answer yet",
@@ -93,7 +94,7 @@ SOURCES = (
 FINDINGS = tuple(
     column
     for column in findings.COLUMNS
-    if column.name in {"id", "level", "title", "client", "server", "device", "count", "last_time"}
+    if column.name in {"id", "level", "title", "client", "server", "service", "count", "last_time"}
 )
 DEVICES = (
     Column("address", "address"),
@@ -212,8 +213,12 @@ def _findings(wrong: "Sequence[Case]", page: Page) -> None:
         f"What is wrong: {', '.join(f'{told[one]} {one}' for one in reversed(LEVELS) if told[one])}"
     )
     page.table(
-        FINDINGS, shown[:FINDINGS_SHOWN], len(wrong), "otsec findings", ("last_time", "times")
+        FINDINGS, shown[:FINDINGS_SHOWN], len(wrong), "otsec findings", ("last_time", "count")
     )
+    stories = Counter(one.finding.incident for one in wrong if one.finding.incident)
+    for name in [*stories][:INCIDENTS_SHOWN]:
+        page.text(f"{stories[name]} of them are one incident: otsec finding {name}{page.ending}")
+    page.more(INCIDENTS_SHOWN, len(stories), "otsec findings --columns incident,id,title")
 
 
 def _next_of(wrong: "Sequence[Case]") -> Iterable[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from otsec.cli import listing, options
 from otsec.cli.output import Column, say, style_of, write
+from otsec.cli.page import fitting
 
 if TYPE_CHECKING:
     from otsec.sessions.timeline import Action
@@ -35,6 +36,13 @@ COLUMNS = (
     Column("witnesses", "witnesses", "list", "other points that saw it", detail=True),
 )
 SPARE = ("object", "device", "value", "findings", "origin")  # left out where all are empty
+NARROW = (
+    "times",
+    "cls",
+    "protocol",
+    "packets",
+    "value",
+)  # left out where the terminal is too narrow
 KEYS = tuple(key for key in listing.FOR_BEHAVIOURS if key not in {"server", "group", "site"})
 
 
@@ -90,6 +98,8 @@ def run(arguments: Namespace, name: str, filters: Sequence[str]) -> int:
     if arguments.limit is not None:
         rows = rows[-arguments.limit :]
     columns = listing.filled(arguments, chosen, rows, SPARE)
+    if not arguments.format and not arguments.columns:
+        columns = fitting(columns, rows, style, NARROW)
     write("timeline", columns, listing.arranged(rows, arguments, whole), style, sys.stdout)
     if not rows and style.format == "table" and not arguments.quiet:
         say(f"nothing that changed {asset.name} was seen")
