@@ -145,7 +145,7 @@ def _packets(
         for at, (frame, bytes_) in enumerate(zip(one.frames, data, strict=True)):
             number = _interface(interfaces, frame.link, tap)
             why = tuple(_clean(words(text)) for text in one.why[at])
-            comments = (f"otsec {tap[0]}:{frame.ordinal}", *why)
+            comments = (f"otsec {_clean(tap[0])}:{frame.ordinal}", *why)
             packet = pcapng.Packet(number, frame.time, frame.wire, bytes_, ("\n".join(comments),))
             entry = {
                 "source": tap[0],
@@ -173,7 +173,8 @@ def replace_words(one: Gathered, words: Any) -> tuple[str, str]:
 
 
 def _interface(known: list[pcapng.Interface], link: int, tap: tuple[str, str]) -> int:
-    wanted = pcapng.Interface(link, tap[0], f"capture point {tap[0]} of site {tap[1]}")
+    point, site = map(_clean, tap)
+    wanted = pcapng.Interface(link, point, f"capture point {point} of site {site}")
     if wanted not in known:
         known.append(wanted)
     return known.index(wanted)

@@ -143,16 +143,14 @@ def _fitting(parts: Iterable[Asset], assets: Sequence[Asset]) -> int:
 def _fittest(part: Asset, unused: list[Asset]) -> Asset | None:
     """The unused device that is most like it, taken out of the list."""
     traits = _traits(part)
-    best, most = None, 0
-    for asset in unused:
+    best, most = -1, 0
+    for number, asset in enumerate(unused):
         if bool(part.ips) is not bool(asset.ips):
             continue
         points = _likeness(traits, _traits(asset))
         if points > most:
-            best, most = asset, points
-    if best is not None:
-        unused.remove(best)
-    return best
+            best, most = number, points
+    return unused.pop(best) if most else None
 
 
 def _free(stage: Place, site: Inventory, assets: Iterable[Asset]) -> Iterator[str]:
