@@ -42,6 +42,7 @@ def test_check_names_old_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err == (
         f"{tmp_path / 'cli.md'} is not up to date; run make docs\n"
         f"{tmp_path / 'protocols.md'} is not up to date; run make docs\n"
+        f"{tmp_path / 'store.md'} is not up to date; run make docs\n"
         f"{page} is not up to date; run make docs\n"
     )
     assert reference.main([str(tmp_path)]) == 0
