@@ -82,6 +82,11 @@ _OPERATION = (
     _text("object", "What it is done to.", "holding 100-109"),
     _number("count", "How often."),
     _text("note", "What was not decoded of it; empty: nothing."),
+    _number(
+        "unselected",
+        "How often a point was commanded without its selection by the same client, where this "
+        "point is selected first; 0 where that cannot be told.",
+    ),
     *_SIDES,
 )
 _CONVERSATION = (
@@ -122,6 +127,19 @@ _IDENTITY = (
     _text("server_vendor", "Maker of the device; empty: unknown."),
     _text("server_name", "Name of the device in the inventory."),
 )
+_SEQUENCE = (
+    _text("protocol", "The protocol, as in `otsec protocols`.", "goose"),
+    _text(
+        "verdict",
+        "`skips`: some in between were not seen; `repeats`: the same once more; `returns`: one "
+        "that was passed long ago; `restarts`: the sender begins anew.",
+        "returns",
+    ),
+    _text("speaker", "Who counts: `client`, `server`, or `unknown`.", "client"),
+    *_WHERE,
+    _number("count", "How often."),
+    *_SIDES,
+)
 _LOOKUP = (
     _text("address", "The address that ARP asked for.", "10.10.10.99"),
     _text("place", "VLAN; empty: untagged."),
@@ -160,6 +178,12 @@ _ALL = (
         "What devices say of themselves, and what they said before.",
         _IDENTITY,
         ("attribute", "protocol"),
+    ),
+    Category(
+        "sequence",
+        "Senders that number what they send, and whose numbers do not follow one another.",
+        _SEQUENCE,
+        ("protocol", "verdict", "speaker"),
     ),
     Category("lookup", "Addresses that ARP asked for.", _LOOKUP, ()),
     Category("health", "What capture and decoding met.", _HEALTH, ("name",)),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otsec.detect.conditions import UNKNOWN
 from otsec.detect.fields import CATEGORIES, Category
+from otsec.detect.ordering import unselected
 from otsec.store import Store, judged
 from otsec.store.judged import Seen
 
@@ -69,6 +70,8 @@ class Rows:
     sources: dict[int, Source] = field(init=False)
     _assets: "Callable[[Source, str, str], Asset | None] | None" = field(default=None, init=False)
 
+    _unselected: Mapping[tuple[int, int], int] | None = field(default=None, init=False)
+
     def __post_init__(self) -> None:
         self.sources = {row[0]: Source(*row) for row in judged.sources(self.store)}
 
@@ -93,6 +96,18 @@ class Rows:
             Judged(category, self.sources[seen.source], seen, complete(category, cells))
             for seen, cells in found
         )
+
+    def fill_orders(self, row: Judged) -> None:
+        """Tell how often a point was commanded without its selection."""
+        at = _positions(row.category.name).get("unselected")
+        if at is not None:
+            if self._unselected is None:
+                self._unselected = unselected(
+                    judged.commands(self.store),
+                    judged.breaks(self.store),
+                    judged.began(self.store),
+                )
+            row.cells[at] = self._unselected.get((row.source.number, row.seen.number), 0)
 
     def fill_scope(self, row: Judged) -> None:
         """Tell where the addresses are."""
@@ -195,6 +210,15 @@ def _port_protocols() -> Mapping[str, str]:
     }
 
 
+# addresses of RFC 5737 and 3849 stand for those of the internet; no plant has them inside
+_DOCUMENTED = tuple(
+    map(
+        ipaddress.ip_network,
+        ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"),
+    )
+)
+
+
 @lru_cache(65_536)
 def scope(address: str) -> str:
     """Where an address is: public, private, link, group, none."""
@@ -210,7 +234,7 @@ def scope(address: str) -> str:
         return "none"
     if ip.is_link_local or ip.is_loopback:
         return "link"
-    return "public" if ip.is_global else "private"
+    return "public" if ip.is_global or any(ip in one for one in _DOCUMENTED) else "private"
 
 
 # -------------------------------------------------------------------------------- inventory

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from otsec.store.database import Row, Store
 
+SELECTING = ("dnp3", "iec104")  # protocols in which points are selected before they are commanded
 COMBINATIONS = 1_000  # more than these are not looked for in the database: all rows are read
 
 
@@ -35,6 +36,23 @@ class Occurrence(NamedTuple):
     packet: int
     times: int
     capped: bool  # it stands for events up to the end of the hour
+
+
+class Command(NamedTuple):
+    """One command of a client, or several where they were only counted."""
+
+    source: int
+    behaviour: int
+    packet: int
+    time: int
+    capped: bool  # it stands for events up to the end of the hour
+    client: str
+    server: str
+    place: str
+    protocol: str
+    device: str
+    operation: str
+    object: str
 
 
 class Break(NamedTuple):
@@ -63,6 +81,7 @@ _CHOICE = {
     "operation": "b.protocol, b.operation, b.class, b.outcome",
     "conversation": "c.service, c.protocol, c.claimed_by = 'content' AND NOT c.doubtful",
     "identity": "f.attribute, f.protocol",
+    "sequence": "q.protocol, q.verdict, q.speaker",
     "health": "n.name",
 }
 _ROWS = {
@@ -79,6 +98,10 @@ _ROWS = {
         f"f.source, -1, f.count, {_SEEN.format('f')}, '[]', {_CHOICE['identity']}, "
         f"f.value, {_SUBJECT}, f.device, c.place"
     ),
+    "sequence": (
+        f"q.source, -1, q.count, {_SEEN.format('q')}, '[]', {_CHOICE['sequence']}, "
+        "c.client, c.server, c.service, c.place, q.count"
+    ),
     "lookup": (
         "l.source, -1, l.asked, l.first_time, l.first_packet, l.first_time, l.first_packet, '[]', "
         "l.address, l.place, l.asked, l.answered, l.asker"
@@ -89,6 +112,10 @@ _FROM = {
     "operation": _BEHAVIOURS,
     "conversation": _TALKS,
     "identity": _FACTS,
+    "sequence": (
+        "FROM sequence AS q JOIN conversation AS c "
+        "ON c.source = q.source AND c.number = q.conversation"
+    ),
     "lookup": "FROM lookup AS l",
     "health": "FROM counter AS n",
 }
@@ -96,6 +123,7 @@ _ORDER = {
     "operation": "b.source, b.first_packet, b.number",
     "conversation": "c.source, c.first_packet, c.number",
     "identity": "f.source, f.first_packet, f.conversation, f.value",
+    "sequence": "q.source, q.first_packet, q.conversation, q.speaker, q.verdict",
     "lookup": "l.source, l.place, l.address",
     "health": "n.source, n.name, n.detail",
 }
@@ -154,6 +182,27 @@ def occurrences(store: Store, source: int, behaviours: Sequence[int]) -> list[Oc
         (source, json.dumps(list(behaviours))),
     )
     return [Occurrence._make((*row[:5], bool(row[5]))) for row in found]
+
+
+def commands(store: Store) -> list[Command]:
+    """The commands of each source one by one in order of packets, of connections without holes."""
+    found = store.all(
+        "SELECT e.source, e.behaviour, e.packet, e.time, e.kind = 'capped', c.client, c.server, "
+        "c.place, b.protocol, b.device, b.operation, b.object "
+        "FROM event AS e JOIN behaviour AS b ON b.source = e.source AND b.number = e.behaviour "
+        "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
+        "WHERE b.class = 'control' AND b.protocol IN (SELECT value FROM json_each(?)) "
+        "AND c.service LIKE 'tcp/%' AND c.lost_out = 0 AND c.lost_in = 0 "
+        "ORDER BY e.source, e.packet, e.part, e.behaviour",
+        (json.dumps(list(SELECTING)),),
+    )
+    return [Command._make((*row[:4], bool(row[4]), *row[5:])) for row in found]
+
+
+def began(store: Store) -> dict[int, int]:
+    """When the first packet of each source was seen, ns."""
+    found = store.all("SELECT source, MIN(first_time) FROM conversation GROUP BY source")
+    return dict(found)
 
 
 def breaks(store: Store) -> list[Break]:
