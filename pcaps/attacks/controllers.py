@@ -1,0 +1,254 @@
+"""Controllers and stations that somebody changes or commands."""
+
+import struct
+
+from scenes import (
+    MILLISECOND,
+    OUTSIDE,
+    SECOND,
+    START,
+    STRANGER,
+    Host,
+    Talk,
+    Tape,
+    builder,
+    exchanged,
+    opened,
+)
+
+TRICON_PANEL = Host("panel", "00:1b:1b:61:00:77", "192.168.61.77")
+PRESS = Host("press-plc", "00:1b:1b:23:60:31", "10.60.0.31")
+FURNACE = Host("furnace-plc", "00:1b:1b:23:60:32", "10.60.0.32")
+STATION = Host("ews-6", "8c:ec:4b:51:60:15", "10.60.0.15")
+PORT_S7, PORT_104 = 102, 2404
+
+
+# --------------------------------------------------------------------- a safety controller
+
+
+def _commands(tape: Tape, host: Host, time: int, *codes: int, every: int = SECOND) -> int:
+    """Commands of TriStation in turn, each with its good answer; gives when they are over."""
+    tristation = builder("tristation")
+    said = {code: (data, told, answer) for code, data, told, answer in tristation.TALK}
+    said[1] = (bytes(20), 102, b"")
+    ports = (tristation.PORTS[0], tristation.PORTS[1])
+    for at, code in enumerate(codes):
+        data, told, answer = said[code]
+        exchanged(
+            tape, (host, tristation.TRICON), ports, time,
+            tristation.command(code, at & 0xFF, data),
+            tristation.command(told, at & 0xFF, answer, answer=True),
+        )  # fmt: skip
+        time += every
+    return time
+
+
+def _greeted(tape: Tape, host: Host) -> int:
+    tristation = builder("tristation")
+    ports = (tristation.PORTS[0], tristation.PORTS[1])
+    exchanged(tape, (host, tristation.TRICON), ports, START, tristation.bare(1), tristation.bare(2))
+    return START + SECOND
+
+
+def tristation_watched(tape: Tape) -> None:
+    """The engineering station of a safety controller looks how it is, and changes nothing."""
+    station = builder("tristation").STATION
+    _commands(tape, station, _greeted(tape, station), 13, *([19] * 30), 24, 54)
+
+
+def tristation_foreign(tape: Tape) -> None:
+    """An operator panel, which says what it is by LLDP, asks a safety controller for its status."""
+    lldp = builder("lldp")
+    body = b"".join((
+        lldp.front(b"\4" + TRICON_PANEL.hardware, b"\5port-1"),
+        lldp.tlv(5, b"panel-2"), lldp.tlv(6, b"SIMATIC HMI TP700 Comfort Panel"),
+        lldp.managed(TRICON_PANEL, 1), lldp.tlv(0, b""),
+    ))  # fmt: skip
+    tape.frame(START - SECOND, TRICON_PANEL, lldp.GROUP, lldp.ETHERTYPE, body)
+    _commands(tape, TRICON_PANEL, _greeted(tape, TRICON_PANEL), *([19] * 10))
+
+
+def triton(tape: Tape) -> None:
+    """What TRITON does: status, the program read, a change begun, allocated and ended, again."""
+    station = builder("tristation").STATION
+    time = _greeted(tape, station)
+    time = _commands(tape, station, time, 19, 65, 66, 66)
+    for _ in range(3):
+        time = _commands(tape, station, time, 19, 1, 55, 11)
+        time = _commands(tape, station, time, *([19] * 30), every=300 * MILLISECOND)
+
+
+# ------------------------------------------------------------------------------- S7comm
+
+
+def _cotp(data: bytes) -> bytes:
+    return bytes([3, 0]) + (len(data) + 4).to_bytes(2, "big") + data
+
+
+def _unit(message: bytes) -> bytes:
+    return _cotp(bytes([2, 0xF0, 0x80]) + message)
+
+
+def _connected(tape: Tape, client: Host, server: Host, port: int, time: int = START) -> Talk:
+    s7 = builder("s7comm", "messages")
+    talk = opened(tape, (client, server), (port, PORT_S7), time)
+    places = "c0010a c1020100 c2020102"
+    asked, told = f"11 e0 0000 0001 00 {places}", f"11 d0 0001 0003 00 {places}"
+    talk.ask(_cotp(bytes.fromhex(asked)), _cotp(bytes.fromhex(told)))
+    setup = "f0 00 0001 0001 01e0"
+    talk.ask(_unit(s7.job(1, setup)), _unit(s7.answer(1, setup)))
+    return talk
+
+
+def _load(talk: Talk, number: int, kind: str, block: int) -> None:
+    """A block is loaded: the client announces it, the controller fetches it."""
+    s7 = builder("s7comm", "messages")
+    name = f"_{kind}{block:05}P".encode().hex()
+    front = f"0000000000000009 {name}"
+    size = "0d" + b"1000300000100".hex()
+    talk.ask(_unit(s7.job(number, f"1a {front} {size}")), _unit(s7.answer(number, "1a")),
+             after=300 * MILLISECOND)  # fmt: skip
+    body = "0020 00fb" + "7070" * 16
+    for turn, (code, data) in enumerate(((0x1B, body), (0x1C, ""))):
+        asked = s7.job(number + turn + 1, f"{code:02x} {front}")
+        told = s7.answer(number + turn + 1, f"{code:02x}" + ("00" if data else ""), data)
+        talk.tell(_unit(asked))
+        talk.ask(_unit(told))
+
+
+def _blocks(talk: Talk, *blocks: tuple[str, int]) -> None:
+    for at, (kind, block) in enumerate(blocks):
+        _load(talk, 0x10 + at * 4, kind, block)
+
+
+def stuxnet_blocks(tape: Tape) -> None:
+    """The blocks that Stuxnet loads: DB890, and the organisation blocks 1 and 35."""
+    talk = _connected(tape, STATION, PRESS, 52_100)
+    _blocks(talk, ("0A", 890), ("08", 35), ("08", 1))
+    talk.end()
+
+
+def project_loaded(tape: Tape) -> None:
+    """The engineering station loads a project: two organisation blocks, functions and data."""
+    talk = _connected(tape, STATION, PRESS, 52_110)
+    _blocks(talk, ("0A", 10), ("0A", 20), ("0C", 1), ("08", 35), ("08", 1))
+    talk.end()
+
+
+def plc_worm(tape: Tape) -> None:
+    """A controller, known by what it says of itself, loads a block into the next one."""
+    s7 = builder("s7comm", "messages")
+    talk = _connected(tape, STATION, PRESS, 52_120)
+    for one in s7.EXCHANGES[:3]:
+        if one.answered:
+            talk.ask(_unit(one.asked), _unit(one.answered), after=300 * MILLISECOND)
+    talk.end()
+    talk = _connected(tape, PRESS, FURNACE, 49_152, talk.time + SECOND)
+    _blocks(talk, ("08", 1), ("0C", 64))
+    talk.end()
+
+
+# ------------------------------------------------------------------------------- others
+
+
+def umas_uploaded(tape: Tape) -> None:
+    """Somebody reads the program of a Schneider controller."""
+    plant = builder("modbus", "hosts")
+    talk = opened(tape, (STRANGER, plant.PUMP_PLC), (52_200, 502))
+    said = (
+        ("5a 00 02", "5a 00 fe 0630 0200 0000"),
+        ("5a 41 30 0001", "5a 41 fe 00 20"),
+        ("5a 41 31 0001 0000", "5a 41 fe 0000 0020" + "41" * 32),
+        ("5a 41 31 0001 0100", "5a 41 fe 0100 0020" + "42" * 32),
+        ("5a 41 32 0001", "5a 41 fe"),
+    )
+    for at, (asked, told) in enumerate(said):
+        talk.ask(plant.unit(at, 1, asked), plant.unit(at, 1, told), after=200 * MILLISECOND)
+    talk.end()
+
+
+def frostygoop(tape: Tape) -> None:
+    """From the internet registers of a heating controller are read and written, and done."""
+    plant = builder("modbus", "hosts")
+    heating = Host("heating", "00:80:f4:0e:60:41", "10.60.0.41")
+    said = (
+        ("03 0035 0002", "03 04 0041 0046"),
+        ("06 0035 0000", "06 0035 0000"),
+        ("10 0040 0002 04 0000 0000", "10 0040 0002"),
+    )
+    for turn, (asked, told) in enumerate(said):
+        talk = opened(tape, (OUTSIDE, heating), (52_300 + turn, 502), START + turn * SECOND)
+        talk.ask(plant.unit(turn, 1, asked), plant.unit(turn, 1, told))
+        talk.end()
+
+
+def fins_settings(tape: Tape) -> None:
+    """Somebody takes an OMRON controller by force, writes its settings and deletes a file."""
+    fins = builder("fins")
+    area = struct.pack(">HHH", 0x8010, 0, 2) + b"\0\1\0\2"
+    file = struct.pack(">HH", 0x8000, 1) + b"AUTOEXEC.OBJ"
+    said = (
+        (0x0C02, struct.pack(">H", 0xFFFF)),
+        (0x0202, area),
+        (0x2205, file),
+        (0x0C03, struct.pack(">H", 0xFFFF)),
+    )
+    for at, (command, data) in enumerate(said):
+        more = struct.pack(">H", 1) if command == 0x2205 else b""
+        exchanged(
+            tape, (fins.STATION, fins.PLC), (fins.PORT, fins.PORT), START + at * SECOND,
+            fins.asks(fins.STATION_NODE, at, command, data),
+            fins.says(fins.STATION_NODE, at, command, 0, more),
+        )  # fmt: skip
+
+
+def dnp3_reports_off(tape: Tape) -> None:
+    """A master switches the reports of an outstation off, again and again."""
+    dnp3 = builder("dnp3")
+    bay = dnp3.station(10, 4)
+    dnp3.settle(bay, START)
+    talk = dnp3.line(tape, STRANGER, dnp3.BAY, 52_400, bay)
+    for _ in range(8):
+        talk.wait(talk.time + 20 * SECOND)
+        talk.ask(10, dnp3.build_disable_unsolicited_request().to_bytes())
+
+
+# ------------------------------------------------------------------------ IEC 60870-5-104
+
+
+def _commanded(tape: Tape, host: Host, station: Host, port: int, time: int, *points: int) -> None:
+    """A connection, as Industroyer2 has it: tested, started, interrogated, commanded."""
+    iec104 = builder("iec104")
+    talk = opened(tape, (host, station), (port, PORT_104), time)
+    link = iec104.Link(talk.connection, talk.time)
+    link.control(iec104.TESTFR)
+    link.control(iec104.STARTDT)
+    link.command(100, 3, iec104.ioa(0) + b"\x14", iec104.ACT | 1, iec104.ACTTERM)
+    for point in points:
+        body = iec104.ioa(point) + b"\1"
+        link.wait(40)
+        link.command(45, 3, body, iec104.ACT | 1, iec104.ACTTERM)
+    link.acknowledge()
+
+
+def industroyer2(tape: Tape) -> None:
+    """A station is tested, started, interrogated and commanded, forty points in some seconds."""
+    _commanded(tape, STRANGER, _substation(21), 52_500, START, *range(1_101, 1_141))
+
+
+def stations_commanded(tape: Tape) -> None:
+    """A computer switches two breakers of each of seven stations within half a minute."""
+    for number in range(21, 28):
+        time = START + (number - 21) * 4 * SECOND
+        _commanded(tape, STRANGER, _substation(number), 52_500 + number, time, 1_104, 1_105)
+
+
+def _substation(number: int) -> Host:
+    return Host(f"substation {number}", f"00:60:e9:60:00:{number:02x}", f"10.60.1.{number}")
+
+
+SCENES = (
+    *(tristation_watched, tristation_foreign, triton, stuxnet_blocks, project_loaded, plc_worm),
+    *(umas_uploaded, frostygoop, fins_settings, dnp3_reports_off, industroyer2),
+    stations_commanded,
+)

@@ -1,0 +1,124 @@
+"""Senders whose numbers do not follow, and commands without their selection."""
+
+import struct
+
+from scenes import MILLISECOND, SECOND, START, STRANGER, Host, Tape, builder
+
+goose, iec104, profinet = builder("goose"), builder("iec104"), builder("profinet")
+NAME, DATA_SET = "BAY1LD0/LLN0$GO$gcb01", "BAY1LD0/LLN0$Trip"
+THIEF = Host("relay that is none", "00:30:a7:66:00:66", "")
+
+
+def _publish(
+    tape: Tape, time: int, state: int, number: int, *, tripped: bool = False, who: Host = goose.BAY
+) -> None:
+    data = [goose.boolean(tripped), goose.quality()]
+    message = goose.published(
+        NAME, DATA_SET, data, state=state, sequence=number, time=goose.EPOCH + state
+    )
+    tape.frame(time, who, goose.group(1), goose.GOOSE, goose.frame(1, message))
+
+
+def goose_replay(tape: Tape) -> None:
+    """A trip that was recorded is played again, once; the bay is at state 9 by then."""
+    for turn in range(40):
+        _publish(tape, START + turn * SECOND, 9, 100 + turn)
+    for turn in range(6):
+        _publish(tape, START + 20_300 * MILLISECOND + turn * MILLISECOND, 4, turn, tripped=True)
+
+
+def goose_second_sender(tape: Tape) -> None:
+    """Somebody publishes a trip under the address of the bay, in turn with it."""
+    for turn in range(30):
+        _publish(tape, START + turn * SECOND, 9, 100 + turn)
+        if turn > 9:
+            _publish(tape, START + turn * SECOND + 400 * MILLISECOND, 2, 7, tripped=True)
+
+
+def goose_other_sender(tape: Tape) -> None:
+    """A device with an address of its own publishes the message of the bay."""
+    for turn in range(20):
+        _publish(tape, START + turn * SECOND, 9, 100 + turn)
+        if turn > 9:
+            time = START + turn * SECOND + 300 * MILLISECOND
+            _publish(tape, time, 10, turn - 10, tripped=True, who=THIEF)
+
+
+def goose_restart(tape: Tape) -> None:
+    """A bay is restarted and begins anew, as it should."""
+    for turn in range(20):
+        _publish(tape, START + turn * SECOND, 9, 100 + turn)
+    for turn in range(20):
+        _publish(tape, START + (45 + turn) * SECOND, 1, 1 + turn)
+
+
+def goose_lost(tape: Tape) -> None:
+    """A mirror that is too slow: of each three messages the third is missing."""
+    for turn in range(180):
+        if turn % 3 < 2:
+            _publish(tape, START + turn * 500 * MILLISECOND, 9, 100 + turn)
+
+
+def iec104_injected(tape: Tape) -> None:
+    """Somebody puts measurements into a connection of the control centre, with old numbers."""
+    link = iec104.linked(tape, iec104.SUBSTATION, 49_400)
+    value = struct.pack("<fB", 50.0, 0)
+    unit = iec104.asdu(13, iec104.SPONTANEOUS, 11, iec104.ioa(700) + value)
+    for turn in range(20):
+        link.wait(1_000)
+        link.tell(unit)
+        if turn == 15:
+            link.sent[1] -= 9
+            link.tell(unit)
+            link.sent[1] += 8
+        if turn % 8 == 7:
+            link.acknowledge()
+
+
+def execute_without_select(tape: Tape) -> None:
+    """The control centre selects a breaker each time; a stranger commands it at once."""
+    link = iec104.linked(tape, iec104.SUBSTATION, 49_410)
+    point = iec104.ioa(6_100)
+    for value in (1, 2, 1):
+        link.wait(40_000)
+        for select in (0x80, 0):
+            body = point + bytes([select | value])
+            link.command(46, 11, body, iec104.ACT | 1, *([] if select else [iec104.ACTTERM]))
+        link.acknowledge()
+    centre, iec104.CONTROL_CENTRE = iec104.CONTROL_CENTRE, STRANGER
+    other = iec104.linked(tape, iec104.SUBSTATION, 49_420)
+    iec104.CONTROL_CENTRE = centre
+    other.time = START + 5 * MILLISECOND
+    other.wait(150_000)
+    other.command(46, 11, point + b"\2", iec104.ACT | 1, iec104.ACTTERM)
+    other.wait(2_000)
+
+
+def profinet_second_sender(tape: Tape) -> None:
+    """Two send the outputs of one station under one address, and count by themselves."""
+    cycle = 64  # milliseconds, 2048 steps of 31.25 us
+    for turn in range(120):
+        time = START + turn * cycle * MILLISECOND
+        frame = profinet.cyclic(0x8001, b"\x80", 2_048 * turn)
+        tape.frame(time, profinet.PLC, profinet.IO.hardware, profinet.ETHERTYPE, frame)
+        if turn > 60 and turn % 4 == 0:
+            frame = profinet.cyclic(0x8001, b"\x01", 2_048 * (turn - 13))
+            late = time + 30 * MILLISECOND
+            tape.frame(late, profinet.PLC, profinet.IO.hardware, profinet.ETHERTYPE, frame)
+    for turn in range(8):
+        time = START + (9_000 + turn * 4 * 1_000) * MILLISECOND
+        for ahead, wait in ((0, 0), (-5_000, 150)):
+            frame = profinet.cyclic(0x8001, b"\x01", 2_048 * 130 + turn * 128_000 + ahead)
+            tape.frame(
+                time + wait * MILLISECOND,
+                profinet.PLC,
+                profinet.IO.hardware,
+                profinet.ETHERTYPE,
+                frame,
+            )
+
+
+SCENES = (
+    *(goose_replay, goose_second_sender, goose_other_sender, goose_restart, goose_lost),
+    *(iec104_injected, execute_without_select, profinet_second_sender),
+)

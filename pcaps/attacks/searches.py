@@ -1,0 +1,212 @@
+"""Somebody looks for devices, units, points and passwords."""
+
+import struct
+
+from scenes import (
+    MILLISECOND,
+    SECOND,
+    START,
+    STRANGER,
+    Host,
+    Tape,
+    builder,
+    opened,
+)
+from tape import ACK, ETHERTYPE_ARP, RST, SYN, Connection
+
+PANEL = Host("panel", "00:1c:06:60:00:11", "10.60.0.11")
+
+
+def _host(number: int) -> Host:
+    return Host(f"host {number}", f"00:1c:06:60:00:{number:02x}", f"10.60.0.{number}")
+
+
+def addresses_asked(tape: Tape) -> None:
+    """A laptop asks for forty addresses by ARP; eight others answer."""
+    head = struct.pack(">HHBB", 1, 0x0800, 6, 4)
+    for number in range(11, 19):
+        tape.resolve(START + number * 20 * MILLISECOND, STRANGER, _host(number))
+    for number in range(100, 140):
+        body = head + b"\0\1" + STRANGER.hardware + STRANGER.packed + bytes(6)
+        time = START + SECOND + number * 20 * MILLISECOND
+        tape.frame(time, STRANGER, b"\xff" * 6, ETHERTYPE_ARP, body + _host(number).packed)
+
+
+def havex_sweep(tape: Tape) -> None:
+    """A computer tries the five ports of Havex at four hosts; nobody listens there."""
+    time = START
+    for number in range(21, 25):
+        for at, port in enumerate((44_818, 502, 102, 11_234, 12_401)):
+            time += 300 * MILLISECOND
+            line = Connection(tape, STRANGER, _host(number), 50_000 + number * 8 + at, port)
+            line.segment(time, by_server=False, flags=SYN)
+            line.segment(time + MILLISECOND, by_server=True, flags=RST | ACK)
+
+
+def modbus_units_tried(tape: Tape) -> None:
+    """A laptop asks all units behind a gateway for a register; most do not exist."""
+    gateway = builder("modbus", "hosts").GATEWAY
+    unit = builder("modbus", "hosts").unit
+    talk = opened(tape, (STRANGER, gateway), (50_502, 502))
+    for number in range(1, 41):
+        exists = number in (1, 2, 3)
+        told = "03 02 0017" if exists else "83 0b"
+        asked = unit(number, number, "03 0000 0001")
+        talk.ask(asked, unit(number, number, told), after=200 * MILLISECOND)
+    talk.end()
+
+
+def s7_racks_and_passwords(tape: Tape) -> None:
+    """Somebody tries racks and slots of a controller, and eight passwords where one answers."""
+    s7, plc = builder("s7comm", "messages"), Host("press-plc", "00:1b:1b:23:60:31", "10.60.0.31")
+    time = START
+    for rack, slot in ((0, 0), (0, 1), (0, 3), (1, 0), (1, 2), (2, 3), (0, 2)):
+        works = (rack, slot) == (0, 2)
+        talk = opened(tape, (STRANGER, plc), (50_600 + rack * 8 + slot, 102), time)
+        places = f"c0010a c1020100 c20201{rack << 5 | slot:02x}"
+        said = f"11 d0 0001 0003 00 {places}" if works else "06 80 0001 0000 03"
+        talk.ask(_cotp(bytes.fromhex(f"11 e0 0000 0001 00 {places}")), _cotp(bytes.fromhex(said)))
+        if works:
+            setup = "f0 00 0001 0001 01e0"
+            talk.ask(_unit(s7.job(1, setup)), _unit(s7.answer(1, setup)))
+            for at in range(8):
+                asked, told = ((s7.REQUEST, s7.SECURITY, 1), (s7.RESPONSE, s7.SECURITY, 1))
+                word = bytes([0x40 + at] * 8).hex()
+                talk.ask(
+                    _unit(s7.user_data(2 + at, asked, word, long=False)),
+                    _unit(s7.user_data(2 + at, told, "", long=True, error=0xD602)),
+                    after=2 * SECOND,
+                )
+        talk.end()
+        time = talk.time + SECOND
+
+
+def _cotp(data: bytes) -> bytes:
+    return bytes([3, 0]) + (len(data) + 4).to_bytes(2, "big") + data
+
+
+def _unit(message: bytes) -> bytes:
+    return _cotp(bytes([2, 0xF0, 0x80]) + message)
+
+
+def opcua_servers_asked(tape: Tape) -> None:
+    """A laptop asks ten OPC UA servers for their endpoints."""
+    ua = builder("opcua")
+    for number in range(40, 50):
+        server = _host(number)
+        url = f"opc.tcp://{server.address}:4840"
+        talk = opened(tape, (STRANGER, server), (50_700 + number, 4840), START + number * SECOND)
+        sizes = struct.pack("<IIIII", 0, 65_536, 65_536, 0, 0)
+        talk.ask(ua.unit(b"HELF", sizes + ua.text(url)), ua.unit(b"ACKF", sizes))
+        policy = ua.text("http://opcfoundation.org/UA/SecurityPolicy#None")
+        nobody = struct.pack("<ii", -1, -1)
+        head = policy + nobody + struct.pack("<II", 1, 1)
+        asked = ua.request_header(446) + struct.pack("<IIIiI", 0, 0, 1, -1, 3_600_000)
+        told = ua.response_header(449) + struct.pack("<IIIqIi", 0, 6, 1, 0, 3_600_000, -1)
+        talk.ask(
+            ua.unit(b"OPNF", struct.pack("<I", 0) + head + asked),
+            ua.unit(b"OPNF", struct.pack("<I", 6) + head + told),
+        )
+        asked = ua.request_header(428) + ua.text(url) + struct.pack("<ii", -1, -1)
+        told = ua.response_header(431) + struct.pack("<i", 0)
+        talk.ask(ua.chunk(b"MSGF", 2, asked), ua.chunk(b"MSGF", 2, told))
+        talk.end()
+
+
+def machine_expert_search(tape: Tape) -> None:
+    """A computer looks for controllers of Schneider on their own port, by broadcast."""
+    everybody = Host("everybody", "ff:ff:ff:ff:ff:ff", "10.60.0.255")
+    tape.known.add((STRANGER.address, everybody.address))
+    for turn in range(3):
+        data = bytes.fromhex("0101") + bytes([turn]) + bytes(13)
+        tape.datagram(START + turn * SECOND, STRANGER, everybody, (50_800, 27_127), data)
+
+
+def passwords_tried(tape: Tape) -> None:
+    """Fourteen passwords are tried at the files of a panel, one after another."""
+    talk = opened(tape, (STRANGER, PANEL), (50_900, 21))
+    talk.tell(b"220 panel ready\r\n")
+    for turn in range(14):
+        talk.ask(b"USER root\r\n", b"331 password please\r\n", after=500 * MILLISECOND)
+        word = f"Summer-{2012 + turn}!".encode()
+        talk.ask(b"PASS " + word + b"\r\n", b"530 not logged in\r\n")
+    talk.ask(b"QUIT\r\n", b"221 bye\r\n")
+    talk.end()
+
+
+def codesys_passwords(tape: Tape) -> None:
+    """Twelve passwords are tried at a controller with CODESYS, as PIPEDREAM does."""
+    codesys = builder("codesys")
+    talk = opened(tape, (codesys.STATION, codesys.PLC), (50_100, codesys.TCP_PORT))
+    wrap = codesys.on_tcp
+    channel = 0x0B03
+    talk.ask(
+        wrap(codesys.CHANNELS, codesys.open_channel(0x77)),
+        wrap(codesys.CHANNELS, codesys.opened(0x77, channel)),
+    )
+    for at in range(1, 13):
+        asked = codesys.login(b"Administrator\0", bytes([at]) * 32)
+        talk.ask(
+            wrap(codesys.CHANNELS, codesys.block(channel, (at, at - 1), asked, client=True)),
+            wrap(
+                codesys.CHANNELS,
+                codesys.block(channel, (at, at), codesys.logged_in(0, 0x19), client=False),
+            ),
+            after=SECOND,
+        )
+    talk.end()
+
+
+def two_servers_of_addresses(tape: Tape) -> None:
+    """A panel asks for an address, and two servers offer one."""
+    dhcp = builder("dhcp")
+    foreign = Host("foreign server", STRANGER.mac, "192.168.50.66")
+    for host in (dhcp.NEW, dhcp.SERVER, foreign):
+        tape.known.add((host.address, dhcp.EVERYBODY.address))
+    asked = dhcp.message(1, dhcp.NEW, dhcp.asked(1))
+    tape.datagram(START, dhcp.NEW, dhcp.EVERYBODY, (68, 67), asked)
+    for at, server in enumerate((dhcp.SERVER, foreign)):
+        options = dhcp.option(53, b"\2") + dhcp.option(54, server.packed) + b"".join(dhcp.LEASE)
+        yours = f"192.168.50.{111 + at}"
+        offer = dhcp.message(2, dhcp.NEW, options, yours=yours)
+        time = START + (at + 1) * 5 * MILLISECOND
+        tape.datagram(time, server, dhcp.EVERYBODY, (67, 68), offer)
+
+
+def malformed(tape: Tape) -> None:
+    """Somebody sends a station wrong units among right ones, to see what it does."""
+    iec104 = builder("iec104")
+    link = iec104.linked(tape, iec104.SUBSTATION, 49_430)
+    value = struct.pack("<fB", 50.0, 0)
+    for turn in range(60):
+        link.wait(500)
+        good = iec104.asdu(13, iec104.SPONTANEOUS, 11, iec104.ioa(700) + value)
+        link.tell(good if turn % 4 else good[:-3])
+        if turn % 8 == 7:
+            link.acknowledge()
+
+
+def share_to_share(tape: Tape) -> None:
+    """A computer opens connections for shares at twelve others within a minute."""
+    smb = builder("smb")
+    body = struct.pack("<HHHHI16sQHH", 36, 2, 1, 0, 0, bytes(16), 0, 0x0202, 0x0210)
+    told = struct.pack("<HHHH16sIIIIQQHHI", 65, 1, 0x0210, 0, bytes(16), 1, 65_536, 65_536, 65_536,
+                       0, 0, 128, 0, 0) + b"\0"  # fmt: skip
+    for number in range(70, 82):
+        talk = opened(tape, (STRANGER, _host(number)), (51_000 + number, 445),
+                      START + (number - 70) * 3 * SECOND)  # fmt: skip
+        talk.ask(smb.message(0, 0, body), smb.message(0, 0, told, answers=True))
+        talk.end()
+
+
+SCENES = (
+    *(
+        addresses_asked,
+        havex_sweep,
+        modbus_units_tried,
+        s7_racks_and_passwords,
+        opcua_servers_asked,
+    ),
+    *(machine_expert_search, passwords_tried, codesys_passwords, two_servers_of_addresses),
+    *(malformed, share_to_share),
+)
