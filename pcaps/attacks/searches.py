@@ -6,6 +6,7 @@ from scenes import (
     MILLISECOND,
     SECOND,
     START,
+    STEP,
     STRANGER,
     Host,
     Tape,
@@ -122,6 +123,24 @@ def machine_expert_search(tape: Tape) -> None:
         tape.datagram(START + turn * SECOND, STRANGER, everybody, (50_800, 27_127), data)
 
 
+def bacnet_ranges_asked(tape: Tape) -> None:
+    """A laptop asks for BACnet devices, a thousand numbers at a time; three answer."""
+    everybody = Host("everybody", "ff:ff:ff:ff:ff:ff", "10.60.0.255")
+    for host in (STRANGER, *map(_host, (51, 52, 53))):
+        tape.known.add((host.address, everybody.address))
+    for turn in range(40):
+        low, high = (struct.pack(">H", turn * 1_000 + at) for at in (0, 999))
+        asked = bytes.fromhex("0120ffff00ff") + b"\x10\x08\x0a" + low + b"\x1a" + high
+        front = struct.pack(">BBH", 0x81, 0x0B, 4 + len(asked))
+        time = START + turn * SECOND
+        tape.datagram(time, STRANGER, everybody, (47_808, 47_808), front + asked)
+        if turn in (1, 2, 3):
+            told = bytes.fromhex("0100") + b"\x10\x00\xc4"
+            told += struct.pack(">I", 8 << 22 | turn * 1_000 + 7) + bytes.fromhex("2205c491032107")
+            front = struct.pack(">BBH", 0x81, 0x0B, 4 + len(told))
+            tape.datagram(time + STEP, _host(50 + turn), everybody, (47_808, 47_808), front + told)
+
+
 def passwords_tried(tape: Tape) -> None:
     """Fourteen passwords are tried at the files of a panel, one after another."""
     talk = opened(tape, (STRANGER, PANEL), (50_900, 21))
@@ -207,6 +226,12 @@ SCENES = (
         s7_racks_and_passwords,
         opcua_servers_asked,
     ),
-    *(machine_expert_search, passwords_tried, codesys_passwords, two_servers_of_addresses),
+    *(
+        machine_expert_search,
+        bacnet_ranges_asked,
+        passwords_tried,
+        codesys_passwords,
+        two_servers_of_addresses,
+    ),
     *(malformed, share_to_share),
 )
