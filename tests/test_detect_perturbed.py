@@ -19,7 +19,9 @@ CAPTURES = (
     *("plant/ten_minutes", "s7comm/engineer", "dnp3/bench", "enip/all_services"),
     *("bacnet/management", "profinet/commissioning", "iec104/c104", "modbus/all_functions"),
 )
+ATTACKS = sorted(f"attacks/{path.stem}" for path in (ROOT / "pcaps" / "attacks").glob("*.pcap"))
 RULES = load([built_in()]).rules
+TOGETHER = {rule.name for rule in RULES if rule.correlation is not None}
 
 
 def _time(record: bytes, unit: int) -> int:
@@ -85,7 +87,7 @@ def _found(path: Path) -> set[tuple[str, ...]]:
     }
 
 
-@pytest.fixture(scope="module", params=CAPTURES)
+@pytest.fixture(scope="module", params=[*CAPTURES, *ATTACKS])
 def whole(request: pytest.FixtureRequest) -> tuple[Path, set[tuple[str, ...]]]:
     """A capture and what rules find in it."""
     path = ROOT / "pcaps" / f"{request.param}.pcap"
@@ -96,7 +98,10 @@ def whole(request: pytest.FixtureRequest) -> tuple[Path, set[tuple[str, ...]]]:
 def test_a_spoiled_mirror(
     whole: tuple[Path, set[tuple[str, ...]]], way: str, tmp_path: Path
 ) -> None:
-    """No finding is new; where every packet is still there, none is lost."""
+    """No finding is new; where every packet is still there, none is lost.
+
+    What counts within a timespan never counts across a clock step, for nobody knows how long it was.
+    """
     path, expected = whole
     content = path.read_bytes()
     unit = 10**9 if content[:4] == b"\x4d\x3c\xb2\xa1" else 10**6
@@ -106,4 +111,6 @@ def test_a_spoiled_mirror(
     found = _found(other)
 
     assert found - expected == set()
-    assert way in LOSES or found == expected
+    if way == "a clock step":
+        expected = {one for one in expected if one[0] not in TOGETHER}
+    assert way in LOSES or found >= expected

@@ -35,6 +35,9 @@ OUTCOMES = {  # in words; others are the device's own
     "duplicate": "it was answered twice",
     "malformed": "the answer contradicts the protocol",
     "mismatch": "the answer belongs to another request",
+    "asked": "the device asked for it",
+    "challenge": "proof was asked for",
+    "in_progress": "more was asked for",
     "": "it needs no answer",
 }
 _HOLE = re.compile(r"\{(\w+)\}")

@@ -6,7 +6,7 @@ it. Judged is only what surely had no selection: on TCP without a hole, with a m
 it that was captured without a break.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -57,23 +57,27 @@ def unselected(
         else:
             orders[point].append(one)
     found: Counter[tuple[int, int]] = Counter()
+    blind = _Blind(breaks, began)
     for point in selects.keys() - counted:
-        found.update(_of_point(orders[point], selects[point], _Blind(breaks, began[point[0]])))
+        found.update(_of_point(orders[point], selects[point], blind))
     return found
 
 
 class _Blind:
-    """Since when a source was captured without a break."""
+    """Since when each source was captured without a break."""
 
-    def __init__(self, breaks: Iterable[Break], began: int) -> None:
-        self.breaks, self.began = list(breaks), began
+    def __init__(self, breaks: Iterable[Break], began: Mapping[int, int]) -> None:
+        self.began = began
+        self.packets: dict[int, list[int]] = defaultdict(list)
+        self.ends: dict[int, list[int]] = defaultdict(list)
+        for one in sorted(breaks, key=lambda one: one.packet):
+            self.packets[one.source].append(one.packet)
+            self.ends[one.source].append(one.end_time)
 
     def since(self, source: int, packet: int) -> int:
         """The time from which on nothing is missing in front of a packet."""
-        ends = [
-            one.end_time for one in self.breaks if one.source == source and one.packet <= packet
-        ]
-        return ends[-1] if ends else self.began
+        passed = bisect_right(self.packets[source], packet)
+        return self.ends[source][passed - 1] if passed else self.began[source]
 
 
 def _of_point(
