@@ -79,7 +79,7 @@ def test_found_for_what_it_is(path: Path) -> None:
 
 
 def test_nothing_malformed_but_what_is_meant_so() -> None:
-    """tshark reads every capture, with right check sums; malformed is only what is called so."""
+    """To tshark all check sums are right, and malformed is only what is called so."""
     sums = (f"{name}.check_checksum:TRUE" for name in ("ip", "tcp", "udp"))
     options = [word for one in sums for word in ("-o", one)]
     wrong = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0"
@@ -98,7 +98,7 @@ def generate() -> ModuleType:
         pytest.importorskip(package)
     sys.path.insert(0, str(ATTACKS))
     try:
-        import generate  # noqa: PLC0415 - it lies beside the captures
+        import generate
     finally:
         sys.path.remove(str(ATTACKS))
         sys.modules.pop("generate", None)

@@ -18,8 +18,9 @@ def commands(said: Said, target: str = "ioa 6100") -> list[Command]:
     kinds = sorted({(who, what) for _, who, what in said})
     return [
         Command(
-            1, kinds.index((who, what)), at, HOURS + at * SECOND, False,
-            who, "rtu", "", "iec104", "ca 1", what, target,
+            1, kinds.index((who, what)), at, HOURS + at * SECOND, capped=False,
+            client=who, server="rtu", place="", protocol="iec104", device="ca 1", operation=what,
+            object=target,
         )
         for at, who, what in sorted(said)
     ]  # fmt: skip

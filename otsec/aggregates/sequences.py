@@ -117,7 +117,7 @@ def _judge(protocol: Protocol, rows: I64, before: I64) -> tuple[I64, I64]:
     assert protocol.counting is not None  # noqa: S101 - the caller looked
     verdict = protocol.counting.verdict(before[0].view(np.uint64), rows[COUNTER].view(np.uint64))
     apart = rows[STEADY] - before[1]
-    odd = (verdict != FOLLOWS) & (before[2] == rows[EPOCH]) & (apart <= SPAN_NS)
+    odd = (verdict != FOLLOWS) & (before[2] == rows[EPOCH]) & (apart < protocol.counting.within_ns)
     if "tcp" not in protocol.transports:  # nothing puts its packets back in order
         odd &= (apart > NEAR_NS) | ((verdict != RETURNS) & (verdict != REPEATS))
     some = np.flatnonzero(odd)

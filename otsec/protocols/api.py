@@ -239,11 +239,13 @@ class Counting:
     ``read(units, split)``: which units have a counter, what tells the counters of one speaker on
     one connection apart, and the counter. ``verdict(before, now)``: whether each counter follows
     the one before it on its lane, one of `VERDICTS`: RETURNS is one that was passed long ago,
-    RESTARTS one with which a sender begins.
+    RESTARTS one with which a sender begins. Counters further apart than ``within_ns`` are not
+    compared: a short one has gone round by then.
     """
 
     read: Callable[[Units, Split], tuple[Mask, U64, U64]]
     verdict: Callable[[U64, U64], Ints]
+    within_ns: int = 600 * 1_000_000_000
 
 
 Direction: TypeAlias = Literal["to_server", "from_server"]

@@ -855,7 +855,8 @@ def _verdict(before: U64, now: U64) -> Ints:
     return np.select([step == 0, step < 0x8000], [REPEATS, FOLLOWS], RETURNS)
 
 
-COUNTING = Counting(_counters, _verdict)
+HALF_ROUND_NS = 0x8000 * 31_250  # behind it none can tell ahead from back
+COUNTING = Counting(_counters, _verdict, HALF_ROUND_NS)
 
 
 PROTOCOL = Protocol(
