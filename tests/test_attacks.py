@@ -16,6 +16,7 @@ RULES = load([built_in()]).rules
 FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the first technique
     "addresses_asked": {"arp-sweep": "T0846"},
     "bacnet_ranges_asked": {"bacnet-ranges": "T0846"},
+    "certificate_expired": {"certificate-expired": ""},
     "codesys_passwords": {"login-brute-force": "T0812", "default-password": "T0812"},
     "dnp3_reports_off": {"unsolicited-off": "T0878"},
     "execute_without_select": {"execute-without-select": "T0855"},

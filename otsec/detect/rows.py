@@ -5,9 +5,11 @@ until a condition cannot be decided without them.
 """
 
 import ipaddress
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from otsec.inventory.model import Asset
 
 SIDES = ("client", "server")
+SECOND_NS = 1_000_000_000
+CENTURIES = ("19", "20")  # cheap to ask first: few values are days
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class Source(NamedTuple):
@@ -153,10 +158,19 @@ class Rows:
                     *(("value", value), ("before", before), ("address", address)),
                     *(("device", device), ("place", place), ("values", len(values))),
                     *(("returned", ended > seen.first_packet), ("count", seen.times)),
+                    ("passed", _passed(value, seen.last_time)),
                 ):
                     cells[positions[name]] = cell
                 yield Judged(category, self.sources[source], seen, cells)
                 before, ended = value, max(ended, seen.last_packet)
+
+
+def _passed(value: str, time: int) -> bool:
+    """Whether a text is a day (ISO 8601) that lies before that of a time in ns, in UTC."""
+    day = value[: len("2026-01-05")]
+    if value[:2] not in CENTURIES or _DAY.fullmatch(day) is None:
+        return False
+    return day < datetime.fromtimestamp(time // SECOND_NS, UTC).date().isoformat()
 
 
 def _span(rows: Sequence[Seen]) -> Seen:

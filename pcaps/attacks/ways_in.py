@@ -7,6 +7,7 @@ from scenes import (
     BROKER,
     MILLISECOND,
     OUTSIDE,
+    PCAPS,
     SECOND,
     START,
     STRANGER,
@@ -22,7 +23,8 @@ RESOLVER = Host("resolver", "00:07:7c:60:00:01", "1.1.1.1")
 PUMP = Host("pump-plc", "00:80:f4:0e:60:22", "10.60.0.22")
 PANEL = Host("panel", "00:1c:06:60:00:11", "10.60.0.11")
 TLS_1_0, TLS_1_2 = 0x0301, 0x0303
-HANDSHAKE, CHANGE, DATA = 22, 20, 23
+LATER = 4 * 365 * 86_400 * SECOND
+HANDSHAKE, DATA = 22, 23
 
 
 def psexec(tape: Tape) -> None:
@@ -106,6 +108,16 @@ def iocontrol(tape: Tape) -> None:
     _sealed(tape, (PUMP, BROKER), (53_311, 8883), START + 20 * SECOND, TLS_1_2, "", 5)
 
 
+def certificate_expired(tape: Tape) -> None:
+    """The TLS of `tls/peers`, four years later: the certificates have expired by then."""
+    data, at = (PCAPS / "tls" / "peers.pcap").read_bytes(), 24
+    while at < len(data):
+        seconds, fraction, size, _ = struct.unpack_from("<IIII", data, at)
+        time = seconds * SECOND + fraction + LATER
+        tape.records.append((time, data[at + 16 : at + 16 + size]))
+        at += 16 + size
+
+
 def tunnel_outward(tape: Tape) -> None:
     """A panel keeps a WireGuard tunnel to an address of the internet."""
     guard = builder("wireguard")
@@ -120,4 +132,4 @@ def tunnel_outward(tape: Tape) -> None:
         )  # fmt: skip
 
 
-SCENES = (psexec, old_tls, iocontrol, tunnel_outward)
+SCENES = (psexec, old_tls, certificate_expired, iocontrol, tunnel_outward)
