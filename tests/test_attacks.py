@@ -18,6 +18,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "bacnet_ranges_asked": {"bacnet-ranges": "T0846"},
     "certificate_expired": {"certificate-expired": ""},
     "codesys_passwords": {"login-brute-force": "T0812", "default-password": "T0812"},
+    "cosmicenergy": {"database-command": "T0807", "stations-commanded": "T0855"},
     "dnp3_reports_off": {"unsolicited-off": "T0878"},
     "execute_without_select": {"execute-without-select": "T0855"},
     "fins_settings": {
@@ -79,6 +80,15 @@ def test_found_for_what_it_is(path: Path) -> None:
     assert {one.name: "".join(one.techniques[:1]) for one in told} == FOUND[path.stem]
 
 
+def test_steps_of_one_attack_are_one_incident() -> None:
+    """What goes on from a host that was taken before belongs to what happened to it."""
+    made = found_by(ATTACKS / "cosmicenergy.pcap", RULES)
+    incidents = {one.incident for told in made.values() for one in told}
+
+    assert len(incidents) == 1
+    assert incidents != {""}
+
+
 def test_nothing_malformed_but_what_is_meant_so() -> None:
     """To tshark all check sums are right, and malformed is only what is called so."""
     sums = (f"{name}.check_checksum:TRUE" for name in ("ip", "tcp", "udp"))
@@ -95,7 +105,7 @@ def test_nothing_malformed_but_what_is_meant_so() -> None:
 @pytest.fixture(scope="module")
 def generate() -> ModuleType:
     """The generator, where the packages of the others are."""
-    for package in ("asyncua", "impacket", "dnp3"):
+    for package in ("asyncua", "impacket", "dnp3", "pytds"):
         pytest.importorskip(package)
     sys.path.insert(0, str(ATTACKS))
     try:

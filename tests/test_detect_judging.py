@@ -92,6 +92,8 @@ def test_unknown_cells_never_decide_wrongly(known: list[Any], shape: int) -> Non
 
 SCOPES = {
     "10.1.2.3": "private", "192.168.0.1": "private", "8.8.8.8": "public", "2001:4860::1": "public",
+    "192.0.2.7": "public", "198.51.100.7": "public", "203.0.113.7": "public",
+    "2001:db8::7": "public", "198.18.0.7": "private",
     "fd00::1": "private", "169.254.1.1": "link", "fe80::1": "link", "224.0.0.1": "group",
     "255.255.255.255": "group", "ff02::1": "group", "::": "none", "many": "none", "": "none",
     "00:1b:1b:00:00:01": "link", "01:0e:cf:00:00:00": "group", "ff:ff:ff:ff:ff:ff": "group",

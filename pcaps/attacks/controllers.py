@@ -231,6 +231,29 @@ def _commanded(tape: Tape, host: Host, station: Host, port: int, time: int, *poi
     link.acknowledge()
 
 
+def cosmicenergy(tape: Tape) -> None:
+    """By a database a program is started, which then switches a breaker of each of six stations."""
+    tds, iec104 = builder("tds"), builder("iec104")
+    database = Host("historian", "00:15:5d:60:00:07", "10.60.0.7")
+    talk = opened(tape, (OUTSIDE, database), (52_600, 1433))
+    statement = "EXEC master..xp_cmdshell 'start.bat'"
+    for kind, asked, told in (
+        (tds.PRELOGIN, tds.options(b"\x10\0\0\0\0\0", 0), tds.options(b"\x0b\0\x0c\x38\0\0", 2)),
+        (tds.LOGIN7, tds.integrated(), tds.LOGGED_IN),
+        (tds.SSPI, tds.ntlm(), tds.done()),
+        (tds.BATCH, tds.HEADERS + statement.encode("utf-16-le"), tds.done()),
+    ):
+        talk.ask(tds.packet(kind, asked), tds.packet(tds.RESULT, told), after=200 * MILLISECOND)
+    talk.end()
+    for number in range(31, 37):
+        time = START + (60 + number) * SECOND
+        line = opened(tape, (database, _substation(number)), (52_600 + number, PORT_104), time)
+        link = iec104.Link(line.connection, line.time)
+        link.control(iec104.STARTDT)
+        link.command(46, 3, iec104.ioa(1_104) + b"\1", iec104.ACT | 1, iec104.ACTTERM)
+        link.acknowledge()
+
+
 def industroyer2(tape: Tape) -> None:
     """A station is tested, started, interrogated and commanded, forty points in some seconds."""
     _commanded(tape, STRANGER, _substation(21), 52_500, START, *range(1_101, 1_141))
@@ -250,5 +273,5 @@ def _substation(number: int) -> Host:
 SCENES = (
     *(tristation_watched, tristation_foreign, triton, stuxnet_blocks, project_loaded, plc_worm),
     *(umas_uploaded, frostygoop, fins_settings, dnp3_reports_off, industroyer2),
-    stations_commanded,
+    *(stations_commanded, cosmicenergy),
 )

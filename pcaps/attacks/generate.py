@@ -4,7 +4,7 @@
     python generate.py NAME ...   # some, without `.pcap`
 
 The scenes stand in the files beside this one; their messages are built by the generators of the
-folders of each protocol, so their packages are needed: those of `iec104`, `dnp3`, `opcua`, `smb`.
+folders of each protocol, so their packages are needed: those of `dnp3`, `opcua`, `smb`, `tds`.
 No malware was run: what it sends is put together from the public analyses of it.
 """
 
