@@ -1,0 +1,357 @@
+"""``otsec policy``: check a policy of zones and conduits, judge by it, suggest one, try one out."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otsec.cli import listing, options
+from otsec.cli.output import Column, say, style_of
+from otsec.errors import ConfigError, Exit, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from otsec.inventory.assembly import Inventory
+    from otsec.policy.checking import Against
+    from otsec.policy.model import Policy
+    from otsec.policy.placing import Endpoint
+    from otsec.policy.verdicts import Flow
+    from otsec.store import Store
+    from otsec.store.queries import Filter
+
+ACTIONS = {
+    "check": "tell all that is wrong with a policy, and run its tests",
+    "judge": "list what the policy says of all that a store holds, worst first",
+    "suggest": "draft a policy from what a store holds, with a list of what a person must decide",
+    "simulate": "tell who would have lost what if the policy had been in force",
+    "new": "write a worked example to begin with",
+    "schema": "write the JSON Schema of the format, for editors",
+}
+CHECK_EPILOG = """\
+Exit code 2 where there is an error; warnings alone are 0. docs/segmentation.md lists the codes."""
+SIMULATE_EPILOG = """\
+Exit code 1 where something would be cut (deny, unknown_endpoint); with --against only where it was
+let through before. --fail-on never makes it 0; --fail-on undecoded is stricter."""
+SUGGEST_EPILOG = """\
+The draft holds what repeats itself and changes nothing. Writes, programs, remote access, the
+internet, skipped levels, what is rare, unanswered or could not be read is on the review list."""
+
+
+def _zone(end: "Endpoint") -> str:
+    from otsec.policy.reasons import zone_of
+
+    return zone_of(end)
+
+
+def _reason(flow: "Flow") -> str:
+    from otsec.policy.reasons import reason
+
+    return reason(flow)
+
+
+def _smallest(flow: "Flow") -> str:
+    from otsec.policy.reasons import smallest
+
+    return smallest(flow)
+
+
+COLUMNS = (
+    Column("verdict", "verdict", about="allow, undecoded, unknown_endpoint or deny"),
+    Column("rule", "rule", about="the rule that decides; else the default"),
+    Column("from", "from", about="zone of who begins", value=lambda flow: _zone(flow.client)),
+    Column("client", "client", about="who begins", value=lambda flow: flow.client.address),
+    Column("to", "to", about="zone of who answers", value=lambda flow: _zone(flow.server)),
+    Column("server", "server", about="who answers", value=lambda flow: flow.server.address),
+    Column("protocol", "protocol", about="the protocol; else the service", value=lambda f: f.word),
+    Column("class", "class", about="of the operation; empty: not read", value=lambda f: f.cls),
+    Column("operation", "operation", about="the protocol's own word"),
+    Column("count", "count", "number", "exchanges; packets where nothing could be read"),
+    Column("at", "at", "time", "a moment at which the verdict held"),
+    Column("cause", "cause", about="why, in a word", detail=True, value=lambda f: f.option.cause),
+    Column("reason", "reason", about="why, in a sentence", detail=True, value=_reason),
+    Column(
+        "conduit",
+        "conduit",
+        about="the smallest conduit that would allow it",
+        detail=True,
+        value=_smallest,
+    ),
+    Column(
+        "doubt", "doubt", "flag", "it depends on time, and not all moments are kept", detail=True
+    ),
+    Column(
+        "objects", "rows", "number", "behaviours of the store that are told as one", detail=True
+    ),
+    Column("service", "service", about="transport and port, or ethertype", detail=True),
+    Column(
+        "client_name",
+        "client name",
+        about="its name",
+        detail=True,
+        value=lambda f: f.client.person.name,
+    ),
+    Column(
+        "server_name",
+        "server name",
+        about="its name",
+        detail=True,
+        value=lambda f: f.server.person.name,
+    ),
+    Column("first_time", "first seen", "time", "time of its first packet", detail=True),
+    Column("last_time", "last seen", "time", "time of its last packet", detail=True),
+    Column("place", "vlan", about="VLAN ids and VXLAN network; empty: untagged", detail=True),
+    Column("site", "site", about="site of the tap", detail=True),
+    Column("group", "group", about="group of points that see the same network", detail=True),
+    Column("point", "point", about="capture point that saw most of it", detail=True),
+    Column("witnesses", "witnesses", "list", "other points that saw it", detail=True),
+)
+
+
+# ------------------------------------------------------------------------------- arguments
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, about in ACTIONS.items():
+        action = actions.add_parser(name, help=about, description=f"{about.capitalize()}.")
+        options.common_again(action)
+        action.set_defaults(parser=action)
+        CONFIGURE[name](action)
+
+
+def _check_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the policy")
+    parser.add_argument(
+        "--at", metavar="TIME", help="judge expiry and windows as of then (default: now)"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        default="text",
+        help="text, json, or commands that GitHub shows beside the line",
+    )
+    parser.add_argument(
+        "--db",
+        type=Path,
+        metavar="FILE",
+        help="also against this store: groups that are empty, conduits that nobody used",
+    )
+    parser.epilog = CHECK_EPILOG
+
+
+def _judge_arguments(parser: ArgumentParser) -> None:
+    from otsec.policy.selection import FILTERS
+
+    parser.add_argument("file", type=Path, metavar="FILE", help="the policy")
+    listing.configure(parser, COLUMNS, ())
+    parser.epilog = listing.EPILOG.format(
+        filters="\n".join(f"  {key:<10} {about}" for key, about in FILTERS.items()),
+        columns="\n".join(map(listing._described, COLUMNS)),  # noqa: SLF001 - as all listings do
+    )
+
+
+def _suggest_arguments(parser: ArgumentParser) -> None:
+    from otsec.cli.analyze import positive
+
+    options.store(parser)
+    for name, default, about in (
+        ("--min-count", 5, "exchanges of one kind; fewer are rare"),
+        ("--min-days", 1, "days on which one kind must have been seen"),
+        ("--fan-out", 32, "servers of one client in one protocol; more look like a search"),
+    ):
+        parser.add_argument(
+            name, type=positive, default=default, metavar="N", help=f"{about} (default {default})"
+        )
+    parser.epilog = SUGGEST_EPILOG
+
+
+def _simulate_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the policy")
+    parser.add_argument(
+        "captures", nargs="*", metavar="CAPTURE", help="captures to try it on, instead of a store"
+    )
+    options.store(parser)
+    parser.add_argument(
+        "--against", type=Path, metavar="OLD", help="another policy: tell what it judges otherwise"
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=("cut", "undecoded", "never"),
+        default="cut",
+        help="what makes the exit code 1 (default: cut)",
+    )
+    options.formats(parser)
+    parser.epilog = SIMULATE_EPILOG
+
+
+def _new_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "template", nargs="?", metavar="NAME", help="water-plant, substation or body-shop"
+    )
+
+
+def _no_arguments(_parser: ArgumentParser) -> None:
+    pass
+
+
+CONFIGURE = {
+    "check": _check_arguments,
+    "judge": _judge_arguments,
+    "suggest": _suggest_arguments,
+    "simulate": _simulate_arguments,
+    "new": _new_arguments,
+    "schema": _no_arguments,
+}
+
+
+# --------------------------------------------------------------------------------- running
+
+
+def run(arguments: Namespace) -> int:
+    """Do what is asked."""
+    return RUN[arguments.action](arguments)
+
+
+def loaded(path: Path) -> "Policy":
+    """A policy that can be used. Raises ConfigError with a line for every error."""
+    import time
+
+    from otsec.policy.checking import Against, check
+    from otsec.policy.problems import as_text
+
+    found = check(path, Against(time.time_ns()))
+    if found.policy is None:
+        wrong = [problem for problem in found.problems if problem.fatal]
+        raise ConfigError(as_text(str(path), wrong).rstrip("\n"))
+    return found.policy
+
+
+def verdicts(
+    store: "Store", policy: "Policy", inventory: "Inventory | None" = None
+) -> "list[Flow]":
+    """What a policy says of a store."""
+    from otsec.inventory.assembly import inventory as made
+    from otsec.policy.placing import People
+    from otsec.policy.verdicts import flows, judged
+
+    return flows(judged(store, policy, People(inventory or made(store))))
+
+
+def _check(arguments: Namespace) -> int:
+    import time
+
+    from otsec.policy.checking import Against, check
+    from otsec.policy.problems import FORMATS
+
+    at = time.time_ns() if arguments.at is None else _moment(arguments.at)
+    found = check(arguments.file, Against(at))
+    if arguments.db is not None and found.policy is not None:
+        found = check(arguments.file, _against_store(arguments, found.policy, at))
+    sys.stdout.write(FORMATS[arguments.format](str(arguments.file), found.problems))
+    if arguments.format == "text" and not arguments.quiet:
+        errors = sum(problem.fatal for problem in found.problems)
+        _tell_checked(errors, len(found.problems) - errors, found.policy)
+    return Exit.USAGE if found.fatal else Exit.FINE
+
+
+def _tell_checked(errors: int, warnings: int, policy: "Policy | None") -> None:
+    told = f"{errors} error{'' if errors == 1 else 's'}, {warnings} warning{'' if warnings == 1 else 's'}"
+    if policy is not None:
+        told += (
+            f"; {len(policy.zones)} zones, {len(policy.conduits)} conduits, {len(policy.nevers)} "
+            f"never, {len(policy.exceptions)} exceptions, {len(policy.tests)} tests"
+        )
+    say(told)
+
+
+def _against_store(arguments: Namespace, policy: "Policy", at: int) -> "Against":
+    from otsec.inventory.assembly import inventory
+    from otsec.policy.checking import Against
+    from otsec.policy.placing import People
+    from otsec.store import open_store
+    from otsec.store.queries import sources
+
+    config = options.configured(arguments, "db")
+    with open_store(config.store, readonly=True) as store:
+        found = inventory(store)
+        seen = [source for source in sources(store) if source.packets]
+        told = verdicts(store, policy, found)
+    return Against(
+        at,
+        People(found),
+        told,
+        min((source.first_time for source in seen), default=0),
+        max((source.last_time for source in seen), default=0),
+    )
+
+
+def _moment(text: str) -> int:
+    from datetime import UTC
+
+    return listing.moment(text, UTC, lambda: 0)
+
+
+def _judge(arguments: Namespace) -> int:
+    from otsec.policy.selection import KEYS, chosen
+
+    policy = loaded(arguments.file)
+
+    def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Flow]":
+        return chosen(verdicts(store, policy), filters)
+
+    return listing.run(arguments, "verdicts", COLUMNS, tuple(KEYS), query)
+
+
+def _suggest(arguments: Namespace) -> int:
+    from otsec.inventory.assembly import inventory
+    from otsec.policy.suggestion import Limits, suggest
+    from otsec.policy.verdicts import acts_of
+    from otsec.store import open_store
+
+    config = options.configured(arguments, "db")
+    limits = Limits(arguments.min_count, arguments.min_days, arguments.fan_out)
+    with open_store(config.store, readonly=True) as store:
+        found = inventory(store)
+        made = suggest(store, found, acts_of(store, details=False), limits, config.zone())
+    sys.stdout.write(made.text)
+    if not arguments.quiet:
+        say(f"{len(made.conduits)} conduits drafted, {len(made.review)} flows to review")
+    return Exit.FINE
+
+
+def _simulate(arguments: Namespace) -> int:
+    from otsec.cli.simulation import show
+
+    policy = loaded(arguments.file)
+    other = None if arguments.against is None else loaded(arguments.against)
+    if arguments.captures and arguments.db is not None:
+        raise UsageError("policy simulate: name captures or --db, not both")
+    return show(arguments, policy, other, style_of(arguments, policy.zone))
+
+
+def _new(arguments: Namespace) -> int:
+    from otsec.policy import templates
+
+    if arguments.template is None:
+        raise UsageError(f"policy new: name one of {', '.join(templates.names())}")
+    sys.stdout.write(templates.text(arguments.template))
+    return Exit.FINE
+
+
+def _schema(_arguments: Namespace) -> int:
+    from otsec.policy.schema import schema
+
+    sys.stdout.write(schema())
+    return Exit.FINE
+
+
+RUN = {
+    "check": _check,
+    "judge": _judge,
+    "suggest": _suggest,
+    "simulate": _simulate,
+    "new": _new,
+    "schema": _schema,
+}

@@ -1,0 +1,185 @@
+"""Why a verdict is as it is, in plain words, and the smallest conduit that would change it."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from otsec.inventory.model import is_mac
+from otsec.policy import windows, words
+from otsec.policy.judging import Cause, Option
+from otsec.policy.model import IMPLIED, Rule
+from otsec.policy.placing import Endpoint
+from otsec.policy.verdicts import Flow
+
+DOING = {  # a class of operations as what somebody does
+    "read": "reads from", "write": "writes to", "control": "controls", "program": "loads or reads programs of",
+    "mode": "starts, stops or restarts", "firmware": "changes the firmware of", "config": "configures",
+    "file": "transfers files with", "diagnose": "runs diagnostics on", "browse": "browses",
+    "time": "exchanges time with", "report": "exchanges reports with", "session": "opens sessions to",
+    "": "talks to",
+}  # fmt: skip
+Told: TypeAlias = Callable[[Flow, Option], str]
+
+
+def name_of(end: Endpoint) -> str:
+    """What an end is called: its name with the address, or the address."""
+    name = end.person.name
+    return name if not name or end.address in name else f"{name} ({end.address})"
+
+
+def called(end: Endpoint) -> str:
+    """The same; never empty."""
+    return name_of(end) or end.address
+
+
+def zone_of(end: Endpoint) -> str:
+    """The zone's name; empty: none."""
+    return end.zone.name if end.zone is not None else ""
+
+
+def reason(flow: Flow) -> str:
+    """Why, in one sentence."""
+    option = flow.option
+    return _REASONS[option.cause](flow, option)
+
+
+def _who(flow: Flow) -> str:
+    doing = DOING[flow.cls]
+    by = f" by {flow.word}"
+    return f"{called(flow.client)} {doing} {called(flow.server)}{by}"
+
+
+def _between(flow: Flow) -> str:
+    one, other = zone_of(flow.client) or "no zone", zone_of(flow.server) or "no zone"
+    return f"from {one} to {other}"
+
+
+def _rule(flow: Flow, option: Option) -> str:
+    if option.verdict == "undecoded":
+        what = "its operations could not be read" if flow.protocol else "no protocol was recognised"
+        return f'{option.by.kind} "{option.by.id}" may allow it, but {what}'
+    change = "; each use needs a change" if option.by.needs_change else ""
+    proposed = "; it is proposed, nobody has accepted it" if option.by.status == "proposed" else ""
+    told = option.by.told.get("reason", "")
+    return f'{option.by.kind} "{option.by.id}" allows it{f": {told}" if told else ""}{change}{proposed}'
+
+
+def _never(flow: Flow, option: Option) -> str:
+    what = option.by.allows[0].written
+    forbidden = "all" if what == "any" else what
+    why = option.by.told.get("reason", "")
+    return f'{_who(flow)}; never "{option.by.id}" forbids {forbidden} {_between(flow)}' + (
+        f": {why}" if why else ""
+    )
+
+
+def _expired(flow: Flow, option: Option) -> str:
+    return (
+        f'{_who(flow)}; exception "{option.by.id}" that allowed it has expired '
+        f"({option.by.expires})"
+    )
+
+
+def _not_begun(flow: Flow, option: Option) -> str:
+    return f'{_who(flow)}; exception "{option.by.id}" does not hold yet'
+
+
+def _window(flow: Flow, option: Option) -> str:
+    return (
+        f'{_who(flow)}; {option.by.kind} "{option.by.id}" allows it only in '
+        f"{windows.told(option.by.window) if option.by.window else option.by.id}"
+    )
+
+
+def _session(flow: Flow, option: Option) -> str:
+    return (
+        f"{_who(flow)}; the session lasts longer than the {option.by.max_session // 60} minutes "
+        f'that {option.by.kind} "{option.by.id}" allows'
+    )
+
+
+def _crossing(what: str) -> Told:
+    def told(flow: Flow, option: Option) -> str:
+        return f"{_who(flow)} {_between(flow)}{what}{_near(option.near)}"
+
+    return told
+
+
+def _near(rule: Rule | None) -> str:
+    if rule is None:
+        return ""
+    allowed = "; ".join(allow.written for allow in rule.allows)
+    return f'; conduit "{rule.id}" between them allows only {allowed}'
+
+
+def _unplaced(flow: Flow, _option: Option) -> str:
+    nowhere = [called(end) for end in (flow.client, flow.server) if end.zone is None]
+    return (
+        f"{_who(flow)}; {' and '.join(nowhere)} {'is' if len(nowhere) == 1 else 'are'} in no zone"
+    )
+
+
+def _internet(flow: Flow, _option: Option) -> str:
+    outside = [called(end) for end in (flow.client, flow.server) if end.internet]
+    return f"{_who(flow)}; {' and '.join(outside)} is on the internet"
+
+
+def _default(flow: Flow, _option: Option) -> str:
+    if flow.option.verdict == "undecoded":
+        return f"{_who(flow)}; what is done could not be read, and a `never` forbids some of it"
+    return f"defaults allow what goes {_between(flow)}"
+
+
+_REASONS: dict[Cause, Told] = {
+    "rule": _rule,
+    "link": lambda _flow, _option: "keeps the link going; no policy is about it",
+    "default": _default,
+    "never": _never,
+    "expired": _expired,
+    "not_begun": _not_begun,
+    "window": _window,
+    "session": _session,
+    "safety": _crossing(", a boundary of a safety zone"),
+    "it_ot": _crossing(", between IT and OT without the DMZ"),
+    "level_skip": _crossing(", past a level in between"),
+    "cross_zone": _crossing(""),
+    "intra_zone": _crossing(", where the zone allows only its conduits"),
+    "baseline": _crossing(", which is not in the approved baseline"),
+    "internet": _internet,
+    "unplaced": _unplaced,
+}
+
+
+# --------------------------------------------------------------------------------- conduits
+
+
+def smallest(flow: Flow) -> str:
+    """The smallest conduit that would allow it, as YAML; empty where it is allowed."""
+    option = flow.option
+    if option.verdict == "allow" or option.cause == "never":
+        return ""
+    if not flow.cls:
+        entry = f"service: {flow.service}"
+    elif flow.protocol in words.protocols():
+        entry = f"protocol: {flow.protocol}, ops: [{flow.cls}]"
+    else:
+        entry = f"service: {flow.service}, ops: [{flow.cls}]"
+    return (
+        f"{{id: NAME, from: {_end(flow.client)}, to: {_end(flow.server)}, allow: [{{{entry}}}], "
+        "owner: NAME, reason: WHY}"
+    )
+
+
+def _end(end: Endpoint) -> str:
+    key = "macs" if is_mac(end.address) else "ips"
+    if end.group:
+        key = "multicast"
+    return f'{{{key}: "{end.address}"}}'
+
+
+def needed(classes: "set[str]") -> list[str]:
+    """Classes without those that come with the others, in the order of the list."""
+    return [
+        cls
+        for cls in DOING
+        if cls and cls in classes and not (IMPLIED.get(cls, frozenset()) & (classes - {cls}))
+    ]

@@ -1,0 +1,481 @@
+"""Verdicts: what a policy says of all that a store holds.
+
+Each behaviour of each conversation is judged, and each conversation in which nothing could be read.
+What is worst of the moments at which it is known to have been seen is its verdict. Rows that differ
+in nothing but object, outcome and time are then told as one *flow*.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from otsec.columns import I64, Mask
+from otsec.policy import windows
+from otsec.policy.judging import (
+    NOTHING,
+    SEVERITY,
+    Baseline,
+    Judge,
+    Moments,
+    Option,
+    Ruling,
+    Thing,
+    What,
+)
+from otsec.policy.model import Policy, Rule, Verdict
+from otsec.policy.placing import Endpoint, People, Places
+from otsec.store import Store, doings
+from otsec.store.doings import Conversed, Done
+
+UNREAD = ("", "", "")  # protocol is that of the conversation, then operation and class
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What a client does with a server: operations of one kind with one verdict."""
+
+    site: str
+    group: str
+    point: str  # that saw most of it
+    witnesses: tuple[str, ...]
+    place: str
+    client: Endpoint
+    server: Endpoint
+    service: str
+    protocol: str
+    cls: str  # empty: it could not be read
+    operation: str
+    option: Option
+    count: int  # exchanges; packets where nothing could be read
+    objects: int  # rows of the store that are told as this one
+    first_time: int
+    last_time: int
+    at: int  # a moment at which the verdict held
+    doubt: bool  # not all its moments are known, and time matters
+    answered: bool  # whether one of it was not without an answer
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the policy says."""
+        return self.option.verdict
+
+    @property
+    def rule(self) -> str:
+        """The rule that decides, or the default."""
+        if self.option.rule is not None:
+            return self.option.rule.id
+        return RULES.get(self.option.cause, "inter_zone")
+
+    @property
+    def word(self) -> str:
+        """The protocol, where none was recognised the service."""
+        return self.protocol or self.service
+
+
+RULES = {  # how rules are called that have no id
+    "link": "link",
+    "internet": "unplaced",
+    "unplaced": "unplaced",
+    "intra_zone": "intra_zone",
+    "baseline": "intra_zone",
+}
+
+
+class Act(NamedTuple):
+    """What is done, without what the conversation tells."""
+
+    protocol: str
+    operation: str
+    cls: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Rows to judge, as columns over conversations and distinct acts."""
+
+    talks: Sequence[Conversed]
+    acts: Sequence[Act]
+    talk: I64  # position in `talks`
+    act: I64  # position in `acts`
+    number: I64  # of the behaviour; -1: the conversation itself
+    count: I64
+    first: I64  # ns
+    last: I64
+    answered: Mask
+    things: Sequence[tuple[str, str]]  # device and object; empty: nobody asks for them
+
+    def __len__(self) -> int:
+        return len(self.talk)
+
+
+# ----------------------------------------------------------------------------------- rows
+
+SILENT = frozenset({"unanswered", "open", "unknown"})  # outcomes without an answer
+
+
+def acts_of(store: Store, *, details: bool) -> Acts:
+    """All that a store holds to be judged."""
+    talks = doings.conversed(store)
+    at = {(talk.source, talk.number): position for position, talk in enumerate(talks)}
+    numbers: dict[tuple[str, ...], int] = {}
+    parts: list[tuple[I64, ...]] = []
+    things: list[tuple[str, str]] = []
+    spoken = np.zeros(len(talks), bool)
+    for source, done in doings.done(store, details=details):
+        part = _columns(source, done, at, numbers)
+        spoken[part[0]] = True
+        parts.append(part)
+        if details:
+            things += zip(done.device, done.object, strict=True)
+    silent = _unread(talks, np.flatnonzero(~spoken), numbers)
+    parts.append(silent)
+    if details:
+        things += [("", "")] * len(silent[0])
+    talk, act, number, count, first, last, answered = (
+        np.concatenate(column) for column in zip(*parts, strict=True)
+    )
+    names = [Act._make(key) for key in numbers]
+    return Acts(talks, names, talk, act, number, count, first, last, answered > 0, things)
+
+
+def _columns(
+    source: int,
+    done: Done,
+    at: Mapping[tuple[int, int], int],
+    numbers: dict[tuple[str, ...], int],
+) -> tuple[I64, ...]:
+    """The behaviours of one source: talk, act, number, count, first, last, answered."""
+    size = len(done.number)
+    conversation = np.array(done.conversation, np.int64)
+    distinct, where = np.unique(conversation, return_inverse=True)
+    talk = np.array([at[source, int(number)] for number in distinct], np.int64)[where]
+    keys = zip(done.protocol, done.operation, done.cls, strict=True)
+    act = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, size)
+    answered = np.fromiter((word not in SILENT for word in done.outcome), np.int64, size)
+    integers = (done.number, done.times, done.first_time, done.last_time)
+    number, count, first, last = (np.array(column, np.int64) for column in integers)
+    return talk, act, number, count, first, last, answered
+
+
+def _unread(
+    talks: Sequence[Conversed], rows: I64, numbers: dict[tuple[str, ...], int]
+) -> tuple[I64, ...]:
+    """Conversations in which nothing was read, as rows of their own."""
+    some = [talks[row] for row in rows]
+
+    def column(values: Iterable[int]) -> I64:
+        return np.fromiter(values, np.int64, len(some))
+
+    keys = ((talk.protocol, "", "") for talk in some)
+    return (
+        rows.astype(np.int64),
+        column(numbers.setdefault(key, len(numbers)) for key in keys),
+        np.full(len(some), -1, np.int64),
+        column(talk.packets for talk in some),
+        column(talk.first_time for talk in some),
+        column(talk.last_time for talk in some),
+        column(talk.payload > 0 for talk in some),
+    )
+
+
+# --------------------------------------------------------------------------------- judging
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The verdict of each row."""
+
+    judge: Judge
+    acts: Acts
+    ends: Sequence[tuple[Endpoint, Endpoint]]  # of each conversation
+    options: Sequence[Option]
+    option: I64  # position in `options`
+    at: I64  # the moment that decides, ns
+    doubt: Mask
+
+    @property
+    def verdict(self) -> I64:
+        """Severity of each row's verdict."""
+        severity = np.array([SEVERITY[option.verdict] for option in self.options], np.int64)
+        return severity[self.option] if len(severity) else self.option
+
+
+def judged(
+    store: Store,
+    policy: Policy,
+    people: People,
+    baseline: Baseline = (),
+    acts: Acts | None = None,
+) -> Judged:
+    """Judge a store anew; ``acts`` are what was read of it already, with details."""
+    judge = Judge(policy, Places(policy), baseline)
+    if acts is None:
+        acts = acts_of(store, details=judge.details)
+    names = doings.appids(store) if _wants_appids(policy) else {}
+    return judge_acts(judge, acts, people, names, store)
+
+
+def _wants_appids(policy: Policy) -> bool:
+    return any(
+        key == "appid" for rule in policy.rules for allow in rule.allows for key, _ in allow.details
+    )
+
+
+AppIds = Mapping[tuple[int, int], Mapping[str, set[int]]]
+
+
+def judge_acts(
+    judge: Judge, acts: Acts, people: People, appids: AppIds, store: Store | None = None
+) -> Judged:
+    """Judge rows; from the store come only further moments of what depends on time."""
+    ends = _ends(judge.places, acts.talks, people)
+    where, groups = _grouped(acts, ends, appids if judge.details else None)
+    options: dict[tuple[object, ...], int] = {}
+    told: list[Option] = []
+    option = np.zeros(len(acts), np.int64)
+    at, doubt = acts.first.copy(), np.zeros(len(acts), bool)
+    timed: list[tuple[int, Ruling]] = []
+    chosen = np.zeros(len(groups), np.int64)
+
+    def numbered(one: Option) -> int:
+        key = (one.verdict, one.cause, id(one.rule), id(one.near))
+        if key not in options:
+            options[key] = len(told)
+            told.append(one)
+        return options[key]
+
+    for number, (client, server, what, thing) in enumerate(groups):
+        ruling = judge.ruling(client, server, what, thing)
+        if ruling.timed:
+            timed.append((number, ruling))
+        else:
+            chosen[number] = numbered(ruling.options[-1])
+    option[:] = chosen[where] if len(groups) else 0
+    if timed:
+        by_group = _rows_by_group(where, [number for number, _ in timed])
+        known = _moments(store, acts, np.concatenate(list(by_group.values()))) if store else {}
+        for number, ruling in timed:
+            rows = by_group[number]
+            made, position, moment, doubtful = _over_time(judge, acts, rows, ruling, known)
+            option[rows] = np.array([numbered(one) for one in made], np.int64)[position]
+            at[rows], doubt[rows] = moment, doubtful
+    return Judged(judge, acts, ends, told, option, at, doubt)
+
+
+def _ends(
+    places: Places, talks: Sequence[Conversed], people: People
+) -> list[tuple[Endpoint, Endpoint]]:
+    """Client and server of each conversation, each end made once."""
+    single: dict[tuple[str, str, str, str], Endpoint] = {}
+    heard: dict[tuple[int, str], Endpoint] = {}
+
+    def end(talk: Conversed, address: str) -> Endpoint:
+        key = (talk.site, talk.group, talk.place, address)
+        if key not in single:
+            single[key] = places.endpoint(address, talk.place, people.at(*key))
+        return single[key]
+
+    def near(one: Endpoint, other: Endpoint) -> Endpoint:
+        if not one.group or other.zone is None:
+            return one
+        key = (id(one), other.zone.name)
+        if key not in heard:
+            heard[key] = places.heard_by(one, other)
+        return heard[key]
+
+    found = []
+    for talk in talks:
+        client, server = end(talk, talk.client), end(talk, talk.server)
+        found.append((near(client, server), near(server, client)))
+    return found
+
+
+Group = tuple[Endpoint, Endpoint, What, Thing]
+
+
+def _grouped(
+    acts: Acts, ends: Sequence[tuple[Endpoint, Endpoint]], appids: AppIds | None
+) -> tuple[I64, list[Group]]:
+    """Distinct combinations, and for each row which it is."""
+    sorts: dict[tuple[object, ...], int] = {}
+    of_talk = np.fromiter(
+        (
+            sorts.setdefault((id(client), id(server), talk.service), len(sorts))
+            for talk, (client, server) in zip(acts.talks, ends, strict=True)
+        ),
+        np.int64,
+        len(acts.talks),
+    )
+    key = of_talk[acts.talk] * max(len(acts.acts), 1) + acts.act
+    if appids is not None:
+        things: dict[object, int] = {}
+        named = _things(acts, appids)
+        thing = np.fromiter(
+            (things.setdefault(one, len(things)) for one in named), np.int64, len(acts)
+        )
+        key = key * max(len(things), 1) + thing
+    else:
+        named = []
+    _, first, where = np.unique(key, return_index=True, return_inverse=True)
+    groups = []
+    for row in first.tolist():
+        position = int(acts.talk[row])
+        act, talk = acts.acts[int(acts.act[row])], acts.talks[position]
+        what = What(act.protocol, talk.service, act.operation, act.cls)
+        groups.append((*ends[position], what, named[row] if named else NOTHING))
+    return where.astype(np.int64), groups
+
+
+def _things(acts: Acts, appids: AppIds) -> list[Thing]:
+    talk = acts.talk.tolist()
+    made: list[Thing] = []
+    for row, (device, named) in enumerate(acts.things):
+        one = acts.talks[talk[row]]
+        of = appids.get((one.source, one.number)) if appids else None
+        if of is None:
+            made.append(Thing(device, named))
+            continue
+        told = [ids for name, ids in of.items() if named == name or named.startswith(f"{name} ")]
+        made.append(Thing(device, named, frozenset().union(*told)))
+    return made
+
+
+# ------------------------------------------------------------------------------------ time
+
+
+def _rows_by_group(where: I64, wanted: Sequence[int]) -> dict[int, I64]:
+    order = np.argsort(where, kind="stable")
+    begin = np.searchsorted(where[order], wanted, "left")
+    end = np.searchsorted(where[order], wanted, "right")
+    return {number: order[a:b] for number, a, b in zip(wanted, begin, end, strict=True)}
+
+
+def _moments(store: Store, acts: Acts, rows: I64) -> dict[tuple[int, int], list[int]]:
+    """By source and behaviour, further times at which it was seen."""
+    wanted: dict[int, list[int]] = defaultdict(list)
+    for row in rows[(acts.number[rows] >= 0) & (acts.count[rows] > 2)].tolist():
+        wanted[acts.talks[int(acts.talk[row])].source].append(int(acts.number[row]))
+    return {
+        (source, number): times
+        for source, numbers in wanted.items()
+        for number, times in doings.moments(store, source, sorted(numbers)).items()
+    }
+
+
+def _over_time(
+    judge: Judge,
+    acts: Acts,
+    rows: I64,
+    ruling: Ruling,
+    known: Mapping[tuple[int, int], Sequence[int]],
+) -> tuple[tuple[Option, ...], I64, I64, Mask]:
+    """Of rows of one combination: options, which holds, when, and whether there is a doubt."""
+    further = [
+        known.get((acts.talks[int(acts.talk[row])].source, int(acts.number[row])), ())
+        for row in rows.tolist()
+    ]
+    row = np.concatenate([
+        np.arange(len(rows)), np.arange(len(rows)),
+        np.repeat(np.arange(len(rows)), [len(times) for times in further]),
+    ])  # fmt: skip
+    time = np.concatenate([
+        acts.first[rows], acts.last[rows],
+        np.array([time for times in further for time in times], np.int64),
+    ])  # fmt: skip
+    session = _sessions(acts, rows)
+    made, position = judge.decide(ruling, Moments(time, session[row]))
+    severity = np.array([SEVERITY[option.verdict] for option in made], np.int64)[position]
+    order = np.lexsort((time, -severity, row))
+    worst = order[np.searchsorted(row[order], np.arange(len(rows)))]
+    doubt = (acts.count[rows] > 2 + np.array([len(times) for times in further], np.int64)) & (
+        severity[worst] == 0
+    )
+    for rule in ruling.rules:
+        doubt &= ~_all_the_time(judge, rule, acts, rows, position[worst], made)
+    return made, position[worst], time[worst], doubt
+
+
+def _all_the_time(
+    judge: Judge, rule: Rule, acts: Acts, rows: I64, position: I64, made: Sequence[Option]
+) -> Mask:
+    """In which rows a rule decided, and held from first to last."""
+    decided = np.isin(position, [n for n, option in enumerate(made) if option.rule is rule])
+    return decided & windows.lasts(rule, acts.first[rows], acts.last[rows], judge.policy.zone)
+
+
+def _sessions(acts: Acts, rows: I64) -> I64:
+    """How long the session of each row lasted: of a conversation of one connection."""
+    talks = [acts.talks[int(talk)] for talk in acts.talk[rows].tolist()]
+    return np.fromiter(
+        (talk.last_time - talk.first_time if talk.connections == 1 else -1 for talk in talks),
+        np.int64,
+        len(talks),
+    )
+
+
+# ----------------------------------------------------------------------------------- flows
+
+
+def flows(found: Judged) -> list[Flow]:
+    """What was judged, rows of one kind and verdict told as one; the worst first."""
+    acts = found.acts
+    if not len(acts):
+        return []
+    key = (acts.talk * len(acts.acts) + acts.act) * max(len(found.options), 1) + found.option
+    _, begin, where = np.unique(key, return_index=True, return_inverse=True)
+    size = len(begin)
+    count, rows = np.zeros(size, np.int64), np.bincount(where, minlength=size)
+    np.add.at(count, where, acts.count)
+    first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)
+    np.minimum.at(first, where, acts.first)
+    np.maximum.at(last, where, acts.last)
+    at = np.full(size, np.iinfo(np.int64).max)
+    np.minimum.at(at, where, found.at)
+    doubt, answered = (
+        np.bincount(where, weights=column, minlength=size) > 0
+        for column in (found.doubt, acts.answered)
+    )
+    columns = (begin, count, rows, first, last, at, doubt, answered)
+    told = [_flow(found, *cells) for cells in zip(*(c.tolist() for c in columns), strict=True)]
+    return sorted(_strongest(told), key=_order)
+
+
+def _flow(found: Judged, row: int, *cells: Any) -> Flow:
+    count, rows, first, last, at, doubt, answered = cells
+    position = int(found.acts.talk[row])
+    talk, act = found.acts.talks[position], found.acts.acts[int(found.acts.act[row])]
+    client, server = found.ends[position]
+    return Flow(
+        *(talk.site, talk.group, talk.point, (), talk.place, client, server, talk.service),
+        *(act.protocol, act.cls, act.operation, found.options[int(found.option[row])]),
+        *(count, rows, first, last, at, bool(doubt), bool(answered)),
+    )
+
+
+def _identity(flow: Flow) -> tuple[object, ...]:
+    return (
+        *(flow.site, flow.group, flow.place, flow.client.address, flow.server.address),
+        *(flow.service, flow.protocol, flow.cls, flow.operation, flow.verdict, flow.rule),
+        flow.option.cause,
+    )
+
+
+def _strongest(told: Iterable[Flow]) -> Iterator[Flow]:
+    """Of flows that several points of a group saw, those of the point that saw most."""
+    seen: dict[tuple[object, ...], dict[str, Flow]] = defaultdict(dict)
+    for flow in told:
+        seen[_identity(flow)].setdefault(flow.point, flow)
+    for points in seen.values():
+        best = max(points.values(), key=lambda flow: flow.count)
+        others = tuple(sorted(point for point in points if point != best.point))
+        yield replace(best, witnesses=others) if others else best
+
+
+def _order(flow: Flow) -> tuple[object, ...]:
+    return (
+        -SEVERITY[flow.verdict],
+        *(_identity(flow)),
+    )
