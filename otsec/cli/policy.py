@@ -164,6 +164,7 @@ def _suggest_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(
             name, type=positive, default=default, metavar="N", help=f"{about} (default {default})"
         )
+    into(parser)
     parser.epilog = SUGGEST_EPILOG
 
 
@@ -190,6 +191,28 @@ def _new_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "template", nargs="?", metavar="NAME", help="water-plant, substation or body-shop"
     )
+    into(parser)
+
+
+def into(parser: ArgumentParser) -> None:
+    """``-w``: a file instead of standard output."""
+    parser.add_argument(
+        "-w", dest="write", type=Path, metavar="FILE", help="write to a new file (default: output)"
+    )
+
+
+def give(arguments: Namespace, text: str) -> None:
+    """Write a text to standard output, or to a new file."""
+    if arguments.write is None:
+        sys.stdout.write(text)
+        return
+    try:
+        with arguments.write.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{arguments.write}: exists already; name a new file") from None
+    except FileNotFoundError:
+        raise UsageError(f"{arguments.write}: there is no such folder") from None
 
 
 def _no_arguments(_parser: ArgumentParser) -> None:
@@ -315,7 +338,7 @@ def _suggest(arguments: Namespace) -> int:
     with open_store(config.store, readonly=True) as store:
         found = inventory(store)
         made = suggest(store, found, acts_of(store, details=False), limits, config.zone())
-    sys.stdout.write(made.text)
+    give(arguments, made.text)
     if not arguments.quiet:
         say(f"{len(made.conduits)} conduits drafted, {len(made.review)} flows to review")
     return Exit.FINE
@@ -336,7 +359,7 @@ def _new(arguments: Namespace) -> int:
 
     if arguments.template is None:
         raise UsageError(f"policy new: name one of {', '.join(templates.names())}")
-    sys.stdout.write(templates.text(arguments.template))
+    give(arguments, templates.text(arguments.template))
     return Exit.FINE
 
 

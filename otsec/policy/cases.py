@@ -32,9 +32,8 @@ def told(judge: Judge, case: Case, at: int) -> tuple[str, str]:
     """The verdict, and the id of the rule that decides; empty: a default."""
     client = _end(judge.places, case.client)
     server = judge.places.heard_by(_end(judge.places, case.server), client)
-    appids = frozenset[int]()
     ruling = judge.ruling(
-        client, server, _what(case), JudgedThing(case.device, case.object, appids)
+        client, server, _what(case), JudgedThing(case.device, case.object, case.appids)
     )
     time = np.array([at if case.at is None else case.at], np.int64)
     options, chosen = judge.decide(ruling, Moments(time, np.array([-1], np.int64)))

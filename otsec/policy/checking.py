@@ -100,20 +100,20 @@ def _expiry(policy: Policy, against: Against, problems: Problems) -> None:
         first = today if begins is None else _today(policy, begins)
         if begins is not None and first > rule.expires:
             problems.add(
-                rule.place,
+                rule.expires_place,
                 "E404",
                 f'exception "{rule.id}" expires on {rule.expires}, before it starts on {first}',
             )
         elif (rule.expires - first).days > LONGEST_EXCEPTION:
             problems.add(
-                rule.place,
+                rule.expires_place,
                 "E403",
                 f'exception "{rule.id}" lasts until {rule.expires}, more than a year; '
                 "make it a conduit, or let it expire earlier",
             )
         elif rule.expires < today:
             problems.add(
-                rule.place,
+                rule.expires_place,
                 "W402",
                 f'exception "{rule.id}" has expired ({rule.expires}); '
                 "remove it or renew it with a new ticket",

@@ -89,6 +89,9 @@ class Ruling:
         return (option.rule for option in self.options if option.rule is not None)
 
 
+LINKED = Ruling((Option("allow", "link", None),))
+
+
 class Moments(NamedTuple):
     """When rows were seen, as columns."""
 
@@ -112,7 +115,9 @@ class Judge:
         self._by_ends = self._index()
         self._unless = [self._bits(rule.unless_from) for rule in self.rules]
         self._candidates: dict[tuple[int, int], tuple[int, ...]] = {}
+        self._plain: dict[object, Ruling] = {}  # of operations of which no thing is asked for
         self._rulings: dict[object, Ruling] = {}
+        self._crossings: dict[tuple[str, str], Option] = {}
         self._fits: dict[tuple[tuple[int, ...], What], tuple[tuple[int, Fit], ...]] = {}
 
     def _bits(self, ends: Iterable[object]) -> int:
@@ -137,9 +142,9 @@ class Judge:
         key = (client.selectors, server.selectors)
         if key not in self._candidates:
             found = set()
-            for source, targets in self._by_ends.items():
-                if client.selectors >> source & 1:
-                    found |= {number for bits, number in targets if bits & server.selectors}
+            for source in _ones(client.selectors):
+                listed = self._by_ends.get(source, ())
+                found |= {number for bits, number in listed if bits & server.selectors}
             kept = (n for n in sorted(found) if not self._unless[n] & client.selectors)
             self._candidates[key] = tuple(kept)
         return self._candidates[key]
@@ -147,13 +152,22 @@ class Judge:
     def ruling(self, client: Endpoint, server: Endpoint, what: What, thing: Thing) -> Ruling:
         """What holds for an operation between two ends, whose server is `Places.heard_by`."""
         if what.service in LINK or client.address in NO_ADDRESS:
-            return Ruling((Option("allow", "link", None),))
+            return LINKED
+        outside = client.internet or server.internet
+        ends = (client.selectors, server.selectors, id(client.zone), id(server.zone), outside)
+        learnt = (client.address, server.address) if self.baseline else None
+        found = self._plain.get((ends, what, learnt))
+        if found is not None:
+            return found
         candidates = self.candidates(client, server)
         fits = self._fitting(candidates, what)
         default = self._default(client, server, what)
-        key = (candidates, what, default, thing if any(fit.details for _, fit in fits) else None)
+        detailed = any(fit.details for _, fit in fits)
+        key = (candidates, what, default, thing if detailed else NOTHING)
         if key not in self._rulings:
-            self._rulings[key] = self._ruled(candidates, fits, thing, default)
+            self._rulings[key] = self._ruled(candidates, fits, key[-1], default)
+        if not detailed:
+            self._plain[ends, what, learnt] = self._rulings[key]
         return self._rulings[key]
 
     def _fitting(self, candidates: tuple[int, ...], what: What) -> "tuple[tuple[int, Fit], ...]":
@@ -223,7 +237,10 @@ class Judge:
             )
         if defaults.inter_zone == "allow":
             return Option("allow", "default", None)
-        return Option("deny", crossing(client.zone, server.zone), None)
+        names = (client.zone.name, server.zone.name)
+        if names not in self._crossings:
+            self._crossings[names] = Option("deny", crossing(client.zone, server.zone), None)
+        return self._crossings[names]
 
     # ------------------------------------------------------------------------------- time
 
@@ -256,6 +273,14 @@ class Judge:
             yield "not_begun", moments.time < rule.begins
         if rule.ends is not None:
             yield "expired", moments.time >= rule.ends
+
+
+def _ones(bits: int) -> Iterator[int]:
+    """The positions of the ones."""
+    while bits:
+        low = bits & -bits
+        yield low.bit_length() - 1
+        bits ^= low
 
 
 def _conditional(option: Option) -> bool:

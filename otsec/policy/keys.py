@@ -172,6 +172,7 @@ TEST = {
     "op": Key("op", "A class, or an operation of the protocol; nothing: it could not be read."),
     "object": Key("text", "What it is done to."),
     "device": Key("text", "The device behind the address."),
+    "appid": Key("numbers", "The APPID of a GOOSE message."),
     "at": Key("moment", 'When, in quotes: "2026-12-01 23:00"; else the time of the check.'),
     "expect": Key("verdict", "allow, deny, unknown_endpoint or undecoded.", needed=True),
     "rule": Key("name", "The id of the rule that must decide."),

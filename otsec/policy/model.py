@@ -157,6 +157,7 @@ class Rule:
     begins: int | None = None  # ns, of an exception
     ends: int | None = None  # ns, behind its last day
     expires: date | None = None
+    expires_place: Place = NOWHERE
     max_session: int = 0  # seconds; 0: any
     needs_change: bool = False
     status: str = "accepted"
@@ -190,6 +191,7 @@ class Case:
     op: str  # a class, or an operation of the protocol; empty: none could be read
     object: str
     device: str
+    appids: frozenset[int]
     at: int | None  # ns
     expect: Verdict
     rule: str  # id of the rule that must decide; empty: any

@@ -82,8 +82,8 @@ class Places:
 
     def _with_selectors(self, bare: Endpoint) -> Endpoint:
         bits = 0
-        for number in self._index.near(bare):
-            if means(self.selectors[number], bare):
+        for number, placed in self._index.near(bare):
+            if means(self.selectors[number], bare, placed=placed):
                 bits |= 1 << number
         return Endpoint(
             bare.address, bare.place, bare.person, bare.zone, bare.group, bare.internet, bits
@@ -129,17 +129,18 @@ class _Index:
             else:
                 self._always.append(number)
 
-    def near(self, end: Endpoint) -> Iterable[int]:
-        """Numbers of selectors, some of them perhaps twice."""
-        yield from self._always
+    def near(self, end: Endpoint) -> Iterator[tuple[int, bool]]:
+        """Numbers of selectors, some perhaps twice, and whether their addresses hold."""
+        yield from ((number, False) for number in self._always)
         if end.zone is not None:
-            yield from self._by_zone.get(end.zone.name, ())
-        for address in dict.fromkeys((end.address, *end.person.ips)):
-            yield from self._by_address.get(address, ())
+            yield from ((number, False) for number in self._by_zone.get(end.zone.name, ()))
+        others = end.person.ips if is_mac(end.address) else ()
+        for address in (end.address, *others):
+            yield from ((number, True) for number in self._by_address.get(address, ()))
 
 
-def means(selector: Selector, end: Endpoint) -> bool:
-    """Whether a selector means an end of a conversation."""
+def means(selector: Selector, end: Endpoint, *, placed: bool = False) -> bool:
+    """Whether a selector means an end of a conversation; ``placed``: its addresses hold."""
     if selector.any:
         return True
     if selector.multicast and not (
@@ -162,7 +163,7 @@ def means(selector: Selector, end: Endpoint) -> bool:
         (not selector.roles or person.role in selector.roles)
         and (not selector.tags or bool(selector.tags & (person.tags | zone_tags)))
         and (not selector.assets or bool(selector.assets & person.names))
-        and (not selector.nets or _any(selector.nets, end.address, person.ips))
+        and (placed or not selector.nets or _any(selector.nets, end.address, person.ips))
         and (not selector.macs or _any(selector.macs, end.address, person.macs))
     )
 
@@ -187,6 +188,14 @@ def _ip(text: str) -> IpAddress | None:
         return ipaddress.ip_address(text)
     except ValueError:
         return None
+
+
+def is_multicast(address: str) -> bool:
+    """Whether a selector `multicast` can name it; the broadcast address of a network it cannot."""
+    ip = _ip(address)
+    if ip is None:
+        return is_mac(address)
+    return ip.is_multicast or address == "255.255.255.255"
 
 
 def _selectors(policy: Policy) -> tuple[Selector, ...]:

@@ -355,6 +355,7 @@ class _Reader:
             begins=None if begins is None else at(begins, 0, self.zone),
             ends=None if expires is None else at(expires + timedelta(days=1), 0, self.zone),
             expires=expires,
+            expires_place=found["expires"].value.place if "expires" in found else value.place,
             max_session=self._one(found, "max_session", label, values.duration, "a duration") or 0,
             needs_change=found["needs_change"].value.flag(f"{label}: needs_change")
             if "needs_change" in found
@@ -497,13 +498,11 @@ class _Reader:
             elif known.decoded and word in known.operations:
                 operations.add(word)
             elif known.decoded:
-                has = f"; it has {words.told_classes(known)}"
-                near = (
-                    meant(word, {*known.classes, *known.operations}) if word not in CLASSES else ""
-                )
-                value.wrong(
-                    "E305", f'{where}: "{name}" has no operation "{shown(word)}"{near}{has}'
-                )
+                has = f"it has {words.told_classes(known)}"
+                others = {*known.classes, *known.operations}
+                near = meant(word, others) if word not in CLASSES else ""
+                told = f"{near} It{has[2:]}" if near else f"; {has}"
+                value.wrong("E305", f'{where}: "{name}" has no operation "{shown(word)}"{told}')
             else:
                 value.wrong(
                     "E305",
@@ -610,6 +609,10 @@ class _Reader:
             op,
             self._text(found, "object", where),
             self._text(found, "device", where),
+            frozenset(
+                int(text.partition("-")[0])
+                for _, text in self._several(found, "appid", where, values.numbers, "a number")
+            ),
             None if moment is None else round(moment.timestamp()) * 1_000_000_000,
             expect,
             rule,

@@ -7,7 +7,7 @@ from otsec.inventory.model import is_mac
 from otsec.policy import windows, words
 from otsec.policy.judging import Cause, Option
 from otsec.policy.model import IMPLIED, Rule
-from otsec.policy.placing import Endpoint
+from otsec.policy.placing import Endpoint, is_multicast
 from otsec.policy.verdicts import Flow
 
 DOING = {  # a class of operations as what somebody does
@@ -50,6 +50,8 @@ def _who(flow: Flow) -> str:
 
 def _between(flow: Flow) -> str:
     one, other = zone_of(flow.client) or "no zone", zone_of(flow.server) or "no zone"
+    if one == other:
+        return f"within {one}"
     return f"from {one} to {other}"
 
 
@@ -142,7 +144,7 @@ _REASONS: dict[Cause, Told] = {
     "it_ot": _crossing(", between IT and OT without the DMZ"),
     "level_skip": _crossing(", past a level in between"),
     "cross_zone": _crossing(""),
-    "intra_zone": _crossing(", where the zone allows only its conduits"),
+    "intra_zone": _crossing(", which allows only its conduits"),
     "baseline": _crossing(", which is not in the approved baseline"),
     "internet": _internet,
     "unplaced": _unplaced,
@@ -170,9 +172,9 @@ def smallest(flow: Flow) -> str:
 
 
 def _end(end: Endpoint) -> str:
-    key = "macs" if is_mac(end.address) else "ips"
-    if end.group:
-        key = "multicast"
+    if end.group and not is_multicast(end.address):
+        return zone_of(end)
+    key = "multicast" if end.group else "macs" if is_mac(end.address) else "ips"
     return f'{{{key}: "{end.address}"}}'
 
 

@@ -18,7 +18,7 @@ from otsec.inventory.model import SURE, Asset, is_mac
 from otsec.policy import words
 from otsec.policy.judging import Judge, skips
 from otsec.policy.model import NOWHERE, Defaults, Network, Policy, Zone
-from otsec.policy.placing import Endpoint, People, Places
+from otsec.policy.placing import Endpoint, People, Places, is_multicast
 from otsec.policy.verdicts import Acts, Flow, flows, judge_acts
 from otsec.store import Store, queries
 from otsec.store.queries import is_device
@@ -298,7 +298,7 @@ def _conduits(kept: Sequence[Flow], frame: _Frame) -> list[Drafted]:
             if flow.server.group
             else frame.end(flow.server)
         )
-        if flow.server.group and not _is_group_address(flow.server.address):
+        if flow.server.group and not is_multicast(flow.server.address):
             target = flow.server.zone.name if flow.server.zone is not None else target
         one = found.setdefault((source, target), Drafted("", source, target))
         one.classes[flow.protocol].add(flow.cls)
@@ -307,17 +307,6 @@ def _conduits(kept: Sequence[Flow], frame: _Frame) -> list[Drafted]:
     for number, one in enumerate(drafted, 1):
         one.id = f"c{number:03}"
     return drafted
-
-
-def _is_group_address(address: str) -> bool:
-    """Whether a selector `multicast` can name it; the broadcast address of a network it cannot."""
-    if is_mac(address):
-        return True
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return ip.is_multicast or address == "255.255.255.255"
 
 
 # ------------------------------------------------------------------------------ what lacks
