@@ -204,7 +204,7 @@ def test_deepest_prefix_and_named_assets_place(seen: Tap) -> None:
 
 
 GOOSE = changed(
-    ("field: {level: 1, nets: [10.20.10.0/24]}", 'field: {level: 1, vlans: [100]}'),
+    ("field: {level: 1, nets: [10.20.10.0/24]}", "field: {level: 1, vlans: [100]}"),
     ("intra_zone: allow", "intra_zone: deny"),
     (
         "from: hmi, to: field, allow: [{protocol: modbus, ops: [read]}]",

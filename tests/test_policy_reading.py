@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT, Command
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inventory_stores import new_store, tap
 from policy_texts import BASE, changed, more
 
 from otsec.policy import keys, templates, words
@@ -23,6 +24,19 @@ EXCEPTION = (
 )
 CONDUIT = "  - {id: new, from: hmi, to: field, allow: [%s], owner: ops, reason: polls}\n"
 MISTAKES: list[tuple[str, list[str]]] = [
+    (
+        changed(("from: hmi, to: field", 'from: hmi, to: {multicast: "10.20.10.255"}')),
+        [],
+    ),
+    (
+        changed(("from: hmi, to: field", 'from: hmi, to: {multicast: "10.20.10.7"}')),
+        [
+            (
+                '13:46 E114 conduit "hmi-plc": to: multicast: 10.20.10.7 is no multicast address, '
+                "nor the broadcast address of a zone's network"
+            )
+        ],
+    ),
     (
         BASE + "  x: [\n",
         [
@@ -360,6 +374,23 @@ def test_every_code_is_documented() -> None:
     assert set(re.findall(r'"([EW]\d{3})"', source)) == set(
         re.findall(r"\| `([EW]\d{3})` \|", page)
     )
+
+
+def test_against_a_store(tmp_path: Path, otsec_command: Command) -> None:
+    """With a store, groups in which nobody is and conduits that nobody used are warnings."""
+    store = new_store(tmp_path)
+    seen = tap(store)
+    seen.heard("00:1b:1b:00:00:01", "10.20.10.5")
+    seen.write()
+    store.close()
+    (tmp_path / "site.yaml").write_text(BASE, "utf-8")
+    words = ("policy", "check", "site.yaml", "-q", "--db", "inventory.db")
+    found = otsec_command(*words, cwd=tmp_path)
+    assert found.returncode == 0
+    assert found.stdout.splitlines() == [
+        'site.yaml:9:3: warning W204: group "hmi" is empty: no asset of the store is in it',
+        'site.yaml:13:5: warning W510: conduit "hmi-plc" was not used in the traffic of the store',
+    ]
 
 
 def test_all_mistakes_in_one_run() -> None:

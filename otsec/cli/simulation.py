@@ -245,7 +245,9 @@ def _tell_cut(cut: "Sequence[Flow]", page: Page) -> None:
 
 
 def _tell_flows(flows: "Iterable[Flow]", page: Page) -> None:
-    rows = list(dict.fromkeys(_lost(flow) for flow in flows))
+    from otsec.policy.simulation import by_weight
+
+    rows = list(dict.fromkeys(_lost(flow) for flow in by_weight(flows)))
     page.table(LOST, rows[:SHOWN], len(rows), "--json shows all of them", spare=("rule",))
 
 

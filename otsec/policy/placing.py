@@ -190,14 +190,6 @@ def _ip(text: str) -> IpAddress | None:
         return None
 
 
-def is_multicast(address: str) -> bool:
-    """Whether a selector `multicast` can name it; the broadcast address of a network it cannot."""
-    ip = _ip(address)
-    if ip is None:
-        return is_mac(address)
-    return ip.is_multicast or address == "255.255.255.255"
-
-
 def _selectors(policy: Policy) -> tuple[Selector, ...]:
     found: dict[Selector, None] = {}
     for rule in policy.rules:

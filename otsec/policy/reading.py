@@ -22,6 +22,8 @@ from otsec.policy.model import (
     Defaults,
     End,
     Group,
+    MacRange,
+    Network,
     Place,
     Policy,
     Rule,
@@ -260,16 +262,32 @@ class _Reader:
             vlans=frozenset(
                 vlan for _, vlan in self._several(found, "vlans", where, values.vlan, "a VLAN")
             ),
-            multicast=tuple(
-                group
-                for _, group in self._several(
-                    found, "multicast", where, values.multicast, "a multicast address", code="E114"
-                )
-            ),
+            multicast=tuple(self._multicast(found, where)),
             internet=found["internet"].value.flag(f"{where}: internet")
             if "internet" in found
             else False,
         )
+
+    def _multicast(self, found: Entries, where: str) -> Iterable[Network | MacRange]:
+        """Groups; an IPv4 address may also be the broadcast address of a zone's network."""
+        everybody = {"255.255.255.255"} | {
+            str(net.broadcast_address) for zone in self.zones.values() for net in zone.nets
+        }
+        for value, group in self._several(
+            found, "multicast", where, values.multicast, "a multicast address", code="E114"
+        ):
+            if (
+                isinstance(group, MacRange)
+                or group.is_multicast
+                or str(group.network_address) in everybody
+            ):
+                yield group
+            else:
+                value.wrong(
+                    "E114",
+                    f"{where}: multicast: {group.network_address} is no multicast address, nor the "
+                    "broadcast address of a zone's network",
+                )
 
     def _roles(self, found: Entries, where: str) -> list[str]:
         if "role" not in found:

@@ -7,7 +7,7 @@ from otsec.inventory.model import is_mac
 from otsec.policy import windows, words
 from otsec.policy.judging import Cause, Option
 from otsec.policy.model import IMPLIED, Rule
-from otsec.policy.placing import Endpoint, is_multicast
+from otsec.policy.placing import Endpoint
 from otsec.policy.verdicts import Flow
 
 DOING = {  # a class of operations as what somebody does
@@ -172,8 +172,6 @@ def smallest(flow: Flow) -> str:
 
 
 def _end(end: Endpoint) -> str:
-    if end.group and not is_multicast(end.address):
-        return zone_of(end)
     key = "multicast" if end.group else "macs" if is_mac(end.address) else "ips"
     return f'{{{key}: "{end.address}"}}'
 

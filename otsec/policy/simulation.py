@@ -122,6 +122,17 @@ LOSSES = {  # what is lost with a class of operations, in a word
 }  # fmt: skip
 
 
+WORST = (  # classes, by what it means to lose them, or that somebody tried
+    *("firmware", "program", "mode", "control", "write", "config", "file", "time", "read"),
+    *("report", "diagnose", "browse", "session", ""),
+)
+
+
+def by_weight(flows: Iterable[Flow]) -> list[Flow]:
+    """What matters most first: what changes something, then what is done most."""
+    return sorted(flows, key=lambda flow: (WORST.index(flow.cls), -flow.count))
+
+
 def loss(flow: Flow) -> str:
     """What who begins would have lost: `poll every 1.0 s`, `write, twice`."""
     word = LOSSES[flow.cls]

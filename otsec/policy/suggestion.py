@@ -18,7 +18,7 @@ from otsec.inventory.model import SURE, Asset, is_mac
 from otsec.policy import words
 from otsec.policy.judging import Judge, skips
 from otsec.policy.model import NOWHERE, Defaults, Network, Policy, Zone
-from otsec.policy.placing import Endpoint, People, Places, is_multicast
+from otsec.policy.placing import Endpoint, People, Places
 from otsec.policy.verdicts import Acts, Flow, flows, judge_acts
 from otsec.store import Store, queries
 from otsec.store.queries import is_device
@@ -255,6 +255,8 @@ def _doubtful(flow: Flow, frame: _Frame) -> str:
     """Why a person must look at it, however usual it is."""
     if flow.client.internet or flow.server.internet:
         return "internet"
+    if flow.client.group:
+        return "who begins is a group address"
     if not frame.end(flow.client) or not (flow.server.group or frame.end(flow.server)):
         return "an end that is in no zone"
     if flow.protocol in words.REMOTE or flow.service in REMOTE_PORTS:
@@ -263,6 +265,9 @@ def _doubtful(flow: Flow, frame: _Frame) -> str:
         return "its operations could not be read"
     if flow.cls not in WATCHING and not (flow.cls == "time" and flow.protocol in ASKED_FOR_TIME):
         return f"{flow.cls}: it changes something"
+    known = words.protocols().get(flow.protocol)
+    if known is None or flow.cls not in known.classes:
+        return "not in the list of its protocol"
     one, other = flow.client.zone, flow.server.zone
     if one is not None and other is not None and skips(one, other):
         return f"skips a level: from {one.level:g} to {other.level:g}"
@@ -298,8 +303,6 @@ def _conduits(kept: Sequence[Flow], frame: _Frame) -> list[Drafted]:
             if flow.server.group
             else frame.end(flow.server)
         )
-        if flow.server.group and not is_multicast(flow.server.address):
-            target = flow.server.zone.name if flow.server.zone is not None else target
         one = found.setdefault((source, target), Drafted("", source, target))
         one.classes[flow.protocol].add(flow.cls)
         one.flows.append(flow)

@@ -86,7 +86,7 @@ def multicast(text: str) -> Network | MacRange:
             raise ValueError("; it is the address of one device")
         return group
     group = network(text)
-    if not group.is_multicast and str(group.network_address) != "255.255.255.255":
+    if not group.is_multicast and group.prefixlen < 32:
         raise ValueError("; it is no multicast address")
     return group
 
