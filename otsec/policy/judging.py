@@ -115,7 +115,9 @@ class Judge:
         self._by_ends = self._index()
         self._unless = [self._bits(rule.unless_from) for rule in self.rules]
         self._candidates: dict[tuple[int, int], tuple[int, ...]] = {}
-        self._plain: dict[object, Ruling] = {}  # of operations of which no thing is asked for
+        self._plain: dict[
+            object, Ruling | None
+        ] = {}  # of operations of which no thing is asked for
         self._rulings: dict[object, Ruling] = {}
         self._crossings: dict[tuple[str, str], Option] = {}
         self._fits: dict[tuple[tuple[int, ...], What], tuple[tuple[int, Fit], ...]] = {}
@@ -151,23 +153,34 @@ class Judge:
 
     def ruling(self, client: Endpoint, server: Endpoint, what: What, thing: Thing) -> Ruling:
         """What holds for an operation between two ends, whose server is `Places.heard_by`."""
+        return self.plain(client, server, what) or self.detailed(client, server, what, thing)
+
+    def plain(self, client: Endpoint, server: Endpoint, what: What) -> Ruling | None:
+        """The same, where it does not matter to what it is done; None: it does."""
         if what.service in LINK or client.address in NO_ADDRESS:
             return LINKED
         outside = client.internet or server.internet
         ends = (client.selectors, server.selectors, id(client.zone), id(server.zone), outside)
         learnt = (client.address, server.address) if self.baseline else None
-        found = self._plain.get((ends, what, learnt))
-        if found is not None:
-            return found
+        key = (ends, what, learnt)
+        if key not in self._plain:
+            fits = self._fitting(self.candidates(client, server), what)
+            some = any(fit.details for _, fit in fits)
+            self._plain[key] = None if some else self.detailed(client, server, what, NOTHING)
+        return self._plain[key]
+
+    def detailed(self, client: Endpoint, server: Endpoint, what: What, thing: Thing) -> Ruling:
+        """What holds for an operation on a thing; things of which rules say the same share it."""
         candidates = self.candidates(client, server)
-        fits = self._fitting(candidates, what)
         default = self._default(client, server, what)
-        detailed = any(fit.details for _, fit in fits)
-        key = (candidates, what, default, thing if detailed else NOTHING)
+        fits = self._fitting(candidates, what)
+        answers = tuple(fit.of(thing) for _, fit in fits)
+        key = (candidates, what, default, answers)
         if key not in self._rulings:
-            self._rulings[key] = self._ruled(candidates, fits, key[-1], default)
-        if not detailed:
-            self._plain[ends, what, learnt] = self._rulings[key]
+            found = [
+                (n, sure) for (n, _), sure in zip(fits, answers, strict=True) if sure is not None
+            ]
+            self._rulings[key] = self._ruled(candidates, found, default)
         return self._rulings[key]
 
     def _fitting(self, candidates: tuple[int, ...], what: What) -> "tuple[tuple[int, Fit], ...]":
@@ -181,20 +194,16 @@ class Judge:
     def _ruled(
         self,
         candidates: Sequence[int],
-        fits: "Sequence[tuple[int, Fit]]",
-        thing: Thing,
+        found: Sequence[tuple[int, bool]],
         default: Option,
     ) -> Ruling:
         options: list[Option] = []
         maybe_never = False
         for block in ("never", "exception", "conduit"):
             decided: list[Option] = []
-            for number, fit in fits:
+            for number, sure in found:
                 rule = self.rules[number]
                 if rule.kind != block:
-                    continue
-                sure = fit.of(thing)
-                if sure is None:
                     continue
                 if block == "never":
                     maybe_never |= not sure

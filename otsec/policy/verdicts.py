@@ -15,7 +15,6 @@ import numpy as np
 from otsec.columns import I64, Mask
 from otsec.policy import windows
 from otsec.policy.judging import (
-    NOTHING,
     SEVERITY,
     Baseline,
     Judge,
@@ -113,8 +112,6 @@ class Acts:
 
 # ----------------------------------------------------------------------------------- rows
 
-SILENT = frozenset({"unanswered", "open", "unknown"})  # outcomes without an answer
-
 
 def acts_of(store: Store, *, details: bool) -> Acts:
     """All that a store holds to be judged."""
@@ -124,7 +121,7 @@ def acts_of(store: Store, *, details: bool) -> Acts:
     parts: list[tuple[I64, ...]] = []
     things: list[tuple[str, str]] = []
     spoken = np.zeros(len(talks), bool)
-    for source, done in doings.done(store, details=details):
+    for source, done in doings.done(store, details=details):  # in pieces
         part = _columns(source, done, at, numbers)
         spoken[part[0]] = True
         parts.append(part)
@@ -154,9 +151,8 @@ def _columns(
     talk = np.array([at[source, int(number)] for number in distinct], np.int64)[where]
     keys = zip(done.protocol, done.operation, done.cls, strict=True)
     act = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), np.int64, size)
-    answered = np.fromiter((word not in SILENT for word in done.outcome), np.int64, size)
-    integers = (done.number, done.times, done.first_time, done.last_time)
-    number, count, first, last = (np.array(column, np.int64) for column in integers)
+    integers = (done.number, done.times, done.first_time, done.last_time, done.answered)
+    number, count, first, last, answered = (np.array(column, np.int64) for column in integers)
     return talk, act, number, count, first, last, answered
 
 
@@ -232,37 +228,80 @@ def judge_acts(
 ) -> Judged:
     """Judge rows; from the store come only further moments of what depends on time."""
     ends = _ends(judge.places, acts.talks, people)
-    where, groups = _grouped(acts, ends, appids if judge.details else None)
-    options: dict[tuple[object, ...], int] = {}
-    told: list[Option] = []
-    option = np.zeros(len(acts), np.int64)
-    at, doubt = acts.first.copy(), np.zeros(len(acts), bool)
-    timed: list[tuple[int, Ruling]] = []
-    chosen = np.zeros(len(groups), np.int64)
-
-    def numbered(one: Option) -> int:
-        key = (one.verdict, one.cause, id(one.rule), id(one.near))
-        if key not in options:
-            options[key] = len(told)
-            told.append(one)
-        return options[key]
-
-    for number, (client, server, what, thing) in enumerate(groups):
-        ruling = judge.ruling(client, server, what, thing)
-        if ruling.timed:
-            timed.append((number, ruling))
-        else:
-            chosen[number] = numbered(ruling.options[-1])
-    option[:] = chosen[where] if len(groups) else 0
+    where, groups = _grouped(acts, ends)
+    board = _Board(judge, acts)
+    rulings = [judge.plain(*group) for group in groups]
+    plain = [None if one is None or one.timed else one.options[-1] for one in rulings]
+    chosen = np.array([-1 if one is None else board.number(one) for one in plain], np.int64)
+    if len(groups):
+        board.option[:] = chosen[where]
+    wanted = [number for number, one in enumerate(plain) if one is None]
+    timed: list[tuple[Ruling, I64]] = []
+    for number, rows in _rows_by_group(where, wanted).items():
+        ruling = rulings[number]
+        if ruling is not None:
+            timed.append((ruling, rows))
+            continue
+        for one, some in _by_thing(judge, acts, rows, groups[number], appids):
+            if one.timed:
+                timed.append((one, some))
+            else:
+                board.option[some] = board.number(one.options[-1])
     if timed:
-        by_group = _rows_by_group(where, [number for number, _ in timed])
-        known = _moments(store, acts, np.concatenate(list(by_group.values()))) if store else {}
-        for number, ruling in timed:
-            rows = by_group[number]
-            made, position, moment, doubtful = _over_time(judge, acts, rows, ruling, known)
-            option[rows] = np.array([numbered(one) for one in made], np.int64)[position]
-            at[rows], doubt[rows] = moment, doubtful
-    return Judged(judge, acts, ends, told, option, at, doubt)
+        known = _moments(store, acts, np.concatenate([rows for _, rows in timed])) if store else {}
+        for ruling, rows in timed:
+            board.take(ruling, rows, known)
+    return Judged(judge, acts, ends, board.options, board.option, board.at, board.doubt)
+
+
+class _Board:
+    """The verdicts of rows, as they are found."""
+
+    def __init__(self, judge: Judge, acts: Acts) -> None:
+        self.judge, self.acts = judge, acts
+        self.options: list[Option] = []
+        self._numbers: dict[tuple[object, ...], int] = {}
+        self.option = np.zeros(len(acts), np.int64)
+        self.at, self.doubt = acts.first.copy(), np.zeros(len(acts), bool)
+
+    def number(self, one: Option) -> int:
+        """The position of an option; options that say the same share it."""
+        key = (one.verdict, one.cause, id(one.rule), id(one.near))
+        if key not in self._numbers:
+            self._numbers[key] = len(self.options)
+            self.options.append(one)
+        return self._numbers[key]
+
+    def take(
+        self, ruling: Ruling, rows: I64, known: Mapping[tuple[int, int], Sequence[int]]
+    ) -> None:
+        """Judge rows of one combination over time."""
+        made, position, moment, doubt = _over_time(self.judge, self.acts, rows, ruling, known)
+        numbers = np.array([self.number(one) for one in made], np.int64)
+        self.option[rows] = numbers[position]
+        self.at[rows], self.doubt[rows] = moment, doubt
+
+
+def _by_thing(
+    judge: Judge, acts: Acts, rows: I64, group: "Group", appids: AppIds
+) -> Iterator[tuple[Ruling, I64]]:
+    """Rows of one combination by what rules say of the things that they are done to."""
+    found: dict[int, tuple[Ruling, list[int]]] = {}
+    for row in rows.tolist():
+        ruling = judge.detailed(*group, _thing(acts, row, appids))
+        found.setdefault(id(ruling), (ruling, []))[1].append(row)
+    for ruling, some in found.values():
+        yield ruling, np.array(some, np.int64)
+
+
+def _thing(acts: Acts, row: int, appids: AppIds) -> Thing:
+    device, named = acts.things[row]
+    talk = acts.talks[int(acts.talk[row])]
+    of = appids.get((talk.source, talk.number)) if appids else None
+    if of is None:
+        return Thing(device, named)
+    told = [ids for name, ids in of.items() if named == name or named.startswith(f"{name} ")]
+    return Thing(device, named, frozenset().union(*told))
 
 
 def _ends(
@@ -293,12 +332,10 @@ def _ends(
     return found
 
 
-Group = tuple[Endpoint, Endpoint, What, Thing]
+Group = tuple[Endpoint, Endpoint, What]
 
 
-def _grouped(
-    acts: Acts, ends: Sequence[tuple[Endpoint, Endpoint]], appids: AppIds | None
-) -> tuple[I64, list[Group]]:
+def _grouped(acts: Acts, ends: Sequence[tuple[Endpoint, Endpoint]]) -> tuple[I64, list[Group]]:
     """Distinct combinations, and for each row which it is."""
     sorts: dict[tuple[object, ...], int] = {}
     of_talk = np.fromiter(
@@ -310,37 +347,14 @@ def _grouped(
         len(acts.talks),
     )
     key = of_talk[acts.talk] * max(len(acts.acts), 1) + acts.act
-    if appids is not None:
-        things: dict[object, int] = {}
-        named = _things(acts, appids)
-        thing = np.fromiter(
-            (things.setdefault(one, len(things)) for one in named), np.int64, len(acts)
-        )
-        key = key * max(len(things), 1) + thing
-    else:
-        named = []
     _, first, where = np.unique(key, return_index=True, return_inverse=True)
     groups = []
     for row in first.tolist():
         position = int(acts.talk[row])
         act, talk = acts.acts[int(acts.act[row])], acts.talks[position]
         what = What(act.protocol, talk.service, act.operation, act.cls)
-        groups.append((*ends[position], what, named[row] if named else NOTHING))
+        groups.append((*ends[position], what))
     return where.astype(np.int64), groups
-
-
-def _things(acts: Acts, appids: AppIds) -> list[Thing]:
-    talk = acts.talk.tolist()
-    made: list[Thing] = []
-    for row, (device, named) in enumerate(acts.things):
-        one = acts.talks[talk[row]]
-        of = appids.get((one.source, one.number)) if appids else None
-        if of is None:
-            made.append(Thing(device, named))
-            continue
-        told = [ids for name, ids in of.items() if named == name or named.startswith(f"{name} ")]
-        made.append(Thing(device, named, frozenset().union(*told)))
-    return made
 
 
 # ------------------------------------------------------------------------------------ time

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from otsec.store.database import Row, Store
 from otsec.store.selects import UNDECODED, marks
 
+PIECE = 65_536  # behaviours read at once: a million of them as Python's objects are a gigabyte
+FIRST_NUMBER = -(1 << 62)
 AT_ONCE = 500  # behaviours asked for in one statement
 
 
@@ -44,7 +46,7 @@ class Done(NamedTuple):
     protocol: Sequence[str]
     operation: Sequence[str]
     cls: Sequence[str]
-    outcome: Sequence[str]
+    answered: Sequence[int]  # 1 unless the outcome is that nobody was seen to answer
     times: Sequence[int]
     first_time: Sequence[int]
     last_time: Sequence[int]
@@ -69,16 +71,18 @@ def conversed(store: Store) -> list[Conversed]:
 
 
 def done(store: Store, *, details: bool) -> Iterator[tuple[int, Done]]:
-    """What was done, with the source; devices and objects only with ``details``."""
+    """What was done, in pieces, with the source; devices and objects only with ``details``."""
     sources = store.all("SELECT id FROM site_source ORDER BY site, point, interface")
     named = "device, object" if details else "'', ''"
     for (source,) in sources:
-        rows = store.all(
-            "SELECT number, conversation, protocol, operation, class, outcome, count, first_time, "  # noqa: S608 - text of this file
-            f"last_time, {named} FROM behaviour WHERE source = ? ORDER BY number",
-            (source,),
-        )
-        if rows:
+        last = FIRST_NUMBER
+        while rows := store.all(
+            "SELECT number, conversation, protocol, operation, class, "  # noqa: S608 - text of this file
+            "outcome NOT IN ('unanswered', 'open', 'unknown'), count, first_time, last_time, "
+            f"{named} FROM behaviour WHERE source = ? AND number > ? ORDER BY number LIMIT ?",
+            (source, last, PIECE),
+        ):
+            last = rows[-1][0]
             yield int(source), Done(*zip(*rows, strict=True))
 
 
