@@ -43,6 +43,7 @@ COMMANDS = {  # in the order of the help
     "diff": "tell what is new, gone or bigger between two stores, captures or periods",
     "report": "write a page for people who were not there: an assessment of the site",
     "policy": "check a policy of zones and conduits, judge by it, suggest one, try one out",
+    "impact": "tell what depends on a device, worst first",
     "zones": "show who talks to whom by zones: matrix, Purdue diagram",
     "show": "dissect the packets behind something in the store",
     "evidence": "write the packets behind something in the store as a capture",
