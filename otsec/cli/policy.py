@@ -25,6 +25,7 @@ ACTIONS = {
     "judge": "list what the policy says of all that a store holds, worst first",
     "suggest": "draft a policy from what a store holds, with a list of what a person must decide",
     "simulate": "tell who would have lost what if the policy had been in force",
+    "export": "write a policy as rules of a firewall, with all that they cannot say",
     "new": "write a worked example to begin with",
     "schema": "write the JSON Schema of the format, for editors",
 }
@@ -33,6 +34,9 @@ Exit code 2 where there is an error; warnings alone are 0. docs/segmentation.md 
 SIMULATE_EPILOG = """\
 Exit code 1 where something would be cut (deny, unknown_endpoint); with --against only where it was
 let through before. --fail-on never makes it 0; --fail-on undecoded is stricter."""
+EXPORT_EPILOG = """\
+Nothing is sent to any device: a person reviews the file, and loads it. Operations, details, frames
+below IP and who is meant by role or tag without --db cannot be said, and stand in it as comments."""
 SUGGEST_EPILOG = """\
 The draft holds what repeats itself and changes nothing. Writes, programs, remote access, the
 internet, skipped levels, what is rare, unanswered or could not be read is on the review list."""
@@ -194,6 +198,22 @@ def _new_arguments(parser: ArgumentParser) -> None:
     into(parser)
 
 
+def _export_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the policy")
+    parser.add_argument("--to", required=True, choices=("nftables",), help="the kind of rules")
+    parser.add_argument(
+        "--enforce", action="store_true", help="drop what the policy denies (default: log it)"
+    )
+    parser.add_argument(
+        "--db",
+        type=Path,
+        metavar="FILE",
+        help="the store that knows the addresses of roles, tags and names",
+    )
+    into(parser)
+    parser.epilog = EXPORT_EPILOG
+
+
 def into(parser: ArgumentParser) -> None:
     """``-w``: a file instead of standard output."""
     parser.add_argument(
@@ -224,6 +244,7 @@ CONFIGURE = {
     "judge": _judge_arguments,
     "suggest": _suggest_arguments,
     "simulate": _simulate_arguments,
+    "export": _export_arguments,
     "new": _new_arguments,
     "schema": _no_arguments,
 }
@@ -354,6 +375,24 @@ def _simulate(arguments: Namespace) -> int:
     return show(arguments, policy, other, style_of(arguments, policy.zone))
 
 
+def _export(arguments: Namespace) -> int:
+    from otsec.inventory.assembly import inventory
+    from otsec.policy.nftables import export
+    from otsec.policy.placing import People
+    from otsec.store import open_store
+
+    policy = loaded(arguments.file)
+    people = None
+    if arguments.db is not None:
+        with open_store(options.configured(arguments, "db").store, readonly=True) as store:
+            people = People(inventory(store))
+    text, losses = export(policy, people, enforce=arguments.enforce)
+    give(arguments, text)
+    if not arguments.quiet:
+        say(f"{len(losses)} things that the policy says are lost; they are told in the file")
+    return Exit.FINE
+
+
 def _new(arguments: Namespace) -> int:
     from otsec.policy import templates
 
@@ -375,6 +414,7 @@ RUN = {
     "judge": _judge,
     "suggest": _suggest,
     "simulate": _simulate,
+    "export": _export,
     "new": _new,
     "schema": _schema,
 }
