@@ -120,6 +120,7 @@ def test_main_job(installed: Path, tmp_path: Path) -> None:
     assert (rules.returncode, rules.stderr) == (0, ""), rules.stderr
     assert "s7-plc-stop,high,T0858" in rules.stdout
     assert str(installed.parent) in rules.stdout
+
     policy = _run(installed, "otsec", "policy", "new", "water-plant", cwd=tmp_path)
     assert (policy.returncode, policy.stderr) == (0, ""), policy.stderr
     assert "wtp-river" in policy.stdout

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 18  # a rule is a page; more is another file given by mistake
 MAX_FILES = 10_000  # of a folder of rules
+POLICIES = "policies"  # the folder beside the rules whose files are zones and conduits
 ENDINGS = frozenset({".yml", ".yaml"})
 
 
@@ -70,7 +71,11 @@ def files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of rules")
-    found = sorted(path for path in folder.rglob("*") if path.suffix in ENDINGS and path.is_file())
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix in ENDINGS and path.is_file() and POLICIES not in path.parts
+    )
     if len(found) > MAX_FILES:
         raise UsageError(f"{folder}: {len(found)} files; a folder of rules has at most {MAX_FILES}")
     return found
