@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from inventory_stores import new_store, tap
 
+from otsec.cli import policy as policy_command
 from otsec.config import Config
 from otsec.inventory.assembly import inventory
 from otsec.pipeline import Options, Run, plan_sources
@@ -20,6 +21,7 @@ from otsec.policy.matrix import matrix
 from otsec.policy.model import IMPLIED, Policy
 from otsec.policy.placing import People
 from otsec.policy.reading import read
+from otsec.policy.selection import KEYS
 from otsec.policy.simulation import simulate
 from otsec.policy.suggestion import Limits, Suggestion, suggest
 from otsec.policy.verdicts import Flow, acts_of, flows, judged
@@ -237,6 +239,11 @@ def test_judge_as_a_user(plant: Path, tmp_path: Path, otsec_command: Command) ->
     assert lines[0] == "client,server,operation,rule,cause,reason"
     assert any(line.startswith("10.20.1.199,10.20.1.21,plc_stop,intra_zone") for line in lines)
     assert len(lines) == 3
+
+
+def test_every_filter_is_described() -> None:
+    """The help of `policy judge` has every filter that there is."""
+    assert {*policy_command.FILTERS} == {*KEYS}
 
 
 @pytest.mark.parametrize("words", [("--svg", "matrix"), ("--svg", "purdue"), ("--mermaid",)])

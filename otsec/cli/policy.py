@@ -41,6 +41,26 @@ SUGGEST_EPILOG = """\
 The draft holds what repeats itself and changes nothing. Writes, programs, remote access, the
 internet, skipped levels, what is rare, unanswered or could not be read is on the review list."""
 
+FILTERS = {
+    "verdict": "allow, deny, unknown_endpoint, undecoded",
+    "rule": "id of the rule that decides; link, inter_zone, intra_zone, unplaced",
+    "cause": "never, expired, not_begun, window, session, safety, it_ot, internet, ...",
+    "from": "zone of who begins",
+    "to": "zone of who answers",
+    "zone": "zone of either",
+    "client": "address, network or name of who begins",
+    "server": "address, network or name of who answers",
+    "host": "address, network or name of either",
+    "proto": "the protocol, modbus",
+    "service": "tcp/502, udp/53, 0x88b8",
+    "class": "read, write, control, program, ...",
+    "op": "the operation, write_single_register",
+    "vlan": "the VLAN (place): 10, 100.10, vni 5000",
+    "site": "the site's name",
+    "group": "the point group",
+    "point": "the capture point",
+}
+
 
 def _zone(end: "Endpoint") -> str:
     from otsec.policy.reasons import zone_of
@@ -146,8 +166,6 @@ def _check_arguments(parser: ArgumentParser) -> None:
 
 
 def _judge_arguments(parser: ArgumentParser) -> None:
-    from otsec.policy.selection import FILTERS
-
     parser.add_argument("file", type=Path, metavar="FILE", help="the policy")
     listing.configure(parser, COLUMNS, ())
     parser.epilog = listing.EPILOG.format(

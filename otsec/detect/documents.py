@@ -74,7 +74,9 @@ def files(folder: Path) -> list[Path]:
     found = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix in ENDINGS and path.is_file() and POLICIES not in path.parts
+        if path.suffix in ENDINGS
+        and path.is_file()
+        and POLICIES not in path.relative_to(folder).parts
     )
     if len(found) > MAX_FILES:
         raise UsageError(f"{folder}: {len(found)} files; a folder of rules has at most {MAX_FILES}")

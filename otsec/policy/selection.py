@@ -83,22 +83,3 @@ KEYS: dict[str, Callable[[Flow], Iterable[str]]] = {  # what each filter looks a
     "group": lambda flow: (flow.group,),
     "point": lambda flow: (flow.point,),
 }
-FILTERS = {
-    "verdict": "allow, deny, unknown_endpoint, undecoded",
-    "rule": "id of the rule that decides; link, inter_zone, intra_zone, unplaced",
-    "cause": "never, expired, not_begun, window, session, safety, it_ot, internet, ...",
-    "from": "zone of who begins",
-    "to": "zone of who answers",
-    "zone": "zone of either",
-    "client": "address, network or name of who begins",
-    "server": "address, network or name of who answers",
-    "host": "address, network or name of either",
-    "proto": "the protocol, modbus",
-    "service": "tcp/502, udp/53, 0x88b8",
-    "class": "read, write, control, program, ...",
-    "op": "the operation, write_single_register",
-    "vlan": "the VLAN (place): 10, 100.10, vni 5000",
-    "site": "the site's name",
-    "group": "the point group",
-    "point": "the capture point",
-}
