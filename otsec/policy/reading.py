@@ -4,7 +4,7 @@ Raises nothing that the file could cause but `ConfigError` where it cannot be re
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from otsec.errors import ConfigError, RightsError
 from otsec.policy import keys, values, words
+from otsec.policy.case_reading import CaseReader
 from otsec.policy.document import MAX_BYTES, Document, Entry, TooManyError, Value
 from otsec.policy.model import (
     ANY,
     CLASSES,
     Allow,
-    Case,
     Defaults,
     End,
     Group,
@@ -29,15 +29,13 @@ from otsec.policy.model import (
     Rule,
     RuleKind,
     Selector,
-    Subject,
     Window,
     Zone,
 )
 from otsec.policy.problems import Problem, Problems, meant, meant_or_all, shown
+from otsec.policy.taking import Entries, Keys, Taking
 from otsec.policy.windows import DAYS, at
 
-Keys = Mapping[str, keys.Key]
-Entries = Mapping[str, Entry]
 UTC_ZONE = "UTC"
 
 
@@ -90,7 +88,7 @@ def read(text: str, path: str = "policy.yaml") -> Read:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _Reader(Taking):
     """Reads one file; what was named is remembered for those that refer to it."""
 
     problems: Problems
@@ -128,23 +126,11 @@ class _Reader:
             conduits=self._rules(entries, "conduits", "conduit", keys.CONDUIT),
             nevers=self._rules(entries, "never", "never", keys.NEVER),
             exceptions=self._rules(entries, "exceptions", "exception", keys.EXCEPTION),
-            tests=self._tests(entries),
+            tests=CaseReader(self.zone, self.ids).tests(entries),
             digest=self.digest,
         )
 
     # ----------------------------------------------------------------------------- blocks
-
-    def _block(self, value: Value, where: str, known: Keys) -> Entries:
-        """The keys of a block, those that it needs told where they are missing."""
-        entries = value.entries(where, list(known))
-        if value.is_map:
-            missing = [key for key, about in known.items() if about.needed and key not in entries]
-            code = "E101" if missing == ["otsec_policy"] and where == "policy" else "E106"
-            for key in missing:
-                value.wrong(
-                    "E101" if key == "otsec_policy" else code, f'{where}: "{key}" is missing'
-                )
-        return entries
 
     def _site(self, entries: Entries) -> str:
         if "site" not in entries:
@@ -573,168 +559,6 @@ class _Reader:
         return (made if place is None else Allow(
             "", "", frozenset(), frozenset(classes), frozenset(operations), (), written, place
         ),)  # fmt: skip
-
-    # ------------------------------------------------------------------------------ tests
-
-    def _tests(self, entries: Entries) -> tuple[Case, ...]:
-        if "tests" not in entries or entries["tests"].value.empty:
-            return ()
-        cases = [
-            self._test(number, value)
-            for number, value in enumerate(entries["tests"].value.items("tests"), 1)
-        ]
-        return tuple(case for case in cases if case is not None)
-
-    def _test(self, number: int, value: Value) -> Case | None:
-        where = f"test {number}"
-        found = self._block(value, where, keys.TEST)
-        client, server = (self._subject(found, key, where) for key in ("from", "to"))
-        expect: Any = self._word(found, "expect", where)
-        protocol, service = (
-            self._text(found, "protocol", where),
-            self._text(found, "service", where),
-        )
-        known = words.protocols().get(protocol)
-        if protocol and known is None:
-            found["protocol"].value.wrong(
-                "E301",
-                f'{where}: unknown protocol "{shown(protocol)}"{meant(protocol, words.protocols())}',
-            )
-        if service and words.service(service) is None:
-            found["service"].value.wrong(
-                "E302",
-                f'{where}: unknown service "{shown(service)}"{meant(service, words.service_names())}',
-            )
-        op = self._text(found, "op", where)
-        if op and op not in CLASSES and (known is None or op not in known.operations):
-            of = {*CLASSES, *(known.operations if known else ())}
-            found["op"].value.wrong("E305", f'{where}: no operation "{shown(op)}"{meant(op, of)}')
-        rule = self._name(found, "rule", where) or ""
-        if rule and rule not in self.ids:
-            found["rule"].value.wrong(
-                "E203", f'{where}: unknown rule "{rule}"{meant(rule, self.ids)}'
-            )
-        moment = self._one(found, "at", where, values.moment, "a time", code="E407")
-        if moment is not None and moment.tzinfo is None:
-            moment = moment.replace(tzinfo=self.zone)
-        if client is None or server is None or expect is None:
-            return None
-        return Case(
-            client,
-            server,
-            known.name if known else "",
-            service,
-            op,
-            self._text(found, "object", where),
-            self._text(found, "device", where),
-            frozenset(
-                int(text.partition("-")[0])
-                for _, text in self._several(found, "appid", where, values.numbers, "a number")
-            ),
-            None if moment is None else round(moment.timestamp()) * 1_000_000_000,
-            expect,
-            rule,
-            value.place,
-        )
-
-    def _subject(self, found: Entries, key: str, where: str) -> Subject | None:
-        if key not in found:
-            return None
-        value = found[key].value
-        if not value.is_map:
-            text = value.text(f"{where}: {key}")
-            return self._address(value, f"{where}: {key}", text) if text else None
-        told = self._block(value, f"{where}: {key}", keys.SUBJECT)
-        which = [name for name in ("ip", "mac") if name in told]
-        if len(which) != 1:
-            value.wrong("E106", f"{where}: {key} needs an ip or a mac")
-            return None
-        text = told[which[0]].value.text(f"{where}: {key}")
-        made = self._address(told[which[0]].value, f"{where}: {key}", text) if text else None
-        role = ""
-        if "role" in told:
-            role = told["role"].value.one_of(f"{where}: role", keys.WORDS["role"], "E307") or ""
-        return None if made is None else Subject(
-            made.address,
-            role,
-            tuple(self._texts(told, "tags", where)),
-            self._text(told, "asset", where).casefold(),
-            self._text(told, "vlan", where),
-        )  # fmt: skip
-
-    def _address(self, value: Value, where: str, text: str) -> Subject | None:
-        try:
-            values.mac_range(text)
-            return Subject(text.lower().replace("-", ":"))
-        except ValueError:
-            pass
-        if "/" not in text:
-            try:
-                return Subject(str(values.network(text).network_address))
-            except ValueError:
-                pass
-        value.wrong("E109", f'{where}: expected an address, found "{shown(text)}"')
-        return None
-
-    # ----------------------------------------------------------------------------- values
-
-    def _one(
-        self,
-        found: Entries,
-        key: str,
-        where: str,
-        parse: Callable[[str], Any],
-        expected: str,
-        code: str = "E107",
-    ) -> Any:
-        if key not in found:
-            return None
-        return found[key].value.taken(f"{where}: {key}", expected, parse, code)
-
-    def _several(
-        self,
-        found: Entries,
-        key: str,
-        where: str,
-        parse: Callable[[str], Any],
-        expected: str,
-        code: str = "E107",
-    ) -> list[tuple[Value, Any]]:
-        if key not in found:
-            return []
-        taken = []
-        for value in found[key].value.items(f"{where}: {key}"):
-            text = value.text(f"{where}: {key}")
-            if text is None:
-                continue
-            try:
-                taken.append((value, parse(text)))
-            except values.HostBitsError as error:
-                value.wrong("E111", f'{where}: {key} "{shown(text)}"{error}')
-            except ValueError as error:
-                value.wrong(
-                    code, f'{where}: {key}: expected {expected}, found "{shown(text)}"{error}'
-                )
-        return taken
-
-    def _texts(self, found: Entries, key: str, where: str) -> list[str]:
-        if key not in found:
-            return []
-        taken = (one.text(f"{where}: {key}") for one in found[key].value.items(f"{where}: {key}"))
-        return [text for text in taken if text is not None]
-
-    def _text(self, found: Entries, key: str, where: str) -> str:
-        return (found[key].value.text(f"{where}: {key}") or "") if key in found else ""
-
-    def _name(self, found: Entries, key: str, where: str) -> str | None:
-        return self._one(found, key, where, values.name, "a name", code="E108")  # type: ignore[no-any-return]
-
-    def _word(self, found: Entries, key: str, where: str) -> str | None:
-        """A word of a closed list."""
-        if key not in found:
-            return None
-        lists = {"kind": "zone_kind", "expect": "verdict"}
-        return found[key].value.one_of(f"{where}: {key}", keys.WORDS[lists.get(key, key)])
 
 
 def _ops_written(found: Entries) -> list[str]:
