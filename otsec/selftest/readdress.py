@@ -78,10 +78,11 @@ def write(
 ) -> None:
     """Write frames with other addresses; ``place``: their VLAN, None: as it was.
 
-    ``begin``: when the first of them is captured, ns; 0: as it was.
+    ``begin``: the earliest that the first of them may be captured, ns. It is not put back in
+    time, where what it carries may not have expired yet.
     """
     masked = Readdressed(Others(addresses)).frames(found)
-    shift = begin - found[0].time if begin and found else 0
+    shift = max(begin - found[0].time, 0) if found else 0
     packets = []
     for one, data in zip(found, masked, strict=True):
         new = data if place is None else tagged(data, place)
