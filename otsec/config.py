@@ -110,6 +110,8 @@ class Config:
     """The most that is kept of what packets can make grow."""
     keep: Keep = Keep()
     """How long a sensor keeps what grows with time."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys of the terminal UI by the name of what they do; `?` there shows both."""
     path: Path | None = None  # the file it was read from
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -221,7 +223,7 @@ POINT: dict[str, Check] = {"group": _name, "files": _path, "interfaces": _name}
 POINT_LISTS = frozenset({"files", "interfaces"})
 _COUNTED = {f"{part}.{name}": check for part in COUNTS for name, check in COUNTS[part].items()}
 NUMBERS = frozenset({"alert_budget", *_COUNTED})
-TOP: dict[str, Any] = {**SCALARS, "points": POINT, **COUNTS}
+TOP: dict[str, Any] = {**SCALARS, "points": POINT, "keys": None, **COUNTS}
 
 
 def settings() -> dict[str, Check]:
@@ -338,6 +340,7 @@ class _Reading:
         self.values: dict[str, Value] = {}
         self.origins: dict[str, str] = {}
         self.points: dict[str, Point] = {}
+        self.keys: dict[str, str] = {}
         self.mistakes: list[str] = []
 
     def config(self) -> Config:
@@ -353,6 +356,7 @@ class _Reading:
             points=self.points,
             caps=replace(Caps(), **self._counted("caps")),
             keep=replace(Keep(), **self._counted("keep")),
+            keys=self.keys,
             path=self.path,
             origins=self.origins,
         )
@@ -388,6 +392,10 @@ class _Reading:
             elif key in COUNTS:
                 for name, value in self._entries(node, COUNTS[key], key):
                     self._scalar(f"{key}.{name}", value, COUNTS[key][name])
+            elif key == "keys":
+                for name, value in self._entries(node, None, "keys"):
+                    if (told := self._take(value, _name)) is not None:
+                        self.keys[name] = str(told)
             else:
                 self._scalar(key, node, SCALARS[key])
 

@@ -26,6 +26,7 @@ from otsec.errors import (
 )
 
 COMMANDS = {  # in the order of the help
+    "tui": "look around in the terminal; what `otsec` alone does",
     "analyze": "read captures into a store and sum up what they show",
     "watch": "follow a folder in which a recorder writes captures",
     "monitor": "listen on interfaces, passively, and record evidence",
@@ -143,6 +144,7 @@ def parse(argv: Sequence[str]) -> Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code and prints no traceback unless asked to."""
     words = sys.argv[1:] if argv is None else list(argv)
+    words = words or _alone()
     _usable_streams()
     gc.set_threshold(*COLLECT)
     debug = "--debug" in words
@@ -155,6 +157,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         gone = isinstance(error, OSError) and _reader_gone()
         code = Exit.FINE if gone else _told(error, words, debug=debug)
     return _flushed(code)
+
+
+def _alone() -> list[str]:
+    """What `otsec` without a word means: the terminal UI, where there is a terminal."""
+    streams = (sys.stdin, sys.stdout)
+    return ["tui"] if all(one is not None and one.isatty() for one in streams) else []
 
 
 def _run(words: Sequence[str]) -> int:

@@ -3,6 +3,7 @@
 import difflib
 import fnmatch
 import ipaddress
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -10,7 +11,14 @@ from otsec.errors import UsageError
 from otsec.inventory.addresses import canonical
 from otsec.inventory.assembly import MODELS, Inventory, node_id
 from otsec.inventory.model import Asset
-from otsec.store.filters import Filter
+from otsec.store.filters import SIGNS, Filter
+
+ORDERS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+}
 
 T = TypeVar("T")
 
@@ -39,9 +47,20 @@ def passes(
     if one.field == "text":
         return _matches(texts(row), f"*{one.value}*") is not one.negated
     told = keys[one.field](row)
+    if one.sign in SIGNS:
+        return _stands(told, one) is not one.negated
     if one.field in {"host", "client", "server"} and "/" in one.value:
         return _in_network(one.field, told, one.value) is not one.negated
     return _matches(told, one.value) is not one.negated
+
+
+def _stands(told: Iterable[str], one: Filter) -> bool:
+    """Whether a number stands so to the one asked for; what is unknown does not."""
+    try:
+        wanted = float(one.value)
+    except ValueError:
+        raise UsageError(f"{one.field}{one.sign}{one.value} is no number") from None
+    return any(ORDERS[one.sign](float(text), wanted) for text in told if text)
 
 
 def _matches(told: Iterable[str], wanted: str) -> bool:

@@ -31,6 +31,7 @@ _BY_CODE = {
     sqlite3.SQLITE_CANTOPEN: "the store cannot be opened; check that its folder exists and that you may write there",
     sqlite3.SQLITE_PROTOCOL: "another program holds the store by a lock this file system cannot share",
     sqlite3.SQLITE_AUTH: "you may not open the store; ask its owner for permission",
+    sqlite3.SQLITE_INTERRUPT: "the question was taken back",
     sqlite3.SQLITE_NOTADB: "this is not a store of otsec; name another file with --db",
 }
 

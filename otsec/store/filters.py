@@ -12,7 +12,10 @@ from otsec.errors import UsageError
 
 Cells: TypeAlias = Mapping[str, Any]  # one row by column name
 Test: TypeAlias = Callable[[Cells], bool]
-Match: TypeAlias = Literal["word", "address", "object", "text", "number", "since", "until"]
+Match: TypeAlias = Literal["word", "address", "object", "text", "number", "level", "since", "until"]
+Sign: TypeAlias = Literal["=", ">=", ">", "<=", "<"]
+SIGNS: dict[str, Sign] = {">=": ">=", ">": ">", "<=": "<=", "<": "<"}  # those that want an order
+LEVELS = ("informational", "low", "medium", "high", "critical")  # Sigma's, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,13 @@ class Filter:
     Words are compared without regard to case, and ``*`` stands for anything. Addresses may be
     networks (``10.0.0.0/8``). An object that is a range matches every object it overlaps.
     ``since`` and ``until`` are times in ns. ``text`` is found anywhere in the row's texts.
+    Numbers and levels may be asked for by ``sign``.
     """
 
     field: str
     value: str
     negated: bool = False
+    sign: Sign = "="
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,10 @@ def _field(one: Filter, fields: Mapping[str, Field]) -> Field:
 
 
 def _sql(one: Filter, field: Field) -> tuple[str, list[object]]:
+    if field.match == "level":
+        return _level_sql(one, field)
     if field.match in {"since", "until", "number"}:
-        sign = {"since": ">=", "until": "<=", "number": "="}[field.match]
+        sign = {"since": ">=", "until": "<=", "number": one.sign}[field.match]
         number = _number(one)
         return (
             " OR ".join(f"{column} {sign} ?" for column in field.columns),
@@ -110,6 +117,16 @@ def _sql(one: Filter, field: Field) -> tuple[str, list[object]]:
         pattern = f"%{pattern}%"
     part = " OR ".join(f"LOWER({column}) LIKE LOWER(?) ESCAPE '!'" for column in field.columns)
     return part, [pattern] * len(field.columns)
+
+
+def _level_sql(one: Filter, field: Field) -> tuple[str, list[object]]:
+    """A level by its rank; its beginning names it."""
+    named = [level for level in LEVELS if level.startswith(one.value.casefold())]
+    if not one.value or len(named) != 1:
+        raise UsageError(f"{one.field}:{one.value} is no level; there are: {', '.join(LEVELS)}")
+    ranks = " ".join(f"WHEN '{level}' THEN {rank}" for rank, level in enumerate(LEVELS))
+    part = " OR ".join(f"CASE {column} {ranks} END {one.sign} ?" for column in field.columns)
+    return part, [LEVELS.index(named[0])] * len(field.columns)
 
 
 def _pattern(value: str) -> str:

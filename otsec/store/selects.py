@@ -216,6 +216,11 @@ _SQL = {
 }
 
 
+def select_sql(query: str, also: str = "") -> str:
+    """One of the SELECTs above with its source's name, to stand in a statement of this package."""
+    return f"SELECT {also}{_SITE}, {_SQL[query]}"
+
+
 _THEN = {"devices": ", frames DESC"}  # what sent something before what was only addressed
 
 
@@ -228,7 +233,7 @@ def selected(
     """
     wanted = condition(filters, FIELDS.get(query, _OF_SOURCE))
     rows = store.query(
-        f"SELECT * FROM (SELECT {_SITE}, {_SQL[query]}) AS t WHERE {wanted.sql} {extra} "  # noqa: S608 - text of this file; values are bound
+        f"SELECT * FROM ({select_sql(query)}) AS t WHERE {wanted.sql} {extra} "  # noqa: S608 - text of this file; values are bound
         f"ORDER BY site, point, interface{_THEN.get(query, '')}",
         (*wanted.parameters, *bound),
     )

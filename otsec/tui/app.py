@@ -1,0 +1,400 @@
+"""The application: screens by their keys, the clock of the store, what every screen can do."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, tzinfo
+from importlib import import_module
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from otsec.config import Config
+from otsec.errors import OtsecError, StorageError, UsageError
+from otsec.store import Store, open_store, paging, queries
+from otsec.tui import commands
+from otsec.tui.cells import time_text
+from otsec.tui.screen import BaseScreen
+from otsec.tui.state import Filters
+from otsec.tui.themes import THEMES
+
+if TYPE_CHECKING:
+    from otsec.inventory.assembly import Inventory
+    from otsec.tui.listing import ListingScreen
+
+LOOK_S = 0.2  # between looks at whether the store was written: 5 Hz at most
+REST = 3  # times as long as the last reading took there is no other
+
+
+class Place(NamedTuple):
+    """A screen with a key of its own."""
+
+    key: str
+    name: str  # of the mode, and of the command
+    title: str
+    short: str  # where there is little room
+    path: str  # module and class
+
+
+PLACES = (
+    Place("1", "overview", "Overview", "Over", "overview:OverviewScreen"),
+    Place("3", "assets", "Assets", "Assets", "assets:AssetsScreen"),
+    Place("5", "conversations", "Conversations", "Conv", "conversations:ConversationsScreen"),
+)
+FIRST = Place("", "first", "First start", "", "first:FirstScreen")
+
+
+def _screen(mode: Place) -> Callable[[], Screen[Any]]:
+    """Make a screen when it is first shown, and import it then."""
+
+    def make() -> Screen[Any]:
+        module, name = mode.path.split(":")
+        made: Screen[Any] = getattr(import_module(f"otsec.tui.screens.{module}"), name)()
+        return made
+
+    return make
+
+
+class OtsecApp(App[None]):
+    """The terminal UI over one store."""
+
+    TITLE = "otsec"
+    ENABLE_COMMAND_PALETTE = True
+    MODES: ClassVar[dict[str, Any]] = {one.name: _screen(one) for one in (*PLACES, FIRST)}
+    CSS = """
+    Screen { background: $background; color: $foreground; }
+    Footer { background: $panel; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(one.key, f"show('{one.name}')", one.title, show=False, id=f"screen.{one.name}")
+            for one in PLACES
+        ),
+        Binding("colon", "command", "Command", id="command", tooltip="Type a command"),
+        Binding("space", "pause", "Pause", id="pause", tooltip="Stop following the store"),
+        Binding("u", "zone", "UTC", show=False, id="zone", tooltip="UTC, or the site's zone"),
+        Binding("D", "next_theme", "Theme", show=False, id="theme", tooltip="Other colours"),
+        Binding("q", "quit", "Quit", id="quit", tooltip="Leave"),
+    ]
+
+    def __init__(self, config: Config, *, readonly: bool = False, who: str = "") -> None:
+        super().__init__()
+        self.config, self.path = config, config.store
+        self.readonly, self.who = readonly, who
+        self.revision = 0  # grows whenever the store was written
+        self.paused, self.utc = False, False
+        self.newest = 0  # time of the last packet, ns
+        self.packets = 0
+        self.commands = commands.commands([(one.name, one.title) for one in PLACES])
+        self.filters = Filters()
+        self._store: Store | None = None
+        self._version = -1
+        self._inventory: tuple[int, Inventory] | None = None
+        self._counting = Lock()
+
+    # ----------------------------------------------------------------------------- start
+
+    def on_mount(self) -> None:
+        """Open the store, show the first screen, follow what is written."""
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[3].name if self.no_color else THEMES[0].name
+        self.set_keymap(dict(self.config.keys))
+        self._open()
+        self.switch_mode("overview" if self.packets else "first")
+        self.set_interval(LOOK_S, self.follow)
+
+    def _open(self) -> None:
+        """Open the store to read; without one there is nothing to read yet."""
+        try:
+            self._store = open_store(self.path, readonly=True)
+        except StorageError as error:
+            self._store = None
+            self.trouble = str(error)
+        else:
+            self.trouble = ""
+            self.look()
+
+    trouble = ""  # why the store cannot be read
+
+    @property
+    def store(self) -> Store:
+        """The connection of the screen's own thread: for the rows that are looked at."""
+        if self._store is None:
+            self._open()
+        if self._store is None:
+            raise StorageError(self.trouble)
+        return self._store
+
+    # ---------------------------------------------------------------------------- follow
+
+    def follow(self) -> None:
+        """Look whether the store was written; renew what is shown, not too often."""
+        if self._store is None:
+            if self.path.exists():
+                self._open()
+            if self.packets and self.current_mode == "first":
+                self.show("overview")
+            return
+        if self.paused or not self._written():
+            return
+        screen = self.screen
+        if isinstance(screen, BaseScreen):
+            screen.tell()
+
+    def _written(self) -> bool:
+        store = self.store
+        version = paging.revision(store)
+        if version != self._version:
+            self._version = version
+            self.revision += 1
+            self._clock()
+        screen = self.screen
+        if not isinstance(screen, BaseScreen) or screen.seen == self.revision or screen.busy:
+            return False
+        if self.current_mode == "first" and self.packets:
+            self.show("overview")
+            return False
+        if screen.seen >= 0 and self._rested(screen):
+            screen.load(again=True)
+            return True
+        return False
+
+    def _rested(self, screen: BaseScreen) -> bool:
+        """Whether the screen was read long enough ago."""
+        from time import monotonic  # noqa: PLC0415 - beside its use
+
+        now = monotonic()
+        if now - screen.read_at < max(LOOK_S, REST * screen.took_s):
+            return False
+        screen.read_at = now
+        return True
+
+    def look(self) -> None:
+        """Take the store as it is now."""
+        self._version = paging.revision(self.store)
+        self.revision += 1
+        self._clock()
+
+    def _clock(self) -> None:
+        found = queries.sources(self.store)
+        self.newest = max((one.last_time for one in found), default=0)
+        self.packets = sum(one.packets for one in found)
+
+    def inventory(self, store: Store) -> "Inventory":
+        """All assets, made once for each state of the store; called in threads."""
+        from otsec.inventory.assembly import inventory  # noqa: PLC0415 - not at the start
+
+        with self._counting:
+            revision = self.revision
+            if self._inventory is None or self._inventory[0] != revision:
+                self._inventory = (revision, inventory(store))
+            return self._inventory[1]
+
+    # ---------------------------------------------------------------------------- lookup
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone in which times are shown."""
+        return UTC if self.utc else self.config.zone()
+
+    @property
+    def tabs(self) -> list[tuple[str, str, str]]:
+        """Key, title and short title of the screens."""
+        return [(one.key, one.title, one.short) for one in PLACES]
+
+    @property
+    def here(self) -> str:
+        """Title of the screen that is shown, or from which it was opened."""
+        return next((one.title for one in PLACES if one.name == self.current_mode), "")
+
+    @property
+    def state(self) -> str:
+        """What is looked at, in a line."""
+        parts = ["PAUSED (space goes on)"] if self.paused else []
+        parts += [self.config.site, str(self.path)]
+        if self.newest:
+            parts.append(f"last packet {time_text(self.newest, self.zone)}")
+        parts.append("UTC" if self.utc else self.config.time_zone)
+        if self.readonly:
+            parts.append("read only")
+        return "  |  ".join(parts)
+
+    def listing(self) -> "ListingScreen":
+        """The listing that is shown. Raises UsageError if none is."""
+        from otsec.tui.listing import ListingScreen  # noqa: PLC0415 - imported with a screen
+
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, ListingScreen):
+                return screen
+        raise UsageError("this screen has no rows to filter or sort")
+
+    # --------------------------------------------------------------------------- actions
+
+    def show(self, name: str, text: str | None = None) -> None:
+        """Show a screen by name, filtered by a text if there is one."""
+        self.switch_mode(name)
+        if text is not None:
+            self.call_later(lambda: self.listing().filter_by(text))
+
+    def action_show(self, name: str) -> None:
+        """Show a screen."""
+        if self.packets or name == "first":
+            self.show(name)
+
+    def action_pause(self) -> None:
+        """Stop following what is written, or go on."""
+        self.paused = not self.paused
+        self.renew()
+
+    def action_zone(self) -> None:
+        """UTC, or the site's zone."""
+        self.utc = not self.utc
+        self.renew(redraw=True)
+
+    def renew(self, *, redraw: bool = False) -> None:
+        """Tell the screen that what it shows at the top, or all of it, is shown otherwise."""
+        for screen in self.screen_stack:
+            if isinstance(screen, BaseScreen):
+                screen.tell()
+                if redraw:
+                    screen.load(again=True)
+
+    def action_next_theme(self) -> None:
+        """Other colours."""
+        names = [theme.name for theme in THEMES]
+        at = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(at + 1) % len(names)]
+        self.notify(f"theme {self.theme}; `:theme NAME` has more", timeout=2)
+
+    def action_command(self) -> None:
+        """Ask for a command."""
+        from otsec.tui.dialogs import LineDialog  # noqa: PLC0415 - only who asks pays
+
+        def use(line: str | None) -> None:
+            if line:
+                self.run_command(line)
+
+        self.push_screen(
+            LineDialog(
+                ": command (Tab or right completes, :help explains)",
+                words=lambda before: commands.completions(self, self.commands, before),
+            ),
+            use,
+        )
+
+    def run_command(self, line: str) -> None:
+        """Do what a line says, or tell why not."""
+        try:
+            commands.run(self, self.commands, line)
+        except OtsecError as error:
+            self.complain(str(error))
+
+    def action_explain(self) -> None:
+        """Explain the screen: its keys and every word on it."""
+        from otsec.tui.dialogs import HelpScreen  # noqa: PLC0415 - only who asks pays
+
+        screen = self.screen
+        if not isinstance(screen, BaseScreen):
+            return
+        keys: dict[str, str] = {}
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.description and not binding.system:
+                told = self.get_key_display(binding)
+                about = binding.tooltip or binding.description
+                keys[about] = f"{keys[about]} {told}" if about in keys else told
+        words = [*screen.words(), ("Commands, after :", [(c.name, c.about) for c in self.commands.values()])]  # fmt: skip
+        self.push_screen(
+            HelpScreen(screen.NAME, [(key, about) for about, key in keys.items()], words)
+        )
+
+    def action_export(self) -> None:
+        """Ask for a file, and write what is shown to it."""
+        from otsec.tui.dialogs import LineDialog  # noqa: PLC0415 - only who asks pays
+
+        try:
+            kind = self.listing().exported()[0]
+        except UsageError as error:
+            self.complain(str(error))
+            return
+
+        def use(line: str | None) -> None:
+            if line:
+                self.export_to(line)
+
+        self.push_screen(
+            LineDialog("export to FILE.csv, FILE.json or FILE.jsonl:", f"{kind}.csv"), use
+        )
+
+    def export_to(self, name: str) -> None:
+        """Write what is shown to a file, in a thread; an existing file stays."""
+        from otsec.tui.export import export, target  # noqa: PLC0415 - only who asks pays
+
+        path, zone = target(name), self.zone
+        kind, columns, rows = self.listing().exported()
+        screen = self.screen
+        if not isinstance(screen, BaseScreen):
+            screen = self.listing()
+        screen.ask(
+            "export",
+            lambda store: export(path, kind, columns, rows(store), zone),
+            lambda count: self.notify(f"{count} rows written to {path}"),
+        )
+
+    def open_asset(self, name: str) -> None:
+        """Show all of one asset, by name, id or address."""
+        from otsec.tui.screens.asset import AssetScreen  # noqa: PLC0415 - only who asks pays
+
+        if not name:
+            raise UsageError("asset: say its name, id, IP or MAC address")
+        self.push_screen(AssetScreen(name))
+
+    # --------------------------------------------------------------------------- filters
+
+    def saved_filters(self) -> dict[str, str]:
+        """Filters that were kept for the listing that is shown, by name."""
+        return self.filters.of(self.listing().KIND)
+
+    def save_filter(self, name: str) -> None:
+        """Keep the filter of the listing that is shown."""
+        listing = self.listing()
+        if not name or not listing.line.text.strip():
+            raise UsageError("save: filter the rows first, then say :save NAME")
+        self.filters.keep(listing.KIND, name, listing.line.text)
+        self.notify(f"filter {name} kept; `:use {name}` filters by it")
+
+    def use_filter(self, name: str) -> None:
+        """Filter by what was kept."""
+        known = self.saved_filters()
+        if name not in known:
+            raise UsageError(
+                f"no filter {name!a} was kept; there are: {', '.join(known) or 'none'}"
+            )
+        self.listing().filter_by(known[name])
+
+    def forget_filter(self, name: str) -> None:
+        """Keep a filter no longer."""
+        self.filters.forget(self.listing().KIND, name)
+
+    # ----------------------------------------------------------------------------- words
+
+    def complain(self, text: str) -> None:
+        """Tell what went wrong."""
+        self.notify(text, severity="error", timeout=8, markup=False)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the palette offers: screens and actions."""
+        for one in PLACES:
+            yield SystemCommand(one.title, f"Show {one.title} (key {one.key})", lambda n=one.name: self.show(n))  # fmt: skip
+        for title, about, action in (
+            ("Explain this screen", "Keys and words (key ?)", self.action_explain),
+            ("UTC or site zone", "Zone of all times (key u)", self.action_zone),
+            ("Pause", "Stop following the store (key space)", self.action_pause),
+            ("Theme", "Other colours (key D)", self.action_next_theme),
+            ("Command", "Type a command (key :)", self.action_command),
+            ("Quit", "Leave (key q)", self.exit),
+        ):
+            yield SystemCommand(title, about, action)
+        _ = screen

@@ -1,0 +1,237 @@
+"""A screen with one long listing: filter, table, export; what is specific stands in its class."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from otsec.cli.listing import moment, natural
+from otsec.cli.output import Column
+from otsec.health.verdict import counted
+from otsec.store import Store
+from otsec.store.filters import Field, Filter
+from otsec.tui.filterline import FilterLine
+from otsec.tui.grammar import Parsed, parse
+from otsec.tui.rows import Key, Listed, Rows
+from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.table import VirtualTable
+
+GRAMMAR = (  # of the filter line, for the help
+    ("key:value", "rows whose key begins with the value; * stands for anything, !key:value for all others"),
+    ("key=value", "rows whose key is exactly the value; != for all others"),
+    ("level>=3", "for what has an order: >= > <= <"),
+    ("text", "rows in which the text stands anywhere; in quotes if it has spaces"),
+    ("+", "a row that came since the list was first shown; n goes from one to the next"),
+    ("*", "a row that you marked"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What rows are wanted, in which order."""
+
+    filters: tuple[Filter, ...]
+    sort: str
+    descending: bool
+    again: bool  # the same as before
+
+
+def arranged(
+    rows: Sequence[Any], columns: Sequence[Column], sort: str, *, descending: bool
+) -> Sequence[Any]:
+    """Rows in order of a column; those without a value stand last."""
+    column = {one.name: one for one in columns}.get(sort)
+    if column is None:
+        return rows
+    known = [row for row in rows if column.of(row) not in {None, ""}]
+    known.sort(key=lambda row: natural(column.of(row)), reverse=descending)
+    return [*known, *(row for row in rows if column.of(row) in {None, ""})]
+
+
+class ListingScreen(BaseScreen):
+    """Rows of one kind."""
+
+    COLUMNS: ClassVar[Sequence[Column]] = ()
+    SHOWN: ClassVar[Sequence[str]] = ()  # columns, in the order of their importance
+    FIELDS: ClassVar[dict[str, Field]] = {}
+    KEYS: ClassVar[dict[str, str]] = {}  # what each filter looks at, for the help
+    KIND: ClassVar[str] = ""  # of the rows in JSON, and of an export's name
+    ONE: ClassVar[tuple[str, str]] = ("row", "rows")
+    AUTO_FOCUS = "VirtualTable"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="filter", tooltip="Show only rows that match"),
+        Binding("c", "columns", "Columns", show=False, id="columns", tooltip="Which columns are shown"),
+        Binding("x", "app.export", "Export", id="export", tooltip="Write what is shown to a file"),
+        Binding("y", "copy", "Copy", show=False, id="copy", tooltip="Copy the row to the clipboard"),
+        Binding("escape", "clear", "Clear", show=False, id="clear", tooltip="Show all rows again"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._complete = False
+
+    def body(self) -> ComposeResult:
+        """Filter and table."""
+        yield FilterLine(self.parsed)
+        yield VirtualTable(self.COLUMNS, shown=self.SHOWN, tone=self.tone, id="rows")
+
+    @property
+    def table(self) -> VirtualTable:
+        """The rows."""
+        return self.query_one("#rows", VirtualTable)
+
+    @property
+    def line(self) -> FilterLine:
+        """The filter."""
+        return self.query_one(FilterLine)
+
+    def tone(self, row: Any, column: Column) -> str:  # noqa: ARG002 - of screens that have one
+        """How a cell is coloured."""
+        return ""
+
+    # ------------------------------------------------------------------------------ rows
+
+    def find(self, store: Store, ask: Ask) -> Iterator[Rows]:
+        """The rows, in a thread; first what is quickly known, last all."""
+        rows = arranged(self.rows(store, ask.filters), self.COLUMNS, ask.sort, descending=ask.descending)  # fmt: skip
+        yield Listed(rows, self.key)
+
+    def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
+        """The rows of a listing that is kept whole."""
+        raise NotImplementedError
+
+    def key(self, row: Any) -> Key:
+        """By what a row is known."""
+        raise NotImplementedError
+
+    def load(self, *, again: bool = False) -> None:
+        """Ask for the rows."""
+        parsed, table = self.line.parsed, self.table
+        if parsed.mistake:
+            return
+        table.zone = self.otsec.zone
+        if not again or not len(table.rows):
+            self.line.tell("loading")
+            table.waiting = "loading"
+        ask = Ask(parsed.filters, table.sort, table.descending, again)
+        self._complete = False
+        shown = [again]  # whether this listing is on the screen already
+
+        def use(rows: Rows) -> None:
+            table.waiting = self.none_text()
+            table.show(rows, again=shown[0])
+            shown[0] = True
+            self.tell_count()
+
+        self.ask_on("rows", lambda store: self.find(store, ask), use, self._failed)
+
+    def loaded(self, name: str) -> None:
+        """All rows are known."""
+        if name == "rows":
+            self._complete = True
+            self.tell_count()
+
+    def _failed(self, told: str) -> None:
+        self.line.tell(told, wrong=True)
+
+    def tell_count(self) -> None:
+        """Say how many rows there are."""
+        if self.line.parsed.mistake:
+            return
+        table = self.table
+        parts = [counted(len(table.rows), *self.ONE)]
+        if "rows" in self.busy and not self._complete:
+            parts.append("counting")
+        if table.marked:
+            parts.append(f"{len(table.marked)} marked")
+        if table.fresh:
+            parts.append(f"{len(table.fresh)} new (n)")
+        if table.sort:
+            parts.append(f"by {table.sort}")
+        self.line.tell(", ".join(parts))
+
+    def none_text(self) -> str:
+        """What is said where there are no rows."""
+        return f"no {self.ONE[1]} match" if self.line.text.strip() else f"no {self.ONE[1]}"
+
+    # --------------------------------------------------------------------------- filters
+
+    def parsed(self, text: str) -> Parsed:
+        """What a filter line means here."""
+        return parse(text, self.FIELDS, self.moment)
+
+    def moment(self, text: str, at_end: bool) -> int:  # noqa: FBT001 - as the grammar calls it
+        """A time in ns."""
+        return moment(text, self.otsec.zone, lambda: self.otsec.newest, at_end=at_end)
+
+    def filter_by(self, text: str) -> None:
+        """Show only what matches."""
+        self.line.set(text)
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.line.line.focus()
+
+    def action_clear(self) -> None:
+        """All rows, none marked."""
+        self.table.marked.clear()
+        self.table.refresh()
+        self.filter_by("")
+        self.tell_count()
+
+    @on(FilterLine.Changed)
+    def _changed(self) -> None:
+        self.load()
+
+    @on(FilterLine.Left)
+    def _left(self) -> None:
+        self.table.focus()
+
+    @on(VirtualTable.SortAsked)
+    def _sorted(self) -> None:
+        self.load()
+
+    @on(VirtualTable.Moved)
+    def _moved(self) -> None:
+        self.tell_count()
+
+    # --------------------------------------------------------------------------- actions
+
+    def action_columns(self) -> None:
+        """Choose the columns."""
+        from otsec.tui.dialogs import ColumnsDialog  # noqa: PLC0415 - only who asks pays
+
+        shown = [column.name for column in self.table.columns]
+
+        def use(names: "list[str] | None") -> None:
+            if names:
+                self.table.choose_columns(names)
+
+        self.app.push_screen(ColumnsDialog(self.COLUMNS, shown), use)
+
+    def action_copy(self) -> None:
+        """Copy the row: a line a column."""
+        row = self.table.selected
+        if row is None:
+            return
+        from otsec.tui.cells import cell_text  # noqa: PLC0415 - as above
+
+        lines = [f"{one.title}: {cell_text(one, row, self.otsec.zone)}" for one in self.COLUMNS]
+        self.app.copy_to_clipboard("\n".join(lines))
+        self.notify("copied, if this terminal lets programs copy; x writes a file")
+
+    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
+        """What an export writes: the kind of the rows, their columns, and how to read them all."""
+        rows = self.table.rows
+        return self.KIND, self.COLUMNS, lambda _: rows.all_rows()
+
+    def words(self) -> Words:
+        """Columns, filters, signs."""
+        return [
+            (f"Columns of {self.ONE[1]}", [(one.title, one.about) for one in self.COLUMNS]),
+            ("Filters", list(self.KEYS.items())),
+            ("How to filter", list(GRAMMAR)),
+        ]

@@ -1,0 +1,172 @@
+"""What all screens share: the lines at the top, questions to the store in threads, help."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from otsec.errors import OtsecError
+from otsec.store import Store, open_store, paging
+from otsec.tui.topline import TopLine
+
+if TYPE_CHECKING:
+    from otsec.tui.app import OtsecApp
+
+T = TypeVar("T")
+Words = list[tuple[str, list[tuple[str, str]]]]  # by heading, each word with what it means
+
+
+class Answered(Message):
+    """A thread has found something out."""
+
+    def __init__(self, use: Callable[[], None], name: str, turn: int) -> None:
+        super().__init__()
+        self.use, self.name, self.turn = use, name, turn
+
+
+class BaseScreen(Screen[Any]):
+    """A screen over the store."""
+
+    NAME: ClassVar[str] = ""  # as it stands at the top
+    DEFAULT_CSS = "BaseScreen { layout: vertical; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "question_mark,f1", "app.explain", "Help", id="help", tooltip="Explain this screen"
+        ),
+        Binding("r", "load", "Read again", show=False, id="reload", tooltip="Ask the store again"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turns: dict[str, int] = {}
+        self._asked: dict[str, Store] = {}
+        self.busy: set[str] = set()
+        self.seen = -1  # revision of the store that is shown
+        self.took_s = 0.0
+        self.read_at = 0.0
+
+    @property
+    def otsec(self) -> "OtsecApp":
+        """The application."""
+        return self.app  # type: ignore[return-value]
+
+    # ------------------------------------------------------------------------------ parts
+
+    def compose(self) -> ComposeResult:
+        """The top, the screen's own, the keys."""
+        yield TopLine()
+        yield from self.body()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def body(self) -> ComposeResult:
+        """What the screen is there for."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        """Read for the first time."""
+        self.tell()
+        self.load()
+
+    def on_screen_resume(self) -> None:
+        """Back on this screen: read what came since."""
+        self.tell()
+        if self.seen != self.otsec.revision and not self.otsec.paused and self.seen >= 0:
+            self.load(again=True)
+
+    def on_resize(self) -> None:
+        """Names at the top may be short now."""
+        self.tell()
+
+    def tell(self) -> None:
+        """Renew the lines at the top."""
+        for line in self.query(TopLine):
+            line.tell(self.otsec.tabs, self.otsec.here, self.otsec.state)
+
+    def load(self, *, again: bool = False) -> None:
+        """Ask the store for what is shown; ``again``: only because something was written."""
+
+    def action_load(self) -> None:
+        """Read again, also while paused."""
+        self.otsec.look()
+        self.load(again=True)
+
+    def words(self) -> Words:
+        """Every word on the screen, explained."""
+        return []
+
+    # -------------------------------------------------------------------------- questions
+
+    def ask(
+        self,
+        name: str,
+        question: Callable[[Store], T],
+        use: Callable[[T], None],
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Ask in a thread; only the answer to the last question of a name is used."""
+        self.ask_on(name, lambda store: iter((question(store),)), use, failed)
+
+    def ask_on(
+        self,
+        name: str,
+        question: Callable[[Store], Iterator[T]],
+        use: Callable[[T], None],
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Ask what gives several answers, each better than the one before."""
+        turn = self._turns[name] = self._turns.get(name, 0) + 1
+        self.take_back(name)
+        self.busy.add(name)
+        self.seen = self.otsec.revision
+        path = self.otsec.path
+
+        def answer(call: Callable[[], None]) -> None:
+            self.post_message(Answered(call, name, turn))
+
+        def work() -> None:
+            begin = perf_counter()
+            try:
+                with open_store(path, readonly=True) as store:
+                    self._asked[name] = store
+                    if self._turns[name] == turn:
+                        for found in question(store):
+                            answer(lambda found=found: use(found))  # type: ignore[misc]
+            except OtsecError as error:
+                told = str(error)
+                answer(lambda: (failed or self.otsec.complain)(told))
+            finally:
+                took = perf_counter() - begin
+                answer(lambda: self._done(name, took))
+
+        self.run_worker(work, thread=True, group=name, exit_on_error=True)
+
+    def take_back(self, name: str) -> None:
+        """End a question that is still being asked."""
+        if (store := self._asked.pop(name, None)) is not None:
+            with suppress(Exception):  # it was just closed
+                paging.interrupt(store)
+
+    def _done(self, name: str, took: float) -> None:
+        self.busy.discard(name)
+        self.took_s = took
+        self._asked.pop(name, None)
+        self.loaded(name)
+
+    def loaded(self, name: str) -> None:
+        """A question was answered to its end."""
+
+    def on_answered(self, message: Answered) -> None:
+        """Use an answer, unless another question was asked since."""
+        if self._turns.get(message.name) == message.turn:
+            message.use()
+
+    def on_unmount(self) -> None:
+        """Nobody waits any more."""
+        for name in list(self._asked):
+            self.take_back(name)

@@ -1,0 +1,109 @@
+"""One conversation: what the client does with the server, and how well it was heard."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from otsec.cli import behaviours
+from otsec.cli.output import Column, bytes_text
+from otsec.store import Store, queries
+from otsec.store.filters import Filter
+from otsec.store.views import Conversation
+from otsec.tui.cells import safe, time_text
+from otsec.tui.rows import Listed
+from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.table import VirtualTable
+
+HIDDEN = {"client", "server", "protocol"}  # columns that are the same in all rows
+COLUMNS = tuple(one._replace(detail=one.detail or one.name in HIDDEN) for one in behaviours.COLUMNS)
+GOOD = frozenset({"", "ok", "open"})
+
+
+class ConversationScreen(BaseScreen):
+    """All of one conversation."""
+
+    NAME = "Conversation"
+    AUTO_FOCUS = "VirtualTable"
+    CSS = "ConversationScreen #about { height: auto; max-height: 8; padding: 0 1; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace", "back", "Back", id="back", tooltip="Back to the list"),
+        Binding("a", "asset('server')", "Server", id="conversation.server", tooltip="All of the server"),
+        Binding("i", "asset('client')", "Client", id="conversation.client", tooltip="All of the client"),
+    ]  # fmt: skip
+
+    def __init__(self, row: Conversation) -> None:
+        super().__init__()
+        self.row = row
+        self.deeds: Sequence[Any] = ()
+
+    def body(self) -> ComposeResult:
+        """What it is; below it what is done."""
+        yield Static(id="about", markup=False)
+        yield VirtualTable(COLUMNS, tone=_tone, id="rows")
+
+    def load(self, *, again: bool = False) -> None:
+        """Ask what is done."""
+        self._tell_about()
+        row, table = self.row, self.query_one(VirtualTable)
+        table.zone, table.waiting = self.otsec.zone, "reading"
+        filters = [
+            Filter(key, getattr(row, name))
+            for key, name in (
+                *(("site", "site"), ("group", "group"), ("vlan", "place"), ("client", "client")),
+                *(("server", "server"), ("service", "service")),
+            )
+        ]
+
+        def use(found: Sequence[Any]) -> None:
+            self.deeds = found
+            table.waiting = "nothing that otsec can read asks for or sets anything here"
+            table.show(Listed(found, lambda one: (one.source, one.number)), again=again)
+
+        self.ask("done", lambda store: queries.behaviours(store, filters), use)
+
+    def _tell_about(self) -> None:
+        row, zone = self.row, self.otsec.zone
+        text = Text()
+        text.append(f"{safe(row.client)} to {safe(row.server)}  {safe(row.service)}  {safe(row.protocol) or 'no protocol recognised'}\n", "bold")  # fmt: skip
+        vlan = f"VLAN {safe(row.place)}; " if row.place else ""
+        text.append(f"{vlan}{row.connections} connections, {row.packets_out} packets out and {row.packets_in} in, {bytes_text(row.bytes_out)} out and {bytes_text(row.bytes_in)} in\n")  # fmt: skip
+        text.append(f"seen {time_text(row.first_time, zone)} to {time_text(row.last_time, zone)} at {safe(row.point)}, packets {row.first_packet} to {row.last_packet}\n", "dim")  # fmt: skip
+        holes = [
+            f"{bytes_text(out + into)} {word}"
+            for out, into, word in (
+                (row.lost_out, row.lost_in, "never seen"),
+                (row.undecoded_out, row.undecoded_in, "not decoded"),
+                (row.resent_out, row.resent_in, "sent again"),
+            )
+            if out + into
+        ]
+        holes += [f"{count} {word}" for count, word in ((row.malformed, "malformed"), (row.truncated, "cut")) if count]  # fmt: skip
+        text.append("; ".join(holes) or "heard whole, decoded whole", "bold yellow" if holes else "dim")  # fmt: skip
+        self.query_one("#about", Static).update(text)
+
+    def action_back(self) -> None:
+        """Back to the list."""
+        self.dismiss()
+
+    def action_asset(self, end: str) -> None:
+        """All of one of the two."""
+        self.otsec.open_asset(getattr(self.row, end))
+
+    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
+        """What is done."""
+        done = self.deeds
+        return "behaviours", behaviours.COLUMNS, lambda _: done
+
+    def words(self) -> Words:
+        """Columns."""
+        return [("Columns", [(one.title, one.about) for one in COLUMNS])]
+
+
+def _tone(row: Any, column: Column) -> str:
+    if column.name == "outcome" and row.outcome not in GOOD:
+        return "warn"
+    return "bad" if column.name == "class" and row.cls in {"program", "mode", "firmware"} else ""

@@ -1,0 +1,109 @@
+"""Conversations: who talks to whom, as a table or drawn by Purdue level."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+
+from otsec.cli import conversations, listing
+from otsec.cli.output import Column
+from otsec.store import Store, paging
+from otsec.store.filters import Field
+from otsec.store.selects import FIELDS
+from otsec.tui.listing import Ask, ListingScreen
+from otsec.tui.rows import Key, Paged, Rows
+from otsec.tui.screen import Words
+from otsec.tui.table import VirtualTable
+
+QUICK = 500  # rows that are shown while the others are put in order
+QUERY = "conversations"
+
+
+class ConversationsScreen(ListingScreen):
+    """Who talks to whom."""
+
+    NAME = "Conversations"
+    COLUMNS: ClassVar[Sequence[Column]] = conversations.COLUMNS
+    FIELDS: ClassVar[dict[str, Field]] = FIELDS[QUERY]
+    KEYS: ClassVar[dict[str, str]] = {
+        key: listing.FILTERS[key] for key in listing.FOR_CONVERSATIONS
+    }
+    SHOWN = ("client", "server", "service", "protocol", "packets_out", "packets_in", "last_time", "bytes_out", "bytes_in", "connections", "place")  # fmt: skip
+    KIND = QUERY
+    ONE = ("conversation", "conversations")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "graph", "Graph", id="conversations.graph", tooltip="Draw who talks to whom by Purdue level"),
+        Binding("a", "asset", "Server", show=False, id="conversations.asset", tooltip="All of the server"),
+    ]  # fmt: skip
+
+    def find(self, store: Store, ask: Ask) -> Iterator[Rows]:
+        """First some rows, then the keys of all."""
+
+        def keys(limit: int) -> Paged:
+            found = paging.order_of(store, QUERY, ask.filters, ask.sort, descending=ask.descending, limit=limit)  # fmt: skip
+            return Paged(found, self._fetch)
+
+        if not ask.again:
+            first = keys(QUICK)
+            yield first
+            if len(first) < QUICK:
+                return
+        yield keys(paging.MOST)
+
+    def _fetch(self, keys: Any) -> list[paging.Keyed]:
+        """A page, by the connection of the screen's thread."""
+        return paging.page(self.otsec.store, QUERY, keys)
+
+    def key(self, row: Any) -> Key:
+        """Pages bring their keys with them."""
+        raise NotImplementedError
+
+    def exported(self) -> Any:
+        """All rows, fetched by the connection of the thread that writes them."""
+        rows = self.table.rows
+        return (
+            self.KIND,
+            self.COLUMNS,
+            lambda store: rows.all_rows(lambda keys: paging.page(store, QUERY, keys)),
+        )
+
+    def tone(self, row: Any, column: Column) -> str:
+        """What was not recognised is quiet, what is doubtful is told."""
+        if row.doubtful and column.name in {"protocol", "doubtful"}:
+            return "warn"
+        return "quiet" if not row.protocol and column.name == "service" else ""
+
+    @on(VirtualTable.Chosen)
+    def _open(self, event: VirtualTable.Chosen) -> None:
+        from otsec.tui.screens.conversation import (  # noqa: PLC0415 - only who asks pays
+            ConversationScreen,
+        )
+
+        self.app.push_screen(ConversationScreen(event.row))
+
+    def action_asset(self) -> None:
+        """All of the server."""
+        if (row := self.table.selected) is not None:
+            self.otsec.open_asset(row.server)
+
+    def action_graph(self) -> None:
+        """Draw it."""
+        from otsec.tui.screens.graph import GraphScreen  # noqa: PLC0415 - only who asks pays
+
+        self.app.push_screen(GraphScreen())
+
+    def words(self) -> Words:
+        """Columns, filters, and what a conversation is."""
+        return [
+            *super().words(),
+            (
+                "Words",
+                [
+                    ("conversation", "all connections of one client with one server by one service, folded into one row"),
+                    ("client", "who asks; server: who answers. Which is which is told from who opened the connection, else from what they say"),
+                    ("service", "transport and port of the server, or the ethertype of frames without IP"),
+                    ("witnesses", "other capture points that saw the same; nothing is counted twice"),
+                ],
+            ),
+        ]  # fmt: skip

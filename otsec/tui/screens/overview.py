@@ -1,0 +1,264 @@
+"""Overview: what needs a person now, and whether what is shown can be relied on."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.widgets import Static
+
+from otsec.cli.output import Column, bytes_text, duration_text
+from otsec.health import Report, Severity, judge, overall
+from otsec.health.verdict import counted, percent
+from otsec.store import Store, overview
+from otsec.store.filters import Filter
+from otsec.store.overview import Here, Unread
+from otsec.store.pulse import Pulse, blind, pulse
+from otsec.store.queries import behaviours, sources
+from otsec.summary import gathered
+from otsec.tui.cells import safe, time_text
+from otsec.tui.rows import Listed
+from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.table import VirtualTable
+
+MOST = 6  # of each kind of thing that needs a person
+WORST = 6  # protocols of which most was not decoded
+PARTS = 60  # of the time line
+BARS = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
+GRAVE = {"program": "high", "mode": "high", "firmware": "high", "config": "medium"}
+LEVELS = ("high", "medium", "low", "note")
+
+
+class Need(NamedTuple):
+    """One thing that somebody should look at."""
+
+    level: str
+    what: str
+    where: str
+    screen: str  # that shows more of it
+    text: str  # by which that screen is filtered
+
+
+COLUMNS = (
+    Column("level", "level", about="how soon: high, medium, low, or only to be noted"),
+    Column("what", "what needs a person", about="what was seen, in plain words"),
+    Column("where", "where", about="device or capture point"),
+)
+
+
+class OverviewScreen(BaseScreen):
+    """What needs a person now."""
+
+    NAME = "Overview"
+    AUTO_FOCUS = "VirtualTable"
+    CSS = """
+    OverviewScreen #needs { height: 1fr; min-height: 6; }
+    OverviewScreen #panels { height: auto; max-height: 60%; }
+    OverviewScreen #panels Horizontal { height: auto; }
+    OverviewScreen .panel { width: 1fr; height: auto; padding: 0 1; border-top: solid $panel; border-title-color: $primary; border-title-style: bold; }
+    OverviewScreen.narrow #panels Horizontal { layout: vertical; }
+    OverviewScreen.narrow .panel { width: 100%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "app.focus_next", "Panels", show=False, id="overview.panels"),
+    ]
+
+    def body(self) -> ComposeResult:
+        """What needs a person; below it what that rests on."""
+        yield VirtualTable(COLUMNS, tone=_tone, id="needs")
+        with VerticalScroll(id="panels"):
+            with Horizontal():
+                yield _panel("health", "Capture health")
+                yield _panel("share", "Decoded")
+            with Horizontal():
+                yield _panel("pulse", "Notable events over time")
+                yield _panel("dates", "Data")
+
+    def on_resize(self) -> None:
+        """Panels beside each other where there is room."""
+        super().on_resize()
+        self.set_class(self.size.width < 100, "narrow")
+
+    # ---------------------------------------------------------------------------- reading
+
+    def load(self, *, again: bool = False) -> None:
+        """Ask for each part by itself: what is quick is not held up."""
+        site = self.otsec.config.site
+        table = self.query_one(VirtualTable)
+        table.zone, table.waiting = self.otsec.zone, "looking"
+        self.ask("dates", lambda store: _dates(store, site), self._tell_dates)
+        self.ask("pulse", lambda store: pulse(store, site, PARTS), self._tell_pulse)
+        self.ask("share", lambda store: overview.unread(Here.of(store, site), WORST), self._tell_share)  # fmt: skip
+        self.ask("health", lambda store: _health(store, site), self._tell_health)
+        self.ask("needs", lambda store: list(_needs(store, site)), lambda found: self._tell_needs(found, again=again))  # fmt: skip
+
+    def _tell_needs(self, found: Sequence[Need], *, again: bool) -> None:
+        table = self.query_one(VirtualTable)
+        table.waiting = "nothing needs a person"
+        found = sorted(found, key=lambda need: LEVELS.index(need.level))
+        table.show(Listed(found, lambda need: (need.what, need.where)), again=again)
+
+    def _tell(self, name: str, text: Text) -> None:
+        self.query_one(f"#{name}", Static).update(text)
+
+    def _tell_health(self, found: "tuple[list[Report], Sequence[tuple[str, int, int]]]") -> None:
+        reports, gaps = found
+        text = Text(safe(overall(reports)) + "\n")
+        for severity in (Severity.BAD, Severity.WARN):
+            for trouble in gathered(reports, severity)[:3]:
+                text.append(f"{severity.name:<5}", "bold red" if severity == Severity.BAD else "bold yellow")  # fmt: skip
+                text.append(f"{safe(trouble.check)}: {safe(trouble.of_worst[0].figure)}\n")
+        for kind, count, length in gaps:
+            text.append(f"blind {counted(count, 'time')} ({safe(kind)}), {duration_text(length // 1000)} together\n")  # fmt: skip
+        if not gaps:
+            text.append("no gaps\n")
+        text.rstrip()
+        self._tell("health", text)
+
+    def _tell_share(self, found: Unread) -> None:
+        read = found.payload - found.undecoded
+        text = Text(
+            f"{percent(read, found.payload)} of {bytes_text(found.payload)} payload decoded\n"
+            if found.payload
+            else "no payload above the transport\n"
+        )
+        for share in found.first:
+            whole = max(share.payload, 1)
+            bar = round(20 * (whole - share.undecoded) / whole)
+            missing = f"{bytes_text(share.undecoded)} not read" if share.undecoded else ""
+            others = [
+                f"{count} {word}"
+                for count, word in ((share.malformed, "malformed"), (share.truncated, "cut"))
+                if count
+            ]
+            told = ", ".join([missing, *others] if missing else others) or f"{bytes_text(share.lost)} lost"  # fmt: skip
+            text.append(f"{safe(share.service)[:12]:<13}{'#' * bar:.<20} {told}\n")
+        text.rstrip()
+        self._tell("share", text)
+
+    def _tell_pulse(self, found: Pulse) -> None:
+        most = max(found.counts)
+        line = "".join(BARS[-(-count * 8 // most) if most else 0] for count in found.counts)
+        begin = time_text(found.begin, self.otsec.zone)
+        end = time_text(found.begin + found.width * len(found.counts), self.otsec.zone)
+        text = Text(f"{line}\n{begin} to {end[11:] if end[:10] == begin[:10] else end}\n")
+        text.append(f"{counted(sum(found.counts), 'event')}, at most {most} in {duration_text(found.width // 1000)}")  # fmt: skip
+        self._tell("pulse", text)
+
+    def _tell_dates(self, found: dict[str, Any]) -> None:
+        text = Text()
+        zone = self.otsec.zone
+        if found["packets"]:
+            first, last = (time_text(found[name], zone) for name in ("first", "last"))
+            text.append(f"first packet {first}\nlast packet  {last}\n")
+        text.append(
+            f"{counted(found['packets'], 'packet')}, {counted(found['captures'], 'capture')}, "
+            f"{counted(found['sources'], 'source')}"
+        )
+        if found["incomplete"]:
+            text.append(f"\n{counted(found['incomplete'], 'capture')} not read to the end")
+        self._tell("dates", text)
+
+    # ---------------------------------------------------------------------------- actions
+
+    @on(VirtualTable.Chosen)
+    def _open(self, event: VirtualTable.Chosen) -> None:
+        need: Need = event.row
+        self.otsec.show(need.screen, need.text)
+
+    def words(self) -> Words:
+        """Panels and columns."""
+        return [
+            ("Columns", [(one.title, one.about) for one in COLUMNS]),
+            (
+                "Panels",
+                [
+                    ("Capture health", "whether the mirror port shows what it should; a gap or blind time is a span of which nothing can be told"),
+                    ("Decoded", "how much of what was sent otsec could read; # is read, . is not"),
+                    ("Notable events", "commands, failures, sessions and first sights over the time of the captures"),
+                    ("Data", "from when to when packets were seen, and how many"),
+                ],
+            ),
+            (
+                "Words",
+                [
+                    ("second writer", "a client that wrote what another client had written before: often an engineering station, sometimes somebody who should not"),
+                    ("payload", "bytes above TCP or UDP: what the devices say to each other"),
+                ],
+            ),
+        ]  # fmt: skip
+
+
+def _panel(name: str, title: str) -> Vertical:
+    shown = Static("reading", id=name, markup=False)
+    panel = Vertical(shown, classes="panel")
+    panel.border_title = title
+    return panel
+
+
+def _tone(need: Need, column: Column) -> str:
+    if column.name != "level":
+        return ""
+    return {"high": "bad", "medium": "warn"}.get(need.level, "quiet")
+
+
+def _dates(store: Store, site: str) -> dict[str, Any]:
+    found = sources(store, [Filter("site", site)])
+    heard = [one for one in found if one.packets]
+    return {
+        "packets": sum(one.packets for one in found),
+        "captures": sum(one.captures for one in found),
+        "incomplete": sum(one.incomplete for one in found),
+        "sources": len(found),
+        "first": min((one.first_time for one in heard), default=0),
+        "last": max((one.last_time for one in heard), default=0),
+    }
+
+
+def _health(store: Store, site: str) -> tuple[list[Report], Sequence[tuple[str, int, int]]]:
+    return judge(store, [Filter("site", site)]), blind(store, site)
+
+
+def _needs(store: Store, site: str) -> Iterator[Need]:
+    yield from _of_health(judge(store, [Filter("site", site)]))
+    for cls, level in GRAVE.items():
+        yield from _of_class(store, site, cls, level)
+    for writer in overview.writes(Here.of(store, site), MOST).first:
+        if writer.second_writer:
+            what = f"{writer.client} wrote {writer.object or writer.operation}, as another client had before"
+            yield Need("medium", what, writer.server, *_between(writer.client, writer.server))
+
+
+def _of_health(reports: Sequence[Report]) -> Iterator[Need]:
+    for severity, level in ((Severity.BAD, "medium"), (Severity.WARN, "low")):
+        for trouble in gathered(reports, severity)[:MOST]:
+            worst = trouble.of_worst[0]
+            yield Need(level, f"capture: {worst.figure}", trouble.sources[0], "sensors", "")
+
+
+def _of_class(store: Store, site: str, cls: str, level: str) -> Iterator[Need]:
+    """Who does with whom what changes a device."""
+    met: dict[tuple[str, str, str], Counter[str]] = {}
+    for row in behaviours(store, [Filter("site", site), Filter("class", cls)]):
+        met.setdefault((row.client, row.server, row.protocol), Counter())[row.operation] += (
+            row.count
+        )
+    often = sorted(met.items(), key=lambda one: -one[1].total())[:MOST]
+    for (client, server, protocol), done in often:
+        named = ", ".join(operation for operation, _ in done.most_common(3))
+        times = counted(done.total(), "time")
+        yield Need(
+            level,
+            f"{cls}: {client} {named} ({protocol}, {times})",
+            server,
+            *_between(client, server),
+        )
+
+
+def _between(client: str, server: str) -> tuple[str, str]:
+    """The screen, and its filter, that show what two do with each other."""
+    return "conversations", f"client={client} server={server}"
