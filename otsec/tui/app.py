@@ -1,6 +1,6 @@
 """The application: screens by their keys, the clock of the store, what every screen can do."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, tzinfo
 from importlib import import_module
 from threading import Lock
@@ -40,7 +40,11 @@ class Place(NamedTuple):
 PLACES = (
     Place("1", "overview", "Overview", "Over", "overview:OverviewScreen"),
     Place("3", "assets", "Assets", "Assets", "assets:AssetsScreen"),
+    Place("4", "sensors", "Sensors", "Sens", "sensors:SensorsScreen"),
     Place("5", "conversations", "Conversations", "Conv", "conversations:ConversationsScreen"),
+    Place("6", "protocols", "Protocols", "Prot", "protocols:ProtocolsScreen"),
+    Place("7", "sessions", "Sessions", "Sess", "sessions:SessionsScreen"),
+    Place("8", "values", "Values", "Vals", "values:ValuesScreen"),
 )
 FIRST = Place("", "first", "First start", "", "first:FirstScreen")
 
@@ -350,6 +354,15 @@ class OtsecApp(App[None]):
         if not name:
             raise UsageError("asset: say its name, id, IP or MAC address")
         self.push_screen(AssetScreen(name))
+
+    def show_packets(self, ids: Sequence[str]) -> None:
+        """Show packets, named as `otsec show` takes them."""
+        from otsec.tui.screens.packets import PacketsScreen  # noqa: PLC0415 - only who asks pays
+
+        if ids:
+            self.push_screen(PacketsScreen(ids))
+        else:
+            self.notify("no packet shows this")
 
     # --------------------------------------------------------------------------- filters
 

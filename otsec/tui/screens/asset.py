@@ -16,6 +16,7 @@ from otsec.store import Store
 from otsec.tui.cells import safe, time_text
 from otsec.tui.rows import Listed
 from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.screens.packets import named, source_of
 from otsec.tui.table import VirtualTable
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class AssetScreen(BaseScreen):
         Binding("tab,right_square_bracket", "turn(1)", "Next part", id="asset.next", tooltip="The next table"),
         Binding("shift+tab,left_square_bracket", "turn(-1)", "Part before", show=False, id="asset.before", tooltip="The table before"),
         Binding("e", "edit", "Edit", id="asset.edit", tooltip="Say what only people know"),
+        Binding("p", "packets", "Packets", id="packets", tooltip="Packets that show the row"),
         Binding("w", "talks", "Talks", id="asset.talks", tooltip="Its conversations"),
     ]  # fmt: skip
 
@@ -168,11 +170,23 @@ class AssetScreen(BaseScreen):
         if self.asset is not None:
             self.otsec.show("conversations", f"host={self.asset.addresses[0].text}")
 
+    def action_packets(self) -> None:
+        """Packets that show the selected row."""
+        row = self.query_one(VirtualTable).selected
+        if row is None or self.asset is None:
+            return
+        found = SHOWN_BY.get(self._section, _nothing)(row)
+        self.otsec.show_packets(
+            [id_ for source, *at in found if source for id_ in named(self.asset.site, source, *at)]
+        )
+
     @on(VirtualTable.Chosen)
     def _open(self, event: VirtualTable.Chosen) -> None:
-        """A peer is an asset as well."""
+        """A peer is an asset as well; of another row its packets are shown."""
         other = getattr(event.row, "asset", "")
-        if self._section == "peers" and other:
+        if self._section in SHOWN_BY:
+            self.action_packets()
+        elif self._section == "peers" and other:
             try:
                 self.otsec.open_asset(other)
             except UsageError as error:
@@ -248,6 +262,23 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "attributes": lambda one: one.name,
     "roles": lambda one: one.role,
 }  # fmt: skip
+Shown = list[tuple[Any, ...]]  # source, and packets of it
+
+
+def _nothing(_: Any) -> Shown:
+    return []
+
+
+def _sights(row: Any) -> Shown:
+    return [(sight.source, sight.packet) for sight in (row.first, row.last)]
+
+
+SHOWN_BY: dict[str, Callable[[Any], Shown]] = {  # packets behind the rows of each table
+    "facts": _sights,
+    "addresses": _sights,
+    "writers": lambda row: [(source_of(row), row.first_packet, row.last_packet)],
+    "timeline": lambda row: [] if row.packet is None else [(row.source, row.packet)],
+}
 STANDINGS = {"rival": "warn", "replaced": "quiet"}
 
 

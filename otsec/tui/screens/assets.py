@@ -32,7 +32,7 @@ class AssetsScreen(ListingScreen):
     COLUMNS: ClassVar[Sequence[Column]] = assets.COLUMNS
     FIELDS: ClassVar[dict[str, Field]] = FIELDS
     KEYS: ClassVar[dict[str, str]] = assets.FILTERS
-    SHOWN = ("name", "role", "ips", "vendor", "model", "answers", "asks", "level", "filled", "last_time", "revision", "macs")  # fmt: skip
+    SHOWN: ClassVar[Sequence[str]] = ("name", "role", "ips", "vendor", "model", "answers", "asks", "level", "filled", "last_time", "revision", "macs")  # fmt: skip
     KIND = "assets"
     ONE = ("asset", "assets")
     BINDINGS: ClassVar[list[BindingType]] = [

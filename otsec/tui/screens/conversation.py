@@ -4,18 +4,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from otsec.cli import behaviours
 from otsec.cli.output import Column, bytes_text
+from otsec.health.verdict import counted
 from otsec.store import Store, queries
 from otsec.store.filters import Filter
 from otsec.store.views import Conversation
 from otsec.tui.cells import safe, time_text
 from otsec.tui.rows import Listed
 from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.screens.packets import named, source_of
 from otsec.tui.table import VirtualTable
 
 HIDDEN = {"client", "server", "protocol"}  # columns that are the same in all rows
@@ -31,6 +34,7 @@ class ConversationScreen(BaseScreen):
     CSS = "ConversationScreen #about { height: auto; max-height: 8; padding: 0 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "back", "Back", id="back", tooltip="Back to the list"),
+        Binding("p", "packets", "Packets", id="packets", tooltip="A few packets that show it"),
         Binding("a", "asset('server')", "Server", id="conversation.server", tooltip="All of the server"),
         Binding("i", "asset('client')", "Client", id="conversation.client", tooltip="All of the client"),
     ]  # fmt: skip
@@ -70,7 +74,7 @@ class ConversationScreen(BaseScreen):
         text = Text()
         text.append(f"{safe(row.client)} to {safe(row.server)}  {safe(row.service)}  {safe(row.protocol) or 'no protocol recognised'}\n", "bold")  # fmt: skip
         vlan = f"VLAN {safe(row.place)}; " if row.place else ""
-        text.append(f"{vlan}{row.connections} connections, {row.packets_out} packets out and {row.packets_in} in, {bytes_text(row.bytes_out)} out and {bytes_text(row.bytes_in)} in\n")  # fmt: skip
+        text.append(f"{vlan}{counted(row.connections, 'connection')}, {row.packets_out} packets out and {row.packets_in} in, {bytes_text(row.bytes_out)} out and {bytes_text(row.bytes_in)} in\n")  # fmt: skip
         text.append(f"seen {time_text(row.first_time, zone)} to {time_text(row.last_time, zone)} at {safe(row.point)}, packets {row.first_packet} to {row.last_packet}\n", "dim")  # fmt: skip
         holes = [
             f"{bytes_text(out + into)} {word}"
@@ -88,6 +92,16 @@ class ConversationScreen(BaseScreen):
     def action_back(self) -> None:
         """Back to the list."""
         self.dismiss()
+
+    def action_packets(self) -> None:
+        """A few packets that show what is selected, or the conversation."""
+        done, row = self.query_one(VirtualTable).selected, self.row
+        packets = done.packets if done is not None else (row.first_packet, row.last_packet)
+        self.otsec.show_packets(named(row.site, source_of(done or row), *packets))
+
+    @on(VirtualTable.Chosen)
+    def _open(self) -> None:
+        self.action_packets()
 
     def action_asset(self, end: str) -> None:
         """All of one of the two."""

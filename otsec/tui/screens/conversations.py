@@ -14,6 +14,7 @@ from otsec.store.selects import FIELDS
 from otsec.tui.listing import Ask, ListingScreen
 from otsec.tui.rows import Key, Paged, Rows
 from otsec.tui.screen import Words
+from otsec.tui.screens.packets import named, source_of
 from otsec.tui.table import VirtualTable
 
 QUICK = 500  # rows that are shown while the others are put in order
@@ -29,11 +30,12 @@ class ConversationsScreen(ListingScreen):
     KEYS: ClassVar[dict[str, str]] = {
         key: listing.FILTERS[key] for key in listing.FOR_CONVERSATIONS
     }
-    SHOWN = ("client", "server", "service", "protocol", "packets_out", "packets_in", "last_time", "bytes_out", "bytes_in", "connections", "place")  # fmt: skip
+    SHOWN: ClassVar[Sequence[str]] = ("client", "server", "service", "protocol", "packets_out", "packets_in", "last_time", "bytes_out", "bytes_in", "connections", "place")  # fmt: skip
     KIND = QUERY
     ONE = ("conversation", "conversations")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "graph", "Graph", id="conversations.graph", tooltip="Draw who talks to whom by Purdue level"),
+        Binding("p", "packets", "Packets", id="packets", tooltip="Its first and last packet"),
         Binding("a", "asset", "Server", show=False, id="conversations.asset", tooltip="All of the server"),
     ]  # fmt: skip
 
@@ -81,6 +83,12 @@ class ConversationsScreen(ListingScreen):
         )
 
         self.app.push_screen(ConversationScreen(event.row))
+
+    def action_packets(self) -> None:
+        """Its first and last packet."""
+        if (row := self.table.selected) is not None:
+            ids = named(row.site, source_of(row), row.first_packet, row.last_packet)
+            self.otsec.show_packets(ids)
 
     def action_asset(self) -> None:
         """All of the server."""
