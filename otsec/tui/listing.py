@@ -198,7 +198,17 @@ class ListingScreen(BaseScreen):
     def _moved(self) -> None:
         self.tell_count()
 
+    @on(VirtualTable.Chosen)
+    def _chosen(self, event: VirtualTable.Chosen) -> None:
+        self.opened(event.row)
+
     # --------------------------------------------------------------------------- actions
+
+    def opened(self, row: Any) -> None:
+        """Show all of a row."""
+        from otsec.tui.screens.row import RowScreen  # noqa: PLC0415 - only who asks pays
+
+        self.app.push_screen(RowScreen(self, row))
 
     def action_columns(self) -> None:
         """Choose the columns."""

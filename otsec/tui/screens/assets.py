@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from textual import on
 from textual.binding import Binding, BindingType
 
 from otsec.cli import assets
@@ -13,7 +12,6 @@ from otsec.store.filters import Field, Filter
 from otsec.tui.listing import ListingScreen
 from otsec.tui.rows import Key
 from otsec.tui.screen import Words
-from otsec.tui.table import VirtualTable
 
 SURE = 0.8  # a role below it places nobody in a group of the policy
 _MATCH = {"host": Field(("host",), "address"), "level": Field(("level",), "number")}
@@ -54,9 +52,9 @@ class AssetsScreen(ListingScreen):
         """What is not sure is quiet."""
         return "quiet" if column.name == "role" and row.role.confidence < SURE else ""
 
-    @on(VirtualTable.Chosen)
-    def _open(self, event: VirtualTable.Chosen) -> None:
-        self.otsec.open_asset(event.row.id)
+    def opened(self, row: Any) -> None:
+        """All of the selected one."""
+        self.otsec.open_asset(row.id)
 
     def action_edit(self) -> None:
         """Say what only people know of the asset."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from textual import on
 from textual.binding import Binding, BindingType
 
 from otsec.cli import conversations, listing
@@ -15,7 +14,6 @@ from otsec.tui.listing import Ask, ListingScreen
 from otsec.tui.rows import Key, Paged, Rows
 from otsec.tui.screen import Words
 from otsec.tui.screens.packets import named, source_of
-from otsec.tui.table import VirtualTable
 
 QUICK = 500  # rows that are shown while the others are put in order
 QUERY = "conversations"
@@ -76,13 +74,13 @@ class ConversationsScreen(ListingScreen):
             return "warn"
         return "quiet" if not row.protocol and column.name == "service" else ""
 
-    @on(VirtualTable.Chosen)
-    def _open(self, event: VirtualTable.Chosen) -> None:
+    def opened(self, row: Any) -> None:
+        """All of the selected one."""
         from otsec.tui.screens.conversation import (  # noqa: PLC0415 - only who asks pays
             ConversationScreen,
         )
 
-        self.app.push_screen(ConversationScreen(event.row))
+        self.app.push_screen(ConversationScreen(row))
 
     def action_packets(self) -> None:
         """Its first and last packet."""

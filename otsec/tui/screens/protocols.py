@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from textual import on
 
 from otsec.cli import listing, protocols
 from otsec.cli.output import Column
@@ -13,7 +12,6 @@ from otsec.store.selects import FIELDS
 from otsec.tui.listing import ListingScreen
 from otsec.tui.rows import Key
 from otsec.tui.screen import Words
-from otsec.tui.table import VirtualTable
 
 
 class ProtocolsScreen(ListingScreen):
@@ -42,9 +40,9 @@ class ProtocolsScreen(ListingScreen):
         warned = column.name in {"undecoded", "malformed", "truncated", "lost"}
         return "warn" if warned and column.of(row) else ""
 
-    @on(VirtualTable.Chosen)
-    def _open(self, event: VirtualTable.Chosen) -> None:
-        self.otsec.show("conversations", f'proto="{event.row.protocol}"')
+    def opened(self, row: Any) -> None:
+        """All of the selected one."""
+        self.otsec.show("conversations", f'proto="{row.protocol}"')
 
     def words(self) -> Words:
         """Columns, and what opaque means."""
