@@ -66,6 +66,24 @@ def cases(store: Store) -> list[Case]:
     return sorted(found, key=lambda case: case.rank)
 
 
+def cases_of(store: Store, ids: Sequence[str]) -> list[Case]:
+    """The findings of these ids. Raises UsageError for one that is not there."""
+    by_finding: dict[str, list[Act]] = defaultdict(list)
+    for act in acts_of_findings(store):
+        by_finding[act.finding].append(act)
+    found = {one.id: one for one in findings(store, "id", ids)}
+    for name in ids:
+        if name not in found:
+            raise UsageError(f"no finding {name!a} any more: rules or captures are others now")
+    return [_case(found[name], by_finding.get(name, ())) for name in ids]
+
+
+def in_incident(store: Store, incident: str) -> list[Case]:
+    """The findings of an incident, in order of time."""
+    ids = [one.id for one in findings(store, "incident", [incident])]
+    return sorted(cases_of(store, ids), key=lambda case: case.finding.first_time)
+
+
 def _case(finding: Finding, acts: Sequence[Act]) -> Case:
     state, owner = NEW, ""
     for act in acts:

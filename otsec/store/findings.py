@@ -59,6 +59,7 @@ class Packet(NamedTuple):
     what: str
 
 
+AT_ONCE = 500  # values that one statement binds
 LISTS = (
     *("witnesses", "operations", "objects", "outcomes", "techniques", "falsepositives"),
 )  # columns that hold JSON lists
@@ -80,9 +81,23 @@ def replace(store: Store, found: Sequence[tuple[Finding, Sequence[Packet]]]) -> 
         connection.executemany(TABLES["finding_packet"].upsert, packets)
 
 
-def findings(store: Store) -> list[Finding]:
-    """All findings, in order of their ids."""
-    return [_finding(row) for row in _all(store, "finding")]
+def findings(store: Store, column: str = "", values: Sequence[str] = ()) -> list[Finding]:
+    """All findings in order of their ids, or those with one of the values in a column."""
+    if not column:
+        return [finding_of(row) for row in _all(store, "finding")]
+    names = TABLES["finding"].names
+    if column not in names:
+        raise ValueError(column)
+    found: list[Finding] = []
+    for begin in range(0, len(values), AT_ONCE):
+        some = values[begin : begin + AT_ONCE]
+        rows = store.all(
+            f"SELECT {', '.join(names)} FROM finding WHERE {column} IN "  # noqa: S608 - names of schema.py
+            f"({', '.join('?' * len(some))}) ORDER BY id",
+            some,
+        )
+        found += map(finding_of, rows)
+    return found
 
 
 def packets(store: Store, finding: str) -> list[tuple[Packet, str]]:
@@ -114,7 +129,8 @@ def _row(finding: Finding) -> Row:
     return tuple(cells)
 
 
-def _finding(row: Row) -> Finding:
+def finding_of(row: Row) -> Finding:
+    """A finding of a row, in the order of the table's columns."""
     return Finding._make(
         tuple(json.loads(value)) if name in LISTS else value
         for name, value in zip(Finding._fields, row, strict=True)

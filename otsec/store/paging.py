@@ -13,8 +13,11 @@ import numpy as np
 
 from otsec.columns import I64
 from otsec.store.database import Store
-from otsec.store.filters import Condition, condition
+from otsec.store.faults import told
+from otsec.store.filters import LEVELS, Condition, Field, condition
+from otsec.store.findings import Finding, finding_of
 from otsec.store.queries import CONVERSATION, address_key
+from otsec.store.schema import TABLES
 from otsec.store.selects import FIELDS, Filters, made, select_sql, source_name
 from otsec.store.views import Conversation
 
@@ -32,20 +35,101 @@ class Keyed(NamedTuple):
 class _Listing(NamedTuple):
     """What can be paged."""
 
-    table: str  # whose row numbers are the keys, as `c` in its SELECT
-    identity: tuple[str, ...]  # what makes rows of several sources one
+    select: str  # its rows, to stand behind SELECT; WHERE can follow
+    key: str  # the column that names a row for good
+    identity: tuple[str, ...]  # what makes rows of several sources one; empty: each is its own
     order: str  # unless asked otherwise
     columns: Mapping[str, str]  # what sorting by a column means, where it is no plain column
+    fields: Mapping[str, Field]
     made: Callable[[Mapping[str, Any], tuple[str, ...]], Any]
+    number: Callable[[Any], int]  # the key as an integer
+    name: Callable[[int], Any]  # and back
 
 
 def _conversation(cells: Mapping[str, Any], witnesses: tuple[str, ...]) -> Conversation:
     return made(Conversation, cells, witnesses=witnesses, doubtful=bool(cells["doubtful"]))
 
 
+class Decided(NamedTuple):
+    """A finding, and what people made of it."""
+
+    finding: Finding
+    state: str
+    owner: str
+
+
+def _decided(cells: Mapping[str, Any], _: tuple[str, ...]) -> Decided:
+    row = tuple(cells[name] for name in TABLES["finding"].names)
+    return Decided(finding_of(row), cells["state"], cells["owner"])
+
+
+_STATES = {
+    "ack": "acknowledged",
+    "false-positive": "false positive",
+    "accept": "accepted",
+    "expect": "expected",
+    "reopen": "reopened",
+}
+_STATE = (
+    "CASE d.kind WHEN 'resolve' THEN CASE WHEN f.last_time > d.seen_until THEN 'reopened' "
+    "ELSE 'resolved' END "
+    + " ".join(f"WHEN '{kind}' THEN '{state}'" for kind, state in _STATES.items())
+    + " ELSE 'new' END"
+)
+_DECIDING = ", ".join(repr(kind) for kind in ("resolve", *_STATES))
+# Of several acts SQLite gives the other columns of the row that has the MAX.
+_FINDINGS = (
+    f"f.*, f.count AS weight, {_STATE} AS state, COALESCE(o.after, '') AS owner, "  # noqa: S608 - text of this file
+    f"CASE WHEN {_STATE} IN ('new', 'reopened', 'acknowledged') THEN 'open' ELSE 'closed' END "
+    "AS standing FROM finding AS f "
+    "LEFT JOIN (SELECT finding, kind, seen_until, MAX(number) FROM act "
+    f"WHERE kind IN ({_DECIDING}) GROUP BY finding) AS d ON d.finding = f.id "
+    "LEFT JOIN (SELECT finding, after, MAX(number) FROM act WHERE kind = 'assign' "
+    "GROUP BY finding) AS o ON o.finding = f.id"
+)
+_LEVEL = "CASE level " + " ".join(f"WHEN '{one}' THEN {n}" for n, one in enumerate(LEVELS)) + " END"
+FINDING_FIELDS = {
+    "level": Field(("level",), "level"),
+    "state": Field(("state", "standing")),
+    "rule": Field(("name", "rule")),
+    "technique": Field(("techniques",), "text"),
+    "incident": Field(("incident",)),
+    "client": Field(("client",), "address"),
+    "server": Field(("server",), "address"),
+    "host": Field(("client", "server"), "address"),
+    "device": Field(("device",)),
+    "service": Field(("service",)),
+    "proto": Field(("protocol",)),
+    "category": Field(("category",)),
+    "owner": Field(("owner",)),
+    "vlan": Field(("place",)),
+    "group": Field(("point_group",)),
+    "site": Field(("site",)),
+    "id": Field(("id",)),
+    "since": Field(("last_time",), "since"),
+    "until": Field(("first_time",), "until"),
+    "text": Field(
+        (
+            "id",
+            "title",
+            "name",
+            "client",
+            "server",
+            "seen",
+            "state",
+            "owner",
+            "incident",
+            "protocol",
+            "operations",
+            "objects",
+        ),
+        "text",
+    ),
+}
 LISTINGS: dict[str, _Listing] = {
     "conversations": _Listing(
-        "c",
+        select_sql("conversations").removeprefix("SELECT "),
+        "c.rowid",
         CONVERSATION,
         "weight DESC",
         {
@@ -53,10 +137,28 @@ LISTINGS: dict[str, _Listing] = {
             "server": "ADDRESS_RANK(server)",
             "group": "point_group",
         },
+        FIELDS["conversations"],
         _conversation,
+        int,
+        int,
+    ),
+    "findings": _Listing(
+        _FINDINGS,
+        "f.id",
+        (),
+        f"{_LEVEL} DESC, last_time DESC",
+        {
+            "level": _LEVEL,
+            "client": "ADDRESS_RANK(client)",
+            "server": "ADDRESS_RANK(server)",
+            "group": "point_group",
+        },
+        FINDING_FIELDS,
+        _decided,
+        lambda name: int(f"1{name}", 16),  # ids are hexadecimal; the 1 keeps their leading zeros
+        lambda number: f"{number:x}"[1:],
     ),
 }
-SEARCHED = frozenset({"text", "list"})  # kinds of columns that begin with A, others with the most
 
 
 def order_of(
@@ -69,7 +171,8 @@ def order_of(
     limit: int = MOST,
 ) -> I64:
     """The keys of the rows that pass the filters, in order of a column; at most ``limit``."""
-    listing, wanted = LISTINGS[query], condition(filters, FIELDS[query])
+    listing = LISTINGS[query]
+    wanted = condition(filters, listing.fields)
     rank = f"{listing.columns.get(sort, sort)}{' DESC' if descending else ''}, " if sort else ""
     columns = "key" if not wanted.tests else "*"
     rows = _connection(store).execute(
@@ -78,11 +181,12 @@ def order_of(
         + (f" LIMIT {int(limit)}" if not wanted.tests else ""),
         wanted.parameters,
     )
-    keys = _tested(rows, wanted, limit) if wanted.tests else (key for (key,) in rows)
-    return np.fromiter(keys, np.int64)
+    with told(store.path):
+        keys = _tested(rows, wanted, limit) if wanted.tests else (key for (key,) in rows)
+        return np.fromiter(map(listing.number, keys), np.int64)
 
 
-def _tested(rows: Any, wanted: Condition, limit: int) -> Iterable[int]:
+def _tested(rows: Any, wanted: Condition, limit: int) -> Iterable[Any]:
     names = [column[0] for column in rows.description]
     for cells in rows:
         if limit <= 0:
@@ -97,20 +201,26 @@ def page(store: Store, query: str, keys: Sequence[int] | I64) -> list[Keyed]:
     """The rows of these keys, in their order; what is gone meanwhile is left out."""
     listing = LISTINGS[query]
     found: dict[int, Keyed] = {}
-    told = [int(key) for key in keys]
-    for begin in range(0, len(told), AT_ONCE):
-        some = told[begin : begin + AT_ONCE]
+    wanted = [int(key) for key in keys]
+    for begin in range(0, len(wanted), AT_ONCE):
+        some = [listing.name(key) for key in wanted[begin : begin + AT_ONCE]]
         rows = list(
             store.query(
-                f"{select_sql(query, f'{listing.table}.rowid AS key, ')} "
-                f"WHERE {listing.table}.rowid IN ({', '.join('?' * len(some))})",
+                f"SELECT {listing.key} AS key, {listing.select} "
+                f"WHERE {listing.key} IN ({', '.join('?' * len(some))})",
                 some,
             )
         )
         met = _witnesses(store, query, rows)
         for cells in rows:
-            found[cells["key"]] = Keyed(cells["key"], listing.made(cells, met[cells["key"]]))
-    return [found[key] for key in told if key in found]
+            key = listing.number(cells["key"])
+            found[key] = Keyed(key, listing.made(cells, met.get(cells["key"], ())))
+    return [found[key] for key in wanted if key in found]
+
+
+def judged(store: Store) -> bool:
+    """Whether rules have found anything."""
+    return bool(store.all("SELECT 1 FROM finding LIMIT 1"))
 
 
 def shared(store: Store) -> bool:
@@ -123,8 +233,8 @@ def shared(store: Store) -> bool:
 def _chosen(store: Store, query: str) -> str:
     """The SELECT with keys; of what several sources of one group saw, the row with most."""
     listing = LISTINGS[query]
-    plain = select_sql(query, f"{listing.table}.rowid AS key, ")
-    if not shared(store):
+    plain = f"SELECT {listing.key} AS key, {listing.select}"
+    if not listing.identity or not shared(store):
         return plain
     same = ", ".join(("site", "point_group", *listing.identity))
     return (
@@ -139,7 +249,7 @@ def _witnesses(
 ) -> dict[int, tuple[str, ...]]:
     """Who else saw each row: other sources of its group."""
     none: dict[int, tuple[str, ...]] = {cells["key"]: () for cells in rows}
-    if not rows or not shared(store):
+    if not rows or not LISTINGS[query].identity or not shared(store):
         return none
     names = ("site", "point_group", *LISTINGS[query].identity)
     mine = {tuple(cells[name] for name in names): cells for cells in rows}

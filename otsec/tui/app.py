@@ -39,6 +39,7 @@ class Place(NamedTuple):
 
 PLACES = (
     Place("1", "overview", "Overview", "Over", "overview:OverviewScreen"),
+    Place("2", "findings", "Findings", "Find", "findings:FindingsScreen"),
     Place("3", "assets", "Assets", "Assets", "assets:AssetsScreen"),
     Place("4", "sensors", "Sensors", "Sens", "sensors:SensorsScreen"),
     Place("5", "conversations", "Conversations", "Conv", "conversations:ConversationsScreen"),

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from otsec.cli.output import Column, bytes_text, duration_text
 from otsec.health import Report, Severity, judge, overall
 from otsec.health.verdict import counted, percent
-from otsec.store import Store, overview
+from otsec.store import Store, overview, paging
 from otsec.store.filters import Filter
 from otsec.store.overview import Here, Unread
 from otsec.store.pulse import Pulse, blind, pulse
@@ -30,7 +30,8 @@ WORST = 6  # protocols of which most was not decoded
 PARTS = 60  # of the time line
 BARS = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 GRAVE = {"program": "high", "mode": "high", "firmware": "high", "config": "medium"}
-LEVELS = ("high", "medium", "low", "note")
+WORST_FINDINGS = 12  # open ones that are named
+LEVELS = ("critical", "high", "medium", "low", "informational", "note")
 
 
 class Need(NamedTuple):
@@ -203,7 +204,7 @@ def _panel(name: str, title: str) -> Vertical:
 def _tone(need: Need, column: Column) -> str:
     if column.name != "level":
         return ""
-    return {"high": "bad", "medium": "warn"}.get(need.level, "quiet")
+    return {"critical": "bad", "high": "bad", "medium": "warn"}.get(need.level, "quiet")
 
 
 def _dates(store: Store, site: str) -> dict[str, Any]:
@@ -224,13 +225,28 @@ def _health(store: Store, site: str) -> tuple[list[Report], Sequence[tuple[str, 
 
 
 def _needs(store: Store, site: str) -> Iterator[Need]:
+    yield from _of_findings(store, site)
     yield from _of_health(judge(store, [Filter("site", site)]))
-    for cls, level in GRAVE.items():
-        yield from _of_class(store, site, cls, level)
+    if not paging.judged(store):  # else rules tell of it, and better
+        for cls, level in GRAVE.items():
+            yield from _of_class(store, site, cls, level)
     for writer in overview.writes(Here.of(store, site), MOST).first:
         if writer.second_writer:
             what = f"{writer.client} wrote {writer.object or writer.operation}, as another client had before"
             yield Need("medium", what, writer.server, *_between(writer.client, writer.server))
+
+
+def _of_findings(store: Store, site: str) -> Iterator[Need]:
+    """The worst of what is open, and how much more there is."""
+    filters = [Filter("site", site), Filter("state", "open")]
+    keys = paging.order_of(store, "findings", filters)
+    for keyed in paging.page(store, "findings", keys[:WORST_FINDINGS]):
+        one = keyed.row.finding
+        where = " to ".join(end for end in (one.client, one.server) if end)
+        yield Need(one.level, f"{one.title} ({keyed.row.state})", where, "findings", f"id={one.id}")
+    if len(keys) > WORST_FINDINGS:
+        more = counted(len(keys) - WORST_FINDINGS, "more open finding")
+        yield Need("note", more, "", "findings", "state:open")
 
 
 def _of_health(reports: Sequence[Report]) -> Iterator[Need]:

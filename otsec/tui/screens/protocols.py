@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-
 from otsec.cli import listing, protocols
 from otsec.cli.output import Column
 from otsec.store import Store, queries
