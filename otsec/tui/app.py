@@ -122,6 +122,14 @@ class OtsecApp(App[None]):
             self.look()
 
     trouble = ""  # why the store cannot be read
+    reading = ""  # the capture that a process of ours reads into it
+
+    def reopen(self) -> None:
+        """Look at the store, which may have been made only now."""
+        if self._store is None:
+            self._open()
+        else:
+            self.look()
 
     @property
     def store(self) -> Store:
@@ -219,6 +227,8 @@ class OtsecApp(App[None]):
         """What is looked at, in a line."""
         parts = ["PAUSED (space goes on)"] if self.paused else []
         parts += [self.config.site, str(self.path)]
+        if self.reading:
+            parts.append(f"reading {self.reading}")
         if self.newest:
             parts.append(f"last packet {time_text(self.newest, self.zone)}")
         parts.append("UTC" if self.utc else self.config.time_zone)

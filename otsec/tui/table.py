@@ -146,6 +146,7 @@ class VirtualTable(ScrollView, can_focus=True):
         self.sort, self.descending = "", False
         self.waiting = ""  # what is said while there are no rows
         self._widths = [width(column.title) + 1 for column in self.columns]
+        self._wanted: list[int] = []
         self._styles: dict[str, Style] = {}
 
     # ------------------------------------------------------------------------------ rows
@@ -179,8 +180,7 @@ class VirtualTable(ScrollView, can_focus=True):
         if place is None:
             place = min(self.cursor, len(rows) - 1) if again else 0
         self.cursor = max(place, 0)
-        if not again or not len(before):
-            self._measure()
+        self._measure(grow=again and bool(len(before)))
         self._resize()
         if len(rows):
             self.scroll_to(y=max(self.cursor - line, 0), animate=False, force=True, immediate=True)
@@ -225,44 +225,59 @@ class VirtualTable(ScrollView, can_focus=True):
         self._resize()
         self.refresh()
 
-    def _measure(self) -> None:
-        """How wide each column is: as wide as it needs, less where not all fit."""
+    def _measure(self, *, grow: bool = False) -> None:
+        """How wide each column is; ``grow``: at least as wide as it needed to be before."""
         rows = [self._at(place) for place in self._looked_at()]
         wanted = []
         for column in self.columns:
             texts = [cell_text(column, found.row, self.zone) for found in rows if found]
             need = max((width(text) for text in texts), default=0)
             wanted.append(max(need, width(column.title) + 1))
+        if grow and len(wanted) == len(self._wanted):
+            wanted = [max(pair) for pair in zip(wanted, self._wanted, strict=True)]
+        self._wanted = wanted
         self._widths = [
             min(need, max(WIDEST, width(column.title) + 1))
             for need, column in zip(wanted, self.columns, strict=True)
         ]
-        self._fit(wanted)
+        self._fit()
 
     def _looked_at(self) -> range:
         begin = max(min(self.cursor, len(self.rows) - LOOKED_AT), 0)
         return range(begin, min(begin + LOOKED_AT, len(self.rows)))
 
-    def _fit(self, wanted: Sequence[int]) -> None:
-        """Narrow the widest texts where there is too little room; widen where some is left."""
-        room = self.scrollable_content_region.width - GUTTER - GAP * (len(self.columns) - 1)
+    def _fit(self) -> None:
+        """Narrow the widest texts where there is too little room; use what room is left."""
+        room = self.scrollable_content_region.width - GUTTER
         if room <= 0:
             return
-        texts = [n for n, column in enumerate(self.columns) if not is_right(column) and column.kind != "time"]  # fmt: skip
-        while sum(self._widths) > room and texts:
+        texts = [
+            number
+            for number, column in enumerate(self.columns)
+            if not is_right(column) and column.kind != "time"
+        ]
+        while self._across() > room and texts:
             widest = max(texts, key=self._widths.__getitem__)
             if self._widths[widest] <= NARROWEST:
                 break
             self._widths[widest] -= 1
-        left = room - sum(self._widths)
-        for number, need in enumerate(wanted):
-            more = max(min(need - self._widths[number], left), 0)
+        seen, used = 0, 0
+        for size in self._widths:  # columns that are seen whole
+            if used + size > room:
+                break
+            used += size + GAP
+            seen += 1
+        left = max(room - used + GAP, 0)
+        for number in range(seen):
+            more = max(min(self._wanted[number] - self._widths[number], left), 0)
             self._widths[number] += more
             left -= more
 
+    def _across(self) -> int:
+        return sum(self._widths) + GAP * max(len(self._widths) - 1, 0)
+
     def _resize(self) -> None:
-        across = GUTTER + sum(self._widths) + GAP * max(len(self._widths) - 1, 0)
-        self.virtual_size = Size(across, len(self.rows) + 1)
+        self.virtual_size = Size(GUTTER + self._across(), len(self.rows) + 1)
 
     def on_resize(self) -> None:
         """Another width, other columns."""
