@@ -1,6 +1,7 @@
 """Memory of the process: keep what was used once, for the next batch wants as much again."""
 
 import ctypes
+import os
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
@@ -23,3 +24,12 @@ def keep_memory() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, LARGE)
     mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+def resident_bytes() -> int:
+    """Memory of this process that lies in RAM; the most there ever was where nothing tells more."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - no path of a file
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return 0

@@ -5,8 +5,9 @@ the keys of all rows that pass its filters, in order (one integer a row), then f
 few keys. A key stays the same as long as the row is there, whatever else is written.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +39,10 @@ class _Listing(NamedTuple):
     select: str  # its rows, to stand behind SELECT; WHERE can follow
     key: str  # the column that names a row for good
     identity: tuple[str, ...]  # what makes rows of several sources one; empty: each is its own
-    order: str  # unless asked otherwise
+    order: tuple[str, ...]  # unless asked otherwise: numbers, the greatest first
+    numbers: frozenset[str]  # columns that hold numbers; others are put in order by SQLite
+    lean: str  # the same rows without `costly` columns
+    costly: frozenset[str]
     columns: Mapping[str, str]  # what sorting by a column means, where it is no plain column
     fields: Mapping[str, Field]
     made: Callable[[Mapping[str, Any], tuple[str, ...]], Any]
@@ -131,7 +135,14 @@ LISTINGS: dict[str, _Listing] = {
         select_sql("conversations").removeprefix("SELECT "),
         "c.rowid",
         CONVERSATION,
-        "weight DESC",
+        ("weight",),
+        frozenset(
+            one.name
+            for one in TABLES["conversation"].columns
+            if one.type == "INTEGER" and one.name != "kind"
+        ),
+        select_sql("conversations").removeprefix("SELECT "),
+        frozenset(),
         {
             "client": "ADDRESS_RANK(client)",
             "server": "ADDRESS_RANK(server)",
@@ -146,7 +157,10 @@ LISTINGS: dict[str, _Listing] = {
         _FINDINGS,
         "f.id",
         (),
-        f"{_LEVEL} DESC, last_time DESC",
+        (_LEVEL, "last_time"),
+        frozenset({"level", "count", "first_time", "last_time", "first_packet", "last_packet"}),
+        "f.*, f.count AS weight FROM finding AS f",
+        frozenset({"state", "owner", "text"}),
         {
             "level": _LEVEL,
             "client": "ADDRESS_RANK(client)",
@@ -173,28 +187,48 @@ def order_of(
     """The keys of the rows that pass the filters, in order of a column; at most ``limit``."""
     listing = LISTINGS[query]
     wanted = condition(filters, listing.fields)
-    rank = f"{listing.columns.get(sort, sort)}{' DESC' if descending else ''}, " if sort else ""
-    columns = "key" if not wanted.tests else "*"
-    rows = _connection(store).execute(
-        f"SELECT {columns} FROM ({_chosen(store, query)}) AS t WHERE {wanted.sql} "  # noqa: S608 - text of this package; values are bound
-        f"ORDER BY {rank}{listing.order}, key"
-        + (f" LIMIT {int(limit)}" if not wanted.tests else ""),
-        wanted.parameters,
-    )
-    with told(store.path):
-        keys = _tested(rows, wanted, limit) if wanted.tests else (key for (key,) in rows)
+    asked = {sort, *(one.field for one in filters)}
+    plain = _chosen(store, query, lean=not asked & listing.costly)
+    column = listing.columns.get(sort, sort)
+    if limit < MOST or (sort and sort not in listing.numbers):
+        rank = [f"{column}{' DESC' if descending else ''}"] if sort else []
+        rank += [f"{one} DESC" for one in listing.order]
+        tail = f"ORDER BY {', '.join(rank)}, key" + ("" if wanted.tests else f" LIMIT {int(limit)}")
+        keys = _keys(store, plain, wanted, (), tail, limit)
         return np.fromiter(map(listing.number, keys), np.int64)
+    # NumPy puts a million numbers in order in a tenth of the time that SQLite takes.
+    ranks = [column, *listing.order] if sort else list(listing.order)
+    rows = _keys(store, plain, wanted, ranks, "", limit)
+    found = np.fromiter(
+        (number for key, *cells in rows for number in (listing.number(key), *cells)), np.int64
+    ).reshape(-1, len(ranks) + 1)
+    signs = [-1 if descending or not sort else 1, *[-1] * (len(ranks) - 1)]
+    columns = [found[:, number + 1] * sign for number, sign in enumerate(signs)]
+    order = np.lexsort((found[:, 0], *reversed(columns)))
+    keys: I64 = found[order[:limit], 0]
+    return keys
 
 
-def _tested(rows: Any, wanted: Condition, limit: int) -> Iterable[Any]:
-    names = [column[0] for column in rows.description]
-    for cells in rows:
-        if limit <= 0:
-            return
-        named = dict(zip(names, cells, strict=True))
-        if wanted.keeps(named):
-            limit -= 1
-            yield named["key"]
+def _keys(
+    store: Store, plain: str, wanted: Condition, ranks: Sequence[str], tail: str, limit: int
+) -> Iterator[Any]:
+    """Keys that pass, each with what ranks it, if anything does."""
+    columns = "*" if wanted.tests else "key"
+    shown = ", ".join((columns, *(f"{rank} AS rank_{n}" for n, rank in enumerate(ranks))))
+    statement = f"SELECT {shown} FROM ({plain}) AS t WHERE {wanted.sql} {tail}"  # noqa: S608 - text of this package; values are bound
+    with told(store.path):
+        rows = _connection(store).execute(statement, wanted.parameters)
+        if wanted.tests:
+            names = [column[0] for column in rows.description]
+            named = (dict(zip(names, cells, strict=True)) for cells in rows)
+            kept = filter(wanted.keeps, named)
+            for cells in islice(kept, limit) if tail else kept:
+                ranked = [cells[f"rank_{n}"] for n in range(len(ranks))]
+                yield (cells["key"], *ranked) if ranks else cells["key"]
+        elif ranks:
+            yield from rows
+        else:
+            yield from (key for (key,) in rows)
 
 
 def page(store: Store, query: str, keys: Sequence[int] | I64) -> list[Keyed]:
@@ -230,10 +264,11 @@ def shared(store: Store) -> bool:
     )
 
 
-def _chosen(store: Store, query: str) -> str:
+def _chosen(store: Store, query: str, *, lean: bool) -> str:
     """The SELECT with keys; of what several sources of one group saw, the row with most."""
     listing = LISTINGS[query]
-    plain = f"SELECT {listing.key} AS key, {listing.select}"
+    select = listing.lean if lean else listing.select
+    plain = f"SELECT {listing.key} AS key, {select}"
     if not listing.identity or not shared(store):
         return plain
     same = ", ".join(("site", "point_group", *listing.identity))

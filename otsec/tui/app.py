@@ -251,7 +251,7 @@ class OtsecApp(App[None]):
         """Show a screen by name, filtered by a text if there is one."""
         self.switch_mode(name)
         if text is not None:
-            self.call_later(lambda: self.listing().filter_by(text))
+            self.listing().filter_by(text)
 
     def action_show(self, name: str) -> None:
         """Show a screen."""

@@ -140,6 +140,12 @@ class FilterLine(Horizontal):
         self.line.cursor_position = len(text)
         self.line.remember(text)
 
+    def begin(self, text: str) -> None:
+        """Stand there from the beginning, with rows that are asked for anyway."""
+        self._told = text
+        with self.line.prevent(Input.Changed):
+            self.set(text)
+
     def tell(self, text: str, *, wrong: bool = False) -> None:
         """Say something at its right."""
         self.query_one("#count", Static).update(

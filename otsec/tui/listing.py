@@ -69,9 +69,17 @@ class ListingScreen(BaseScreen):
         Binding("escape", "clear", "Clear", show=False, id="clear", tooltip="Show all rows again"),
     ]  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "") -> None:
+        """``text``: the filter to begin with."""
         super().__init__()
         self._complete = False
+        self._ready, self._text = False, text
+
+    def on_mount(self) -> None:
+        """Begin with the filter that was asked for."""
+        self._ready = True
+        self.line.begin(self._text)
+        super().on_mount()
 
     def body(self) -> ComposeResult:
         """Filter and table."""
@@ -168,8 +176,11 @@ class ListingScreen(BaseScreen):
         return moment(text, self.otsec.zone, lambda: self.otsec.newest, at_end=at_end)
 
     def filter_by(self, text: str) -> None:
-        """Show only what matches."""
-        self.line.set(text)
+        """Show only what matches; before the screen is there, as soon as it is."""
+        if self._ready:
+            self.line.set(text)
+        else:
+            self._text = text
 
     def action_filter(self) -> None:
         """Type a filter."""

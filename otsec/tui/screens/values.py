@@ -87,15 +87,6 @@ class HeldScreen(ValuesScreen):
     KIND = "values"
     ONE = ("value", "values")
 
-    def __init__(self, text: str = "") -> None:
-        super().__init__()
-        self._text = text
-
-    def on_mount(self) -> None:
-        """Filter as the other listing does."""
-        self.line.line.value = self._text
-        super().on_mount()
-
     def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
         """The values by device and element."""
         return queries.values(store, filters)

@@ -1,0 +1,91 @@
+"""Running the terminal UI in tests: press keys, wait until nothing is being asked, read the screen."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from otsec.config import Config
+from otsec.tui.app import OtsecApp
+
+PATIENCE_S = 60.0  # on a machine that has much else to do
+KEYS = {
+    " ": "space", ":": "colon", "/": "slash", ".": "full_stop", "!": "exclamation_mark",
+    ">": "greater_than_sign", "=": "equals_sign", "-": "minus", "*": "asterisk", "_": "underscore",
+    '"': "quotation_mark", ",": "comma",
+}  # fmt: skip
+
+
+class Seat:
+    """A person before the screen."""
+
+    def __init__(self, app: OtsecApp, pilot: Any) -> None:
+        self.app, self.pilot = app, pilot
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after the other, each when the one before has done its work."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settle()
+
+    async def type(self, text: str) -> None:
+        """Type a text, letter by letter."""
+        await self.pilot.press(*(KEYS.get(letter, letter) for letter in text))
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until nothing is being asked."""
+        await self.pilot.pause()
+        for _ in range(int(PATIENCE_S / 0.02)):
+            await self.pilot.pause(0.02)
+            asked = any(getattr(one, "busy", None) for one in self.app.screen_stack)
+            if not asked and not self._typing():
+                break
+        await self.pilot.pause()
+
+    def _typing(self) -> bool:
+        return any(
+            getattr(line, "_timer", None) is not None for line in self.app.screen.query("FilterLine")
+        )
+
+    async def until(self, true: Callable[[], Any]) -> None:
+        """Wait until something is true."""
+        for _ in range(int(PATIENCE_S / 0.02)):
+            if true():
+                return
+            await self.pilot.pause(0.02)
+        raise AssertionError("it never came")
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen, a line a line."""
+        width = self.app.size.width
+        lines = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text[:width].rstrip() for strip in lines)
+
+    @property
+    def table(self) -> Any:
+        """The rows of the screen."""
+        from otsec.tui.table import VirtualTable
+
+        return self.app.screen.query_one(VirtualTable)
+
+
+def visit(
+    path: Path,
+    do: Callable[[Seat], Awaitable[None]],
+    *,
+    size: tuple[int, int] = (120, 40),
+    readonly: bool = False,
+    **settings: Any,
+) -> None:
+    """Open the terminal UI over a store, and do something there."""
+
+    async def session() -> None:
+        app = OtsecApp(Config(store=path, **settings), readonly=readonly, who="ann")
+        async with app.run_test(size=size) as pilot:
+            seat = Seat(app, pilot)
+            await seat.settle()
+            await do(seat)
+
+    asyncio.run(session())
