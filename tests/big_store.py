@@ -1,6 +1,6 @@
 """A big store for measurements of the screens: written row by row, in SQL, without any packet.
 
-    python tests/big_store.py FILE [--assets N] [--conversations N] [--findings N]
+python tests/big_store.py FILE [--assets N] [--conversations N] [--findings N]
 """
 
 import argparse
@@ -61,11 +61,21 @@ def conversations(count: int, assets: int) -> Iterator[tuple[Any, ...]]:
         packets = draw.randrange(1, 100_000)
         yield row(
             "conversation",
-            **{"source": 1, "number": n, "kind": 4, "client": address(client)},
-            **{"server": address(server), "service": service, "protocol": protocol},
-            **{"claimed_by": "content" if protocol else "", "client_reason": "syn"},
-            **{"connections": 1, "packets_out": packets, "packets_in": packets},
-            **{"bytes_out": packets * 80, "bytes_in": packets * 90, "payload_in": packets * 30},
+            source=1,
+            number=n,
+            kind=4,
+            client=address(client),
+            server=address(server),
+            service=service,
+            protocol=protocol,
+            claimed_by="content" if protocol else "",
+            client_reason="syn",
+            connections=1,
+            packets_out=packets,
+            packets_in=packets,
+            bytes_out=packets * 80,
+            bytes_in=packets * 90,
+            payload_in=packets * 30,
             **seen(n),
         )
 
@@ -77,11 +87,19 @@ def findings(count: int, assets: int) -> Iterator[tuple[Any, ...]]:
         yield row(
             "finding",
             **dict.fromkeys(lists, "[]"),
-            **{"id": f"{n * 2654435761 % 2**32:08x}", "site": "site", "point_group": "net"},
-            **{"rule": f"rule-{n % 40}", "name": f"rule-{n % 40}", "category": "operation"},
-            **{"level": LEVELS[n % len(LEVELS)], "title": f"Something of kind {n % 40} was seen"},
-            **{"client": address(n % assets), "server": address(n * 31 % assets)},
-            **{"protocol": SERVICES[n % 6][1], "count": 1 + n % 9, "source": 1},
+            id=f"{n * 2654435761 % 2**32:08x}",
+            site="site",
+            point_group="net",
+            rule=f"rule-{n % 40}",
+            name=f"rule-{n % 40}",
+            category="operation",
+            level=LEVELS[n % len(LEVELS)],
+            title=f"Something of kind {n % 40} was seen",
+            client=address(n % assets),
+            server=address(n * 31 % assets),
+            protocol=SERVICES[n % 6][1],
+            count=1 + n % 9,
+            source=1,
             **{"seen": "It was seen.", "next": "Ask the shift.", **seen(n)},
         )
 
@@ -92,7 +110,10 @@ def facts(assets: int) -> Iterator[tuple[Any, ...]]:
         for attribute, value in (("vendor", "Example Works"), ("model", f"PX-{n % 90}")):
             yield row(
                 "fact",
-                **{"source": 1, "conversation": n, "attribute": attribute, "value": value},
+                source=1,
+                conversation=n,
+                attribute=attribute,
+                value=value,
                 **{"protocol": "modbus", "about": address(n), "count": 3, **seen(n)},
             )
 

@@ -1,5 +1,7 @@
 """The filter line of the terminal UI."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,4 +91,4 @@ def test_no_line_breaks_it(line: str) -> None:
     spans = parse(line, TALKS, lambda *_: 0).spans
 
     assert all(0 <= one.begin <= one.end <= len(line) for one in spans)
-    assert all(a.end <= b.begin for a, b in zip(spans, spans[1:], strict=False))
+    assert all(a.end <= b.begin for a, b in itertools.pairwise(spans))

@@ -121,7 +121,12 @@ def test_findings_are_those_of_the_command(tmp_path: Path) -> None:
             store.db["finding"].insert(dict(zip(_names(), cells, strict=True)))
         word = Word("ann", "ann", "desk", 1, "seen")
         by_id = {case.finding.id: case for case in cases(store)}
-        for number, kind, text in ((1, "ack", ""), (2, "resolve", ""), (3, "accept", ""), (4, "assign", "bob")):
+        for number, kind, text in (
+            (1, "ack", ""),
+            (2, "resolve", ""),
+            (3, "accept", ""),
+            (4, "assign", "bob"),
+        ):
             record(store, [decided(by_id[f"{number:08x}"], kind, word, text)])  # type: ignore[arg-type]
         store.db["finding"].update(f"{2:08x}", {"last_time": 99 * SECOND})  # it went on
 

@@ -45,7 +45,8 @@ class Seat:
 
     def _typing(self) -> bool:
         return any(
-            getattr(line, "_timer", None) is not None for line in self.app.screen.query("FilterLine")
+            getattr(line, "_timer", None) is not None
+            for line in self.app.screen.query("FilterLine")
         )
 
     async def until(self, true: Callable[[], Any]) -> None:

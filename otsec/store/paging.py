@@ -205,8 +205,8 @@ def order_of(
     signs = [-1 if descending or not sort else 1, *[-1] * (len(ranks) - 1)]
     columns = [found[:, number + 1] * sign for number, sign in enumerate(signs)]
     order = np.lexsort((found[:, 0], *reversed(columns)))
-    keys: I64 = found[order[:limit], 0]
-    return keys
+    kept: I64 = found[order[:limit], 0]
+    return kept
 
 
 def _keys(

@@ -92,6 +92,7 @@ class LineDialog(ModalScreen[str | None]):
     """One line of text: a command, a path, a reason."""
 
     DEFAULT_CSS = LINE_CSS.format(name="LineDialog")
+    AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Never mind", id="line.leave")
     ]

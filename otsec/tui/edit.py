@@ -45,6 +45,7 @@ class EditDialog(ModalScreen[dict[str, str] | None]):
     EditDialog Input:focus { background: $boost; text-style: bold; }
     EditDialog Static { height: auto; }
     """
+    AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Never mind", id="edit.leave"),
         Binding("up", "app.focus_previous", "Field above", show=False, id="edit.up"),

@@ -126,15 +126,20 @@ class ListingScreen(BaseScreen):
             table.waiting = "loading"
         ask = Ask(parsed.filters, table.sort, table.descending, again)
         self._complete = False
-        shown = [again]  # whether this listing is on the screen already
+        before, shown = table.rows, [again]  # whether this listing is on the screen already
 
-        def use(rows: Rows) -> None:
+        def found(store: Store) -> Iterator[tuple[Rows, frozenset[Key]]]:
+            for rows in self.find(store, ask):
+                yield rows, rows.new_since(before) if again and len(before) else frozenset()
+
+        def use(answer: tuple[Rows, frozenset[Key]]) -> None:
+            rows, new = answer
             table.waiting = self.none_text()
-            table.show(rows, again=shown[0])
+            table.show(rows, again=shown[0], new=new)
             shown[0] = True
             self.tell_count()
 
-        self.ask_on("rows", lambda store: self.find(store, ask), use, self._failed)
+        self.ask_on("rows", found, use, self._failed)
 
     def loaded(self, name: str) -> None:
         """All rows are known."""
@@ -184,7 +189,7 @@ class ListingScreen(BaseScreen):
 
     def action_filter(self) -> None:
         """Type a filter."""
-        self.line.line.focus()
+        self.set_focus(self.line.line)  # at once: the next key is for it
 
     def action_clear(self) -> None:
         """All rows, none marked."""
@@ -199,7 +204,7 @@ class ListingScreen(BaseScreen):
 
     @on(FilterLine.Left)
     def _left(self) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
 
     @on(VirtualTable.SortAsked)
     def _sorted(self) -> None:

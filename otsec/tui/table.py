@@ -29,6 +29,7 @@ GAP = 2
 WIDEST = 44  # columns of one cell, unless there is room
 NARROWEST = 17  # a text is not cut below this: a MAC address; what has no room is scrolled to
 LOOKED_AT = 60  # rows that say how wide the columns are
+MOST_NEW = 2_000  # rows that are marked as new; more is another listing
 TONES = ("good", "warn", "bad", "quiet")
 
 
@@ -165,14 +166,13 @@ class VirtualTable(ScrollView, can_focus=True):
         places = sorted(p for key in self.marked if (p := self.rows.place(key)) is not None)
         return [found.row for place in places if (found := self._at(place))]
 
-    def show(self, rows: Rows, *, again: bool = False) -> None:
-        """Show rows; ``again``: the same listing as before, of which some may be new."""
+    def show(self, rows: Rows, *, again: bool = False, new: frozenset[Key] = frozenset()) -> None:
+        """Show rows; ``again``: of the same listing as before; ``new``: keys that came since."""
         before, line = self.rows, self.cursor - self.scroll_offset.y
         self.rows = rows
-        if again and before is not NOTHING:
-            self.fresh = frozenset(
-                key for key in self.fresh | rows.new_since(before) if rows.place(key) is not None
-            ) if len(before) else frozenset()  # fmt: skip
+        if again:
+            self.fresh = (self.fresh | new) if len(self.fresh) + len(new) <= MOST_NEW else new
+            self.fresh = self.fresh if len(self.fresh) <= MOST_NEW else frozenset()
         else:
             self.fresh = frozenset()
             self.marked.clear()
@@ -390,7 +390,9 @@ class VirtualTable(ScrollView, can_focus=True):
         """Select the next row that came since; it then is no longer new."""
         self.fresh -= {self.key}
         places = sorted(p for key in self.fresh if (p := self.rows.place(key)) is not None)
-        if places:
+        if not places:
+            self.fresh = frozenset()
+        else:
             self._go(next((place for place in places if place > self.cursor), places[0]))
             self.fresh -= {self.key}
         self.refresh()

@@ -137,7 +137,10 @@ class FirstScreen(BaseScreen):
             read = f"{number(self.otsec.packets)} packets so far" if self.otsec.packets else "begun"
             self._offer(f"reading {self._what}: {read}; Esc stops, what was read stays")
             return
-        told = self._reading.stderr.read(TELLING) if self._reading.stderr else ""
+        told = ""
+        if self._reading.stderr:
+            with self._reading.stderr as stream:
+                told = stream.read(TELLING)
         self._reading, self.otsec.reading = None, ""
         self._offer(told.strip() or ("stopped" if code else "read"))
         if self._otsec_has_packets():
@@ -154,7 +157,11 @@ class FirstScreen(BaseScreen):
 
     def on_unmount(self) -> None:
         """Nobody reads on behind a closed window."""
-        self.action_stop()
+        if self._reading is not None:
+            self.action_stop()
+            if self._reading.stderr:
+                self._reading.stderr.close()
+            self._reading.wait()
         super().on_unmount()
 
     def words(self) -> Words:

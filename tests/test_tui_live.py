@@ -1,0 +1,213 @@
+"""The terminal UI over a store that is being written, that is hostile, or that is not there."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from big_store import write as write_big
+from conftest import ROOT
+from inventory_stores import new_store, tap
+from tui_pilot import Seat, visit
+
+from otsec.store import open_store
+
+HOSTILE = "=cmd|' /C calc'!A0<b>[red]\x1b[2J\u202eevil\u2066" + "x" * 65_536
+
+
+def test_rows_that_come_are_marked_and_the_selected_stays(tmp_path: Path) -> None:
+    """What is written appears within moments; the selected row stays, on its line of the screen."""
+    with new_store(tmp_path) as store:
+        heard = tap(store)
+        for n in range(30):
+            heard.talks(f"10.0.0.{n + 1}", "10.0.1.1", "modbus", packets_out=1000 - n)
+        heard.write()
+    path = tmp_path / "inventory.db"
+
+    async def do(seat: Seat) -> None:
+        await seat.press("5", *["down"] * 12)
+        selected, line = seat.table.selected, seat.table.cursor - seat.table.scroll_offset.y
+        with open_store(path) as writing:
+            more = tap(writing)
+            for n in range(30):
+                more.talks(f"10.0.0.{n + 1}", "10.0.1.1", "modbus", packets_out=1000 - n)
+            for n in range(5):  # busier than all others, so they stand before them
+                more.talks(f"10.9.0.{n + 1}", "10.0.1.1", "modbus", packets_out=9000 + n)
+            more.write()
+        await seat.until(lambda: len(seat.table.rows) == 35)
+        await seat.settle()
+        assert seat.table.selected == selected
+        assert seat.table.cursor - seat.table.scroll_offset.y == line
+        assert "5 new" in seat.text
+        await seat.press("n")
+        assert seat.table.selected.client.startswith("10.9.0.")
+        assert "4 new" in seat.text
+
+    visit(path, do, size=(100, 30))
+
+
+def test_paused_it_does_not_follow(tmp_path: Path) -> None:
+    """While it is paused nothing moves; r reads once."""
+    with new_store(tmp_path) as store:
+        heard = tap(store)
+        heard.talks("10.0.0.1", "10.0.1.1", "modbus")
+        heard.write()
+    path = tmp_path / "inventory.db"
+
+    async def do(seat: Seat) -> None:
+        await seat.press("5", "space")
+        with open_store(path) as writing:
+            more = tap(writing)
+            more.talks("10.0.0.1", "10.0.1.1", "modbus")
+            more.talks("10.0.0.2", "10.0.1.1", "modbus")
+            more.write()
+        await seat.pilot.pause(0.8)
+        assert len(seat.table.rows) == 1
+        await seat.press("r")
+        assert len(seat.table.rows) == 2
+
+    visit(path, do)
+
+
+def test_untrusted_text_changes_nothing_but_its_cell(tmp_path: Path) -> None:
+    """Controls, markup, bidi overrides and 64 kB of text stay in their cell, in exports too."""
+    with new_store(tmp_path) as store:
+        heard = tap(store)
+        heard.heard("00:1b:1b:00:00:01", "10.0.0.1")
+        heard.heard("00:1b:1b:00:00:02", "10.0.0.2")
+        heard.says("10.0.0.1", "lldp", name=HOSTILE, vendor=HOSTILE, model="[bold]x[/bold]")
+        heard.talks("10.0.0.2", "10.0.0.1", HOSTILE[:80])
+        heard.write()
+
+    async def do(seat: Seat) -> None:
+        for keys in (("3",), ("enter",), ("tab",), ("escape", "5"), ("enter",), ("escape", "1")):
+            await seat.press(*keys)
+            shown = seat.text
+            assert "\x1b" not in shown
+            assert "\u202e" not in shown
+            assert "\u2066" not in shown
+            assert all(len(line) <= 100 for line in shown.split("\n"))
+        await seat.press("3")
+        assert "=cmd|" in seat.text
+        await seat.press("colon")
+        await seat.type("export a.csv")
+        await seat.press("enter")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        visit(tmp_path / "inventory.db", do, size=(100, 30))
+    written = (tmp_path / "a.csv").read_text("utf-8")
+    assert "\x1b" not in written
+    assert "\n=cmd" not in written
+    assert ",=cmd" not in written
+
+
+def test_first_start_offers_the_demo(tmp_path: Path) -> None:
+    """Without a store it offers what can be done, and shows the demo when it was read."""
+    path = tmp_path / "new.db"
+
+    async def do(seat: Seat) -> None:
+        assert "Nothing was captured yet" in seat.text
+        await seat.press("o")
+        await seat.type("/nowhere.pcap")
+        await seat.press("enter")
+        assert "there is no such file" in seat.text
+        await seat.press("escape")
+        await seat.pilot.press("d")
+        await seat.until(lambda: seat.app.current_mode == "overview")
+        await seat.settle()
+        await seat.until(lambda: "S7 controller stopped" in seat.text)
+        await seat.until(lambda: not seat.app.reading)
+
+    visit(path, do, size=(80, 24))
+
+
+def test_a_store_of_another_program_is_told(tmp_path: Path) -> None:
+    """A file that is no store ends in words on the first screen."""
+    path = tmp_path / "other.db"
+    path.write_bytes(b"not a database at all" * 100)
+
+    async def do(seat: Seat) -> None:
+        assert "not a store of otsec" in seat.text
+
+    visit(path, do)
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
+def test_in_a_real_terminal(tmp_path: Path) -> None:
+    """In tmux: open, filter level>=high, reach the packets, acknowledge, quit; the store has it."""
+    import time
+
+    path = tmp_path / "plant.db"
+    otsec = [sys.executable, "-m", "otsec"]
+    subprocess.run(
+        [*otsec, "analyze", str(ROOT / "pcaps" / "plant"), "--db", str(path), "-q"],
+        check=True,
+        cwd=ROOT,
+    )
+    name = f"otsec-{tmp_path.name}"
+    tmux = ["tmux", "-L", name]
+
+    def shown() -> str:
+        return subprocess.run(
+            [*tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True
+        ).stdout
+
+    def until(word: str) -> None:
+        for _ in range(600):
+            if word in shown():
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"no {word} in\n{shown()}")
+
+    def press(*keys: str) -> None:
+        subprocess.run([*tmux, "send-keys", *keys], check=True)
+
+    command = f"cd {ROOT}; {' '.join(otsec)} tui --db {path} --by ann; echo left"
+    subprocess.run(
+        [*tmux, "new-session", "-d", "-x", "100", "-y", "30", command + "; sleep 30"], check=True
+    )
+    try:
+        until("S7 controller stopped")
+        press("2")
+        until("13 findings")
+        press("/")
+        press("-l", "level>=high")
+        until("1 finding")
+        press("Enter")
+        press("p")
+        until("s7comm request: plc_stop")
+        press("Escape")
+        until("1 finding")
+        press("a")
+        until("acknowledged")
+        press("q")
+        until("left")
+    finally:
+        subprocess.run([*tmux, "kill-server"], check=False)
+    done = subprocess.run(
+        [*otsec, "findings", "--db", str(path), "state:acknowledged", "--json"],
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "S7 controller stopped" in done.stdout
+
+
+def test_a_big_store_is_paged(tmp_path: Path) -> None:
+    """Only the pages that are looked at are kept, however far one goes."""
+    path = tmp_path / "big.db"
+    write_big(path, assets=500, conversations_=20_000, findings_=5_000)
+
+    async def do(seat: Seat) -> None:
+        for key, count in (("5", 20_000), ("2", 5_000)):
+            await seat.press(key)
+            assert len(seat.table.rows) == count
+            await seat.press("end", "home", "pagedown", "end")
+            assert seat.table.cursor == count - 1
+            assert seat.table.selected is not None
+            assert len(seat.table.rows._pages) <= 24
+
+    visit(path, do)
