@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -109,12 +110,26 @@ class LineDialog(ModalScreen[str | None]):
         super().__init__()
         self._title, self._value, self._check = title, value, check
         self._suggester = Begun(words) if words else None
+        self._early = ""
 
     def compose(self) -> ComposeResult:
         """What is asked, and the line."""
         with Vertical():
             yield Static(Text(safe(self._title, 1000)))
             yield Input(self._value, suggester=self._suggester, select_on_focus=False)
+
+    def on_key(self, event: events.Key) -> None:
+        """What is typed before the line is there belongs into it."""
+        if self.focused is None and event.is_printable and event.character:
+            self._early += event.character
+            event.stop()
+
+    def on_mount(self) -> None:
+        """Begin with what was typed already."""
+        line = self.query_one(Input)
+        line.value += self._early
+        line.cursor_position = len(line.value)
+        self.set_focus(line)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give it, if nothing is wrong with it."""

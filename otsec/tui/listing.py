@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widgets import Input
 
 from otsec.cli.listing import moment, natural
 from otsec.cli.output import Column
@@ -62,7 +63,8 @@ class ListingScreen(BaseScreen):
     ONE: ClassVar[tuple[str, str]] = ("row", "rows")
     AUTO_FOCUS = "VirtualTable"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", id="filter", tooltip="Show only rows that match"),
+        # Of priority, so that what is typed at once behind it comes into the line already.
+        Binding("slash", "filter", "Filter", priority=True, id="filter", tooltip="Show only rows that match"),
         Binding("c", "columns", "Columns", show=False, id="columns", tooltip="Which columns are shown"),
         Binding("x", "app.export", "Export", id="export", tooltip="Write what is shown to a file"),
         Binding("y", "copy", "Copy", show=False, id="copy", tooltip="Copy the row to the clipboard"),
@@ -186,6 +188,12 @@ class ListingScreen(BaseScreen):
             self.line.set(text)
         else:
             self._text = text
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In a line of text a slash is a slash."""
+        if action == "filter" and (isinstance(self.focused, Input) or self.app.screen is not self):
+            return False
+        return super().check_action(action, parameters)
 
     def action_filter(self) -> None:
         """Type a filter."""
