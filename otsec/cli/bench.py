@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from otsec.cli import options
 from otsec.cli.analyze import positive
-from otsec.errors import Exit
+from otsec.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from otsec.bench import Program, Report
@@ -21,7 +21,15 @@ is subtracted on both sides. Stages are timed in one more run, memory is watched
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("capture", type=Path, metavar="FILE", help="the capture to measure on")
+    parser.add_argument(
+        "capture", type=Path, nargs="?", metavar="FILE", help="the capture to measure on"
+    )
+    parser.add_argument(
+        "--tui",
+        action="store_true",
+        help="measure the terminal UI on the store instead: first paint, keys, queries, memory",
+    )
+    options.store(parser)
     parser.add_argument(
         "--rounds",
         type=positive,
@@ -52,8 +60,13 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Measure."""
-    from otsec.bench import measure
     from otsec.cli.output import say
+
+    if arguments.tui:
+        return _screens(arguments)
+    if arguments.capture is None:
+        raise UsageError("bench: name a capture, or say --tui for the terminal UI over a store")
+    from otsec.bench import measure
     from otsec.model import BATCH_PACKETS
     from otsec.pipeline import Options
 
@@ -69,6 +82,28 @@ def run(arguments: Namespace) -> int:
     (_write_json if arguments.format == "json" else _write_text)(
         report, "not asked for" if arguments.alone else "there is no tshark here"
     )
+    return Exit.FINE
+
+
+def _screens(arguments: Namespace) -> int:
+    """Measure the terminal UI on a store."""
+    import json
+    import sys
+
+    from otsec.cli.output import SCHEMA_VERSION, say
+    from otsec.tui.measure import measure
+
+    config = options.configured(arguments, "db")
+    tell = (lambda _: None) if arguments.quiet else (lambda text: say(f"otsec: {text}"))
+    figures = measure(config, tell)
+    if arguments.format == "json":
+        rows = [{**one._asdict(), "kept": one.kept} for one in figures]
+        json.dump({"schema_version": SCHEMA_VERSION, "kind": "bench_tui", "rows": rows}, sys.stdout)
+        sys.stdout.write("\n")
+        return Exit.FINE
+    for one in figures:
+        wanted = "" if one.wanted is None else f"  (wanted: at most {one.wanted:g}{'' if one.kept else ', MORE'})"  # fmt: skip
+        sys.stdout.write(f"{one.name:<52}{one.value:>10,.1f} {one.unit}{wanted}\n")
     return Exit.FINE
 
 
