@@ -4,6 +4,7 @@
 # make docs    write the generated pages
 # make bench   measure speed and memory (docs/performance.md)
 # make soak    measure a sensor for an hour on a cable of its own (root, or user namespaces)
+# make screenshots   draw the pictures of the terminal UI
 # make clean   remove what the above made
 
 VENV := .venv
@@ -62,6 +63,9 @@ bench: $(VENV)/installed
 
 soak: $(VENV)/installed-dev
 	@$(BIN)/python tests/live_soak.py $(SOAK_ARGS)
+
+screenshots: $(VENV)/installed
+	@$(BIN)/python docs/screenshots.py
 
 format: $(VENV)/installed-dev
 	@$(BIN)/ruff check --fix --quiet . || true

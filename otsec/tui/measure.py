@@ -21,6 +21,7 @@ SIZE = (160, 45)
 KEYS = ("down", "down", "pagedown", "up", "pagedown", "end", "up", "home", "pagedown", "left")
 ROUNDS = 6  # of the keys, on each screen
 SCREENS = ("findings", "conversations")
+PATIENCE_S = 60.0  # for a screen; what takes longer is told as that
 LIVE_S = 5.0  # how long a store that is written is followed
 
 
@@ -75,7 +76,7 @@ async def _screens(app: Any, tell: Callable[[str], None]) -> list[Figure]:
             Figure("resident with long listings open", resident_bytes() / 1e6, "MB", 200)
         )
         figures.append(await _live())
-        for name in ("assets", "sessions", "protocols", "sensors", "values"):
+        for name in ("sensors", "values", "protocols", "sessions", "assets"):
             tell(f"screen {name}")
             begin = perf_counter()
             app.show(name)
@@ -110,7 +111,8 @@ async def _rows(pilot: Any, app: Any) -> None:
 
 async def _settled(pilot: Any) -> None:
     await pilot.pause()
-    while getattr(pilot.app.screen, "busy", None):
+    end = perf_counter() + PATIENCE_S
+    while getattr(pilot.app.screen, "busy", None) and perf_counter() < end:
         await pilot.pause(0.01)
 
 
