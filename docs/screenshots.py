@@ -5,6 +5,7 @@ python docs/screenshots.py
 # ruff: noqa: INP001 - a script, no package
 
 import asyncio
+import os
 import re
 import subprocess
 import sys
@@ -41,9 +42,12 @@ async def draw(store: Path) -> None:
 def main() -> None:
     """Read the plant, and draw."""
     with TemporaryDirectory() as folder:
-        store = Path(folder, "demo.db")
-        words = [sys.executable, "-m", "otsec", "analyze", "pcaps/plant", "--db", str(store), "-q"]
-        subprocess.run(words, check=True, cwd=ROOT)  # noqa: S603 - our own command
+        os.chdir(folder)  # the path of the store is seen in the pictures
+        store = Path("demo.db")
+        words = [sys.executable, "-m", "otsec", "analyze", str(ROOT / "pcaps" / "plant")]
+        words += ["--db", str(store), "-q"]
+        found = {**os.environ, "PYTHONPATH": str(ROOT)}
+        subprocess.run(words, check=True, env=found)  # noqa: S603 - our own command
         asyncio.run(draw(store))
 
 
