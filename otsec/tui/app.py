@@ -1,12 +1,13 @@
 """The application: screens by their keys, the clock of the store, what every screen can do."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, tzinfo
 from importlib import import_module
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from textual.app import App, SystemCommand
+from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
@@ -144,6 +145,10 @@ class OtsecApp(App[None]):
 
     def follow(self) -> None:
         """Look whether the store was written; renew what is shown, not too often."""
+        with suppress(ScreenStackError):  # it is being left
+            self._follow()
+
+    def _follow(self) -> None:
         if self._store is None:
             if self.path.exists():
                 self._open()
