@@ -211,3 +211,23 @@ def test_a_big_store_is_paged(tmp_path: Path) -> None:
             assert len(seat.table.rows._pages) <= 24
 
     visit(path, do)
+
+
+@pytest.mark.slow
+def test_it_is_measured(tmp_path: Path) -> None:
+    """`otsec bench --tui` gives every figure of a store, each with its unit."""
+    import json
+
+    path = tmp_path / "big.db"
+    write_big(path, assets=200, conversations_=3_000, findings_=1_000)
+    done = subprocess.run(
+        [sys.executable, "-m", "otsec", "bench", "--tui", "--db", str(path), "--json", "-q"],
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    rows = {row["name"]: row for row in json.loads(done.stdout)["rows"]}
+    assert rows["first paint after imports"]["unit"] == "ms"
+    assert rows["findings: repaint of a key, 95 %"]["value"] > 0
+    assert rows["query: conversations by last seen (3,000 rows)"]["value"] > 0
