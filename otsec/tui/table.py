@@ -145,6 +145,7 @@ class VirtualTable(ScrollView, can_focus=True):
         self.marked: set[Key] = set()
         self.fresh: frozenset[Key] = frozenset()
         self.sort, self.descending = "", False
+        self.follow_top = False  # the first row stays selected, whichever it becomes
         self.waiting = ""  # what is said while there are no rows
         self._widths = [width(column.title) + 1 for column in self.columns]
         self._wanted: list[int] = []
@@ -176,7 +177,8 @@ class VirtualTable(ScrollView, can_focus=True):
         else:
             self.fresh = frozenset()
             self.marked.clear()
-        place = rows.place(self.key) if self.key is not None else None
+        at_top = self.follow_top and not self.cursor
+        place = rows.place(self.key) if self.key is not None and not at_top else None
         if place is None:
             place = min(self.cursor, len(rows) - 1) if again else 0
         self.cursor = max(place, 0)

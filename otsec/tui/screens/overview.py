@@ -91,6 +91,7 @@ class OverviewScreen(BaseScreen):
         site = self.otsec.config.site
         table = self.query_one(VirtualTable)
         table.zone, table.waiting = self.otsec.zone, "looking"
+        table.follow_top = True  # the worst stands first; nothing is decided here
         self.ask("dates", lambda store: _dates(store, site), self._tell_dates)
         self.ask("pulse", lambda store: pulse(store, site, PARTS), self._tell_pulse)
         self.ask("share", lambda store: overview.unread(Here.of(store, site), WORST), self._tell_share)  # fmt: skip
