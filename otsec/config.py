@@ -100,8 +100,8 @@ class Config:
     """Zone in which times are shown, a name such as Europe/Berlin."""
     store: Path = Path("otsec.db")
     """The store; a relative path counts from the folder of otsec.yaml, else the working folder."""
-    alert_budget: int = 20
-    """Findings in a shift that the people on site can look at."""
+    alert_budget: int = 1
+    """False alerts in a day that the site can bear: what is normal is learned until it is kept."""
     rules: Path | None = None
     """Folder of your own rules, judged beside those that come with otsec."""
     points: Mapping[str, Point] = field(default_factory=dict)

@@ -61,6 +61,7 @@ COMMANDS = {  # in the order of the help
     "audit": "list what people said and decided, who, when and why",
     "rules": "list, check and test the rules, or judge the store anew",
     "selftest": "replay the attack of each rule on this site's devices, and tell whether it fires",
+    "baseline": "learn what is normal, check it before it protects, keep it as text",
     "health": "tell whether the mirror is any good, worst first",
     "db": "dump, describe, check or back up a store",
     "config": "check the configuration, or show what is in effect",

@@ -48,6 +48,7 @@ KEYS = {  # as inventory.people takes them; help must not import it
     "role": "plc, hmi, ews, ... or unknown",
     "level": "Purdue level: 0, 1, 2, 3, 3.5, 4, 5",
     "criticality": "low, medium, high or critical",
+    "presence": "always on, shift, on demand, mobile or transient",
     "owner": "who answers for it",
     "location": "where it stands",
     "asset_number": "its number in the register",

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 
 def _subject(act: "Act") -> str:
-    """What it is about: the finding, an address of the asset, or, of a self-test, the rules."""
+    """What it is about: the finding, an address of the asset, the rules, or a thing of the baseline."""
     if not act.asset:
         return act.finding or act.attribute
     return str(json.loads(act.asset)[-1])
 
 
 def _what(act: "Act") -> str:
+    if act.kind.startswith("baseline-"):
+        return "baseline"
     if act.finding:
         return act.attribute or "finding"
     return "rules" if not act.asset else act.attribute or "asset"

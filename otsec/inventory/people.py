@@ -13,6 +13,7 @@ from otsec.store.acts import Act, ActKind
 
 LONGEST = 500  # letters of a value or a reason
 CRITICALITIES = ("low", "medium", "high", "critical")
+PRESENCES = ("always on", "shift", "on demand", "mobile", "transient", "unknown")
 LEVELS = ("0", "1", "2", "3", "3.5", "4", "5")
 
 
@@ -48,6 +49,7 @@ SETTABLE: dict[str, Callable[[str], str]] = {  # how each value is checked
     "role": _one_of(*ROLES),
     "level": _one_of(*LEVELS),
     "criticality": _one_of(*CRITICALITIES),
+    "presence": _one_of(*PRESENCES),
     "owner": _any,
     "location": _any,
     "asset_number": _any,

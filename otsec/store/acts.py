@@ -1,4 +1,6 @@
-"""What people said of assets and decided of findings: an append-only record, apart from all that derives from packets.
+"""What people said of assets and decided of findings and of the baseline: an append-only record.
+
+It stands apart from all that derives from packets.
 
 Rows are only ever added. Triggers of the schema refuse to change or delete one, whoever asks.
 """
@@ -13,7 +15,8 @@ AssetAct: TypeAlias = Literal["set", "import", "merge", "split"]
 FindingAct: TypeAlias = Literal[
     "ack", "resolve", "false-positive", "accept", "expect", "reopen", "assign", "comment"
 ]
-ActKind: TypeAlias = AssetAct | FindingAct | Literal["selftest"]
+BaselineAct: TypeAlias = Literal["baseline-approve", "baseline-forget", "baseline-import"]
+ActKind: TypeAlias = AssetAct | FindingAct | BaselineAct | Literal["selftest"]
 
 
 class Act(NamedTuple):
@@ -58,11 +61,16 @@ def every_act(store: Store) -> list[Act]:
 
 def record(store: Store, said: Sequence[Act]) -> None:
     """Add acts, all or none; their numbers are given here."""
-    table = TABLES["act"]
     with store._transaction():  # noqa: SLF001 - this is a part of the store
-        for act in said:
-            store.db.conn.execute(
-                f"INSERT INTO act ({', '.join(table.names)}) VALUES "  # noqa: S608 - names of schema.py
-                f"((SELECT COALESCE(MAX(number), 0) + 1 FROM act), {', '.join('?' * len(act[1:]))})",
-                [storable(cell) if isinstance(cell, str) else cell for cell in act[1:]],
-            )
+        add(store, said)
+
+
+def add(store: Store, said: Sequence[Act]) -> None:
+    """Add acts within the transaction of who calls; their numbers are given here."""
+    table = TABLES["act"]
+    for act in said:
+        store.db.conn.execute(
+            f"INSERT INTO act ({', '.join(table.names)}) VALUES "  # noqa: S608 - names of schema.py
+            f"((SELECT COALESCE(MAX(number), 0) + 1 FROM act), {', '.join('?' * len(act[1:]))})",
+            [storable(cell) if isinstance(cell, str) else cell for cell in act[1:]],
+        )

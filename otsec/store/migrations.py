@@ -397,6 +397,51 @@ CREATE TABLE content (
 """,
 )
 
+_BASELINE = (
+    """
+CREATE TABLE baseline (
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    site TEXT NOT NULL,
+    point_group TEXT NOT NULL,
+    place TEXT NOT NULL,
+    client TEXT NOT NULL,
+    server TEXT NOT NULL,
+    service TEXT NOT NULL,
+    protocol TEXT NOT NULL,
+    device TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    class TEXT NOT NULL,
+    object TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    point TEXT NOT NULL,
+    packets TEXT NOT NULL,
+    how TEXT NOT NULL,
+    who TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (id)
+)
+""",
+    """
+CREATE TABLE baseline_scope (
+    site TEXT NOT NULL,
+    point_group TEXT NOT NULL,
+    place TEXT NOT NULL,
+    address TEXT NOT NULL,
+    ended INTEGER NOT NULL,
+    how TEXT NOT NULL,
+    singles INTEGER NOT NULL,
+    watched_ns INTEGER NOT NULL,
+    PRIMARY KEY (site, point_group, place, address)
+)
+""",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
@@ -407,6 +452,7 @@ MIGRATIONS = (
         ("ALTER TABLE lookup ADD COLUMN asker TEXT NOT NULL DEFAULT ''",),
     ),
     Migration("contents of transfers", _CONTENTS),
+    Migration("what is learned to be normal", _BASELINE),
 )
 NEWEST = len(MIGRATIONS)
 

@@ -448,7 +448,8 @@ _ALL = (
             _text(
                 "kind",
                 "Of an asset `set`, `import`, `merge` or `split`; of a finding `ack`, `resolve`, "
-                "`false-positive`, `accept`, `expect`, `reopen`, `assign` or `comment`; or `selftest`.",
+                "`false-positive`, `accept`, `expect`, `reopen`, `assign` or `comment`; of the baseline "
+                "`baseline-approve`, `baseline-forget` or `baseline-import`; or `selftest`.",
             ),
             _text(
                 "asset",
@@ -526,6 +527,65 @@ _ALL = (
             _text("what", "What it shows: device, operation, object and outcome."),
         ),
         key=("source", "finding", "packet", "what"),
+        pushed=False,
+    ),
+    Table(
+        "baseline",
+        "What is held to be normal: learned by evidence, or said by a person; a row a thing.",
+        (
+            _text("id", "Short name that never changes: a hash of what makes it the same."),
+            _text(
+                "kind",
+                "`device`, `conversation`, `operation`, `object`, `writer`, `value`, `identity`, "
+                "`presence` or `volume`.",
+            ),
+            _text("site", "The site, by name."),
+            _text("point_group", "The point group, by name."),
+            _PLACE,
+            _text("client", "Address of who asks or publishes; empty: it is about the server."),
+            _text("server", "Address of who answers, or whom it is about."),
+            _text("service", "`tcp/502`; empty: it is not about one."),
+            _text("protocol", "The protocol, by name; empty: none, or not about one."),
+            _text("device", "Device behind the address; empty: the address itself."),
+            _text("operation", "The operation; of `identity` the attribute."),
+            _text("class", "Class of the operation."),
+            _text("object", "The object; of `identity` the value."),
+            _text(
+                "detail",
+                "A JSON list: of `value` least, greatest and first; of `presence` the class, the "
+                "longest silence in seconds and why; of `volume` bytes a day out and in; of "
+                "`operation` the outcomes; else empty.",
+            ),
+            _integer("count", "How often it was seen when it was last learned."),
+            _integer("first_time", "When it was first seen, ns."),
+            _integer("last_time", "When it was last seen while it was learned, ns."),
+            _text("point", "The capture point that saw most of it."),
+            _text("packets", "Ordinals of a few packets of that point that show it; a JSON list."),
+            _text("how", "`learned`, `approved`, `imported` or `forgotten`."),
+            _text("who", "Who said so; empty: nobody, it was learned."),
+            _text("reason", "Why, in the person's words."),
+            _integer("since", "Since when it holds, ns by the capture's clock."),
+            _integer("until", "Until when it holds, ns by the capture's clock; 0: no end."),
+        ),
+        key=("id",),
+        derived=False,
+        pushed=False,
+    ),
+    Table(
+        "baseline_scope",
+        "Devices, and point groups as a whole, of which learning has ended.",
+        (
+            _text("site", "The site, by name."),
+            _text("point_group", "The point group, by name."),
+            _PLACE,
+            _text("address", "The device; empty: which devices there are in the point group."),
+            _integer("ended", "When learning ended, ns by the capture's clock."),
+            _text("how", "`evidence`, `approved` or `imported`."),
+            _integer("singles", "Things that had been seen on one occasion only."),
+            _integer("watched_ns", "How long it had been watched, gaps left out."),
+        ),
+        key=("site", "point_group", "place", "address"),
+        derived=False,
         pushed=False,
     ),
 )

@@ -1,0 +1,88 @@
+"""What is not learned although it was seen, and why."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from otsec.baseline.model import Key, Scope, Thing
+from otsec.baseline.spans import SECOND_NS, Spans
+from otsec.detect.cases import Case, cases
+from otsec.detect.findings import KEPT, MANY
+from otsec.detect.model import LEVELS
+from otsec.store import Store
+from otsec.store.findings import Finding
+
+LEAST = LEVELS.index("high")
+WITH_IT_NS = 60 * SECOND_NS  # what begins so shortly before a finding came with it
+GUARDED = "program, mode and firmware become normal by a named person alone"
+ANYBODY = frozenset({"", MANY})
+OWN = "baseline"  # category of the findings that the baseline itself makes
+
+
+def open_findings(store: Store) -> list[Finding]:
+    """The findings of rules, of level high and above, that nobody has decided."""
+    return [one.finding for one in cases(store) if _counts(one)]
+
+
+def _counts(case: Case) -> bool:
+    own = case.finding.category == OWN
+    return case.open and not own and LEVELS.index(case.finding.level) >= LEAST
+
+
+def barred(things: Iterable[Thing], spans: Spans, findings: Sequence[Finding]) -> Mapping[Key, str]:
+    """Why each of the things that must not be learned is not."""
+    by_group: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        by_group.setdefault((finding.site, finding.group), []).append(finding)
+    found: dict[Key, str] = {}
+    for thing in things:
+        network = thing.scope.network
+        if thing.key.guarded:
+            found[thing.key] = GUARDED
+        elif spans.of_group(network).in_gap(thing.first_time, thing.last_time):
+            found[thing.key] = "it was only seen while the capture lost packets"
+        elif one := _told_by(thing, by_group.get((network.site, network.group), ())):
+            found[thing.key] = f"finding {one.id} is open: {one.title}"
+    return found
+
+
+def scope_findings(scope: Scope, findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that are about a device."""
+    return [
+        one
+        for one in findings
+        if (one.site, one.group) == (scope.site, scope.group)
+        and scope.address
+        and scope.address in {one.client, one.server}
+    ]
+
+
+def _told_by(thing: Thing, findings: Iterable[Finding]) -> Finding | None:
+    return next((one for one in findings if _tells(one, thing)), None)
+
+
+def _tells(finding: Finding, thing: Thing) -> bool:
+    """Whether a finding tells of a thing: by who, to whom, what, and when it came up."""
+    key = thing.key
+    if key.kind in {"device", "identity", "presence", "volume"}:
+        return key.kind == "identity" and _says(finding, thing)
+    named = [(finding.client, thing.client), (finding.server, thing.server)]
+    if any(said not in ANYBODY and said != seen for said, seen in named):
+        return False
+    if all(said in ANYBODY for said, _ in named):
+        return False
+    if finding.service not in {*ANYBODY, key.service} and key.service:
+        return False
+    if key.kind in {"operation", "object"} and finding.operations:
+        return key.operation in finding.operations and _same_object(finding, key)
+    began = finding.first_time - WITH_IT_NS
+    return began <= thing.first_time <= finding.last_time + WITH_IT_NS
+
+
+def _same_object(finding: Finding, key: Key) -> bool:
+    listed = finding.objects
+    return key.kind != "object" or not listed or len(listed) >= KEPT or key.object in listed
+
+
+def _says(finding: Finding, thing: Thing) -> bool:
+    """Whether a finding is about what a device said of itself."""
+    told = finding.category == "identity" and finding.server == thing.server
+    return told and finding.first_time <= thing.first_time

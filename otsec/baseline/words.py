@@ -1,0 +1,25 @@
+"""Things of the baseline in words for people."""
+
+from otsec.baseline.model import Key
+from otsec.store.baseline import Line
+
+
+def described(key: Key | Line) -> str:
+    """A thing for people."""
+    words = {
+        "device": f"device {key.server}",
+        "conversation": f"{key.client} to {key.server} by {key.service} {key.protocol}".rstrip(),
+        "writer": f"{key.client} does {key.cls} at {_at_device(key)}",
+        "value": f"{key.object} of {_at_device(key)}",
+        "identity": f"{key.operation} {key.object} of {_at_device(key)}",
+        "presence": f"presence of {key.server}",
+        "volume": f"volume of {key.client} to {key.server} by {key.service}",
+    }
+    between = f"{key.client} to {_at_device(key)}"
+    return words.get(key.kind) or " ".join(
+        part for part in (key.operation, key.object, f"({between})") if part
+    )
+
+
+def _at_device(key: Key | Line) -> str:
+    return f"{key.server} {key.device}".rstrip()

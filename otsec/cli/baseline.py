@@ -1,0 +1,685 @@
+"""``otsec baseline``: what is normal, how complete it is, what is risky in it, and who said so."""
+
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from otsec.cli import listing, options
+from otsec.cli.output import Column, duration_text, say, time_text
+from otsec.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+    from otsec.baseline.audit import Risk
+    from otsec.baseline.learning import Baseline
+    from otsec.baseline.model import Thing
+    from otsec.baseline.standing import Standing
+    from otsec.detect.cases import Word
+    from otsec.store import Store
+    from otsec.store.baseline import Ended, Line
+    from otsec.store.queries import Filter
+
+ACTIONS = {
+    "status": "tell of each device how complete its baseline is, and what keeps it open",
+    "learn": "learn what the store shows, and end learning where the evidence suffices",
+    "audit": "list what is risky and about to become normal, worst first",
+    "list": "list what is normal, and what was forgotten",
+    "approve": "make things normal, by a named person",
+    "forget": "take things out, by a named person; they are not learned again",
+    "export": "write the baseline as text, a line a thing",
+    "diff": "tell how a text, or what the store shows, differs from the baseline",
+    "import": "take over a baseline from text, by a named person",
+}
+LISTINGS = frozenset({"status", "audit", "list", "diff"})
+SAID = frozenset({"approve", "forget", "import"})
+MOST_BYTES = 256 << 20  # of a text; a million lines
+
+EPILOGS = {
+    "status": """\
+A thing that was seen on one occasion only (within 8 hours) may be one of many that are rare. Of n1
+such things in T days n1 / T new ones a day are to be expected, with 95 % confidence at most the
+upper bound of a Poisson count over T. Learning of the surest devices ends, one after the other, as
+long as the bound on all of them together stays within `alert_budget` (false alerts a day).
+""",
+    "approve": """\
+THING is an id (`otsec baseline list`, `audit`), or a filter: all things that match are chosen.
+A finding of the baseline may stand for the things that it tells of, by its id.
+Program, mode and firmware are chosen only where their class or their id is named.
+""",
+    "forget": """\
+THING is an id (`otsec baseline list`), or a filter: all things that match are chosen.
+""",
+    "export": """\
+otsec baseline export -o baseline.txt && git diff baseline.txt
+""",
+    "diff": """\
+Exit code 0: nothing differs; 1: something does. Counts and times are not compared.
+""",
+    "import": """\
+Lines that are new or other are taken over as said by --by; with --replace lines that the text does
+not have are forgotten. All lines are checked first.
+""",
+}
+FILTERS = {
+    "id": "the thing's id, or its beginning",
+    "kind": "device, conversation, operation, object, writer, value, identity, presence, volume",
+    "client": "address or network of who asks",
+    "server": "address or network of who answers, or whom it is about",
+    "host": "address or network of either",
+    "service": "tcp/502",
+    "proto": "the protocol",
+    "device": "the device behind the address",
+    "op": "the operation",
+    "class": "read, write, control, program, ...",
+    "object": "the object",
+    "how": "learned, approved, imported, forgotten; `new`: not in the baseline",
+    "by": "who said so",
+    "vlan": "the VLAN",
+    "group": "the point group",
+    "site": "the site's name",
+}
+OF_STATUS = {
+    "name": "the asset's name",
+    "host": "its address",
+    "state": "learning, complete, approved, imported",
+    "presence": "always on, shift, on demand, mobile, transient, unknown",
+    "vlan": "the VLAN",
+    "group": "the point group",
+    "site": "the site's name",
+}
+OF_AUDIT = {
+    "risk": "what is risky",
+    "level": "high or medium",
+    "client": "address or network of who does it",
+    "server": "address or network to whom",
+    "host": "address or network of either",
+    "state": "about to be learned, learned, needs a person, not learned",
+    "group": "the point group",
+    "site": "the site's name",
+}
+
+
+def _rate(name: str) -> Callable[[Any], float | None]:
+    def value(one: Any) -> float | None:
+        told = getattr(one, name)
+        return None if told is None else float(f"{told:.3g}")
+
+    return value
+
+
+STATUS = (
+    Column("name", "name", about="the asset; first which devices there are at all"),
+    Column("address", "address", value=lambda one: one.scope.address),
+    Column("state", "state", about="learning, complete, or approved or imported by a person"),
+    Column("complete", "seen again", about="share of its things seen on more than one occasion",
+           value=lambda one: f"{one.complete:.0%}"),
+    Column("things", "things", "number", "what may be learned of it"),
+    Column("singles", "once", "number", "of these, seen on one occasion only"),
+    Column("watched_us", "watched", "duration", "how long, gaps left out",
+           value=lambda one: one.watched_ns // 1000),
+    Column("expected", "new a day", "number", "new things to be expected (Good and Turing)",
+           value=_rate("expected")),
+    Column("at_most", "at most", "number", "the same with 95 % confidence", value=_rate("at_most")),
+    Column("presence", "presence", about="when it is there"),
+    Column("barred", "kept out", "number", "things that are seen and not learned"),
+    Column("open", "what keeps it open", "list", "what must happen before learning ends"),
+    Column("ended", "ended", "time", "when learning ended", detail=True,
+           value=lambda one: one.ended or None),
+    Column("place", "vlan", about="the VLAN", detail=True, value=lambda one: one.scope.place),
+    Column("group", "group", about="point group", detail=True, value=lambda one: one.scope.group),
+    Column("site", "site", about="the site", detail=True, value=lambda one: one.scope.site),
+)  # fmt: skip
+AUDIT = (
+    Column("level", "level", about="how bad it would be"),
+    Column("risk", "risk", about="what is risky"),
+    Column("what", "what", about="who does what"),
+    Column("state", "state", about="about to be learned, learned, needs a person, not learned"),
+    Column("times", "times", "number", "how often; of several things, how many"),
+    Column("last_time", "last", "time", "when last"),
+    Column("ids", "ids", "list", "of the things, for approve and forget",
+           value=lambda one: one.ids[:3] if len(one.ids) < 4 else (*one.ids[:3], "...")),
+    Column("client", "client", detail=True, about="who does it"),
+    Column("server", "server", detail=True, about="to whom"),
+    Column("all_ids", "all ids", "list", "all of them", detail=True, value=lambda one: one.ids),
+    Column("first_time", "first", "time", "when first", detail=True),
+    Column("point", "point", detail=True, about="capture point"),
+    Column("packet", "packet", "number", "the first one, ordinal in its source", detail=True),
+    Column("group", "group", detail=True, about="point group"),
+    Column("site", "site", detail=True, about="the site"),
+)  # fmt: skip
+
+
+class Row(NamedTuple):
+    """One thing that is, was or could be normal."""
+
+    line: "Line"
+    change: str  # `new`, `gone`, `other`; empty: not compared
+    how: str
+
+
+def _of(name: str, title: str = "", kind: Any = "text", about: str = "", *, detail: bool = False,
+        field: str = "") -> Column:  # fmt: skip
+    return Column(
+        name, title or name, kind, about, detail, lambda row: getattr(row.line, field or name)
+    )
+
+
+def _detail(row: Row) -> str:
+    """What a line holds besides what it is, for people."""
+    if not row.line.detail:
+        return ""
+    told = json.loads(row.line.detail)
+    if row.line.kind == "value":
+        return f"{told[0]:g}" if told[0] == told[1] else f"{told[0]:g} to {told[1]:g}"
+    if row.line.kind == "volume":
+        return f"{told[0]} bytes a day out, {told[1]} in"
+    return ", ".join(told) if row.line.kind == "operation" else f"{told[0]}: {told[2]}"
+
+
+LIST = (
+    _of("id", about="by which approve, forget and explain find it"),
+    _of("kind"),
+    _of("client", about="who asks, writes or publishes"),
+    _of("server", about="who answers, or whom it is about"),
+    _of("device", about="the device behind the address"),
+    _of("operation", about="the operation; of an identity the attribute"),
+    _of("object", about="the object; of an identity the value"),
+    Column("detail", "detail", about="range, outcomes, presence, volume", value=_detail),
+    _of("times", "times", "number", "how often, when it was last learned"),
+    _of("last_time", "last", "time", "when last"),
+    Column("how", "how", about="learned, approved, imported, forgotten; new: not in the baseline"),
+    _of("who", "by", about="who said so"),
+    Column("until", "until", "time", "until when it holds", value=lambda row: row.line.until or None,
+           detail=True),
+    _of("reason", about="why", detail=True),
+    _of("service", about="tcp/502", detail=True),
+    _of("protocol", about="the protocol", detail=True),
+    _of("class", about="class of the operation", detail=True, field="cls"),
+    _of("first_time", "first", "time", "when first", detail=True),
+    _of("since", "since", "time", "since when it holds", detail=True),
+    _of("point", about="capture point that saw most", detail=True),
+    Column("packets", "packets", "list", "that show it", detail=True,
+           value=lambda row: tuple(json.loads(row.line.packets))),
+    _of("place", "vlan", about="the VLAN", detail=True),
+    _of("group", about="point group", detail=True),
+    _of("site", about="the site", detail=True),
+)  # fmt: skip
+DIFF = (
+    Column("change", "change", about="new: not in the baseline; gone: not in the other; other: the "
+           "range or the end differs"),
+    *LIST,
+)  # fmt: skip
+SPARE = ("device", "who", "object", "detail", "operation", "client", "presence", "barred", "open")
+
+
+# ------------------------------------------------------------------------------- arguments
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Arguments of the command."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, about in ACTIONS.items():
+        action = actions.add_parser(name, help=about, description=f"{about.capitalize()}.")
+        options.common_again(action)
+        action.set_defaults(parser=action)
+        if name in LISTINGS:
+            columns, filters = SHAPES[name]
+            listing.configure(action, columns, ())
+            action.epilog = EPILOGS.get(name, "") + _filters(filters) + _columns(columns)
+        else:
+            options.store(action)
+            action.epilog = EPILOGS.get(name, "") + (_filters(FILTERS) if name in CHOOSING else "")
+        if name in SAID:
+            action.add_argument("--by", metavar="WHO", help="who decides (default: the login name)")
+            action.add_argument("--reason", metavar="TEXT", default="", help="why (must be told)")
+        if name in MORE:
+            MORE[name](action)
+
+
+CHOOSING = frozenset({"approve", "forget"})
+
+
+def _filters(filters: dict[str, str]) -> str:
+    rows = "\n".join(f"  {key:<10} {about}" for key, about in filters.items())
+    return f"\nfilters: KEY:VALUE, !KEY:VALUE for all others, TEXT anywhere; keys:\n{rows}\n"
+
+
+def _columns(columns: Sequence[Column]) -> str:
+    rows = "\n".join(map(listing._described, columns))  # noqa: SLF001 - as all listings do
+    return (
+        f"\ncolumns (those in brackets only with --columns, --json, --jsonl and --csv):\n{rows}\n"
+    )
+
+
+def _more_learn(action: ArgumentParser) -> None:
+    action.add_argument(
+        "--until",
+        metavar="TIME",
+        help="only what was seen by then (capture time), or 2d before the end",
+    )
+
+
+def _more_approve(action: ArgumentParser) -> None:
+    action.add_argument("things", nargs="*", metavar="THING", help="ids or filters, see below")
+    action.add_argument("--all", action="store_true", help="all that may be learned")
+    action.add_argument("--until", metavar="TIME", help="it holds until then (capture time)")
+    action.add_argument(
+        "--complete", action="store_true", help="learning of the devices that it is about ends too"
+    )
+
+
+def _more_forget(action: ArgumentParser) -> None:
+    action.add_argument("things", nargs="+", metavar="THING", help="ids or filters, see below")
+
+
+def _more_export(action: ArgumentParser) -> None:
+    action.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to this file")
+
+
+def _more_diff(action: ArgumentParser) -> None:
+    action.add_argument(
+        "--with", dest="file", type=Path, metavar="FILE",
+        help="compare with this text (default: with what the store shows)",
+    )  # fmt: skip
+
+
+def _more_import(action: ArgumentParser) -> None:
+    action.add_argument("file", type=Path, metavar="FILE", help="the text; - is standard input")
+    action.add_argument(
+        "--replace", action="store_true", help="forget what is kept and not in the text"
+    )
+
+
+MORE: dict[str, Callable[[ArgumentParser], None]] = {
+    "learn": _more_learn,
+    "approve": _more_approve,
+    "forget": _more_forget,
+    "export": _more_export,
+    "diff": _more_diff,
+    "import": _more_import,
+}
+SHAPES: dict[str, tuple[Sequence[Column], dict[str, str]]] = {
+    "status": (STATUS, OF_STATUS),
+    "audit": (AUDIT, OF_AUDIT),
+    "list": (LIST, FILTERS),
+    "diff": (DIFF, FILTERS),
+}
+
+
+def run(arguments: Namespace) -> int:
+    """Do what is asked."""
+    return DOING[arguments.action](arguments)
+
+
+# -------------------------------------------------------------------------------- listings
+
+
+def _status(arguments: Namespace) -> int:
+    config = options.configured(arguments, "db")
+
+    def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Standing]":
+        from otsec.baseline.learning import baseline
+        from otsec.baseline.standing import standings
+
+        found = standings(baseline(store), config.alert_budget)
+        return _passing(found, filters, STATUS_KEYS, lambda one: (one.ended, one.ended))
+
+    code = listing.run(arguments, "baseline status", STATUS, tuple(OF_STATUS), query, SPARE)
+    if not arguments.format and not arguments.quiet:
+        budget = config.alert_budget
+        say(f"budget: {budget} false alert{'' if budget == 1 else 's'} a day (alert_budget)")
+    return code
+
+
+def _audit(arguments: Namespace) -> int:
+    def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Risk]":
+        from otsec.baseline.audit import audit
+        from otsec.baseline.learning import baseline
+
+        found = audit(store, baseline(store))
+        return _passing(found, filters, AUDIT_KEYS, lambda one: (one.first_time, one.last_time))
+
+    return listing.run(arguments, "baseline audit", AUDIT, tuple(OF_AUDIT), query)
+
+
+def _list(arguments: Namespace) -> int:
+    def query(store: "Store", filters: "Sequence[Filter]") -> Sequence[Row]:
+        from otsec.store.baseline import lines
+
+        asked = any(one.field in {"how", "id"} for one in filters)
+        rows = [Row(one, "", one.how) for one in lines(store) if asked or one.how != "forgotten"]
+        return _chosen(_ordered(rows), filters)
+
+    return listing.run(arguments, "baseline", LIST, tuple(FILTERS), query, SPARE)
+
+
+def _diff(arguments: Namespace) -> int:
+    from otsec.errors import Exit
+
+    met: list[Row] = []
+
+    def query(store: "Store", filters: "Sequence[Filter]") -> Sequence[Row]:
+        found = _against_text(store, arguments.file) if arguments.file else _against_store(store)
+        met.extend(_chosen(_ordered(found), filters))
+        return met
+
+    code = listing.run(arguments, "baseline diff", DIFF, tuple(FILTERS), query, SPARE)
+    return Exit.FINDINGS if met else code
+
+
+def _against_text(store: "Store", path: Path) -> list[Row]:
+    from otsec.baseline.learning import matter
+    from otsec.store.baseline import lines
+
+    told = {one.id: one for one in _read(path)[0]}
+    mine = {one.id: one for one in lines(store) if one.how != "forgotten"}
+    rows = [Row(one, "gone", one.how) for one in mine.values() if one.id not in told]
+    for one in told.values():
+        if one.id not in mine:
+            rows.append(Row(one, "new", one.how))
+        elif matter(one) != matter(mine[one.id]):
+            rows.append(Row(one, "other", one.how))
+    return rows
+
+
+def _against_store(store: "Store") -> list[Row]:
+    from otsec.baseline.learning import as_lines, baseline
+    from otsec.baseline.model import NOVEL
+
+    base = baseline(store)
+    shown = as_lines(base)
+    rows = []
+    for key, one in shown.items():
+        known = base.known.get(key)
+        if known is None or known.how == "forgotten":
+            rows.append(Row(one, "new", "new" if known is None else known.how))
+        elif one.kind == "value" and one.detail != known.detail:
+            rows.append(Row(one, "other", known.how))
+    rows += [
+        Row(known, "gone", known.how)
+        for key, known in base.known.items()
+        if key not in shown and key.kind in NOVEL and known.how != "forgotten"
+    ]
+    return rows
+
+
+def _ordered(rows: Iterable[Row]) -> list[Row]:
+    from otsec.baseline.model import KINDS
+    from otsec.store.queries import address_key
+
+    changes = ("new", "other", "gone", "")
+    return sorted(
+        rows,
+        key=lambda row: (
+            *(changes.index(row.change), row.line.site, row.line.group),
+            *(address_key(row.line.server), address_key(row.line.client), row.line.place),
+            *(KINDS.index(row.line.kind), row.line[6:13]),
+        ),
+    )
+
+
+# --------------------------------------------------------------------------------- filters
+
+Keys = dict[str, Callable[[Any], Iterable[str]]]
+STATUS_KEYS: Keys = {
+    "name": lambda one: (one.name,),
+    "host": lambda one: (one.scope.address,),
+    "state": lambda one: (one.state,),
+    "presence": lambda one: (one.presence,),
+    "vlan": lambda one: (one.scope.place,),
+    "group": lambda one: (one.scope.group,),
+    "site": lambda one: (one.scope.site,),
+}
+
+
+def _attribute(name: str) -> Callable[[Any], Iterable[str]]:
+    return lambda one: (getattr(one, name),)
+
+
+def _cell(name: str) -> Callable[[Any], Iterable[str]]:
+    return lambda row: (getattr(row.line, name),)
+
+
+AUDIT_KEYS: Keys = {
+    name: _attribute(name)
+    for name in ("risk", "level", "client", "server", "state", "group", "site")
+}
+AUDIT_KEYS["host"] = lambda one: (one.client, one.server)
+LINE_KEYS: Keys = {
+    name: _cell(field)
+    for name, field in (
+        *(("id", "id"), ("kind", "kind"), ("client", "client"), ("server", "server")),
+        *(("service", "service"), ("proto", "protocol"), ("device", "device")),
+        *(("op", "operation"), ("class", "cls"), ("object", "object"), ("by", "who")),
+        *(("vlan", "place"), ("group", "group"), ("site", "site")),
+    )
+}
+LINE_KEYS["host"] = lambda row: (row.line.client, row.line.server)
+LINE_KEYS["how"] = lambda row: (row.how, row.change)
+
+
+def _passing(
+    found: Iterable[Any],
+    filters: "Sequence[Filter]",
+    keys: Keys,
+    span: Callable[[Any], tuple[int, int]],
+) -> list[Any]:
+    from otsec.inventory.selection import passes
+
+    def texts(one: Any) -> Iterable[str]:
+        for told in keys.values():
+            yield from told(one)
+        yield getattr(one, "what", "")
+
+    return [one for one in found if all(passes(one, f, keys, texts, span(one)) for f in filters)]
+
+
+def _chosen(rows: Iterable[Row], filters: "Sequence[Filter]") -> list[Row]:
+    return _passing(rows, filters, LINE_KEYS, lambda row: (row.line.first_time, row.line.last_time))
+
+
+# --------------------------------------------------------------------------------- learning
+
+
+def _learn(arguments: Namespace) -> int:
+    from otsec.baseline.learning import learn
+    from otsec.store import open_store
+
+    config = options.configured(arguments, "db")
+    zone = config.zone()
+    with open_store(config.store, create=False) as store:
+        until = _moment(arguments.until, store, zone)
+        told = learn(store, config.alert_budget, until)
+    if not arguments.quiet:
+        new = f"{told.new} new things, {len(told.lines) - told.new} seen again"
+        say(new if told.lines else "nothing to learn: all that is seen is known or decided")
+        for one in told.closed:
+            _say_ended(one, zone)
+    return 0
+
+
+def _say_ended(one: "Ended", zone: "tzinfo") -> None:
+    name = one.address or f"(devices of {one.group or one.site})"
+    watched = duration_text(one.watched_ns // 1000)
+    say(f"learning of {name} ended at {time_text(one.ended, zone)}: watched for {watched}, "
+        f"{one.singles} things seen on one occasion only")  # fmt: skip
+
+
+def _moment(text: str | None, store: "Store", zone: "tzinfo") -> int | None:
+    from otsec.store.queries import sources
+
+    if text is None:
+        return None
+
+    def newest() -> int:
+        return max((source.last_time for source in sources(store)), default=0)
+
+    return listing.moment(text, zone, newest, at_end=True)
+
+
+# -------------------------------------------------------------------------------- deciding
+
+
+def _approve(arguments: Namespace) -> int:
+    from otsec.baseline.learning import approve
+
+    if arguments.all is bool(arguments.things):
+        raise UsageError("approve: name things by id or filter, or say --all")
+    return _decide(
+        arguments,
+        lambda store, base, chosen, word, until: approve(
+            store, base, chosen, word, until, end=arguments.complete
+        ),
+    )
+
+
+def _forget(arguments: Namespace) -> int:
+    from otsec.baseline.learning import forget
+
+    arguments.all, arguments.until = False, None
+    return _decide(
+        arguments, lambda store, base, chosen, word, _until: forget(store, base, chosen, word)
+    )
+
+
+Deciding = Callable[["Store", "Baseline", "Sequence[Thing | Line]", "Word", int], "Sequence[Line]"]
+
+
+def _decide(arguments: Namespace, decide: Deciding) -> int:
+    from otsec.baseline.learning import baseline
+    from otsec.cli.triage import word_of
+    from otsec.store import open_store
+
+    config = options.configured(arguments, "db")
+    word = word_of(arguments)
+    with open_store(config.store, create=False) as store:
+        base = baseline(store)
+        until = _moment(arguments.until, store, config.zone()) or 0
+        chosen = _named(base, arguments)
+        lines = decide(store, base, chosen, word, until)
+    if not arguments.quiet:
+        _tell(lines, word)
+    return 0
+
+
+def _named(base: "Baseline", arguments: Namespace) -> "list[Thing | Line]":
+    """The things that ids and filters name; of those in the store the thing, else the line."""
+    from otsec.baseline.learning import as_lines
+
+    approving = arguments.action == "approve"
+    things = {thing.key: thing for thing in base.shown.things}
+    rows: dict[Any, Row] = {key: Row(line, "", line.how) for key, line in base.known.items()}
+    if approving:
+        for key, line in as_lines(base).items():
+            rows.setdefault(key, Row(line, "new", "new"))
+    found: dict[Any, Row] = {}
+    filters: list[str] = []
+    for word in arguments.things:
+        ids = {key: row for key, row in rows.items() if row.line.id.startswith(word.casefold())}
+        if ids and len(word) >= LEAST_ID:
+            if len(ids) > 1:
+                raise UsageError(f"{word!a} begins the ids of {len(ids)} things; write more of it")
+            found.update(ids)
+        else:
+            filters.append(word)
+    if filters or arguments.all:
+        parsed = listing.parse_filters(filters, tuple(FILTERS))
+        keys = {id(row): key for key, row in rows.items()}
+        met = {keys[id(row)]: row for row in _chosen(rows.values(), parsed)}
+        if approving and not any(one.field == "class" for one in parsed):
+            met = {key: row for key, row in met.items() if not key.guarded}
+        if approving and arguments.all:
+            met = {key: row for key, row in met.items() if key not in base.barred}
+        found.update(met)
+    wanted = {"approve": {"new", "learned", "forgotten", "imported", "approved"}}.get(
+        arguments.action, {"learned", "approved", "imported", "new"}
+    )
+    found = {key: row for key, row in found.items() if row.how in wanted}
+    if not found:
+        raise UsageError(f"{arguments.action}: nothing matches; see `otsec baseline list`, `audit`")
+    return [things.get(key) or row.line for key, row in found.items()]
+
+
+LEAST_ID = 4  # letters of an id
+
+
+def _tell(lines: "Sequence[Line]", word: "Word") -> None:
+    from otsec.baseline.words import described
+
+    for one in lines[:SHOWN]:
+        say(f"{one.id} {described(one)}: {one.how} (by {word.who})")
+    if len(lines) > SHOWN:
+        say(f"... and {len(lines) - SHOWN} more")
+
+
+SHOWN = 10
+
+
+# ------------------------------------------------------------------------------------ text
+
+
+def _export(arguments: Namespace) -> int:
+    from otsec.baseline.text import written
+    from otsec.store import open_store
+    from otsec.store.baseline import ended, lines
+
+    config = options.configured(arguments, "db")
+    with open_store(config.store, readonly=True) as store:
+        told = list(written(lines(store), ended(store)))
+    text = "".join(f"{line}\n" for line in told)
+    if arguments.output is None:
+        sys.stdout.write(text)
+    else:
+        arguments.output.write_text(text, "utf-8")
+    if len(told) == 1 and not arguments.quiet:
+        say("nothing is learned yet: otsec baseline learn")
+    return 0
+
+
+def _read(path: Path) -> "tuple[list[Line], list[Ended]]":
+    from otsec.baseline.text import read
+
+    if str(path) == "-":
+        return read(sys.stdin.read(MOST_BYTES), "-")
+    try:
+        with path.open(encoding="utf-8") as file:
+            return read(file.read(MOST_BYTES), str(path))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no text in UTF-8") from None
+
+
+def _import(arguments: Namespace) -> int:
+    from otsec.baseline.learning import baseline, bring
+    from otsec.cli.triage import word_of
+    from otsec.store import open_store
+
+    config = options.configured(arguments, "db")
+    word = word_of(arguments)
+    lines, ends = _read(arguments.file)
+    with open_store(config.store, create=False) as store:
+        changed = bring(store, baseline(store), lines, ends, word, replace=arguments.replace)
+    if not arguments.quiet:
+        if changed:
+            _tell(changed, word)
+        else:
+            say("nothing new")
+    return 0
+
+
+DOING: dict[str, Callable[[Namespace], int]] = {
+    "status": _status,
+    "learn": _learn,
+    "audit": _audit,
+    "list": _list,
+    "approve": _approve,
+    "forget": _forget,
+    "export": _export,
+    "diff": _diff,
+    "import": _import,
+}

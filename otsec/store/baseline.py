@@ -1,0 +1,200 @@
+"""The baseline as it is kept, and what only it asks of the rest of the store.
+
+Its lines are made by `otsec.baseline`; here they are rows. They hold what was learned and what
+people said, so they are no part of the canonical dump.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from otsec.store import acts
+from otsec.store.acts import Act
+from otsec.store.arrays import told
+from otsec.store.database import Row, Store, storable
+from otsec.store.filters import Filter
+from otsec.store.queries import NOT_REFUSED, WRITER, WRITING
+from otsec.store.schema import TABLES
+from otsec.store.selects import marks, selected, source_name, strongest
+
+How: TypeAlias = Literal["learned", "approved", "imported", "forgotten"]
+
+
+class Line(NamedTuple):
+    """One learned thing; columns as in the table `baseline`."""
+
+    id: str
+    kind: str
+    site: str
+    group: str
+    place: str
+    client: str
+    server: str
+    service: str
+    protocol: str
+    device: str
+    operation: str
+    cls: str
+    object: str
+    detail: str
+    times: int
+    first_time: int
+    last_time: int
+    point: str
+    packets: str  # a JSON list
+    how: How
+    who: str
+    reason: str
+    since: int
+    until: int
+
+    def holds(self, at: int) -> bool:
+        """Whether it is normal at a time, ns by the capture's clock."""
+        return self.how != "forgotten" and (not self.until or at <= self.until)
+
+
+class Ended(NamedTuple):
+    """A scope of which learning has ended; columns as in the table `baseline_scope`."""
+
+    site: str
+    group: str
+    place: str
+    address: str  # empty: which devices there are
+    ended: int
+    how: str
+    singles: int
+    watched_ns: int
+
+
+class Watched(NamedTuple):
+    """When a source listened."""
+
+    site: str
+    group: str
+    first_time: int
+    last_time: int
+    gaps: tuple[tuple[str, int, int], ...]  # kind, begin and end of each
+
+
+class Written(NamedTuple):
+    """What a client wrote to one element."""
+
+    site: str
+    group: str
+    point: str
+    place: str
+    client: str
+    server: str
+    service: str
+    protocol: str
+    device: str
+    operation: str
+    cls: str
+    object: str  # the element, `holding 100`
+    low: int | float
+    high: int | float
+    first: int | float
+    times: int
+    first_time: int
+    first_packet: int
+    last_time: int
+    last_packet: int
+
+
+_TIMES = ("first_time", "first_packet", "last_time", "last_packet")
+
+# ------------------------------------------------------------------------------- the lines
+
+
+def lines(store: Store) -> list[Line]:
+    """All lines, also the forgotten ones, in order of their ids."""
+    return [Line(*row) for row in _all(store, "baseline")]
+
+
+def ended(store: Store) -> list[Ended]:
+    """The scopes of which learning has ended."""
+    return [Ended(*row) for row in _all(store, "baseline_scope")]
+
+
+def keep(
+    store: Store, changed: Iterable[Line], closed: Iterable[Ended] = (), said: Sequence[Act] = ()
+) -> None:
+    """Write lines, ends of learning and the acts that made them so, all or none."""
+    with store._transaction():  # noqa: SLF001 - this is a part of the store
+        connection = store.db.conn
+        connection.executemany(TABLES["baseline"].upsert, map(_storable, changed))
+        connection.executemany(TABLES["baseline_scope"].upsert, map(_storable, closed))
+        acts.add(store, said)
+
+
+def reopen(store: Store, scopes: Iterable[Ended]) -> None:
+    """Let learning of scopes go on."""
+    with store._transaction():  # noqa: SLF001 - this is a part of the store
+        store.db.conn.executemany(
+            "DELETE FROM baseline_scope "
+            "WHERE site = ? AND point_group = ? AND place = ? AND address = ?",
+            [scope[:4] for scope in scopes],
+        )
+
+
+def _all(store: Store, name: str) -> list[Row]:
+    table = TABLES[name]
+    return store.all(
+        f"SELECT {', '.join(table.names)} FROM {name} ORDER BY {', '.join(table.key)}"  # noqa: S608 - names of schema.py
+    )
+
+
+def _storable(row: Row) -> Row:
+    return tuple(storable(cell) if isinstance(cell, str) else cell for cell in row)
+
+
+# ------------------------------------------------------------------------- what is learned
+
+
+def watched(store: Store) -> list[Watched]:
+    """When each source listened, in order of names; those without packets are left out."""
+    gaps: dict[int, list[tuple[str, int, int]]] = {}
+    for source, *gap in store.all(
+        "SELECT source, kind, begin_time, end_time FROM gap ORDER BY source, number"
+    ):
+        gaps.setdefault(source, []).append((gap[0], gap[1], gap[2]))
+    rows = store.all(
+        "SELECT s.id, s.site, s.point_group, k.first_time, k.last_time FROM site_source AS s "
+        "JOIN clock AS k ON k.source = s.id WHERE k.packets > 0 "
+        "ORDER BY s.site, s.point, s.interface"
+    )
+    return [Watched._make((*row[1:], tuple(gaps.get(row[0], ())))) for row in rows]
+
+
+def written(store: Store, filters: Sequence[Filter] = ()) -> list[Written]:
+    """What was written to each numbered element, by whom; what was refused is left out."""
+    wanted = f"AND cls IN ({marks(WRITING)}) AND elements > 0"
+    rows = (
+        cells
+        for cells in selected(store, "writers", filters, wanted, WRITING)
+        if cells["outcome"] in NOT_REFUSED
+    )
+    found: list[Written] = []
+    for cells, _ in strongest(rows, WRITER):
+        kind = cells["value_type"] or 0
+        low, high, first = (
+            told(np.frombuffer(cells[name], "<i8"), kind)
+            for name in ("minimum", "maximum", "first")
+        )
+        told_once = Written(
+            site=cells["site"],
+            group=cells["point_group"],
+            point=source_name(cells),
+            **{name: cells[name] for name in (*WRITER[:8], *_TIMES)},
+            object="",
+            low=0,
+            high=0,
+            first=0,
+            times=cells["count"],
+        )
+        for at, (least, most, began) in enumerate(zip(low, high, first, strict=True)):
+            if least is not None and most is not None and began is not None:
+                element = f"{cells['space']} {cells['first_element'] + at}"
+                found.append(told_once._replace(object=element, low=least, high=most, first=began))
+    return found
