@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from otsec.baseline.model import Key, Scope, Thing
+from otsec.baseline.model import Key, Thing
 from otsec.baseline.spans import SECOND_NS, Spans
 from otsec.detect.cases import Case, cases
 from otsec.detect.findings import KEPT, MANY
@@ -44,26 +44,20 @@ def barred(things: Iterable[Thing], spans: Spans, findings: Sequence[Finding]) -
     return found
 
 
-def scope_findings(scope: Scope, findings: Iterable[Finding]) -> list[Finding]:
-    """The findings that are about a device."""
-    return [
-        one
-        for one in findings
-        if (one.site, one.group) == (scope.site, scope.group)
-        and scope.address
-        and scope.address in {one.client, one.server}
-    ]
-
-
 def _told_by(thing: Thing, findings: Iterable[Finding]) -> Finding | None:
-    return next((one for one in findings if _tells(one, thing)), None)
+    return next((one for one in findings if tells(one, thing)), None)
 
 
-def _tells(finding: Finding, thing: Thing) -> bool:
-    """Whether a finding tells of a thing: by who, to whom, what, and when it came up."""
+def tells(finding: Finding, thing: Thing) -> bool:
+    """Whether a finding tells of a thing: by who, to whom, what, and when it came up.
+
+    Who tried many hosts is told by one finding, what he then did to one of them is not.
+    """
     key = thing.key
-    if key.kind in {"device", "identity", "presence", "volume"}:
-        return key.kind == "identity" and _says(finding, thing)
+    if key.kind == "identity":
+        return _says(finding, thing)
+    if key.kind in {"device", "presence", "volume"}:
+        return False
     named = [(finding.client, thing.client), (finding.server, thing.server)]
     if any(said not in ANYBODY and said != seen for said, seen in named):
         return False
@@ -71,10 +65,12 @@ def _tells(finding: Finding, thing: Thing) -> bool:
         return False
     if finding.service not in {*ANYBODY, key.service} and key.service:
         return False
-    if key.kind in {"operation", "object"} and finding.operations:
+    if key.kind in {"operation", "object"}:
         return key.operation in finding.operations and _same_object(finding, key)
     began = finding.first_time - WITH_IT_NS
-    return began <= thing.first_time <= finding.last_time + WITH_IT_NS
+    if not began <= thing.first_time <= finding.last_time + WITH_IT_NS:
+        return False
+    return key.kind == "conversation" or bool(finding.operations)
 
 
 def _same_object(finding: Finding, key: Key) -> bool:

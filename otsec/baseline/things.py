@@ -18,19 +18,19 @@ from otsec.detect.rows import scope as scope_of_address
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.model import Asset, Node
 from otsec.store import NONE, Store
-from otsec.store.baseline import written
+from otsec.store import baseline as kept
 from otsec.store.queries import (
     NOT_REFUSED,
     Behaviour,
     Conversation,
-    behaviours,
-    conversations,
     is_device,
     sources,
 )
 
 DAY_S = 86_400
 SHOWN = 8  # packets that a thing is kept with
+LOST = "unknown"  # the capture began too late to tell which device, or which object
+CALLING = frozenset({"arp", "0x0806"})
 MANY = "many"  # the stand-in for what had no room
 # What says who a device is; a value that changes is another device, another program or a swap.
 IDENTITY = (
@@ -51,6 +51,7 @@ class Shown:
     """All that a store shows."""
 
     things: tuple[Thing, ...]
+    values: tuple[Thing, ...]  # what was written, by each client and as each source saw it
     inventory: Inventory
     spans: Spans
     canonical: Callable[[At, str], str]
@@ -70,14 +71,15 @@ def shown(store: Store, found: Inventory) -> Shown:
         for one in sources(store)
     }
     maker = _Maker(canonical, numbers, frozenset(map(_scope_of, _devices(found))))
-    talks = [one for one in conversations(store) if _known(one)]
-    acts = [one for one in behaviours(store) if one.number >= 0 and _known(one)]
+    talks = [one for one in kept.talks(store) if _counts(one)]
+    acts = [one for one in kept.deeds(store) if _counts(one)]
+    values = tuple(maker.values(store))
     rows: list[Thing] = []
     rows += maker.devices(found, spans, acts)
     rows += maker.conversations(talks, spans)
     rows += maker.operations(acts)
-    rows += maker.values(store)
-    return Shown(tuple(_merged(rows)), found, spans, canonical)
+    rows += values
+    return Shown(tuple(_merged(rows)), values, found, spans, canonical)
 
 
 def _devices(found: Inventory) -> Iterator[Asset]:
@@ -92,8 +94,13 @@ def _scope_of(asset: Asset) -> Scope:
     return Scope(*asset.anchor)
 
 
-def _known(one: Conversation | Behaviour) -> bool:
-    return MANY not in {one.client, one.server, one.service}
+def _counts(one: Conversation | Behaviour) -> bool:
+    """Whether it tells of two parties; ARP and the like only tell that there are devices."""
+    if isinstance(one, Behaviour) and one.device == LOST:
+        return False
+    if one.protocol in CALLING or one.service in CALLING or MANY in {one.server, one.service}:
+        return False
+    return is_device(one.client)
 
 
 def _canonical(found: Inventory) -> Callable[[At, str], str]:
@@ -230,7 +237,9 @@ class _Maker:
             )
             yield Thing(done, scope, seen, (talk,), json.dumps([one.outcome]), *parties)
             industrial = one.protocol in _industrial()
-            if one.object and industrial:  # names that people look up say nothing of machines
+            if (
+                one.object not in {"", LOST} and industrial
+            ):  # names that people look up say nothing of machines
                 what = done._replace(kind="object", object=one.object)
                 yield Thing(what, scope, seen, (talk, done), "", *parties)
             changing = CHANGING if industrial else CHANGING_IT
@@ -240,7 +249,9 @@ class _Maker:
 
     def values(self, store: Store) -> Iterator[Thing]:
         """Between which values each element was written, whoever wrote it."""
-        for one in written(store):
+        for one in kept.written(store):
+            if one.device == LOST:
+                continue
             at = (one.site, one.group, one.place)
             client, server = self.canonical(at, one.client), self.canonical(at, one.server)
             key = Key(
@@ -296,14 +307,14 @@ def _merged(rows: Iterable[Thing]) -> Iterator[Thing]:
 def _one(same: Sequence[Thing]) -> Thing:
     first = min(same, key=lambda one: (one.first_time, one.seen.first_packet))
     last = max(same, key=lambda one: (one.last_time, one.seen.last_packet))
-    points = Counter[str]()
+    most = Counter[str]()
     for one in same:
-        points[one.seen.point] += one.seen.times
-    point = min(points, key=lambda name: (-points[name], name))
+        most[one.seen.point] += one.seen.times
+    point = min(most, key=lambda name: (-most[name], name))
     mine = [one.seen for one in same if one.seen.point == point]
     packets = sorted({at for seen in mine for at in seen.packets})
     seen = Sight(
-        *(sum(one.seen.times for one in same), mine[0].source, point),
+        *(most[point], mine[0].source, point),
         *(first.first_time, first.seen.first_packet, last.last_time, last.seen.last_packet),
         tuple(packets[:SHOWN]),
     )

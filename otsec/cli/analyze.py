@@ -103,7 +103,7 @@ class Judging:
             return []
         import time
 
-        from otsec.detect.judging import judge
+        from otsec.baseline.deviations import judge
 
         begun = time.monotonic()
         found = judge(self.store, self._read())

@@ -251,7 +251,7 @@ def _shared(own: Path) -> Path | None:
 
 
 def _run(arguments: Namespace) -> int:
-    from otsec.detect.judging import judge
+    from otsec.baseline.deviations import judge
     from otsec.store import open_store
 
     config = options.configured(arguments, "db", "rules")

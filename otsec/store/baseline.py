@@ -4,6 +4,7 @@ Its lines are made by `otsec.baseline`; here they are rows. They hold what was l
 people said, so they are no part of the canonical dump.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -13,10 +14,10 @@ from otsec.store import acts
 from otsec.store.acts import Act
 from otsec.store.arrays import told
 from otsec.store.database import Row, Store, storable
-from otsec.store.filters import Filter
 from otsec.store.queries import NOT_REFUSED, WRITER, WRITING
 from otsec.store.schema import TABLES
-from otsec.store.selects import marks, selected, source_name, strongest
+from otsec.store.selects import made, marks, selected, source_name
+from otsec.store.views import Behaviour, Conversation
 
 How: TypeAlias = Literal["learned", "approved", "imported", "forgotten"]
 
@@ -167,16 +168,38 @@ def watched(store: Store) -> list[Watched]:
     return [Watched._make((*row[1:], tuple(gaps.get(row[0], ())))) for row in rows]
 
 
-def written(store: Store, filters: Sequence[Filter] = ()) -> list[Written]:
-    """What was written to each numbered element, by whom; what was refused is left out."""
+def talks(store: Store) -> list[Conversation]:
+    """All conversations as each source saw them: captures of two days may be two sources."""
+    return [
+        made(Conversation, cells, witnesses=(), doubtful=bool(cells["doubtful"]))
+        for cells in selected(store, "conversations", ())
+    ]
+
+
+def deeds(store: Store) -> list[Behaviour]:
+    """All behaviours as each source saw them; requests that still wait are left out."""
+    return [
+        made(
+            Behaviour,
+            cells,
+            witnesses=(),
+            packets=tuple(json.loads(cells["packets"])),
+            doubtful=bool(cells["doubtful"]),
+        )
+        for cells in selected(store, "behaviours", (), "AND number >= 0")
+    ]
+
+
+def written(store: Store) -> list[Written]:
+    """What each source saw written to each numbered element, by whom, unless it was refused."""
     wanted = f"AND cls IN ({marks(WRITING)}) AND elements > 0"
     rows = (
         cells
-        for cells in selected(store, "writers", filters, wanted, WRITING)
+        for cells in selected(store, "writers", (), wanted, WRITING)
         if cells["outcome"] in NOT_REFUSED
     )
     found: list[Written] = []
-    for cells, _ in strongest(rows, WRITER):
+    for cells in rows:
         kind = cells["value_type"] or 0
         low, high, first = (
             told(np.frombuffer(cells[name], "<i8"), kind)
