@@ -62,6 +62,7 @@ COMMANDS = {  # in the order of the help
     "rules": "list, check and test the rules, or judge the store anew",
     "selftest": "replay the attack of each rule on this site's devices, and tell whether it fires",
     "baseline": "learn what is normal, check it before it protects, keep it as text",
+    "explain": "tell why something was told or was not: by which line, who, which packets",
     "health": "tell whether the mirror is any good, worst first",
     "db": "dump, describe, check or back up a store",
     "config": "check the configuration, or show what is in effect",

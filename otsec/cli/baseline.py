@@ -559,15 +559,16 @@ def _decide(arguments: Namespace, decide: Deciding) -> int:
     with open_store(config.store, create=False) as store:
         base = baseline(store)
         until = _moment(arguments.until, store, config.zone()) or 0
-        chosen = _named(base, arguments)
+        chosen = _named(store, base, arguments)
         lines = decide(store, base, chosen, word, until)
     if not arguments.quiet:
         _tell(lines, word)
     return 0
 
 
-def _named(base: "Baseline", arguments: Namespace) -> "list[Thing | Line]":
+def _named(store: "Store", base: "Baseline", arguments: Namespace) -> "list[Thing | Line]":
     """The things that ids and filters name; of those in the store the thing, else the line."""
+    from otsec.baseline.explaining import things_of
     from otsec.baseline.learning import as_lines
 
     approving = arguments.action == "approve"
@@ -584,17 +585,19 @@ def _named(base: "Baseline", arguments: Namespace) -> "list[Thing | Line]":
             if len(ids) > 1:
                 raise UsageError(f"{word!a} begins the ids of {len(ids)} things; write more of it")
             found.update(ids)
+        elif ":" not in word and (met := things_of(store, base, word)):
+            found.update((thing.key, rows[thing.key]) for thing in met)
         else:
             filters.append(word)
     if filters or arguments.all:
         parsed = listing.parse_filters(filters, tuple(FILTERS))
         keys = {id(row): key for key, row in rows.items()}
-        met = {keys[id(row)]: row for row in _chosen(rows.values(), parsed)}
+        named = {keys[id(row)]: row for row in _chosen(rows.values(), parsed)}
         if approving and not any(one.field == "class" for one in parsed):
-            met = {key: row for key, row in met.items() if not key.guarded}
+            named = {key: row for key, row in named.items() if not key.guarded}
         if approving and arguments.all:
-            met = {key: row for key, row in met.items() if key not in base.barred}
-        found.update(met)
+            named = {key: row for key, row in named.items() if key not in base.barred}
+        found.update(named)
     wanted = {"approve": {"new", "learned", "forgotten", "imported", "approved"}}.get(
         arguments.action, {"learned", "approved", "imported", "new"}
     )
