@@ -14,6 +14,7 @@ LEAST = LEVELS.index("high")
 WITH_IT_NS = 60 * SECOND_NS  # what begins so shortly before a finding came with it
 GUARDED = "program, mode and firmware become normal by a named person alone"
 ANYBODY = frozenset({"", MANY})
+OPEN = "finding {} is open: {}"
 OWN = "baseline"  # category of the findings that the baseline itself makes
 
 
@@ -40,7 +41,7 @@ def barred(things: Iterable[Thing], spans: Spans, findings: Sequence[Finding]) -
         elif spans.of_group(network).in_gap(thing.first_time, thing.last_time):
             found[thing.key] = "it was only seen while the capture lost packets"
         elif one := _told_by(thing, by_group.get((network.site, network.group), ())):
-            found[thing.key] = f"finding {one.id} is open: {one.title}"
+            found[thing.key] = OPEN.format(one.id, one.title)
     return found
 
 

@@ -85,9 +85,12 @@ def evidence(
     doubt; ``until``: only what was seen by then, ns.
     """
     scopes: dict[Scope, list[Thing]] = {}
+    began: dict[Scope, int] = {}
     for thing in things:
+        mine = scopes.setdefault(thing.scope, [])
         if thing.key.kind in NOVEL:
-            scopes.setdefault(thing.scope, []).append(thing)
+            mine.append(thing)
+        began[thing.scope] = min(thing.first_time, began.get(thing.scope, thing.first_time))
     found = []
     single = {
         thing.key
@@ -96,7 +99,7 @@ def evidence(
     }
     for scope, mine in sorted(scopes.items()):
         heard = spans.of_group(scope.network)
-        begin = min(thing.first_time for thing in mine) if scope.address else heard.begin
+        begin = began[scope] if scope.address else heard.begin
         end = heard.end if until is None else min(until, heard.end)
         alone = [
             thing for thing in mine if thing.key in single and single.isdisjoint(thing.parents)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from otsec.baseline import text
-from otsec.baseline.barred import barred, open_findings
+from otsec.baseline.barred import OPEN, barred, open_findings
 from otsec.baseline.evidence import Evidence, Pool, closing, evidence
 from otsec.baseline.model import KINDS, Key, Scope, Thing
 from otsec.baseline.things import At, Shown, shown
@@ -79,14 +79,26 @@ class Baseline:
             and not self._forgotten(thing.key)
         ]
 
+    @cached_property
+    def undecided(self) -> Mapping[Scope, str]:
+        """Scopes of which learning cannot end, because a finding is open; and which."""
+        begin = OPEN.partition("{")[0]
+        return {
+            thing.scope: self.barred[thing.key]
+            for thing in self.shown.things
+            if self.barred.get(thing.key, "").startswith(begin) and thing.key not in self.said
+        }
+
+    def may_end(self, found: Sequence[Evidence], budget: int) -> list[Evidence]:
+        """The scopes that still learn and whose learning may end."""
+        able = [
+            one for one in found if self.end(one.scope) is None and one.scope not in self.undecided
+        ]
+        return closing(able, self.pools(), budget)
+
     def _forgotten(self, key: Key) -> bool:
         line = self.known.get(key)
         return line is not None and line.how == "forgotten"
-
-    def open_evidence(self, until: int | None = None) -> list[Evidence]:
-        """The evidence of each scope that still learns."""
-        found = evidence(self.learnable(until), self.shown.spans, self.said, until)
-        return [one for one in found if self.end(one.scope) is None]
 
     def pools(self) -> dict[str, Pool]:
         """What the scopes that evidence has closed let expect, by site."""
@@ -153,7 +165,8 @@ def learn(store: Store, budget: int, until: int | None = None) -> Learned:
             new += 1
         if made != before:
             lines.append(made)
-    ends = closing(base.open_evidence(until), base.pools(), budget)
+    found = evidence(base.learnable(until), base.shown.spans, base.said, until)
+    ends = base.may_end(found, budget)
     closed = tuple(
         Ended(*one.scope, _at(base, one.scope, until), "evidence", len(one.singles), one.watched_ns)
         for one in ends

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from otsec.baseline.evidence import DAY_NS, Evidence, closing, evidence, poisson_bound
+from otsec.baseline.evidence import DAY_NS, Evidence, evidence, poisson_bound
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import Scope
 from otsec.baseline.words import described
@@ -43,8 +43,7 @@ NAMED = 3  # things that keep a scope open
 def standings(base: Baseline, budget: int) -> list[Standing]:
     """Each point group as a whole, then its devices."""
     everything = evidence(base.learnable(), base.shown.spans, base.said)
-    still = [one for one in everything if base.end(one.scope) is None]
-    closable = {one.scope for one in closing(still, base.pools(), budget)}
+    closable = {one.scope for one in base.may_end(everything, budget)}
     not_learned: dict[Scope, int] = {}
     for thing in base.shown.things:
         if thing.key in base.barred and thing.key not in base.said:
@@ -91,6 +90,8 @@ def _open(base: Baseline, one: Evidence, closable: set[Scope], budget: int) -> I
     if one.scope in closable:
         yield "nothing: the next `otsec baseline learn` ends it"
         return
+    if one.scope in base.undecided:
+        yield base.undecided[one.scope]
     least = poisson_bound(len(one.singles)) * DAY_NS / budget
     missing = least - one.watched_ns
     singles = sorted(one.singles, key=lambda thing: (-thing.last_time, thing.key))

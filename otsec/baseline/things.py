@@ -16,6 +16,7 @@ from otsec.baseline.presence import presence
 from otsec.baseline.spans import Spans
 from otsec.detect.rows import scope as scope_of_address
 from otsec.inventory.assembly import Inventory
+from otsec.inventory.knowledge import MAC_PREFIX
 from otsec.inventory.model import Asset, Node
 from otsec.store import NONE, Store
 from otsec.store import baseline as kept
@@ -172,7 +173,9 @@ class _Maker:
     def _identity(self, asset: Asset, scope: Scope, parent: Key) -> Iterator[Thing]:
         for one in asset.known:
             point = one.last.source
-            if one.attribute not in IDENTITY or not point or one.standing == "replaced":
+            if one.attribute not in IDENTITY or not point or one.said_by == MAC_PREFIX:
+                continue
+            if one.standing == "replaced":
                 continue
             key = parent._replace(
                 kind="identity",
