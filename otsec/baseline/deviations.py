@@ -24,6 +24,7 @@ from otsec.detect import incidents
 from otsec.detect.judging import found_in
 from otsec.detect.model import LEVELS, Level, Rule
 from otsec.detect.rows import scope as scope_of_address
+from otsec.inventory.model import Node
 from otsec.store import Store
 from otsec.store import baseline as kept
 from otsec.store.baseline import Line
@@ -113,7 +114,7 @@ class _Look:
         """Each thing that deviates, by what, and what else its finding is grouped by."""
         new = [thing for thing in self.base.shown.things if self._new(thing)]
         keys = {thing.key for thing in new}
-        writing = {thing.key[1:6] for thing in new if thing.key.kind == "writer"}
+        writing = {thing.key[1:6] for thing in new if self._writes(thing)}
         for thing in new:
             with_it = thing.key.kind != "writer" and not keys.isdisjoint(thing.parents)
             with_it |= thing.key.kind == "conversation" and thing.key[1:6] in writing
@@ -159,7 +160,7 @@ class _Look:
             public = scope_of_address(thing.server) == "public"
             yield (kinds.NEW_PEER if public else kinds.NEW_CONVERSATION), thing, ""
         elif kind == "writer":
-            if thing.key.cls in WRITES or not self._wrote(thing):
+            if self._writes(thing):
                 yield kinds.NEW_WRITER, thing, ""
         elif thing.key[1:6] in writing and thing.key.cls in CHANGING:
             return  # told with the new writer
@@ -172,9 +173,12 @@ class _Look:
         elif kind == "identity" and self._said_before(thing.key):
             yield kinds.IDENTITY, thing, ""
 
-    def _wrote(self, thing: Thing) -> bool:
-        """Whether its client is known to change the device in another way."""
-        return any(key.kind == "writer" and key[1:6] == thing.key[1:6] for key in self._holding)
+    def _writes(self, thing: Thing) -> bool:
+        """Whether a change is news: of its class, or as its client is not known to change at all."""
+        if thing.key.kind != "writer":
+            return False
+        known = any(key.kind == "writer" and key[1:6] == thing.key[1:6] for key in self._holding)
+        return thing.key.cls in WRITES or not known
 
     @cached_property
     def _holding(self) -> Mapping[Key, Line]:
@@ -218,8 +222,9 @@ class _Look:
             if line is None or self.base.end(thing.scope) is None:
                 continue
             name, longest_s, _ = json.loads(line.detail)
-            said = json.loads(thing.detail)
-            if name != "always on" or said[0] in {"transient", "mobile", "on demand"}:
+            asset = self.base.shown.inventory.at(Node(*thing.scope))
+            said = None if asset is None else asset.best("presence")  # a person's word
+            if (name if said is None else said.value) != "always on":
                 continue
             network = thing.scope.network
             always[network] += 1
@@ -397,7 +402,11 @@ class _Look:
         for one in things[:NAMED]:
             low, high, _ = json.loads(one.detail)
             least, greatest, _ = json.loads(self._holding[one.key].detail)
-            off = [value for value in (low, high) if outside(value, value, least, greatest)]
+            off = [
+                value
+                for value in dict.fromkeys((low, high))
+                if outside(value, value, least, greatest)
+            ]
             values.append(f"{' and '.join(f'{value:g}' for value in off)} to {one.key.object}")
             line = self._holding[one.key]
             ranges.append(f"{one.key.object} from {least:g} to {greatest:g} ({_how(line)})")

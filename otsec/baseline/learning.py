@@ -319,6 +319,8 @@ def _said(base: Baseline, one: Thing | Line, how: How, word: Word) -> Line:
     made = _line(one, how, base.shown.spans.of_group(one.scope.network).end, word.who, word.reason)
     if before is not None:
         made = made._replace(id=before.id, client=before.client, server=before.server)
+        if before.how != "forgotten":
+            made = made._replace(detail=_joined(made, before))
     return made
 
 

@@ -44,8 +44,9 @@ SCOPE = "ended"  # the kind of a line that tells where learning has ended
 def written(lines: Iterable[Line], ends: Iterable[Ended] = ()) -> Iterator[str]:
     """The lines of a baseline, sorted, without line ends; what was forgotten is left out."""
     yield HEAD
-    yield from sorted(map(end_line, ends))
-    yield from sorted(line(one) for one in lines if one.how != "forgotten")
+    yield from sorted(
+        [*map(end_line, ends), *(line(one) for one in lines if one.how != "forgotten")]
+    )
 
 
 def name(key: Key | Line) -> str:

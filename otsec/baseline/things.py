@@ -147,7 +147,7 @@ class _Maker:
 
     def devices(self, found: Inventory, spans: Spans, acts: Sequence[Behaviour]) -> Iterator[Thing]:
         """Each device, what it says it is, and when it is there."""
-        silences = _silences(acts)
+        silences = _silences(acts, self.canonical)
         for asset in _devices(found):
             scope = _scope_of(asset)
             key = Key("device", *scope[:3], server=scope.address)
@@ -282,14 +282,17 @@ def _industrial() -> frozenset[str]:
     return frozenset(one.name for one in PROTOCOLS if one.industrial)
 
 
-def _silences(acts: Iterable[Behaviour]) -> Mapping[Scope, int]:
+def _silences(
+    acts: Iterable[Behaviour], canonical: Callable[[At, str], str]
+) -> Mapping[Scope, int]:
     """The longest silence of each device, microseconds: that of what it does most steadily."""
     found: dict[Scope, int] = {}
     for one in acts:
         for address in {one.client, one.server}:
             speaks = address == one.client or one.outcome in {"", "ok", "late"}
             if speaks and one.interval_count:
-                scope = Scope(one.site, one.group, one.place, address)
+                at = (one.site, one.group, one.place)
+                scope = Scope(*at, canonical(at, address))
                 span_us = (one.last_time - one.first_time) // 1000
                 if one.interval_sum_us * 10 >= span_us * 9:
                     known = found.get(scope)

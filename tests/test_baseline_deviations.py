@@ -1,0 +1,240 @@
+"""What a baseline does not hold becomes one finding each, with what was expected."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from baseline_stores import DAY, HMI, LAPTOP, PLC, WORD, Plant, polled
+
+from otsec.baseline.deviations import judge
+from otsec.baseline.explaining import explained, things_of
+from otsec.baseline.learning import approve, baseline, learn
+from otsec.baseline.ranges import outside
+from otsec.store.findings import Finding, findings
+
+Change = Callable[[Plant], None]
+LEARNED, END = 5 * DAY, 6 * DAY
+
+
+def judged(folder: Path, change: Change, *, end: int = END) -> tuple[Plant, list[Finding]]:
+    """A plant that learned for five days, and what is found a day later."""
+    first = polled(folder, days=5)
+    for number in (22, 23):
+        first.hears(f"10.0.0.{number}", 0, LEARNED)
+        first.does(HMI, f"10.0.0.{number}", "read", 0, LEARNED)
+    first.tap.says(PLC, "modbus", at=0, until=LEARNED, count=99, serial="A 1")
+    first.ends(LEARNED)
+    learn(first.store, 1)
+    for name in ("station", "conversation", "behaviour", "value"):  # all goes on as it was
+        first.tap.rows[name] = [_until(name, cells, end) for cells in first.tap.rows[name]]
+    change(first)
+    first.ends(end)
+    return first, judge(first.store, [])
+
+
+def _until(table: str, cells: tuple[object, ...], end: int) -> tuple[object, ...]:
+    from otsec.store import TABLES
+
+    at = {name: n for n, name in enumerate(TABLES[table].names)}
+    told = list(cells)
+    if told[at["last_packet"]] == LEARNED:
+        told[at["last_packet"]], told[at["last_time"]] = end, end * 10**9
+    return tuple(told)
+
+
+def nothing(_plant: Plant) -> None:
+    """All goes on."""
+
+
+def new_device(plant: Plant) -> None:
+    """A laptop reads."""
+    plant.hears(LAPTOP, LEARNED + 60, LEARNED + 900)
+    plant.does(LAPTOP, PLC, "read", LEARNED + 60, LEARNED + 900)
+
+
+def new_conversation(plant: Plant) -> None:
+    """A controller asks another."""
+    plant.does("10.0.0.22", PLC, "read", LEARNED + 60, LEARNED + 900)
+
+
+def new_writer(plant: Plant) -> None:
+    """A laptop writes."""
+    plant.does(LAPTOP, PLC, "write", LEARNED + 60, LEARNED + 90, value=9, object="holding 100")
+
+
+def new_operation(plant: Plant) -> None:
+    """The station does what it never did."""
+    plant.does(HMI, PLC, "config", LEARNED + 5, LEARNED + 6, operation="set_ports", object="")
+
+
+def read_inside(plant: Plant) -> None:
+    """The station reads a part of what it always reads."""
+    plant.does(HMI, PLC, "read", LEARNED + 5, LEARNED + 6, object="holding 102-104")
+
+
+def read_outside(plant: Plant) -> None:
+    """The station reads elsewhere."""
+    plant.does(HMI, PLC, "read", LEARNED + 5, LEARNED + 6, object="holding 105-115")
+
+
+def write_outside(plant: Plant) -> None:
+    """The station writes what it only read."""
+    plant.does(HMI, PLC, "write", LEARNED + 5, LEARNED + 6, value=50, object="holding 105")
+
+
+def value_outside(plant: Plant) -> None:
+    """The station writes a value that was never written."""
+    plant.does(HMI, PLC, "write", LEARNED + 5, LEARNED + 6, value=500, object="holding 100")
+
+
+def other_serial(plant: Plant) -> None:
+    """The controller says that it is another."""
+    plant.tap.says(PLC, "modbus", at=LEARNED + 60, until=END, count=9, serial="B 2")
+
+
+def many(plant: Plant) -> None:
+    """One controller asks twenty others."""
+    for number in range(100, 120):
+        plant.tap.talks("10.0.0.22", f"10.0.0.{number}", "", "tcp/102", **_seen(LEARNED + 60))
+
+
+def _seen(at: int) -> dict[str, int]:
+    from inventory_stores import seen
+
+    return seen(at, at + 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (nothing, []),
+        (new_device, [("new-device", "medium", "", LAPTOP)]),
+        (new_conversation, [("new-conversation", "medium", "10.0.0.22", PLC)]),
+        (new_writer, [("new-writer", "high", LAPTOP, PLC)]),
+        (new_operation, [("new-operation", "medium", HMI, PLC)]),
+        (read_inside, [("new-object", "low", HMI, PLC)]),
+        (read_outside, [("new-object", "medium", HMI, PLC)]),
+        (write_outside, [("new-object", "high", HMI, PLC)]),
+        (value_outside, [("value-outside", "high", HMI, PLC)]),
+        (other_serial, [("identity-changed", "high", "", PLC)]),
+        (many, [("new-conversation", "medium", "10.0.0.22", "several")]),
+    ],
+    ids=lambda given: given.__name__ if callable(given) else "",
+)
+def test_each_deviation_is_one_finding(
+    tmp_path: Path, change: Change, expected: list[tuple[str, ...]]
+) -> None:
+    """What is new is told once, at its level, with who did it to whom; else nothing is."""
+    plant, found = judged(tmp_path, change)
+
+    assert [(one.name, one.level, one.client, one.server) for one in found] == expected
+    assert findings(plant.store) == sorted(found, key=lambda one: one.id)
+    for one in found:
+        assert one.seen
+        assert one.expected
+        assert "{" not in one.seen + one.expected + one.next
+        assert LEARNED < one.first_packet <= one.last_packet or one.name == "value-outside"
+
+
+def test_texts_say_what_was_expected(tmp_path: Path) -> None:
+    """A finding says what was seen, what is known and how often, and how to approve it."""
+    _, (one,) = judged(tmp_path, value_outside)
+
+    assert one.seen == "10.0.0.11 wrote 500 to holding 100 at 10.0.0.21."
+    assert one.expected == "holding 100 from 50 to 50 (432000 times since 1970-01-01)."
+    assert "otsec baseline approve " in one.next
+
+
+def test_a_device_that_is_always_on_is_missed(tmp_path: Path) -> None:
+    """Silence of a polled device is told when it is three times as long as ever, and not before."""
+
+    def gone(at: int) -> Change:
+        def change(plant: Plant) -> None:
+            plant.tap.rows["station"] = [
+                _cut(cells, at) if "10.0.0.23" in cells else cells
+                for cells in plant.tap.rows["station"]
+            ]
+
+        return change
+
+    (tmp_path / "long").mkdir()
+    _, found = judged(tmp_path / "long", gone(END - 700))
+    assert [(one.name, one.server) for one in found] == [("silent-device", "10.0.0.23")]
+    (tmp_path / "short").mkdir()
+    assert judged(tmp_path / "short", gone(END - 500))[1] == []
+
+
+def _cut(cells: tuple[object, ...], last: int) -> tuple[object, ...]:
+    from otsec.store import TABLES
+
+    names = TABLES["station"].names
+    told = dict(zip(names, cells, strict=True))
+    told.update(last_time=last * 10**9, last_packet=last)
+    return tuple(told[name] for name in names)
+
+
+def test_while_learning_nothing_is_told(tmp_path: Path) -> None:
+    """Without an end of learning there is no finding of the baseline."""
+    plant = polled(tmp_path, days=1)
+    new_device(plant)
+    plant.ends(1 * DAY)
+    learn(plant.store, 1)
+
+    assert judge(plant.store, []) == []
+
+
+@pytest.mark.parametrize("change", [new_conversation, new_writer, value_outside, read_outside])
+def test_approving_a_finding_ends_it(tmp_path: Path, change: Change) -> None:
+    """What is approved by the id of its finding is not told again, nor what came with it."""
+    plant, (one,) = judged(tmp_path, change)
+    base = baseline(plant.store)
+    approve(plant.store, base, things_of(plant.store, base, one.id), WORD, 0, end=False)
+    left = judge(plant.store, [])
+
+    assert [other.name for other in left] == (
+        ["value-outside"] if change is new_writer else []  # a range is approved by itself
+    )
+
+
+def test_an_approval_that_ended_holds_no_longer(tmp_path: Path) -> None:
+    """What was approved until a time is told again when it is seen behind it."""
+    plant, (one,) = judged(tmp_path, new_conversation)
+    base = baseline(plant.store)
+    things = things_of(plant.store, base, one.id)
+    for until, told in ((END * 10**9, 0), ((LEARNED + 70) * 10**9, 1)):
+        approve(plant.store, base, things, WORD, until, end=False)
+        assert len(judge(plant.store, [])) == told
+
+
+def test_ids_stay_when_more_is_seen(tmp_path: Path) -> None:
+    """The same deviation has the same id a day later."""
+    (tmp_path / "other").mkdir()
+    _, (before,) = judged(tmp_path, new_conversation)
+    _, (after,) = judged(tmp_path / "other", new_conversation, end=END + DAY)
+
+    assert before.id == after.id
+
+
+def test_explaining(tmp_path: Path) -> None:
+    """Each thing between two hosts is normal by a line, told by a finding, or neither with a reason."""
+    plant, (one,) = judged(tmp_path, value_outside)
+    base = baseline(plant.store)
+    found = {each.what: each for each in explained(plant.store, base, [HMI, PLC])}
+    by_id = explained(plant.store, base, [one.id[:6]])
+
+    assert {each.verdict for each in found.values()} == {"normal"}
+    assert all(each.why.startswith("learned, ") and each.packets for each in found.values())
+    assert [(each.kind, each.verdict, each.finding) for each in by_id] == [
+        ("value", "told", one.id)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 100, False), (-10, 110, False), (-11, 0, True), (0, 111, True), (5, 5, False)],
+)
+def test_a_margin_of_a_tenth(low: int, high: int, expected: bool) -> None:
+    """A value counts as within up to a tenth of the width beside the range."""
+    assert outside(low, high, 0, 100) is expected
+    assert outside(7, 7, 7, 7) is False
+    assert outside(8, 8, 7, 7) is True
