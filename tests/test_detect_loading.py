@@ -86,7 +86,7 @@ def test_what_is_not_decoded_cannot_fire(tmp_path: Path) -> None:
     assert [str(one) for one in found.problems] == []
     assert [one.cannot for one in found.rules] == [
         "unheard_of is not decoded",
-        "needs a baseline, which this version does not learn",
+        "needs a baseline: told by otsec baseline, once learning has ended",
         "",
     ]
 

@@ -54,7 +54,9 @@ def test_what_cannot_fire_says_so() -> None:
     cannot = {rule.name: rule.cannot for rule in LOADED.rules if rule.cannot}
 
     assert "mms" in decoded or cannot["mms-file-deleted"] == "mms is not decoded"
-    assert cannot["new-writer"] == "needs a baseline, which this version does not learn"
+    assert (
+        cannot["new-writer"] == "needs a baseline: told by otsec baseline, once learning has ended"
+    )
     assert [name for name in cannot if RULES[name].path.parent.name != "later"] == []
 
 

@@ -421,7 +421,7 @@ class _Reading:
 
     def _cannot(self, selections: Iterable[Selection], needs: str) -> str:
         if needs:
-            return f"needs a {needs}, which this version does not learn"
+            return f"needs a {needs}: told by otsec {needs}, once learning has ended"
         said = _said()
         for selection in selections:
             if selection.protocols and not any(one in said for one in selection.protocols):
