@@ -1,6 +1,6 @@
 """What is not learned although it was seen, and why."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from otsec.baseline.model import Key, Thing
 from otsec.baseline.spans import SECOND_NS, Spans
@@ -28,11 +28,28 @@ def _counts(case: Case) -> bool:
     return case.open and not own and LEVELS.index(case.finding.level) >= LEAST
 
 
-def barred(things: Iterable[Thing], spans: Spans, findings: Sequence[Finding]) -> Mapping[Key, str]:
+class Told:
+    """Findings, found by who they are about."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self._of: dict[tuple[str, ...], list[Finding]] = {}
+        for one in findings:
+            parties = ("" if said in ANYBODY else said for said in (one.client, one.server))
+            self._of.setdefault((one.site, one.group, *parties), []).append(one)
+
+    def by(self, thing: Thing) -> Finding | None:
+        """The first finding that tells of a thing."""
+        where = thing.scope.site, thing.scope.group
+        for parties in ((thing.client, thing.server), (thing.client, ""), ("", thing.server)):
+            for one in self._of.get((*where, *parties), ()):
+                if tells(one, thing):
+                    return one
+        return None
+
+
+def barred(things: Iterable[Thing], spans: Spans, findings: Iterable[Finding]) -> Mapping[Key, str]:
     """Why each of the things that must not be learned is not."""
-    by_group: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        by_group.setdefault((finding.site, finding.group), []).append(finding)
+    told = Told(findings)
     found: dict[Key, str] = {}
     for thing in things:
         network = thing.scope.network
@@ -40,13 +57,9 @@ def barred(things: Iterable[Thing], spans: Spans, findings: Sequence[Finding]) -
             found[thing.key] = GUARDED
         elif spans.of_group(network).in_gap(thing.first_time, thing.last_time):
             found[thing.key] = "it was only seen while the capture lost packets"
-        elif one := _told_by(thing, by_group.get((network.site, network.group), ())):
+        elif one := told.by(thing):
             found[thing.key] = OPEN.format(one.id, one.title)
     return found
-
-
-def _told_by(thing: Thing, findings: Iterable[Finding]) -> Finding | None:
-    return next((one for one in findings if tells(one, thing)), None)
 
 
 def tells(finding: Finding, thing: Thing) -> bool:

@@ -5,13 +5,13 @@ again; what comes with something new (the operations of a new conversation) is t
 """
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from otsec.baseline import kinds
-from otsec.baseline.barred import OWN, tells
+from otsec.baseline.barred import OWN, Told
 from otsec.baseline.evidence import DAY_NS
 from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline, baseline
@@ -49,7 +49,7 @@ def judge(store: Store, rules: Sequence[Rule]) -> list[Finding]:
     """Judge a store by rules and by its baseline, and keep the findings; gives them, worst first."""
     found = found_in(store, rules)
     if kept.ended(store):
-        deviating = deviations(store, baseline(store), [one for one, _ in found])
+        deviating = deviations(baseline(store), [one for one, _ in found])
         found = incidents.joined([*found, *(one.found for one in deviating)])
         found.sort(key=lambda one: (-LEVELS.index(one[0].level), -one[0].last_time, one[0].id))
     replace(store, found)
@@ -64,16 +64,17 @@ class Deviation:
     things: tuple[Thing, ...]
 
 
-def deviations(store: Store, base: Baseline, told: Sequence[Finding]) -> list[Deviation]:
+def deviations(base: Baseline, told: Sequence[Finding]) -> list[Deviation]:
     """All that deviates; ``told``: findings of rules, of which nothing is told again."""
-    look = _Look(store, base, [one for one in told if one.category != OWN])
+    rules = [one for one in told if one.category != OWN and one.level != "informational"]
+    look = _Look(base, Told(rules))
     groups: dict[tuple[str, telling.Key], list[Thing]] = defaultdict(list)
     by_name = {one.name: one for one in kinds.ALL}
     for kind, thing, about in look.deviating():
         groups[kind.name, _key(kind, thing, about)].append(thing)
     return [
         Deviation(look.finding(by_name[name], key, things), tuple(things))
-        for (name, key), things in sorted(_several(groups).items())
+        for (name, key), things in sorted(_bounded(_several(groups)).items())
     ]
 
 
@@ -102,11 +103,28 @@ def _several(groups: Mapping[tuple[str, telling.Key], list[Thing]]) -> Groups:
     return made
 
 
+def _bounded(groups: Groups) -> Groups:
+    """At most so many findings of a kind in a point group as of a rule; one more for the rest."""
+    made: dict[tuple[str, telling.Key], list[Thing]] = {}
+    often: Counter[tuple[str, ...]] = Counter()
+    for (name, key), things in sorted(groups.items(), key=lambda one: _begin(one[1])):
+        kind = (name, key.site, key.group, key.about)
+        often[kind] += 1
+        if often[kind] > telling.MOST:
+            about = f"{key.about} {telling.FURTHER}".strip()
+            key = telling.Key(key.site, key.group, "", key.rule, "", "", "", "", about)  # noqa: PLW2901
+        made.setdefault((name, key), []).extend(things)
+    return made
+
+
+def _begin(things: Iterable[Thing]) -> tuple[int, int, Key]:
+    return min((one.first_time, one.seen.first_packet, one.key) for one in things)
+
+
 @dataclass(frozen=True)
 class _Look:
-    store: Store
     base: Baseline
-    told: Sequence[Finding]
+    told: Told
 
     # --------------------------------------------------------------------- what deviates
 
@@ -137,18 +155,7 @@ class _Look:
         return not heard.in_gap(thing.first_time, thing.last_time)
 
     def _told(self, thing: Thing) -> bool:
-        return any(tells(one, thing) for one in self._near(thing))
-
-    def _near(self, thing: Thing) -> Sequence[Finding]:
-        return self._by_group.get((thing.key.site, thing.key.group), ())
-
-    @cached_property
-    def _by_group(self) -> Mapping[tuple[str, str], Sequence[Finding]]:
-        found: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-        for one in self.told:
-            if LEVELS.index(one.level) >= LEVELS.index("low"):
-                found[one.site, one.group].append(one)
-        return found
+        return self.told.by(thing) is not None
 
     def _kinds(
         self, thing: Thing, writing: set[tuple[str, str, str, str, str]]
@@ -279,7 +286,7 @@ class _Look:
             expected=kind.expected.format_map(words),
             why=kind.why.format_map(words),
             next=kind.next.format_map(words),
-            doubt=_doubt(outcomes),
+            doubt=_doubt(outcomes, key),
             incident="",
         )
         return finding, tuple(_packets(finding, mine))
@@ -444,7 +451,7 @@ def _level(kind: Kind, key: telling.Key, things: Sequence[Thing]) -> Level:
     if kind is kinds.NEW_OPERATION:
         return LEVEL_OF_CLASS.get(things[0].key.cls, "low")
     if kind is kinds.NEW_OBJECT:
-        return OBJECTS[key.about]
+        return OBJECTS[key.about.removesuffix(telling.FURTHER).strip()]
     return kind.level
 
 
@@ -486,7 +493,9 @@ def _how(line: Line) -> str:
     return f"{line.times} times since {time_text(line.first_time)[:10]}"
 
 
-def _doubt(outcomes: Iterable[str]) -> str:
+def _doubt(outcomes: Iterable[str], key: telling.Key) -> str:
+    if key.about.endswith(telling.FURTHER):
+        return f"This stands for all beyond the first {telling.MOST} findings of its kind"
     if {"open", "unknown"}.intersection(outcomes):
         return "The answer was not captured, so it is not known whether it was done"
     return ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-from otsec.baseline.barred import OWN, tells
+from otsec.baseline.barred import OWN, Told, tells
 from otsec.baseline.deviations import Deviation, deviations
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import CHANGING, KINDS, Key, Thing
@@ -44,7 +44,7 @@ class Reason:
 
 def deviating(store: Store, base: Baseline) -> list[Deviation]:
     """What deviates in a store, as it was judged last."""
-    return deviations(store, base, [one for one in findings(store) if one.category != OWN])
+    return deviations(base, [one for one in findings(store) if one.category != OWN])
 
 
 def things_of(store: Store, base: Baseline, finding: str) -> list[Thing]:
@@ -89,7 +89,7 @@ def explained(store: Store, base: Baseline, words: Sequence[str]) -> list[Reason
     made = deviating(store, base)
     told = {thing.key: one.found[0].id for one in made for thing in one.things}
     others = [one for one in findings(store) if one.category != OWN]
-    look = _Explaining(base, told, others)
+    look = _Explaining(base, told, Told(others))
     chosen = _by_id(base, made, others, words[0]) if len(words) == 1 else _flow(base, words)
     if not chosen:
         raise UsageError(
@@ -152,7 +152,7 @@ def _addresses(base: Baseline, word: str) -> set[str]:
 class _Explaining:
     base: Baseline
     told: Mapping[Key, str]
-    others: Sequence[Finding]
+    others: Told
 
     def reason(self, one: Thing | Line) -> Reason:
         if isinstance(one, Line):
@@ -199,7 +199,7 @@ class _Explaining:
             return "told", self._off(thing, line), finding
         if line is not None and line.holds(thing.last_time):
             return "normal", _said(line), ""
-        rule = next((one for one in self.others if tells(one, thing)), None)
+        rule = self.others.by(thing)
         if rule is not None:
             return "told", f"by the rule {rule.name}", rule.id
         if line is not None and line.how == "forgotten":
@@ -223,8 +223,9 @@ class _Explaining:
             whole = self._by_key.get(key)
             if whole is None or key == thing.key:
                 continue
-            rule = next((one.id for one in self.others if tells(one, whole)), "")
-            if finding := self.told.get(key) or rule or self._with(whole):
+            rule = self.others.by(whole)
+            named = self.told.get(key) or (rule.id if rule else "")
+            if finding := named or self._with(whole):
                 return finding
         return ""
 
