@@ -273,7 +273,7 @@ def load(
     path = find(explicit, environment)
     reading = _Reading(path)
     if path is not None:
-        reading.file(_read(path))
+        reading.file(text_of(path, "configuration file"))
     for name, check in settings().items():
         if (text := environment.get(variable(name))) is not None:
             reading.text(name, text, check, f"environment {variable(name)}")
@@ -309,19 +309,19 @@ def shown(config: Config) -> list[Setting]:
     return [Setting(name, value, config.origins.get(name, DEFAULT_ORIGIN)) for name, value in rows]
 
 
-def _read(path: Path) -> str:
-    """The text of the file."""
+def text_of(path: Path, what: str) -> str:
+    """The text of a file that a person wrote. Raises ConfigError or RightsError."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except PermissionError:
-        raise RightsError(f"{path}: not allowed to read this configuration") from None
+        raise RightsError(f"{path}: not allowed to read this {what}") from None
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file") from None
+        raise ConfigError(f"{path}: no such {what}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; is this a configuration?")
+        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; is this a {what}?")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

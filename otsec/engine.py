@@ -309,8 +309,7 @@ class Engine:
     def _calls(self, part: Found, packets: Packets, times: Times, ordinal: int) -> Calls:
         table = self.connections.table
         row = packets.row[part.row]
-        own = part.side == higher_speaks(packets, part.row)
-        rank = _rank_within(row, own, part.start)
+        rank = _rank_within(part, packets)
         client = table["client"][part.slot]
         side = np.where(part.side == client, Side.REQUEST, Side.RESPONSE)
         side = np.where(client < 0, Side.UNKNOWN, side)
@@ -617,17 +616,18 @@ def _key_bytes(flows: Flows) -> list[bytes]:
     return key_bytes(flows.key)
 
 
-def _rank_within(row: I64, own: Mask, start: I64) -> I64:
+def _rank_within(part: Found, packets: Packets) -> I64:
     """The number of each unit within its packet, by offset.
 
-    Behind those of the other side, which its acknowledgement proves to have come before; ``own``:
-    whether the packet's sender sent the unit.
+    Behind those of the other side, which its acknowledgement proves to have come before.
     """
+    row = packets.row[part.row]
     rank = np.zeros(len(row), np.int64)
     shared = np.bincount(row) > 1 if len(row) else np.zeros(0, np.bool_)
     some = np.flatnonzero(shared[row])
     if len(some):
-        order = some[np.lexsort((start[some], own[some], row[some]))]
+        own = part.side[some] == higher_speaks(packets, part.row[some])
+        order = some[np.lexsort((part.start[some], own, row[some]))]
         heads = np.flatnonzero(np.diff(row[order], prepend=-1))
         rank[order] = np.arange(len(order)) - np.repeat(heads, np.diff(heads, append=len(order)))
     return rank

@@ -1,7 +1,5 @@
 """Findings with what people decided of them: the state of each, and how decisions are taken down."""
 
-import fnmatch
-import ipaddress
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from typing import NamedTuple
 
 from otsec.detect.model import LEVELS
 from otsec.errors import UsageError
+from otsec.inventory.selection import passes
 from otsec.store import Store
 from otsec.store.acts import Act, FindingAct, acts_of_findings
 from otsec.store.filters import Filter
@@ -153,35 +152,7 @@ def chosen(found: Iterable[Case], filters: Sequence[Filter]) -> list[Case]:
 
 
 def _passes(case: Case, one: Filter) -> bool:
-    if one.field == "since":
-        return case.finding.last_time >= int(one.value)
-    if one.field == "until":
-        return case.finding.first_time <= int(one.value)
-    if one.field == "text":
-        return _matches(_texts(case), f"*{one.value}*") is not one.negated
-    told = KEYS[one.field](case)
-    if "/" in one.value and one.field in {"client", "server", "host"}:
-        return _in_network(told, one) is not one.negated
-    return _matches(told, one.value) is not one.negated
-
-
-def _matches(told: Iterable[str], wanted: str) -> bool:
-    pattern = wanted.casefold().replace("[", "[[]").replace("?", "[?]")  # only * is special
-    return any(fnmatch.fnmatchcase(text.casefold(), pattern) for text in told)
-
-
-def _in_network(told: Iterable[str], one: Filter) -> bool:
-    try:
-        network = ipaddress.ip_network(one.value, strict=False)
-    except ValueError:
-        raise UsageError(f"{one.field}:{one.value} is not a network; write 10.0.0.0/8") from None
-    for address in told:
-        try:
-            if ipaddress.ip_address(address) in network:
-                return True
-        except ValueError:  # a MAC address, or several
-            continue
-    return False
+    return passes(case, one, KEYS, _texts, (case.finding.first_time, case.finding.last_time))
 
 
 def _texts(case: Case) -> Iterable[str]:

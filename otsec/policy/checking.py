@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from otsec.config import text_of
 from otsec.policy import cases
 from otsec.policy.judging import is_dmz, is_it, skips
 from otsec.policy.model import Allow, End, Policy, Rule, Selector, Zone
 from otsec.policy.placing import People, Places
 from otsec.policy.problems import Problems
-from otsec.policy.reading import Read, read, text_of
+from otsec.policy.reading import Read, read
 from otsec.policy.verdicts import Flow
 from otsec.policy.windows import EPOCH, SECOND_NS, local
 
@@ -34,7 +35,7 @@ class Against:
 
 def check(path: Path, against: Against) -> Read:
     """A policy with everything that is wrong with it."""
-    return checked(read(text_of(path), str(path)), against)
+    return checked(read(text_of(path, "policy"), str(path)), against)
 
 
 def checked(found: Read, against: Against) -> Read:

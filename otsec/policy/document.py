@@ -14,7 +14,6 @@ import yaml
 from otsec.policy.model import Place
 from otsec.policy.problems import Problems, meant_or_all, shown
 
-MAX_BYTES = 1 << 20  # a policy is some kilobytes; more is another file given by mistake
 SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?")  # YAML 1.1 int and float
 ALIASES = 10_000  # nodes read of one file, through aliases too; more is a trap
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from otsec.errors import ConfigError, RightsError
 from otsec.policy import keys, values, words
 from otsec.policy.case_reading import CaseReader
-from otsec.policy.document import MAX_BYTES, Document, Entry, TooManyError, Value
+from otsec.policy.document import Document, Entry, TooManyError, Value
 from otsec.policy.model import (
     ANY,
     CLASSES,
@@ -51,26 +50,6 @@ class Read:
     def fatal(self) -> bool:
         """Whether it cannot be used."""
         return self.policy is None or any(one.fatal for one in self.problems)
-
-
-def text_of(path: Path) -> str:
-    """The text of a file. Raises ConfigError or RightsError."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except PermissionError:
-        raise RightsError(f"{path}: not allowed to read this policy") from None
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such policy") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES} bytes; is this a policy?")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from None
 
 
 def read(text: str, path: str = "policy.yaml") -> Read:
@@ -584,4 +563,4 @@ def _meant_zone(text: str, known: Iterable[str]) -> str:
     return meant(text, known) or "; write one such as Europe/Berlin"
 
 
-__all__ = ["Read", "read", "text_of"]
+__all__ = ["Read", "read"]

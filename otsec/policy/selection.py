@@ -1,10 +1,8 @@
 """Choosing flows by the filters of listings."""
 
-import fnmatch
-import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 
-from otsec.errors import UsageError
+from otsec.inventory.selection import passes
 from otsec.policy.reasons import called, reason, zone_of
 from otsec.policy.verdicts import Flow
 from otsec.store.filters import Filter
@@ -16,37 +14,7 @@ def chosen(told: Iterable[Flow], filters: Sequence[Filter]) -> list[Flow]:
 
 
 def _passes(flow: Flow, one: Filter) -> bool:
-    if one.field == "since":
-        return flow.last_time >= int(one.value)
-    if one.field == "until":
-        return flow.first_time <= int(one.value)
-    if one.field == "text":
-        return _matches(_texts(flow), f"*{one.value}*") is not one.negated
-    told = KEYS[one.field](flow)
-    if one.field in {"client", "server", "host"} and "/" in one.value:
-        return _in_network(told, one) is not one.negated
-    return _matches(told, one.value) is not one.negated
-
-
-def _matches(told: Iterable[str], wanted: str) -> bool:
-    pattern = wanted.casefold().replace("[", "[[]").replace("?", "[?]")  # only * is special
-    return any(fnmatch.fnmatchcase(text.casefold(), pattern) for text in told)
-
-
-def _in_network(told: Iterable[str], one: Filter) -> bool:
-    try:
-        network = ipaddress.ip_network(one.value, strict=False)
-    except ValueError:
-        raise UsageError(
-            f"{one.field}:{one.value} is not a network; write it as 10.0.0.0/8"
-        ) from None
-    for text in told:
-        try:
-            if ipaddress.ip_address(text) in network:
-                return True
-        except ValueError:  # a MAC address, or a name
-            continue
-    return False
+    return passes(flow, one, KEYS, _texts, (flow.first_time, flow.last_time))
 
 
 def _texts(flow: Flow) -> Iterable[str]:
