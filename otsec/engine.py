@@ -32,6 +32,7 @@ from otsec.dissect import (
     dissect,
     dissect_datagrams,
     duplicates,
+    openings,
 )
 from otsec.exchanges.cache import Cache
 from otsec.exchanges.calls import PART_BITS, Calls, Occurrences, Window
@@ -427,6 +428,7 @@ class Engine:
         self._tell("tagged", batch, packets.row[np.flatnonzero(packets.place != NO_VLAN)])
         self.seen.update(prepared.seen)
         self.stations.add(packets, flows, ordinal)
+        self.stations.opened(packets, openings(batch.buffer, packets))
         self.lookups.add(arp(batch.buffer, packets), packets, ordinal)
 
     def _note_fragments(self) -> None:

@@ -26,7 +26,9 @@ class Tap:
     rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
     talked: dict[tuple[str, ...], int] = field(default_factory=dict)
 
-    def heard(self, mac: str, *ips: str, place: str = "", frames: int = 10, at: int = 0) -> None:
+    def heard(
+        self, mac: str, *ips: str, place: str = "", frames: int = 10, at: int = 0, stack: str = ""
+    ) -> None:
         """A MAC address that carried IP addresses; without one, frames of its own."""
         for ip in ips or ("",):
             self._add(
@@ -36,6 +38,7 @@ class Tap:
                 address=ip,
                 place=place,
                 frames=frames,
+                stack=stack,
                 **seen(at, at + 60),
             )
 

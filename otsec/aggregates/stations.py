@@ -10,12 +10,22 @@ from otsec.aggregates.addresses import address_text, mac_text
 from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.span import sights, unseen
-from otsec.columns import I64, group
+from otsec.columns import I64, U64, group
+from otsec.dissect import Openings, stack_text
 from otsec.model import Kind, Packets, place_text
 from otsec.streams.connections import key_bytes
 from otsec.streams.flows import Flows
 
-STATION = np.dtype([("frames", "<i8"), ("first", "<i8", (2,)), ("last", "<i8", (2,)), ("new", "?")])
+STATION = np.dtype(
+    [
+        ("frames", "<i8"),
+        ("first", "<i8", (2,)),
+        ("last", "<i8", (2,)),
+        ("stack", "<u8", (2,)),  # as `otsec.dissect.stacks` tells it
+        ("asks", "?"),  # it was seen to open a connection, not only to answer
+        ("new", "?"),
+    ]
+)
 
 KEY_WORDS = 5  # kind, place, MAC, address in two words
 
@@ -52,15 +62,7 @@ class Stations:
 
     def _add(self, packets: Packets, first: I64, last: I64, count: I64, ordinal: int) -> None:
         """Count ``count`` packets from row ``first`` to row ``last`` for the sender of each."""
-        kind = packets.kind[first].astype(np.uint64)
-        by_ip = (kind != Kind.MAC).astype(np.uint64)
-        words = [
-            kind,
-            packets.place[first],
-            packets.mac_source[first],
-            packets.source_hi[first] * by_ip,
-            packets.source_lo[first] * by_ip,
-        ]
+        words = _words(packets, first)
         groups = group([word for word in words if word.any()], 0)
         begin = np.minimum.reduceat(first[groups.order], groups.start)
         end = np.maximum.reduceat(last[groups.order], groups.start)
@@ -85,6 +87,23 @@ class Stations:
         table["last"][number] = last
         table["new"][number] = True
 
+    def opened(self, packets: Packets, found: Openings) -> None:
+        """Note the stack of senders that open connections: the last SYN, without one an answer."""
+        if not len(found.row):
+            return
+        keys = np.stack(_words(packets, found.row), axis=1)
+        number = self.index.of(keys, lambda _: -1, room=False)
+        for answers in (True, False):
+            mine = np.flatnonzero((number >= 0) & (found.answers == answers))
+            if answers:
+                mine = mine[~self.table["asks"][number[mine]]]
+            at, words = number[mine], found.words[mine]
+            differs = (self.table["stack"][at] != words).any(axis=1)
+            self.table["new"][at[differs]] = True
+            self.table["stack"][at] = words
+            if not answers:
+                self.table["asks"][at] = True
+
     def _enter(self, key: list[int]) -> int:
         number = len(self.keys)
         if number >= self.cap:
@@ -103,9 +122,13 @@ class Stations:
     def _rows(self, source: int, some: I64) -> list[Row]:
         table = self.table[some]
         return [
-            (source, number, *_names(self.keys[number]), frames, *first, *last)
-            for number, frames, first, last in zip(
-                some.tolist(), *(table[name].tolist() for name in ("frames", "first", "last")),
+            (
+                source, number, *_names(self.keys[number]), frames, *first, *last,
+                stack_text(*stack),
+            )
+            for number, frames, first, last, stack in zip(
+                some.tolist(),
+                *(table[name].tolist() for name in ("frames", "first", "last", "stack")),
                 strict=True,
             )
         ]  # fmt: skip
@@ -123,6 +146,19 @@ class Stations:
         table = np.frombuffer(state["table"].tobytes(), STATION)
         self.table = unseen(max(1024, len(table)), STATION)
         self.table[: len(table)] = table
+
+
+def _words(packets: Packets, rows: I64) -> list[U64]:
+    """The sender of each row, as the words of a key."""
+    kind = packets.kind[rows].astype(np.uint64)
+    by_ip = (kind != Kind.MAC).astype(np.uint64)
+    return [
+        kind,
+        packets.place[rows],
+        packets.mac_source[rows],
+        packets.source_hi[rows] * by_ip,
+        packets.source_lo[rows] * by_ip,
+    ]
 
 
 def _names(key: list[int]) -> tuple[str, str, str]:

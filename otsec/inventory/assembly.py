@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from otsec.inventory import knowledge, roles
+from otsec.inventory import knowledge, roles, stacks
 from otsec.inventory.addresses import Network, network
 from otsec.inventory.completeness import LOGGING, attributes
 from otsec.inventory.families import CONTROL
@@ -37,8 +37,8 @@ class Inventory:
 
 def inventory(store: Store) -> Inventory:
     """Who is there."""
-    said, talks = sightings.said(store), sightings.talks(store)
     stations, lookups = sightings.stations(store), sightings.lookups(store)
+    said, talks = [*sightings.said(store), *stacks.told(stations)], sightings.talks(store)
     people = acts(store)
     found = network(stations, lookups, said, talks)
     partition = resolve(found, said, people)

@@ -453,6 +453,10 @@ MIGRATIONS = (
     ),
     Migration("contents of transfers", _CONTENTS),
     Migration("what is learned to be normal", _BASELINE),
+    Migration(
+        "how stations open connections",
+        ("ALTER TABLE station ADD COLUMN stack TEXT NOT NULL DEFAULT ''",),
+    ),
 )
 NEWEST = len(MIGRATIONS)
 

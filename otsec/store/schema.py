@@ -157,6 +157,9 @@ _ALL = (
             _text("address", "IP address; empty for frames without one."),
             _integer("frames", "Frames sent."),
             *_SEEN,
+            _text(
+                "stack", "How its TCP opens connections: `SYN: hops 64, window …`; empty unknown."
+            ),
         ),
         key=("source", "number"),
     ),

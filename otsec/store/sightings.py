@@ -25,6 +25,7 @@ class Station(NamedTuple):
     first_packet: int
     last_time: int
     last_packet: int
+    stack: str  # how it opens TCP connections
 
 
 class Lookup(NamedTuple):
@@ -122,7 +123,7 @@ _SILENT = "b.outcome IN ('', 'unanswered', 'unknown', 'open') OR b.outcome LIKE 
 def stations(store: Store) -> list[Station]:
     """Who sent, source by source."""
     rows = store.all(
-        f"SELECT {_SOURCE}, t.place, t.mac, t.address, t.frames, t.{_SEEN.format('t')} "  # noqa: S608 - text of this file
+        f"SELECT {_SOURCE}, t.place, t.mac, t.address, t.frames, t.{_SEEN.format('t')}, t.stack "  # noqa: S608 - text of this file
         f"FROM station AS t JOIN site_source AS s ON s.id = t.source {_BY_SOURCE}, t.number"
     )
     return list(map(Station._make, rows))
