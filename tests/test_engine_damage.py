@@ -4,7 +4,11 @@ import random
 from pathlib import Path
 
 import pytest
-from engine_runs import OWN, Bench, analyse, cells, said, total
+from conftest import ROOT
+from engine_runs import OWN, Bench, analyse, cells, records, said, total
+
+LARGEST = 300_000  # bytes of a capture that is cut
+LITTLE_ENDIAN = {b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"}
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +55,21 @@ def test_flipped_bytes(bench: Bench, path: Path) -> None:
         assert outcome.complete or outcome.problem
         assert cells(found.dump, "clock")[0]["packets"] == outcome.packets
         assert analyse([target], db).dump == found.dump
+
+
+@pytest.mark.parametrize("size", [42, 54, 55, 60])
+def test_headers_alone(bench: Bench, size: int) -> None:
+    """Captures of every protocol of which little more than the headers was kept are read whole."""
+    for path in sorted((ROOT / "pcaps").glob("*/*.pcap")):
+        content = path.read_bytes()
+        if path.stat().st_size > LARGEST or content[:4] not in LITTLE_ENDIAN:
+            continue
+        cut = bytearray(content[:24])
+        kept = records(content)
+        for record in kept:
+            length = min(len(record) - 16, size)
+            cut += record[:8] + length.to_bytes(4, "little") + record[12 : 16 + length]
+        short = bench.folder / "short.pcap"
+        short.write_bytes(cut)
+        (outcome,) = analyse([short], bench.store()).outcomes
+        assert (outcome.packets, outcome.problem) == (len(kept), ""), path

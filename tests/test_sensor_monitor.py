@@ -210,6 +210,22 @@ def test_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str) -> None:
         assert store.execute("SELECT packets FROM clock").fetchall() == [(PLANT_PACKETS,)]
     assert [(path, packets) for path, packets, _ in rows if packets] == [(str(file), PLANT_PACKETS)]
     assert json.loads(rows[0][2])["evidence"] == evidence
+    _leads_back(tmp_path, file, evidence)
+
+
+def _leads_back(folder: Path, file: Path, evidence: str) -> None:
+    """A finding of the sensor leads to its packets in a recording that is not whole."""
+    with sqlite3.connect(folder / "live.db") as store:
+        (finding,) = store.execute(
+            "SELECT id FROM finding WHERE title = 'S7 controller stopped'"
+        ).fetchone()
+    told = otsec(folder, "evidence", finding, "--db", "live.db", "-w", "out.pcapng", "-q")
+    assert told.returncode == 0, told.stderr
+    assert (b"P_PROGRAM" in (folder / "out.pcapng").read_bytes()) == (evidence != "headers")
+    file.unlink()
+    told = otsec(folder, "evidence", finding, "--db", "live.db", "-w", "gone.pcapng", "-q")
+    assert (told.returncode, told.stderr.count("\n")) == (2, 1), told.stderr
+    assert "is no longer there" in told.stderr
 
 
 # ------------------------------------------------------------------------------ passive

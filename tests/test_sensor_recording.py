@@ -4,20 +4,27 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from capture_bytes import numbered, pcap
 from conftest import ROOT
 from engine_runs import START, records
+from store_rows import row, store_with
 
 from otsec.capture import Chunk, Drops, Tick, open_capture, plan
 from otsec.config import Caps
+from otsec.detect.cases import Word, cases_of, decided
 from otsec.engine import Engine, Settings, columnar
 from otsec.model import PacketBatch
 from otsec.protocols import PROTOCOLS
 from otsec.sensor.kept import Evidence, kept
+from otsec.sensor.pinning import pinned
 from otsec.sensor.recording import Bounds, Recording, folder_of
+from otsec.store.acts import record
+from otsec.store.findings import LISTS
+from otsec.store.schema import TABLES
 from otsec.streams.claim import Registry
 
 PLANT = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
@@ -157,6 +164,32 @@ def test_files_roll_and_are_bounded(tmp_path: Path) -> None:
 
     os.utime(files[1], (0, 0))
     assert recording.prune(10_000.0) == [files[1]]
+
+
+def test_files_that_open_findings_need_are_pinned(tmp_path: Path) -> None:
+    """The worst findings come first, decided ones need nothing, and no more than half is pinned."""
+    files = [tmp_path / f"eth1_{number}.pcapng" for number in range(4)]
+    levels = ("low", "medium", "critical", "high")
+    lists = dict.fromkeys(LISTS, "[]")
+    tables: dict[str, list[tuple[Any, ...]]] = {"capture": [], "finding": [], "finding_packet": []}
+    for number, (path, level) in enumerate(zip(files, levels, strict=True)):
+        path.write_bytes(bytes(100))
+        for table, cells in (
+            ("capture", {"id": number + 1, "path": str(path), "packets": 10}),
+            ("finding", {"id": level, "level": level, "site": "plant", **lists}),
+            ("finding_packet", {"finding": level, "packet": 10 * number + 9}),
+        ):
+            tables[table].append(row(table, source=1, **cells))
+    with store_with(tmp_path / "pins.db") as store:
+        with store._transaction():
+            for table, rows in tables.items():
+                store.db.conn.executemany(TABLES[table].upsert, rows)
+        assert pinned(store, 1, Bounds(bytes=10_000)) == set(files[1:])
+        assert pinned(store, 1, Bounds(bytes=400)) == set(files[2:])
+        (worst,) = cases_of(store, ["critical"])
+        record(store, [decided(worst, "resolve", Word("ann", "ann", "desk", 1, "done"))])
+        assert pinned(store, 1, Bounds(bytes=10_000)) == {files[1], files[3]}
+        assert not pinned(store, 2, Bounds(bytes=10_000))
 
 
 def test_numbers_go_on(tmp_path: Path) -> None:

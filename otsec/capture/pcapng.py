@@ -34,6 +34,10 @@ INTERFACE_HEADER = 20
 PACKET_HEADER = 28  # without the length at the end
 TICK, OUTAGE = b"otsec tick", b"otsec gap:"  # how comments of otsec in statistics blocks begin
 MAX_TICKS = 4_096  # of one file: each costs a batch of its own; otsec begins another file before
+PACKET_ID = 5  # option of an enhanced packet block (4.3): here the ordinal within the source
+PACKET_ORDINAL = np.dtype(
+    [("code", "<u2"), ("length", "<u2"), ("ordinal", "<u8"), ("end", "<u4")]
+)  # the options of a packet as otsec records it in part
 MAX_TIME = (1 << 63) - 1
 SECOND_NS = 1_000_000_000
 

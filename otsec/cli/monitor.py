@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,7 @@ def _listen(
     from otsec.pipeline import CHECKPOINT_S, Options
     from otsec.sensor.heartbeat import Heart
     from otsec.sensor.listening import Listening
+    from otsec.sensor.pinning import pinned
     from otsec.sensor.recording import Recording, folder_of
     from otsec.sensor.service import Manager
     from otsec.store import open_store
@@ -242,7 +244,9 @@ def _listen(
                 _bounds(arguments),
                 part="" if arguments.evidence == "full" else arguments.evidence,
             )
-        sensor.add(name, point, files, arguments.evidence)
+        ear = sensor.add(name, point, files, arguments.evidence)
+        if files is not None:
+            files.pinned = partial(pinned, store, ear.source, files.bounds)
     manager = Manager()
     heart = Heart(store, sensor.ears, arguments.heartbeat)
     beat = _Beat(arguments, config, sensor, heart, manager, progress, tell, judging)

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from otsec.capture import find_captures, head_hash, open_capture, tail_hash
-from otsec.columns import I64
+from otsec.capture.pcapng import PACKET_ID, PACKET_ORDINAL
+from otsec.columns import I64, gather
 from otsec.errors import InputError, OtsecError
 from otsec.model import PacketBatch
 from otsec.pipeline import interface_name
@@ -43,9 +44,9 @@ class Stretch:
     """Packets of one source that lie one behind the other in one batch."""
 
     batch: PacketBatch
-    first: int  # ordinal of the batch's row 0
+    ordinal: I64  # of each row, ascending
     capture: int
-    base: int | None  # ordinal of the file's first packet, None with several interfaces
+    number: I64 | None  # of each row within its file, from 1; None with several interfaces
 
 
 @dataclass(slots=True)
@@ -59,10 +60,20 @@ class Library:
     _elsewhere: list[Path] | None = None
     _hashes: dict[tuple[Path, int], tuple[int, str]] = field(default_factory=dict)
 
-    def read(self, tap: Tap, begin: int, end: int) -> Iterator[Stretch]:
+    def read(
+        self,
+        tap: Tap,
+        begin: int,
+        end: int,
+        *,
+        only: I64 | None = None,
+        lacking: list[str] | None = None,
+    ) -> Iterator[Stretch]:
         """The batches of a source that hold any of the ordinals from begin to before end.
 
-        Raises InputError with one line where a capture is gone or is not the one read.
+        ``only``: captures without any of these ordinals are passed over. Raises InputError with
+        one line where a capture is gone or is not the one read; where ``lacking`` is given, the
+        line goes there and reading goes on behind it.
         """
         captures = self.store.point_captures(tap.site, tap.point)
         alone = not tap.interface and self._single(tap)
@@ -70,15 +81,26 @@ class Library:
         for capture in captures:
             if ordinal >= end:
                 return
-            if alone and ordinal + capture.packets <= begin:
+            if alone and not _holds(ordinal, ordinal + capture.packets, begin, only):
+                ordinal += capture.packets
+                continue
+            try:
+                self.path(capture)
+            except InputError as problem:
+                if lacking is None or not alone:
+                    raise
+                lacking.append(str(problem))
                 ordinal += capture.packets
                 continue
             for stretch in self._stretches(capture, tap, ordinal, alone=alone):
-                ordinal = stretch.first + len(stretch.batch)
-                if ordinal > begin:
+                if not alone:
+                    ordinal += len(stretch.batch)
+                if len(stretch.ordinal) and stretch.ordinal[-1] >= begin:
                     yield stretch
-                if ordinal >= end:
+                if len(stretch.ordinal) and stretch.ordinal[-1] + 1 >= end:
                     return
+            if alone:
+                ordinal += capture.packets
 
     def _single(self, tap: Tap) -> bool:
         """Whether the point has no other interface."""
@@ -91,23 +113,29 @@ class Library:
         if not capture.packets:
             return
         reader = open_capture(self.path(capture))
-        base = ordinal if alone else None
-        left = capture.packets  # it may have grown since it was read
+        in_part, end = _is_in_part(capture), ordinal + capture.packets
+        before = 0  # packets of the file
         try:
             for chunk in reader.chunks():
                 for batch in chunk.batches:
-                    taken = _front(batch, left) if alone else batch
-                    left -= len(taken)
-                    if interface_name(reader, batch.interface) == tap.interface:
-                        yield Stretch(taken, ordinal, capture.id, base)
-                        ordinal += len(taken)
-                if left <= 0:
+                    if interface_name(reader, batch.interface) != tap.interface:
+                        before += len(batch)
+                        continue
+                    here = ordinal + np.arange(len(batch))
+                    told = _told_ordinals(batch) if in_part else here + before * alone
+                    number = before + 1 + np.arange(len(batch)) if alone else None
+                    before += len(batch)
+                    ordinal += 0 if alone else len(batch)
+                    within = int(np.searchsorted(told, end)) if alone else len(batch)
+                    yield Stretch(_front(batch, within), told[:within], capture.id, number)
+                if alone and not in_part and before >= capture.packets:
                     return
         finally:
             reader.close()
-        if left > 0:
+        if not in_part and before < capture.packets:
             raise InputError(
-                f"{self.paths[capture.id]}: has {left:,} packets fewer than were read from it"
+                f"{self.paths[capture.id]}: has {capture.packets - before:,} packets fewer than "
+                "were read from it"
             )
 
     # ------------------------------------------------------------------ finding files
@@ -135,6 +163,8 @@ class Library:
         """What keeps the file from being the capture, ``""`` where it is the one."""
         if capture.path == "-":
             return "the packets came from standard input, of which nothing was kept"
+        if _is_in_part(capture) and path.name == path.as_posix():  # named like its interface
+            return f"the packets were heard on {path} and not recorded"
         if not path.exists():
             return f"{path}: is no longer there"
         try:
@@ -149,6 +179,8 @@ class Library:
 
         The store keeps both hashes; standard input has only the second.
         """
+        if _is_in_part(capture):  # grows while it is read; each packet bears its ordinal
+            return path.name == Path(capture.path).name
         if capture.head_hash:
             key = path, capture.head_length
             if key not in self._hashes:
@@ -184,29 +216,56 @@ class Library:
         if not len(ordinals):
             return []
         found: list[Frame] = []
-        for stretch in self.read(tap, int(ordinals[0]), int(ordinals[-1]) + 1):
-            end = stretch.first + len(stretch.batch)
-            begin, stop = np.searchsorted(ordinals, [stretch.first, end])
-            found += [self._frame(tap, stretch, one) for one in ordinals[begin:stop].tolist()]
+        first, last = int(ordinals[0]), int(ordinals[-1])
+        for stretch in self.read(tap, first, last + 1, only=ordinals):
+            rows = np.flatnonzero(np.isin(stretch.ordinal, ordinals))
+            found += [self._frame(tap, stretch, row) for row in rows.tolist()]
         if len(found) < len(ordinals):
+            there = {frame.ordinal for frame in found}
+            lost = next(one for one in ordinals.tolist() if one not in there)
             raise InputError(
-                f"{tap.name}: packet {int(ordinals[-1])} is not in the captures read for it"
+                f"{tap.name}: packet {lost} is not in the captures read for it, nor was it recorded"
             )
         return found
 
-    def _frame(self, tap: Tap, stretch: Stretch, ordinal: int) -> Frame:
-        batch, row = stretch.batch, ordinal - stretch.first
+    def _frame(self, tap: Tap, stretch: Stretch, row: int) -> Frame:
+        batch = stretch.batch
         start, size = int(batch.offset[row]), int(batch.captured[row])
         return Frame(
             tap.id,
-            ordinal,
+            int(stretch.ordinal[row]),
             int(batch.time[row]),
             int(batch.wire[row]),
             batch.buffer[start : start + size].tobytes(),
             batch.link,
             stretch.capture,
-            None if stretch.base is None else ordinal - stretch.base + 1,
+            None if stretch.number is None else int(stretch.number[row]),
         )
+
+
+def _holds(first: int, end: int, begin: int, only: I64 | None) -> bool:
+    """Whether anything of the ordinals from first to before end is wanted."""
+    if only is None:
+        return end > begin
+    return bool(((only >= first) & (only < end)).any())
+
+
+def _is_in_part(capture: Capture) -> bool:
+    """Whether the sensor recorded it without some packets, or their content."""
+    return "evidence" in capture.reader_state
+
+
+def _told_ordinals(batch: PacketBatch) -> I64:
+    """The ordinals that packets of a recording bear themselves (`otsec.sensor.recording`).
+
+    Raises InputError where one bears none: it is no recording of otsec.
+    """
+    start = batch.offset + (batch.captured + 3 & ~3)
+    end = np.full(len(start), len(batch.buffer))
+    told, _ = gather(batch.buffer, start, end, PACKET_ORDINAL)
+    if (told["code"] != PACKET_ID).any() or (np.diff(told["ordinal"].astype(np.int64)) <= 0).any():
+        raise InputError("a recording whose packets do not tell which they are")
+    return told["ordinal"].astype(np.int64)
 
 
 def _front(batch: PacketBatch, count: int) -> PacketBatch:

@@ -137,7 +137,8 @@ class _Gathering:
         for one in self.wanted:
             self.reasons.add(one.packet, NAMED, _told(one))
         keys = np.concatenate(
-            [self._rows(dissect(one), 0).key for one in batches(frames)] or [np.empty(0, np.uint64)]
+            [self._rows(dissect(one), np.arange(len(one))).key for one in batches(frames)]
+            or [np.empty(0, np.uint64)]
         )
         rows = self._scan(keys)
         each = max(min(STUDIED, STUDIED_IN_ALL // max(len(self.targets), 1)), self.rule.around + 1)
@@ -162,7 +163,8 @@ class _Gathering:
 
     # ------------------------------------------------------------------ connections
 
-    def _rows(self, packets: Packets, ordinal: int) -> _Rows:
+    def _rows(self, packets: Packets, ordinal: I64) -> _Rows:
+        """``ordinal``: of each packet of the batch."""
         ends = [
             hash_words([packets.kind.astype(np.uint64), hi, lo, port.astype(np.uint64)], self.seed)
             for hi, lo, port in (
@@ -172,7 +174,7 @@ class _Gathering:
         ]
         where = hash_words([packets.place, packets.protocol.astype(np.uint64)], self.seed)
         return _Rows(
-            ordinal + packets.row,
+            ordinal[packets.row],
             packets.time,
             where + ends[0] + ends[1],  # the same both ways
             ends[0],
@@ -202,13 +204,15 @@ class _Gathering:
         parts: list[_Rows] = []
         reached = 0
         for begin, end, last in self._spans(back):
-            for stretch in self.library.read(self.tap, max(begin, reached), end):
-                rows = self._rows(dissect(stretch.batch), stretch.first)
+            lacking: list[str] = []
+            for stretch in self.library.read(self.tap, max(begin, reached), end, lacking=lacking):
+                rows = self._rows(dissect(stretch.batch), stretch.ordinal)
                 mine = np.isin(rows.key, wanted) & (rows.ordinal >= max(begin, reached))
                 parts.append(rows.take(np.flatnonzero(mine)))
-                reached = stretch.first + len(stretch.batch)
+                reached = int(stretch.ordinal[-1]) + 1
                 if reached > last and self._enough(parts, wanted, last):
                     break
+            self.notes += lacking
         return _Rows(
             *(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS)
         )

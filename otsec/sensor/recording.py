@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from otsec import __version__
 from otsec.capture import Drops, Tick
 from otsec.capture.intake import FINGERPRINT
-from otsec.capture.pcapng import MAX_TICKS, OUTAGE, TICK
+from otsec.capture.pcapng import MAX_TICKS, OUTAGE, PACKET_ID, PACKET_ORDINAL, TICK
 from otsec.columns import I64, Bytes, windows
 from otsec.errors import RightsError, StorageError
 from otsec.model import PacketBatch
@@ -35,9 +35,8 @@ FILE_S = 3600.0  # age at which another file is begun
 HEAD = np.dtype(  # enhanced packet block (section 4.3), in front of the packet
     [(name, "<u4") for name in ("type", "size", "interface", "high", "low", "captured", "wire")]
 )
-ORDINAL = np.dtype([("code", "<u2"), ("length", "<u2"), ("ordinal", "<u8"), ("end", "<u4")])
 PACKET, STATISTICS = 6, 5
-COMMENT, LOST, PACKET_ID = 1, 5, 5  # option codes, of unlike blocks
+COMMENT, LOST = 1, 5  # option codes, of unlike blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,16 +267,18 @@ class Recording:
 
     def prune(self, now: float) -> list[Path]:
         """Delete the oldest files beyond the bounds; gives those that were deleted."""
-        kept = self.pinned()
         files = [path for path in self.files() if self.now is None or path != self.now.path]
         told = [(path, path.stat()) for path in files]
         total = sum(status.st_size for _, status in told) + (self.now.size if self.now else 0)
+        kept: set[Path] | None = None
         gone = []
         for path, status in told:
-            if path in kept:
-                continue
             if total <= self.bounds.bytes and now - status.st_mtime <= self.bounds.age_s:
                 break
+            if kept is None:  # asked only where something is to go
+                kept = self.pinned()
+            if path in kept:
+                continue
             path.unlink(missing_ok=True)
             total -= status.st_size
             gone.append(path)
@@ -346,7 +347,7 @@ def packet_blocks(batch: PacketBatch, rows: I64, captured: I64, ordinal: I64 | N
     """Enhanced packet blocks (4.3) of some packets, one behind the other."""
     captured = np.minimum(captured, batch.captured[rows])
     padded = captured + 3 & ~3
-    more = 0 if ordinal is None else ORDINAL.itemsize
+    more = 0 if ordinal is None else PACKET_ORDINAL.itemsize
     size = HEAD.itemsize + padded + more + 4
     end = np.cumsum(size)
     start = end - size
@@ -360,7 +361,7 @@ def packet_blocks(batch: PacketBatch, rows: I64, captured: I64, ordinal: I64 | N
     begin = start + HEAD.itemsize
     _copy(blocks, begin, batch.buffer, batch.offset[rows], captured)
     if ordinal is not None:
-        told = np.zeros(len(rows), ORDINAL)
+        told = np.zeros(len(rows), PACKET_ORDINAL)
         told["code"], told["length"], told["ordinal"] = PACKET_ID, 8, ordinal
         _put(blocks, begin + padded, told)
     _put(blocks, end - 4, size.astype("<u4"))

@@ -1,6 +1,9 @@
 """What a sensor tells of itself, and what of the store it lets go when it grows old."""
 
+from bisect import bisect_right
 from dataclasses import astuple, dataclass, fields
+from itertools import accumulate
+from pathlib import Path
 
 from otsec.store.database import Store
 from otsec.store.schema import TABLES
@@ -43,3 +46,26 @@ def heartbeats(store: Store, source: int, last: int) -> list[Heartbeat]:
         (source, last),
     )
     return [Heartbeat(*row) for row in reversed(rows)]
+
+
+def evidence_of(store: Store, source: int) -> dict[str, list[Path]]:
+    """The captures of a source in which packets of each finding lie, by the finding's id.
+
+    The source must be alone at its point, as that of a sensor is.
+    """
+    captures = store.all(
+        "SELECT path, packets FROM capture WHERE source = ? AND packets > 0 ORDER BY id", (source,)
+    )
+    ends = list(accumulate(packets for _, packets in captures))
+    found: dict[str, list[Path]] = {}
+    for finding, packet in store.all(
+        "SELECT finding, packet FROM finding_packet WHERE source = ? ORDER BY finding, packet",
+        (source,),
+    ):
+        at = bisect_right(ends, packet)
+        if at < len(captures):
+            path = Path(captures[at][0])
+            paths = found.setdefault(finding, [])
+            if path not in paths:
+                paths.append(path)
+    return found
