@@ -114,9 +114,7 @@ def heads(segments: Segments, framing: Framing) -> tuple[Mask, Mask]:
         segments.end,
     )
     header, fits = gather(buffer, start, end, framing.header)
-    length = np.zeros(len(start), np.int64)
-    some = slice(None) if fits.all() else np.flatnonzero(fits)  # snapped off: there may be no byte
-    length[some] = framing.lengths(buffer, start[some], end[some], header[some])
+    length = framing.lengths(buffer, start, end, header)
     frame = fits & (length >= size) & (length <= framing.longest)
     longer = frame & (start + length > segments.stop)
     short = np.flatnonzero(~fits)

@@ -35,6 +35,8 @@ def _lengths(buffer: Bytes, start: I64, end: I64, _header: Header) -> I64:
 
 def _length(data: bytes) -> int:
     """Length of the command or line; more than is there where its end is not."""
+    if not data:  # the capture kept none of it
+        return LONGEST_LINE
     if data[0] == IAC and len(data) < 2:
         return 2
     if data[0] == IAC and data[1] != IAC:
