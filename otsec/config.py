@@ -104,6 +104,8 @@ class Config:
     """False alerts in a day that the site can bear: what is normal is learned until it is kept."""
     rules: Path | None = None
     """Folder of your own rules, judged beside those that come with otsec."""
+    policy: Path | None = None
+    """The site's policy of zones and conduits; what goes against it becomes findings."""
     points: Mapping[str, Point] = field(default_factory=dict)
     """Capture points by name."""
     caps: Caps = Caps()
@@ -218,6 +220,7 @@ SCALARS: dict[str, Check] = {
     "store": _path,
     "alert_budget": _count,
     "rules": _path,
+    "policy": _path,
 }
 POINT: dict[str, Check] = {"group": _name, "files": _path, "interfaces": _name}
 POINT_LISTS = frozenset({"files", "interfaces"})
@@ -301,6 +304,7 @@ def shown(config: Config) -> list[Setting]:
         ("store", str(config.store)),
         ("alert_budget", config.alert_budget),
         ("rules", "" if config.rules is None else str(config.rules)),
+        ("policy", "" if config.policy is None else str(config.policy)),
     ]
     for point in config.points.values():
         rows += [(f"points.{point.name}.{key}", getattr(point, key)) for key in POINT]
@@ -348,7 +352,7 @@ class _Reading:
         if self.mistakes:
             raise ConfigError("\n".join(self.mistakes[:MAX_MISTAKES]))
         plain: dict[str, Any] = {name: self.values[name] for name in SCALARS if name in self.values}
-        for name in ("store", "rules"):
+        for name in ("store", "rules", "policy"):
             if name in plain:
                 plain[name] = self._beside(name, plain[name])
         return Config(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from otsec.baseline import kinds
+from otsec.baseline.allowed import verdicts
 from otsec.baseline.barred import OWN, Told
 from otsec.baseline.evidence import DAY_NS
 from otsec.baseline.kinds import Kind
@@ -24,7 +25,9 @@ from otsec.detect import incidents
 from otsec.detect.judging import found_in
 from otsec.detect.model import LEVELS, Level, Rule
 from otsec.detect.rows import scope as scope_of_address
+from otsec.detect.violations import violations
 from otsec.inventory.model import Node
+from otsec.policy.model import Policy
 from otsec.store import Store
 from otsec.store import baseline as kept
 from otsec.store.baseline import Line
@@ -45,12 +48,21 @@ LEVEL_OF_CLASS: Mapping[str, Level] = {  # of an operation that its client never
 }
 
 
-def judge(store: Store, rules: Sequence[Rule]) -> list[Finding]:
-    """Judge a store by rules and by its baseline, and keep the findings; gives them, worst first."""
-    found = found_in(store, rules)
-    if kept.ended(store):
-        deviating = deviations(baseline(store), [one for one, _ in found])
-        found = incidents.joined([*found, *(one.found for one in deviating)])
+def judge(store: Store, rules: Sequence[Rule], policy: Policy | None = None) -> list[Finding]:
+    """Judge a store by rules, by the site's policy and by its baseline, and keep the findings.
+
+    Gives them, the worst first.
+    """
+    by_rules = found_in(store, rules)
+    found = list(by_rules)
+    base = baseline(store) if kept.ended(store) else None
+    if policy is not None:
+        found += violations(store, verdicts(store, policy, base=base))
+    if base is not None:
+        deviating = deviations(base, [one for one, _ in found])
+        found += (one.found for one in deviating)
+    if len(found) > len(by_rules):
+        found = incidents.joined(found)
         found.sort(key=lambda one: (-LEVELS.index(one[0].level), -one[0].last_time, one[0].id))
     replace(store, found)
     return [finding for finding, _ in found]

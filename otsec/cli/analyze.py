@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from otsec.cli import options
 from otsec.cli.findings import fail_on
-from otsec.errors import Exit, InputError, UsageError
+from otsec.errors import ConfigError, Exit, InputError, OtsecError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from otsec.config import Config
     from otsec.detect.model import Rule
     from otsec.pipeline import Options, Outcome
+    from otsec.policy.model import Policy
     from otsec.store import Store
     from otsec.store.findings import Finding
 
@@ -90,11 +91,15 @@ def judging(parser: ArgumentParser) -> None:
 
 
 class Judging:
-    """Judges a store again and again as it grows; rules are read once."""
+    """Judges a store again and again as it grows; rules and the site's policy are read once.
+
+    Raises ConfigError for a policy with errors.
+    """
 
     def __init__(self, arguments: Namespace, store: "Store", config: "Config") -> None:
         self.wanted, self.store, self.config = not arguments.no_rules, store, config
         self._rules: list[Rule] | None = None
+        self._policy = site_policy(config) if self.wanted else None
         self._ended = self._took = 0.0
 
     def judge(self) -> "list[Finding]":
@@ -106,7 +111,7 @@ class Judging:
         from otsec.baseline.deviations import judge
 
         begun = time.monotonic()
-        found = judge(self.store, self._read())
+        found = judge(self.store, self._read(), self._policy)
         self._ended = time.monotonic()
         self._took = self._ended - begun
         return found
@@ -123,8 +128,17 @@ class Judging:
         return time.monotonic() - self._ended >= self._took * LEAST_BETWEEN
 
     def read_again(self) -> None:
-        """Read the rules again at the next judging; those with mistakes are told and left out."""
+        """Read the rules again at the next judging; those with mistakes are told and left out.
+
+        Of a policy with errors the one before stays in effect.
+        """
+        from otsec.cli.output import say
+
         self._rules = None
+        try:
+            self._policy = site_policy(self.config) if self.wanted else None
+        except OtsecError as error:
+            say(f"otsec: the policy of before stays in effect\n{error}")
 
     def _read(self) -> "list[Rule]":
         from otsec.cli.output import say
@@ -136,6 +150,20 @@ class Judging:
                 say(f"otsec: {problem} (left out; see otsec rules check)")
             self._rules = loaded.rules
         return self._rules
+
+
+def site_policy(config: "Config") -> "Policy | None":
+    """The policy that otsec.yaml names, to judge by. Raises ConfigError with all its errors."""
+    if config.policy is None:
+        return None
+    from otsec.policy.checking import usable
+    from otsec.policy.problems import as_text
+
+    found = usable(config.policy)
+    if found.policy is None:
+        wrong = [problem for problem in found.problems if problem.fatal]
+        raise ConfigError(as_text(str(config.policy), wrong).rstrip("\n"))
+    return found.policy
 
 
 def positive(text: str) -> int:

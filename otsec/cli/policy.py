@@ -294,11 +294,9 @@ def verdicts(
     store: "Store", policy: "Policy", inventory: "Inventory | None" = None
 ) -> "list[Flow]":
     """What a policy says of a store."""
-    from otsec.inventory.assembly import inventory as made
-    from otsec.policy.placing import People
-    from otsec.policy.verdicts import flows, judged
+    from otsec.baseline import allowed
 
-    return flows(judged(store, policy, People(inventory or made(store))))
+    return allowed.verdicts(store, policy, inventory)
 
 
 def _check(arguments: Namespace) -> int:

@@ -90,7 +90,7 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 def settings() -> str:
     """The tables of every setting, from the docstrings of its fields."""
     config, point = Config(), Point("")
-    plain = ("site", "time_zone", "store", "alert_budget", "rules")
+    plain = ("site", "time_zone", "store", "alert_budget", "rules", "policy")
     lines = ["| setting | default | variable | what it is |", "|---|---|---|---|"]
     about = _about(Config)
     lines += [

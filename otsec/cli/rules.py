@@ -252,13 +252,15 @@ def _shared(own: Path) -> Path | None:
 
 def _run(arguments: Namespace) -> int:
     from otsec.baseline.deviations import judge
+    from otsec.cli.analyze import site_policy
     from otsec.store import open_store
 
     config = options.configured(arguments, "db", "rules")
     loaded = _loaded(arguments)
     _tell(loaded)
+    policy = site_policy(config)
     with open_store(config.store, create=False) as store:
-        found = judge(store, loaded.rules)
+        found = judge(store, loaded.rules, policy)
     if not arguments.quiet:
         say(f"{len(loaded.rules)} rules: {len(found)} findings in {config.store}: otsec findings")
     return Exit.USAGE if loaded.problems else Exit.FINE

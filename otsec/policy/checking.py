@@ -38,6 +38,20 @@ def check(path: Path, against: Against) -> Read:
     return checked(read(text_of(path, "policy"), str(path)), against)
 
 
+def usable(path: Path) -> Read:
+    """A policy to judge by, with the errors that forbid it; no clock is asked.
+
+    Its tests and how long its exceptions last are what `check` looks at.
+    """
+    found = read(text_of(path, "policy"), str(path))
+    problems = Problems()
+    for look in LOOKS if found.policy is not None else ():
+        if look is not _expiry and found.policy is not None:
+            look(found.policy, Against(0), problems)
+    together = tuple(sorted({*found.problems, *problems.sorted()}))
+    return replace(found, policy=None if problems.fatal else found.policy, problems=together)
+
+
 def checked(found: Read, against: Against) -> Read:
     """The same of one that is read already."""
     if found.policy is None:

@@ -1,6 +1,6 @@
 """Why a verdict is as it is, in plain words, and the smallest conduit that would change it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from otsec.inventory.model import is_mac
@@ -151,32 +151,68 @@ _REASONS: dict[Cause, Told] = {
 }
 
 
+def expected(flow: Flow) -> str:
+    """What the policy lets pass instead, in one sentence."""
+    option = flow.option
+    if option.rule is not None:
+        by = option.rule.told
+        said = (("owner", "owned by"), ("approved_by", "approved by"), ("ticket", "ticket"))
+        told = "; ".join(f"{words} {by[key]}" for key, words in said if by.get(key))
+        return f'{option.rule.kind.capitalize()} "{option.rule.id}" of the policy{f" ({told})" if told else ""}.'
+    if option.near is not None:
+        allowed = "; ".join(allow.written for allow in option.near.allows)
+        return f'Conduit "{option.near.id}" allows only {allowed}.'
+    if flow.client.zone is None or flow.server.zone is None:
+        return "Both ends are in a zone of the policy, or a conduit names them."
+    return f"Nothing of the kind: the policy has no conduit for it {_between(flow)}."
+
+
 # --------------------------------------------------------------------------------- conduits
 
 
 def smallest(flow: Flow) -> str:
-    """The smallest conduit that would allow it, as YAML; empty where it is allowed."""
-    option = flow.option
-    if option.verdict == "allow" or option.cause == "never":
+    """The smallest conduit that would allow it, as YAML; empty where it is allowed or none can."""
+    return smallest_of([flow])
+
+
+def smallest_of(flows: Sequence[Flow]) -> str:
+    """The smallest conduit that would allow all of some flows that no `never` forbids, as YAML."""
+    wanted = [flow for flow in flows if conduit_can(flow)]
+    if not wanted:
         return ""
-    if not flow.cls:
-        entry = f"service: {flow.service}"
-    elif flow.protocol in words.protocols():
-        entry = f"protocol: {flow.protocol}, ops: [{flow.cls}]"
-    else:
-        entry = f"service: {flow.service}, ops: [{flow.cls}]"
-    return (
-        f"{{id: NAME, from: {_end(flow.client)}, to: {_end(flow.server)}, allow: [{{{entry}}}], "
-        "owner: NAME, reason: WHY}"
-    )
+    entries: dict[str, set[str]] = {}
+    for flow in wanted:
+        named = flow.cls and flow.protocol in words.protocols()
+        entry = f"protocol: {flow.protocol}" if named else f"service: {flow.service}"
+        entries.setdefault(entry, set()).add(flow.cls)
+    allow = ", ".join(_entry(entry, classes) for entry, classes in entries.items())
+    client, server = _ends(flow.client for flow in wanted), _ends(flow.server for flow in wanted)
+    return f"{{id: NAME, from: {client}, to: {server}, allow: [{allow}], owner: NAME, reason: WHY}}"
 
 
-def _end(end: Endpoint) -> str:
-    key = "multicast" if end.group else "macs" if is_mac(end.address) else "ips"
-    return f'{{{key}: "{end.address}"}}'
+def conduit_can(flow: Flow) -> bool:
+    """Whether a conduit would change the verdict."""
+    return flow.option.verdict != "allow" and flow.option.cause != "never"
 
 
-def needed(classes: "set[str]") -> list[str]:
+def _entry(named: str, classes: set[str]) -> str:
+    return f"{{{named}}}" if "" in classes else f"{{{named}, ops: [{', '.join(needed(classes))}]}}"
+
+
+def _ends(ends: Iterable[Endpoint]) -> str:
+    """A selector for each kind of address."""
+    by_key: dict[str, dict[str, None]] = {}
+    for end in ends:
+        key = "multicast" if end.group else "macs" if is_mac(end.address) else "ips"
+        by_key.setdefault(key, {})[f'"{end.address}"'] = None
+    made = []
+    for key, texts in by_key.items():
+        told = ", ".join(texts)
+        made.append(f"{{{key}: {told if len(texts) == 1 else f'[{told}]'}}}")
+    return made[0] if len(made) == 1 else f"[{', '.join(made)}]"
+
+
+def needed(classes: set[str]) -> list[str]:
     """Classes without those that come with the others, in the order of the list."""
     return [
         cls

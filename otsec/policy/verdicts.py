@@ -32,6 +32,15 @@ from otsec.store.doings import Conversed, Done
 UNREAD = ("", "", "")  # protocol is that of the conversation, then operation and class
 
 
+class Shown(NamedTuple):
+    """Which rows of the store show a flow: those seen first and last."""
+
+    source: int
+    talk: int  # number of the conversation within the source
+    first: int  # number of a behaviour within the source; -1: the conversation itself
+    last: int
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """What a client does with a server: operations of one kind with one verdict."""
@@ -55,6 +64,7 @@ class Flow:
     at: int  # a moment at which the verdict held
     doubt: bool  # not all its moments are known, and time matters
     answered: bool  # whether one of it was not without an answer
+    shown: "Shown"
 
     @property
     def verdict(self) -> Verdict:
@@ -439,33 +449,39 @@ def flows(found: Judged) -> list[Flow]:
     if not len(acts):
         return []
     key = (acts.talk * len(acts.acts) + acts.act) * max(len(found.options), 1) + found.option
-    _, begin, where = np.unique(key, return_index=True, return_inverse=True)
-    size = len(begin)
-    count, rows = np.zeros(size, np.int64), np.bincount(where, minlength=size)
-    np.add.at(count, where, acts.count)
-    first, last = np.full(size, np.iinfo(np.int64).max), np.zeros(size, np.int64)
-    np.minimum.at(first, where, acts.first)
-    np.maximum.at(last, where, acts.last)
-    at = np.full(size, np.iinfo(np.int64).max)
-    np.minimum.at(at, where, found.at)
+    distinct, where = np.unique(key, return_inverse=True)
+    size = len(distinct)
+    order = np.lexsort((acts.number, acts.first, where))
+    begin = np.searchsorted(where[order], np.arange(size))
+    earliest = order[begin]
+    latest = np.lexsort((acts.number, acts.last, where))[np.append(begin[1:], len(where)) - 1]
+    count = np.add.reduceat(acts.count[order], begin)
+    at = np.minimum.reduceat(found.at[order], begin)
     doubt, answered = (
-        np.bincount(where, weights=column, minlength=size) > 0
-        for column in (found.doubt, acts.answered)
+        np.logical_or.reduceat(column[order], begin) for column in (found.doubt, acts.answered)
     )
-    columns = (begin, count, rows, first, last, at, doubt, answered)
-    told = [_flow(found, *cells) for cells in zip(*(c.tolist() for c in columns), strict=True)]
+    columns = (earliest, latest, count, np.bincount(where, minlength=size), at, doubt, answered)
+    told = [
+        _flow(found, *cells, doubt=unsure, answered=done)
+        for *cells, unsure, done in zip(*(c.tolist() for c in columns), strict=True)
+    ]
     return sorted(_strongest(told), key=_order)
 
 
-def _flow(found: Judged, row: int, *cells: Any) -> Flow:
-    count, rows, first, last, at, doubt, answered = cells
-    position = int(found.acts.talk[row])
-    talk, act = found.acts.talks[position], found.acts.acts[int(found.acts.act[row])]
+def _flow(
+    found: Judged, earliest: int, latest: int, count: int, rows: int, at: int, *, doubt: bool, answered: bool
+) -> Flow:  # fmt: skip
+    acts = found.acts
+    position = int(acts.talk[earliest])
+    talk, act = acts.talks[position], acts.acts[int(acts.act[earliest])]
     client, server = found.ends[position]
     return Flow(
         *(talk.site, talk.group, talk.point, (), talk.place, client, server, talk.service),
-        *(act.protocol, act.cls, act.operation, found.options[int(found.option[row])]),
-        *(count, rows, first, last, at, bool(doubt), bool(answered)),
+        *(act.protocol, act.cls, act.operation, found.options[int(found.option[earliest])]),
+        *(count, rows, int(acts.first[earliest]), int(acts.last[latest]), at),
+        doubt=doubt,
+        answered=answered,
+        shown=Shown(talk.source, talk.number, int(acts.number[earliest]), int(acts.number[latest])),
     )
 
 

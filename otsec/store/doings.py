@@ -6,7 +6,7 @@ of first sight, so what is made of them does not depend on the order in which ca
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from otsec.store.database import Row, Store
 from otsec.store.selects import UNDECODED, marks
@@ -97,6 +97,42 @@ def moments(store: Store, source: int, behaviours: Sequence[int]) -> dict[int, l
             (source, *some),
         ):
             found[behaviour].append(time)
+    return found
+
+
+class Shown(NamedTuple):
+    """Where a behaviour or a conversation was seen."""
+
+    number: int
+    device: str
+    operation: str  # empty: of a conversation
+    object: str
+    outcome: str
+    first_time: int
+    first_packet: int
+    last_time: int
+    last_packet: int
+
+
+_SHOWN = {
+    "behaviour": "number, device, operation, object, outcome",
+    "conversation": "number, '', '', '', ''",
+}
+
+
+def shown(
+    store: Store, source: int, table: Literal["behaviour", "conversation"], numbers: Sequence[int]
+) -> dict[int, Shown]:
+    """Where some behaviours or conversations of a source were seen, by number."""
+    found: dict[int, Shown] = {}
+    for begin in range(0, len(numbers), AT_ONCE):
+        some = numbers[begin : begin + AT_ONCE]
+        for row in store.all(
+            f"SELECT {_SHOWN[table]}, first_time, first_packet, last_time, last_packet FROM {table} "  # noqa: S608 - text of this file
+            f"WHERE source = ? AND number IN ({marks(some)})",
+            (source, *some),
+        ):
+            found[row[0]] = Shown._make(row)
     return found
 
 
