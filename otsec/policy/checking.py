@@ -174,6 +174,8 @@ def _never_kills(policy: Policy, _against: Against, problems: Problems) -> None:
 def _forbids(never: Rule, allow: Allow) -> bool:
     """Whether all that an entry allows is forbidden."""
     forbidden = never.allows[0]
+    if forbidden.ports and not (allow.ports and allow.ports <= forbidden.ports):
+        return False
     if forbidden.any_operation:
         return True
     if allow.any_operation:

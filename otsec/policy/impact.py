@@ -4,13 +4,13 @@ A client depends on who answers it; a server on who commands or writes to it, if
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.model import Asset, Node
-from otsec.policy.verdicts import Acts
+from otsec.policy.verdicts import Acts, Flow
 
 # Services of which any server does as well as another, so that two of them are a spare.
 SHARED = frozenset({"ntp", "dns", "dhcp", "ldap", "radius", "nbns"})
@@ -25,6 +25,8 @@ WORDS: Mapping[str, tuple[str, int]] = {  # class: what is lost, and how much it
 }  # fmt: skip
 SPARE = 0.2  # of the weight of what there is another source for
 MOST_DEPTH = 5
+AGAIN = 3  # commands of a process that runs; fewer are somebody trying something
+STATION = frozenset({"name", "hostname", "station_name"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,17 @@ class _Link:
 
 
 def impact(
-    inventory: Inventory, acts: Acts, wanted: Sequence[Asset], depth: int = 1
+    inventory: Inventory,
+    acts: Acts,
+    wanted: Sequence[Asset],
+    depth: int = 1,
+    besides: Collection[tuple[str, str, str]] = (),
 ) -> list[Dependence]:
-    """What depends on some devices, the worst first."""
-    links = list(_links(inventory, acts))
+    """What depends on some devices, the worst first.
+
+    ``besides``: client, server and protocol of what does not count.
+    """
+    links = list(_links(inventory, acts, besides))
     number = {asset.id: at for at, asset in enumerate(inventory.assets)}
     found: dict[tuple[object, ...], Dependence] = {}
     others = _Others.of(links)
@@ -86,12 +95,113 @@ def impact(
             found.setdefault((one.who_id, one.on, one.lost, one.how, one.protocol), one)
         here = {number[one.who_id] for one in told if not one.redundant} - met
         met |= here
-    return sorted(
-        found.values(), key=lambda one: (one.depth, -one.weight, -one.count, one.who, one.protocol)
+    return sorted(found.values(), key=_order)
+
+
+def behind(inventory: Inventory, asset: Asset) -> list[Asset]:
+    """The devices that are reached through a switch or router, as far as it was told.
+
+    Behind a router is whose packets carry its MAC address; at a switch is who says so of itself
+    (PROFINET's alias names the neighbour's port and station, IEC 61158-6-10).
+    """
+    macs, names = set(asset.macs), {name.casefold() for name in _stations(asset)}
+    return [
+        one
+        for one in inventory.assets
+        if one is not asset
+        and (
+            any(address.routed in macs for address in one.addresses if address.routed)
+            or any(
+                port_of(known.value)[1] in names
+                for known in one.known
+                if known.attribute == "alias"
+            )
+        )
+    ]
+
+
+def _stations(asset: Asset) -> Iterator[str]:
+    yield asset.name
+    yield from (known.value for known in asset.known if known.attribute in STATION)
+
+
+def port_of(alias: str) -> tuple[str, str]:
+    """Port and station of the neighbour, of `port-003.switch-hall-2`; empty: it names none."""
+    port, dot, station = alias.partition(".")
+    return (port, station.casefold()) if dot and port.startswith("port-") else ("", "")
+
+
+def through(
+    inventory: Inventory,
+    acts: Acts,
+    flows: Sequence[Flow],
+    allowed_otherwise: Sequence[Flow],
+    depth: int = 1,
+) -> list[Dependence]:
+    """What depends on a conduit: its flows, and of these those that others allow as well."""
+    spare = {_named(flow) for flow in allowed_otherwise}
+    people = {asset.id: asset for asset in inventory.assets}
+    found = [_by_flow(flow, redundant=_named(flow) in spare) for flow in flows]
+    losing = [people[one.who_id] for one in found if one.who_id in people and not one.redundant]
+    if depth > 1 and losing:
+        further = impact(inventory, acts, losing, depth - 1)
+        found += (replace(one, depth=one.depth + 1) for one in further)
+    return sorted(found, key=_order)
+
+
+def _named(flow: Flow) -> tuple[str, ...]:
+    return (
+        *(flow.site, flow.group, flow.place, flow.client.address, flow.server.address),
+        *(flow.service, flow.protocol, flow.cls, flow.operation),
     )
 
 
-def _links(inventory: Inventory, acts: Acts) -> Iterator[_Link]:
+def _by_flow(flow: Flow, *, redundant: bool) -> Dependence:
+    client, server = flow.client, flow.server
+    span = flow.last_time - flow.first_time
+    return Dependence(
+        who=client.person.name or client.address,
+        who_id=client.person.id,
+        on=server.person.name or server.address,
+        lost=WORDS[flow.cls][0],
+        how="passes it",
+        protocol=flow.word,
+        count=flow.count,
+        every_us=_every(flow.count, span, flow.cls),
+        last_time=flow.last_time,
+        redundant=redundant,
+        others=(),
+        depth=1,
+    )
+
+
+def _every(count: int, span: int, cls: str) -> int | None:
+    """Mean time between two in microseconds, of what repeats itself."""
+    repeats = count > 3 and span > 0 and cls in {"read", "report", "write", "time"}
+    return span // (count - 1) // 1_000 if repeats else None
+
+
+def _order(one: Dependence) -> tuple[object, ...]:
+    return one.depth, -one.weight, -one.count, one.who, one.protocol
+
+
+def commands_alone(
+    inventory: Inventory, acts: Acts, asset: Asset, besides: Collection[tuple[str, str, str]] = ()
+) -> list[Dependence]:
+    """What nobody but one device commands, and again and again: a process that runs by it.
+
+    ``besides``: client, server and protocol of what does not count, because it is the attack.
+    """
+    return [
+        one
+        for one in impact(inventory, acts, [asset], besides=besides)
+        if one.how == "is commanded by it" and not one.redundant and one.count >= AGAIN
+    ]
+
+
+def _links(
+    inventory: Inventory, acts: Acts, besides: Collection[tuple[str, str, str]]
+) -> Iterator[_Link]:
     where: dict[tuple[str, str, str], set[int]] = defaultdict(set)
     for node, at in inventory.by_node.items():
         where[node.site, node.group, node.address].add(at)
@@ -109,6 +219,8 @@ def _links(inventory: Inventory, acts: Acts) -> Iterator[_Link]:
         done, heard = acts.acts[act], acts.talks[talk]
         protocol = done.protocol or heard.service
         if client < 0 or client == server or protocol in LINK:
+            continue
+        if (heard.client, heard.server, protocol) in besides:
             continue
         key = (client, server, protocol, done.cls)
         link = links.setdefault(key, _Link(*key))
@@ -170,7 +282,6 @@ def _of(
 def _told(inventory: Inventory, link: _Link, how: str, others: set[int], depth: int) -> Dependence:
     who, on = (link.client, link.server) if how == "asks it" else (link.server, link.client)
     span = link.last_time - link.first_time
-    repeats = link.count > 3 and span > 0 and link.cls in {"read", "report", "write", "time"}
     return Dependence(
         who=inventory.assets[who].name,
         who_id=inventory.assets[who].id,
@@ -179,7 +290,7 @@ def _told(inventory: Inventory, link: _Link, how: str, others: set[int], depth: 
         how=how,
         protocol=link.protocol,
         count=link.count,
-        every_us=span // (link.count - 1) // 1_000 if repeats else None,
+        every_us=_every(link.count, span, link.cls),
         last_time=link.last_time,
         redundant=bool(others),
         others=tuple(sorted(inventory.assets[one].name for one in others)),

@@ -374,6 +374,8 @@ def _fit(rule: Rule, what: What) -> Fit:
 def _entry(allow: Allow, what: What, *, never: bool) -> Literal["yes", "maybe", "details", "no"]:
     """Whether an entry is about an operation."""
     if never:
+        if allow.ports and what.service not in allow.ports:
+            return "no"
         if allow.any_operation:
             return "yes"
         if not what.operation:

@@ -149,6 +149,7 @@ CONDUIT = {
 NEVER = {
     **_COMMON,
     "ops": Key("ops", "Classes or names of operations; all if not written."),
+    "services": Key("services", "Only what is reached there: rdp, tcp/4000; all if not written."),
     "unless_from": Key("ends", "Who may nevertheless, if a conduit allows it."),
     "unless_window": Key("name", "A window in which it may be, if a conduit allows it."),
     "owner": Key("text", "Who answers for it."),

@@ -17,6 +17,7 @@ from otsec.policy.document import Document, Entry, TooManyError, Value
 from otsec.policy.model import (
     ANY,
     CLASSES,
+    NOWHERE,
     Allow,
     Defaults,
     End,
@@ -433,16 +434,19 @@ class _Reader(Taking):
             place=value.place,
         )
 
+    def _service(self, value: Value, where: str) -> tuple[words.Known | None, str]:
+        """A service, and as it was written."""
+        name = value.text(f"{where}: service") or ""
+        known = words.service(name) if name else None
+        if name and known is None:
+            hint = meant(name, words.service_names()) or "; write a name or a number: tcp/4000"
+            value.wrong("E302", f'{where}: unknown service "{shown(name)}"{hint}')
+        return known, name
+
     def _spoken(self, found: Entries, where: str) -> tuple[words.Known | None, str]:
         """What an entry is about, and as it was written."""
         if "service" in found:
-            value = found["service"].value
-            name = value.text(f"{where}: service") or ""
-            known = words.service(name) if name else None
-            if name and known is None:
-                hint = meant(name, words.service_names()) or "; write a name or a number: tcp/4000"
-                value.wrong("E302", f'{where}: unknown service "{shown(name)}"{hint}')
-            return known, name
+            return self._service(found["service"].value, where)
         value = found["protocol"].value
         name = value.text(f"{where}: protocol") or ""
         known = words.protocols().get(name)
@@ -515,13 +519,12 @@ class _Reader(Taking):
 
     def _forbidden(self, found: Entries, where: str) -> tuple[Allow, ...]:
         """What a `never` is about."""
-        place = found["ops"].value.place if "ops" in found else None
         classes, operations = set[str](), set[str]()
         for value in found["ops"].value.items(f"{where}: ops") if "ops" in found else []:
             word = value.text(f"{where}: ops")
             if word == ANY:
-                return (Allow(written=ANY),)
-            if word in CLASSES:
+                classes |= set(CLASSES)
+            elif word in CLASSES:
                 classes.add(word)
             elif word in words.every_operation():
                 operations.add(word)
@@ -533,11 +536,35 @@ class _Reader(Taking):
                     or f"; there are: {', '.join(CLASSES)}"
                 )
                 value.wrong("E308", f'{where}: no operation "{shown(word)}"{hint}')
-        written = ", ".join(_ops_written(found)) or ANY
-        made = Allow("", "", frozenset(), frozenset(classes), frozenset(operations), (), written)
-        return (made if place is None else Allow(
-            "", "", frozenset(), frozenset(classes), frozenset(operations), (), written, place
-        ),)  # fmt: skip
+        if classes == set(CLASSES):
+            classes, operations = set(), set()
+        ports, named = self._services(found, where)
+        written = " ".join(
+            (", ".join(_ops_written(found)) or ANY, *([f"at {named}"] if named else []))
+        )
+        first = found.get("ops", found.get("services"))
+        return (
+            Allow(
+                service=named,
+                ports=ports,
+                classes=frozenset(classes),
+                operations=frozenset(operations),
+                written=written,
+                place=first.value.place if first is not None else NOWHERE,
+            ),
+        )
+
+    def _services(self, found: Entries, where: str) -> tuple[frozenset[str], str]:
+        """Ports of the services of a `never`, and the services as they were written."""
+        ports, names = set[str](), []
+        for value in (
+            found["services"].value.items(f"{where}: services") if "services" in found else []
+        ):
+            known, name = self._service(value, where)
+            if known is not None:
+                ports |= known.ports
+                names.append(name)
+        return frozenset(ports), ", ".join(names)
 
 
 def _ops_written(found: Entries) -> list[str]:

@@ -68,6 +68,7 @@ TAKES: dict[str, dict[str, Any]] = {
     "moment": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}"},
     "duration": {"type": "string", "pattern": "^[1-9][0-9]*[smhd]$"},
     "protocol": _TEXT,
+    "services": _several(_TEXT),
     "service": _TEXT,
     "op": _TEXT,
     "ops": _several({"type": "string", "examples": [*keys.WORDS["class"], "any"]}),
