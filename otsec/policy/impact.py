@@ -6,7 +6,7 @@ A client depends on who answers it; a server on who commands or writes to it, if
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, TypeAlias
 
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.model import Asset, Node
@@ -27,6 +27,9 @@ SPARE = 0.2  # of the weight of what there is another source for
 MOST_DEPTH = 5
 AGAIN = 3  # commands of a process that runs; fewer are somebody trying something
 STATION = frozenset({"name", "hostname", "station_name"})
+
+
+Deeds: TypeAlias = Collection[tuple[str, str, str, str]]  # client, server, protocol, operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,9 @@ def impact(
     acts: Acts,
     wanted: Sequence[Asset],
     depth: int = 1,
-    besides: Collection[tuple[str, str, str]] = (),
+    besides: Deeds = frozenset(),
 ) -> list[Dependence]:
-    """What depends on some devices, the worst first.
-
-    ``besides``: client, server and protocol of what does not count.
-    """
+    """What depends on some devices, the worst first; ``besides``: what does not count."""
     links = list(_links(inventory, acts, besides))
     number = {asset.id: at for at, asset in enumerate(inventory.assets)}
     found: dict[tuple[object, ...], Dependence] = {}
@@ -186,11 +186,11 @@ def _order(one: Dependence) -> tuple[object, ...]:
 
 
 def commands_alone(
-    inventory: Inventory, acts: Acts, asset: Asset, besides: Collection[tuple[str, str, str]] = ()
+    inventory: Inventory, acts: Acts, asset: Asset, besides: Deeds = frozenset()
 ) -> list[Dependence]:
     """What nobody but one device commands, and again and again: a process that runs by it.
 
-    ``besides``: client, server and protocol of what does not count, because it is the attack.
+    ``besides``: what does not count, because it is the attack.
     """
     return [
         one
@@ -199,9 +199,7 @@ def commands_alone(
     ]
 
 
-def _links(
-    inventory: Inventory, acts: Acts, besides: Collection[tuple[str, str, str]]
-) -> Iterator[_Link]:
+def _links(inventory: Inventory, acts: Acts, besides: Deeds) -> Iterator[_Link]:
     where: dict[tuple[str, str, str], set[int]] = defaultdict(set)
     for node, at in inventory.by_node.items():
         where[node.site, node.group, node.address].add(at)
@@ -220,7 +218,7 @@ def _links(
         protocol = done.protocol or heard.service
         if client < 0 or client == server or protocol in LINK:
             continue
-        if (heard.client, heard.server, protocol) in besides:
+        if besides and (heard.client, heard.server, protocol, done.operation) in besides:
             continue
         key = (client, server, protocol, done.cls)
         link = links.setdefault(key, _Link(*key))

@@ -186,7 +186,10 @@ def smallest_of(flows: Sequence[Flow]) -> str:
         entry = f"protocol: {flow.protocol}" if named else f"service: {flow.service}"
         entries.setdefault(entry, set()).add(flow.cls)
     allow = ", ".join(_entry(entry, classes) for entry, classes in entries.items())
-    client, server = _ends(flow.client for flow in wanted), _ends(flow.server for flow in wanted)
+    client, server = (
+        ends_text(flow.client for flow in wanted),
+        ends_text(flow.server for flow in wanted),
+    )
     return f"{{id: NAME, from: {client}, to: {server}, allow: [{allow}], owner: NAME, reason: WHY}}"
 
 
@@ -199,7 +202,7 @@ def _entry(named: str, classes: set[str]) -> str:
     return f"{{{named}}}" if "" in classes else f"{{{named}, ops: [{', '.join(needed(classes))}]}}"
 
 
-def _ends(ends: Iterable[Endpoint]) -> str:
+def ends_text(ends: Iterable[Endpoint]) -> str:
     """A selector for each kind of address."""
     by_key: dict[str, dict[str, None]] = {}
     for end in ends:
