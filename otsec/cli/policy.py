@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otsec.cli import listing, options
-from otsec.cli.output import Column, say, style_of
+from otsec.cli.output import Column, say, style_of, write
 from otsec.errors import ConfigError, Exit, UsageError
 
 if TYPE_CHECKING:
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from otsec.inventory.assembly import Inventory
     from otsec.policy.checking import Against
+    from otsec.policy.lowering import Loss
     from otsec.policy.model import Policy
-    from otsec.policy.placing import Endpoint
+    from otsec.policy.placing import Endpoint, People
     from otsec.policy.verdicts import Flow
     from otsec.store import Store
     from otsec.store.queries import Filter
@@ -29,6 +30,8 @@ ACTIONS = {
     "new": "write a worked example to begin with",
     "schema": "write the JSON Schema of the format, for editors",
 }
+EXPORTS = ("nftables", "cisco", "juniper", "paloalto", "fortigate", "suricata")
+LOSSES = (Column("rule", "rule"), Column("what", "what is lost"))
 CHECK_EPILOG = """\
 Exit code 2 where there is an error; warnings alone are 0. docs/segmentation.md lists the codes."""
 SIMULATE_EPILOG = """\
@@ -218,7 +221,7 @@ def _new_arguments(parser: ArgumentParser) -> None:
 
 def _export_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the policy")
-    parser.add_argument("--to", required=True, choices=("nftables",), help="the kind of rules")
+    parser.add_argument("--to", required=True, choices=EXPORTS, help="the kind of rules")
     parser.add_argument(
         "--enforce", action="store_true", help="drop what the policy denies (default: log it)"
     )
@@ -393,7 +396,6 @@ def _simulate(arguments: Namespace) -> int:
 
 def _export(arguments: Namespace) -> int:
     from otsec.inventory.assembly import inventory
-    from otsec.policy.nftables import export
     from otsec.policy.placing import People
     from otsec.store import open_store
 
@@ -402,11 +404,32 @@ def _export(arguments: Namespace) -> int:
     if arguments.db is not None:
         with open_store(options.configured(arguments, "db").store, readonly=True) as store:
             people = People(inventory(store))
-    text, losses = export(policy, people, enforce=arguments.enforce)
+    text, losses = _exported(arguments, policy, people)
     give(arguments, text)
+    if arguments.write is not None and losses and not arguments.quiet:
+        write("losses", LOSSES, losses, style_of(arguments, policy.zone), sys.stdout)
     if not arguments.quiet:
         say(f"{len(losses)} things that the policy says are lost; they are told in the file")
     return Exit.FINE
+
+
+def _exported(
+    arguments: Namespace, policy: "Policy", people: "People | None"
+) -> "tuple[str, list[Loss]]":
+    """The rules as text, and what they cannot say."""
+    import time
+
+    from otsec.policy import acls, nftables, suricata
+    from otsec.policy.terms import terms
+
+    if arguments.to == "nftables":
+        return nftables.export(policy, people, enforce=arguments.enforce)
+    found, losses = terms(policy, people, time.time_ns())
+    if arguments.to == "suricata":
+        text = suricata.export(policy, found, losses, enforce=arguments.enforce)
+    else:
+        text = acls.export(arguments.to, policy, found, losses, enforce=arguments.enforce)
+    return text, losses
 
 
 def _new(arguments: Namespace) -> int:

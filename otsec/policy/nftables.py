@@ -10,21 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from otsec.policy import windows
-from otsec.policy.model import Allow, End, MacRange, Network, Policy, Rule, Window
-from otsec.policy.placing import People, Places
+from otsec.policy.lowering import Loss, Lowering
+from otsec.policy.model import Allow, Network, Policy, Rule, Window
+from otsec.policy.placing import People
 from otsec.policy.values import MINUTES
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 IP_PROTOCOLS = {"icmp": "ip protocol icmp", "icmp6": "meta l4proto ipv6-icmp"}
 FAMILIES = ((4, "ip", "ipv4_addr"), (6, "ip6", "ipv6_addr"))
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What a rule says and the firewall cannot."""
-
-    rule: str
-    what: str
 
 
 @dataclass(slots=True)
@@ -51,75 +44,15 @@ def _collapsed(nets: Iterable[Network], version: int) -> Iterator[Network]:
 
 
 @dataclass(slots=True)
-class _Writer:
-    policy: Policy
-    people: People | None
-    enforce: bool
-    losses: list[Loss] = field(default_factory=list)
+class _Writer(Lowering):
+    enforce: bool = False
     sets: dict[tuple[Network, ...], _Set] = field(default_factory=dict)
-
-    # ---------------------------------------------------------------------------- who
-
-    def addresses(self, rule: Rule, ends: Sequence[End]) -> tuple[Network, ...] | None:
-        """The networks of who is meant; None: everybody."""
-        found: list[Network] = []
-        for end in ends:
-            selector = end.selector
-            if selector.any:
-                return None
-            by_asset = selector.roles or selector.tags or selector.assets
-            if selector.macs or selector.vlans or selector.internet:
-                self.lose(
-                    rule, f'"{end.name}": MAC addresses, VLANs and `internet` are not known here'
-                )
-            elif selector.multicast:
-                for group in selector.multicast:
-                    if isinstance(group, MacRange):
-                        self.lose(rule, f'"{end.name}": frames below IP do not pass a firewall')
-                    else:
-                        found.append(group)
-            elif by_asset and self.people is None:
-                self.lose(rule, f'"{end.name}": roles, tags and names need a store (--db)')
-            elif by_asset:
-                found += self.members(end)
-            elif selector.nets:
-                found += selector.nets
-            else:
-                found += self.zone_nets(rule, end)
-        return tuple(dict.fromkeys(found))
-
-    def zone_nets(self, rule: Rule, end: End) -> Iterator[Network]:
-        """The networks of zones; deeper ones of other zones lie in them."""
-        for zone in self.policy.zones:
-            if zone.name not in end.selector.zones:
-                continue
-            yield from zone.nets
-            if zone.assets or zone.vlans:
-                self.lose(rule, f'zone "{zone.name}": its assets and VLANs are left out')
-            for other in self.policy.zones:
-                if other is not zone and any(_inside(net, zone.nets) for net in other.nets):
-                    self.lose(rule, f'zone "{zone.name}" holds networks of zone "{other.name}"')
-
-    def members(self, end: End) -> Iterator[Network]:
-        """The addresses of a store that are meant."""
-        places = Places(self.policy)
-        number = places.number[end.selector]
-        for person in self.people or ():
-            for text in person.ips:
-                if places.endpoint(text, "", person).selectors >> number & 1:
-                    yield ipaddress.ip_network(text)
 
     def named(self, nets: tuple[Network, ...]) -> str:
         """The name of a set of networks."""
         if nets not in self.sets:
             self.sets[nets] = _Set(f"otsec_{len(self.sets) + 1}", nets)
         return self.sets[nets].name
-
-    def lose(self, rule: Rule, what: str) -> None:
-        """Remember a loss, once."""
-        loss = Loss(rule.id, what)
-        if loss not in self.losses:
-            self.losses.append(loss)
 
     # -------------------------------------------------------------------------- rules
 
@@ -134,32 +67,25 @@ class _Writer:
         yield f'log prefix "otsec-deny " counter {verdict}'
 
     def _never(self, rule: Rule) -> Iterator[str]:
-        if not rule.allows[0].any_operation:
-            self.lose(
-                rule, f"operations ({rule.allows[0].written}) are not seen here: not forbidden"
-            )
-            return
-        if rule.window is not None:
-            self.lose(rule, f'not forbidden at all, for window "{rule.window.name}" allows it')
+        if not self.forbids(rule):
             return
         verdict = f'log prefix "otsec-never {rule.id} " counter '
         verdict += "drop" if self.enforce else "accept"
+        ports = list(self._ports(rule, rule.allows[0])) if rule.allows[0].ports else [""]
         for match in self._ends(rule):
-            yield f"{match}{verdict} {_comment(rule)}".strip()
+            for port in ports:
+                words = " ".join(word for word in (match.strip(), port) if word)
+                yield f"{words} {verdict} {_comment(rule)}".strip()
 
     def _allowed(self, rule: Rule) -> Iterator[str]:
-        if rule.max_session:
-            self.lose(rule, "the longest session is not limited")
-        if rule.needs_change:
-            self.lose(rule, "whether there was a change is not asked")
+        self.unlimited(rule)
         times = list(_times(rule, self.policy))
         if rule.window is not None or rule.ends is not None:
             self.lose(
                 rule, f"times are by the clock of the firewall, meant for {self.policy.zone.key}"
             )
         for allow in rule.allows:
-            if not allow.any_operation:
-                self.lose(rule, f"{allow.written}: all operations pass")
+            self.whole(rule, allow)
             for match in self._ends(rule):
                 for port in self._ports(rule, allow):
                     for time in times:
@@ -195,13 +121,6 @@ class _Writer:
         for kind, numbers in by_kind.items():
             listed = ", ".join(map(str, sorted(numbers)))
             yield f"meta l4proto {{ {listed} }}" if kind == "ip" else f"{kind} dport {{ {listed} }}"
-
-
-def _inside(net: Network, nets: Iterable[Network]) -> bool:
-    return any(
-        net.version == wide.version and net.prefixlen > wide.prefixlen
-        and net.network_address in wide for wide in nets
-    )  # fmt: skip
 
 
 def _comment(rule: Rule) -> str:
@@ -258,7 +177,7 @@ def export(
     policy: Policy, people: People | None = None, *, enforce: bool = False
 ) -> tuple[str, list[Loss]]:
     """The rule set as text, and what it cannot say."""
-    writer = _Writer(policy, people, enforce)
+    writer = _Writer(policy, people, enforce=enforce)
     chain = list(writer.rules())
     lines = list(_head(policy, writer.losses, enforce=enforce))
     lines.append("table inet otsec {")
