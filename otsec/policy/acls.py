@@ -15,6 +15,7 @@ from otsec.policy.model import Network, Policy
 from otsec.policy.terms import Term
 
 _KEYWORDS = re.compile(r"^[ !*#/]*(?:remark )?\$(?:Id|Date|Revision):\$[ ]*\n", re.MULTILINE)
+_NO_REMARK = re.compile(r"[^\w .,;:()'=+-]")  # what could end a remark of one of these devices
 LONGEST_NAME = 24  # letters; Palo Alto takes 63, with what aerleon puts before it
 NUMBERED = {"1": "icmp", "2": "igmp", "47": "gre", "50": "esp", "51": "ah", "58": "icmpv6", "89": "ospf",
             "103": "pim", "112": "vrrp"}  # fmt: skip
@@ -143,9 +144,8 @@ class _Written:
             made = self._term(term, protocol)
             if term.rule.id not in told:
                 told.add(term.rule.id)
-                made["comment"] = "; ".join(
-                    [f"{term.rule.kind} {term.rule.id}", *self._lost_of(term.rule.id)]
-                )
+                told_of = [f"{term.rule.kind} {term.rule.id}", *self._lost_of(term.rule.id)]
+                made["comment"] = _NO_REMARK.sub(" ", "; ".join(told_of))
             yield made
             if not self.target.stateful and term.action == "accept" and protocol == "udp":
                 yield self._reply(made)
