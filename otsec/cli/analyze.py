@@ -154,15 +154,18 @@ class Judging:
 
 def site_policy(config: "Config") -> "Policy | None":
     """The policy that otsec.yaml names, to judge by. Raises ConfigError with all its errors."""
-    if config.policy is None:
-        return None
+    return None if config.policy is None else usable_policy(config.policy)
+
+
+def usable_policy(path: Path) -> "Policy":
+    """A policy to judge by, whatever the time. Raises ConfigError with all its errors."""
     from otsec.policy.checking import usable
     from otsec.policy.problems import as_text
 
-    found = usable(config.policy)
+    found = usable(path)
     if found.policy is None:
         wrong = [problem for problem in found.problems if problem.fatal]
-        raise ConfigError(as_text(str(config.policy), wrong).rstrip("\n"))
+        raise ConfigError(as_text(str(path), wrong).rstrip("\n"))
     return found.policy
 
 

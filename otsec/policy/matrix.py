@@ -53,7 +53,7 @@ def matrix(policy: Policy, flows: Sequence[Flow]) -> Matrix:
         return cells.setdefault((source, target), Cell(source, target))
 
     for flow in flows:
-        source, target = _name(flow, server=False), _name(flow, server=True)
+        source, target = zones_of(flow)
         for end, name in ((flow.client, source), (flow.server, target)):
             if not end.group:
                 members[name].add(end.address)
@@ -95,6 +95,11 @@ def _name(flow: Flow, *, server: bool) -> str:
     if end.zone is not None:
         return end.zone.name
     return INTERNET if end.internet else OUTSIDE
+
+
+def zones_of(flow: Flow) -> tuple[str, str]:
+    """The cell to which a flow belongs."""
+    return _name(flow, server=False), _name(flow, server=True)
 
 
 def _zones(policy: Policy, ends: Iterable[End]) -> list[str]:

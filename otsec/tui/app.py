@@ -47,6 +47,7 @@ PLACES = (
     Place("6", "protocols", "Protocols", "Prot", "protocols:ProtocolsScreen"),
     Place("7", "sessions", "Sessions", "Sess", "sessions:SessionsScreen"),
     Place("8", "values", "Values", "Vals", "values:ValuesScreen"),
+    Place("9", "zones", "Zones", "Zone", "zones:ZonesScreen"),
 )
 FIRST = Place("", "first", "First start", "", "first:FirstScreen")
 
