@@ -7,7 +7,7 @@ from inventory_stores import Tap, new_store, tap
 
 from otsec.inventory.assembly import inventory
 from otsec.inventory.selection import find
-from otsec.policy.impact import Dependence, impact
+from otsec.policy.impact import Dependence, behind, impact, port_of
 from otsec.policy.verdicts import acts_of
 
 MINUTE = 60 * 10**9
@@ -90,3 +90,62 @@ def test_as_a_user(tmp_path: Path, otsec_command: Command) -> None:
     assert (wrong.returncode, wrong.stderr) == (
         *(2, "otsec: --depth 9: expected a number from 1 to 5\n"),
     )
+
+
+SITE = """\
+otsec_policy: 1
+site: {id: works, timezone: UTC}
+zones:
+  scada: {level: 2, nets: [10.1.1.1/32, 10.1.1.6/32]}
+  field: {level: 1, nets: [10.1.1.2/32, 10.1.1.3/32]}
+  times: {level: 3, nets: [10.1.1.4/32, 10.1.1.5/32]}
+conduits:
+  - {id: hmi, from: scada, to: field, allow: [{protocol: modbus, ops: [read, write]}], owner: o, reason: r}
+  - {id: reads, from: scada, to: field, allow: [{protocol: modbus, ops: [read]}], owner: o, reason: r}
+  - {id: clocks, from: scada, to: times, allow: [{protocol: ntp}], owner: o, reason: r}
+"""
+
+
+def test_of_a_conduit(tmp_path: Path, otsec_command: Command) -> None:
+    """A conduit is needed by what passes it; what another one allows as well is spare."""
+    plant(tmp_path).write()
+    (tmp_path / "site.yaml").write_text(SITE, "utf-8")
+    words = ("impact", "hmi", "--policy", "site.yaml", "--db", "inventory.db", "--csv")
+    found = otsec_command(*words, cwd=tmp_path)
+    rows = [line.split(",")[:7] for line in found.stdout.splitlines()[1:]]
+    assert [(row[0], row[1], row[2], row[6]) for row in rows] == [
+        ("10.1.1.1", "writes", "passes it", "no"),
+        ("10.1.1.1", "polls", "passes it", "yes"),
+    ]
+    deep = otsec_command(*words, "--depth", "2", cwd=tmp_path)
+    assert "10.1.1.2,writes,is commanded by it" in deep.stdout
+    unused = otsec_command("impact", "reads", *words[2:-1], cwd=tmp_path)
+    assert unused.stderr == "nothing was seen that depends on conduit reads\n"
+
+
+def test_of_a_router(tmp_path: Path) -> None:
+    """Of a router counts what depends on whom it passes on."""
+    seen = plant(tmp_path)
+    router = "00:1b:1b:00:00:99"
+    seen.heard(router, *(f"10.9.{number}.7" for number in range(1, 6)))
+    seen.does("10.1.1.1", "10.9.1.7", "modbus", "read", count=9, last_time=MINUTE)
+    seen.write()
+    found = inventory(seen.store)
+    asset = find(found, router)
+    assert "10.9.1.7" in [ip for one in behind(found, asset) for ip in one.ips]
+    rows = impact(found, acts_of(seen.store, details=False), [asset, *behind(found, asset)])
+    assert ("10.1.1.1", "polls") in [(one.who, one.lost) for one in rows]
+
+
+def test_of_a_switch(tmp_path: Path) -> None:
+    """Of a switch counts what depends on whoever says that it is at one of its ports."""
+    seen = plant(tmp_path)
+    seen.says("00:1b:1b:00:00:07", "profinet", name="switch-hall-2")
+    seen.heard("00:1b:1b:00:00:07")
+    seen.says("10.1.1.2", "profinet", alias="port-003.switch-hall-2")
+    seen.write()
+    found = inventory(seen.store)
+    switch = find(found, "switch-hall-2")
+    assert [one.name for one in behind(found, switch)] == ["10.1.1.2"]
+    assert port_of("port-003.Switch-Hall-2") == ("port-003", "switch-hall-2")
+    assert port_of("no alias") == ("", "")

@@ -81,7 +81,8 @@ def test_wrong_draft_and_none(plant: Path) -> None:
         await seat.press("9", "d")
         await seat.type(str(plant / "wrong.yaml"))
         await seat.press("enter")
-        await seat.until(lambda: "E107" in seat.text)
+        await seat.until(lambda: any("E107" in one.message for one in seat.app._notifications))
+        await seat.settle()
         assert "site.yaml: " in seat.text
 
     async def none(seat: Seat) -> None:

@@ -36,10 +36,7 @@ CHANGED = (
     ),
     Column("let", "let now", "number", "flows that the draft lets through and the policy cuts"),
 )
-NOTHING = (
-    "no policy: name one in otsec.yaml (`policy: site.yaml`), draft one with `otsec policy suggest`, "
-    "or press d and name a file"
-)
+NOTHING = "no policy: name one in otsec.yaml, or press d for a draft (otsec policy suggest)"
 
 
 class Crossing(NamedTuple):
