@@ -90,13 +90,19 @@ def _seen(number: int) -> dict[str, int]:
 
 def made(path: Path, count: int) -> None:
     """Write the store."""
+    tables = (
+        ("station", stations(ASSETS)),
+        ("conversation", conversations(max(count // EACH, 1))),
+        ("behaviour", behaviours(count)),
+    )
     with open_store(path) as store:
-        write = store.db.conn.executemany
-        write(TABLES["site_source"].upsert, [row("site_source", id=1, site="big", point="tap")])
-        write(TABLES["station"].upsert, stations(ASSETS))
-        write(TABLES["conversation"].upsert, conversations(max(count // EACH, 1)))
-        write(TABLES["behaviour"].upsert, behaviours(count))
-        store.db.conn.commit()
+        store.source("big", "tap", "", "")
+        connection = store.db.conn
+        connection.execute("PRAGMA synchronous = OFF")
+        for table, rows in tables:
+            connection.execute("BEGIN")
+            connection.executemany(TABLES[table].upsert, rows)
+            connection.execute("COMMIT")
 
 
 def main() -> None:

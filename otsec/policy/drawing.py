@@ -5,6 +5,7 @@ All text in them may come from a person's file or from the network, and is escap
 
 from collections.abc import Iterable, Sequence
 from math import atan2, degrees
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from otsec.policy.matrix import Cell, Matrix, levels
@@ -22,7 +23,9 @@ SIGNS = {"violated": "!", "undecoded": "?", "allowed": "ok", "unused": "-", "": 
 INK, PALE, LINE = "#1b2430", "#5c6773", "#c3cad3"
 FONT = "font-family='system-ui, sans-serif'"
 CELL, HEAD, CHAR = 64, 40, 7.2  # pixels: of a cell, of a line of heads, of a letter
-BOX, GAP, BAND, LEFT = 170, 26, 104, 150  # of the diagram
+BOX, HIGH, GAP, BAND, LEFT = 170, 56, 26, 104, 150  # of the diagram
+TIP, STEPS = 8, 200  # pixels from an arrow to the box, points that are tried on a line
+FAINT = "#8a94a0"
 STAGGER = (0.0, 0.35, 0.7)  # of a box, so that lines past a level do not lie on one another
 LONGEST = 28  # letters of a name that are drawn
 
@@ -128,7 +131,13 @@ def purdue_svg(policy: Policy, made: Matrix) -> str:
         width,
         height,
         f"Zones of {policy.site} by Purdue level",
-        [*_bands(policy, rows, width), *_links(rows, made), *_boxes(rows, made), *_key(height)],
+        [
+            *_bands(policy, rows, width),
+            *_links(rows, made),
+            *_boxes(rows, made),
+            *_arrows(rows, made),
+            *_key(height),
+        ],
     )
 
 
@@ -154,26 +163,66 @@ def _bands(policy: Policy, rows: Sequence[tuple[str, list[Zone]]], width: float)
         yield _text(20, y + BAND / 2 + 4, title, f"font-size='13' fill='{PALE}'")
 
 
-def _links(rows: Sequence[tuple[str, list[Zone]]], made: Matrix) -> Iterable[str]:
+class _Link(NamedTuple):
+    """A bent line between the middles of two boxes."""
+
+    cell: Cell
+    points: tuple[tuple[float, float], ...]  # begin, pull and end, as of a quadratic Bezier curve
+
+    def at(self, t: float) -> tuple[float, float]:
+        """A point of it, from 0 to 1."""
+        (a, b), (c, d), (e, f) = self.points
+        one, two, three = (1 - t) ** 2, 2 * t * (1 - t), t * t
+        return one * a + two * c + three * e, one * b + two * d + three * f
+
+    @property
+    def colour(self) -> str:
+        """By its state."""
+        return FAINT if self.cell.state == "unused" else FILLS[self.cell.state]
+
+
+def _drawn(rows: Sequence[tuple[str, list[Zone]]], made: Matrix) -> Iterable[_Link]:
     at = _place(rows)
     for number, ((source, target), one) in enumerate(sorted(made.cells.items())):
         if source == target or not one.state or source not in at or target not in at:
             continue
         (x, y), (z, w) = at[source], at[target]
         bend = 24 + 16 * (number % 5)  # so that lines of one way do not lie on each other
-        dashes = " stroke-dasharray='3 5'" if one.state == "unused" else ""
-        colour = "#8a94a0" if one.state == "unused" else FILLS[one.state]
-        wide = 3 if one.state == "violated" else 2
         middle = ((x + z) / 2 + bend, (y + w) / 2 + (bend if y == w else 0))
+        yield _Link(one, ((x, y), middle, (z, w)))
+
+
+def _links(rows: Sequence[tuple[str, list[Zone]]], made: Matrix) -> Iterable[str]:
+    for link in _drawn(rows, made):
+        state = link.cell.state
+        (x, y), (p, q), (z, w) = link.points
+        wide = 3 if state == "violated" else 2
         yield (
-            f"<path d='M{x:.0f} {y:.0f} Q{middle[0]:.0f} {middle[1]:.0f} {z:.0f} {w:.0f}' fill='none' "
-            f"stroke='{colour}' stroke-width='{wide}'{dashes} opacity='0.85'>{_hint(one)}</path>"
+            f"<path d='M{x:.0f} {y:.0f} Q{p:.0f} {q:.0f} {z:.0f} {w:.0f}' fill='none' "
+            f"stroke='{link.colour}' stroke-width='{wide}'{_dashes(state)} opacity='0.85'>"
+            f"{_hint(link.cell)}</path>"
         )
-        turn = degrees(atan2(w - y, z - x))  # of the curve at its middle
-        arrow = ((x + z) / 4 + middle[0] / 2, (y + w) / 4 + middle[1] / 2)
+
+
+def _dashes(state: str) -> str:
+    return " stroke-dasharray='3 5'" if state == "unused" else ""
+
+
+def _arrows(rows: Sequence[tuple[str, list[Zone]]], made: Matrix) -> Iterable[str]:
+    """An arrow where each line meets the box of who answers, above all boxes."""
+    for link in _drawn(rows, made):
+        z, w = link.points[2]
+        steps = (step / STEPS for step in range(STEPS, 0, -1))
+        outside = (
+            t
+            for t in steps
+            if abs(link.at(t)[0] - z) > BOX / 2 + TIP or abs(link.at(t)[1] - w) > HIGH / 2 + TIP
+        )
+        t = next(outside, 0.5)
+        (x, y), (p, q) = link.at(t), link.at(min(t + 1 / STEPS, 1.0))
         yield (
-            f"<path d='M-6 -6 L8 0 L-6 6 Z' fill='{colour}' "
-            f"transform='translate({arrow[0]:.0f} {arrow[1]:.0f}) rotate({turn:.0f})'/>"
+            f"<path d='M-6 -6 L8 0 L-6 6 Z' fill='{link.colour}' "
+            f"transform='translate({x:.0f} {y:.0f}) rotate({degrees(atan2(q - y, p - x)):.0f})'/>"
         )
 
 
@@ -186,7 +235,7 @@ def _boxes(rows: Sequence[tuple[str, list[Zone]]], made: Matrix) -> Iterable[str
             bad = own is not None and own.violated
             frame = FILLS["violated"] if bad else "#f0b400" if zone.kind == "safety" else LINE
             yield (
-                f"<rect x='{x - BOX / 2:.0f}' y='{y - 28:.0f}' width='{BOX}' height='56' rx='8' "
+                f"<rect x='{x - BOX / 2:.0f}' y='{y - HIGH / 2:.0f}' width='{BOX}' height='{HIGH}' rx='8' "
                 f"fill='white' stroke='{frame}' stroke-width='2'>{_hint(own)}</rect>"
             )
             middle = "text-anchor='middle'"
@@ -201,9 +250,9 @@ def _boxes(rows: Sequence[tuple[str, list[Zone]]], made: Matrix) -> Iterable[str
 def _key(height: float) -> Iterable[str]:
     x = 20.0
     for state in ("violated", "undecoded", "allowed", "unused"):
-        colour = "#8a94a0" if state == "unused" else FILLS[state]
+        colour = FAINT if state == "unused" else FILLS[state]
         y = height - 18
-        yield f"<path d='M{x:.0f} {y:.0f} h24' stroke='{colour}' stroke-width='3'/>"
+        yield f"<path d='M{x:.0f} {y:.0f} h24' stroke='{colour}' stroke-width='3'{_dashes(state)}/>"
         yield _text(x + 32, y + 4, state, f"font-size='12' fill='{INK}'")
         x += 120
 
@@ -226,7 +275,7 @@ def purdue_mermaid(policy: Policy, made: Matrix) -> str:
         styles.setdefault(one.state, []).append(drawn)
         drawn += 1
     for state, which in styles.items():
-        colour = "#8a94a0" if state == "unused" else FILLS[state]
+        colour = FAINT if state == "unused" else FILLS[state]
         lines.append(f"  linkStyle {','.join(map(str, which))} stroke:{colour}")
     return "\n".join(lines) + "\n"
 
