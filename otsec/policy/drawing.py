@@ -23,8 +23,9 @@ SIGNS = {"violated": "!", "undecoded": "?", "allowed": "ok", "unused": "-", "": 
 INK, PALE, LINE = "#1b2430", "#5c6773", "#c3cad3"
 FONT = "font-family='system-ui, sans-serif'"
 CELL, HEAD, CHAR = 64, 40, 7.2  # pixels: of a cell, of a line of heads, of a letter
-BOX, HIGH, GAP, BAND, LEFT = 170, 56, 26, 104, 150  # of the diagram
+BOX, HIGH, GAP, BAND, LEFT = 170, 56, 26, 104, 190  # of the diagram
 TIP, STEPS = 8, 200  # pixels from an arrow to the box, points that are tried on a line
+AROUND = (0, 60, -120, 120, -180, 180, -240, 240, -300, 300, 360)  # pixels past boxes in between
 FAINT = "#8a94a0"
 STAGGER = (0.0, 0.35, 0.7)  # of a box, so that lines past a level do not lie on one another
 LONGEST = 28  # letters of a name that are drawn
@@ -175,6 +176,15 @@ class _Link(NamedTuple):
         one, two, three = (1 - t) ** 2, 2 * t * (1 - t), t * t
         return one * a + two * c + three * e, one * b + two * d + three * f
 
+    def hidden(self, boxes: Iterable[tuple[float, float]]) -> bool:
+        """Whether one of some boxes lies over it, or it leaves the drawing."""
+        way = [self.at(step / 40) for step in range(41)]
+        over = any(
+            abs(x - p) < BOX / 2 + TIP and abs(y - q) < HIGH / 2 + TIP
+            for x, y in way for p, q in boxes
+        )  # fmt: skip
+        return over or min(x for x, _ in way) < LEFT - GAP
+
     @property
     def colour(self) -> str:
         """By its state."""
@@ -187,9 +197,16 @@ def _drawn(rows: Sequence[tuple[str, list[Zone]]], made: Matrix) -> Iterable[_Li
         if source == target or not one.state or source not in at or target not in at:
             continue
         (x, y), (z, w) = at[source], at[target]
-        bend = 24 + 16 * (number % 5)  # so that lines of one way do not lie on each other
-        middle = ((x + z) / 2 + bend, (y + w) / 2 + (bend if y == w else 0))
-        yield _Link(one, ((x, y), middle, (z, w)))
+        others = [at[name] for name in at if name not in {source, target}]
+        first = 24 + 16 * (number % 5)  # so that lines of one way do not lie on each other
+        links = [_bent(one, (x, y), (z, w), first + more) for more in AROUND]
+        yield next((link for link in links if not link.hidden(others)), links[0])
+
+
+def _bent(cell: Cell, begin: tuple[float, float], end: tuple[float, float], bend: float) -> _Link:
+    (x, y), (z, w) = begin, end
+    middle = ((x + z) / 2 + bend, (y + w) / 2 + (bend if y == w else 0))
+    return _Link(cell, (begin, middle, end))
 
 
 def _links(rows: Sequence[tuple[str, list[Zone]]], made: Matrix) -> Iterable[str]:
