@@ -4,6 +4,7 @@ python tests/big_policy.py [--behaviours N] [--conduits N]
 """
 
 import argparse
+import gc
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 from big_store import BEGIN, SECOND, address, stations
 from store_rows import row
 
+from otsec.cli import COLLECT
 from otsec.inventory.assembly import inventory
 from otsec.policy.checking import Against, checked
 from otsec.policy.judging import Judge
@@ -111,6 +113,7 @@ def main() -> None:
     parser.add_argument("--behaviours", type=int, default=1_000_000)
     parser.add_argument("--conduits", type=int, default=500)
     arguments = parser.parse_args()
+    gc.set_threshold(*COLLECT)  # as the command does
     chosen = policy(arguments.conduits)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "big.db")
