@@ -83,7 +83,7 @@ def test_the_demo_tells_its_story(run: Run, db: Path) -> None:
     )
     for text in (
         *("HIGH: S7 controller stopped", "it was done", "T0858", "What to do next", "plc_stop"),
-        *("10.20.1.199", f"otsec ack {first['id']}", f"incident {first['incident']}"),
+        *("10.20.1.199", f"otsec ack {first['short']}", f"incident {first['incident']}"),
     ):
         assert text in page
     assert "4 findings" in incident
@@ -97,7 +97,7 @@ def test_summary_tells_what_is_wrong(otsec_command: Command, tmp_path: Path) -> 
 
     assert "What is wrong: 1 high, 5 medium" in done.stdout
     assert done.stdout.index("S7 controller stopped") < done.stdout.index("Who talks to whom")
-    assert f"otsec finding {told['findings'][0]['id']}" in done.stdout
+    assert f"otsec finding {told['findings'][0]['short']}" in done.stdout
     assert told["findings"][0]["level"] == "high"
 
 

@@ -431,10 +431,10 @@ def test_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     db = store_of(tmp_path, two_peers().bytes())
     time = two_peers().frames[WRITE][0]
     rows = {
-        "finding": {"id": "F1", "title": "a write"},
+        "finding": {"id": "f1", "title": "a write"},
         "finding_packet": {
             "source": 1,
-            "finding": "F1",
+            "finding": "f1",
             "packet": WRITE,
             "time": time,
             "what": "holding 5",
@@ -452,7 +452,7 @@ def test_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(references, "TABLES", {**TABLES, **dict.fromkeys(rows)})
 
     with open_store(db, readonly=True) as store:
-        found = [*resolve(store, ["F1"]), *resolve(store, ["finding", "F1"])]
+        found = [*resolve(store, ["f1"]), *resolve(store, ["finding", "f1"])]
 
     told = [(one.packet, one.time, one.why) for one in found]
     assert told == [(WRITE, time, "a write: holding 5")] * 2

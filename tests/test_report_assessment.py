@@ -118,7 +118,7 @@ def test_what_was_decided_is_told_with_who_and_why(plant_db: Path, tmp_path: Pat
     told = " ".join(" ".join(Page(page_of(db)).text).split())
 
     assert "S7 controller stopped: 1 finding" not in told
-    decided = f"{stop} high S7 controller stopped DESKTOP-7Q2K1 INTAKE STATION accepted"
+    decided = f"{stop[:8]} high S7 controller stopped DESKTOP-7Q2K1 INTAKE STATION accepted"
     assert f"{decided} Anna: drill <1>" in told
 
 

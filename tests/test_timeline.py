@@ -258,9 +258,9 @@ def test_findings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
     timeline = ("asset", "10.20.1.21", "--timeline", "op:plc_stop")
     worked = ("sessions", "client:10.20.1.199", "kind=engineering")
-    assert [row["findings"] for row in named(*timeline)] == [["61bdad60"]]
-    assert [row["findings"] for row in named(*worked)] == [["61bdad60"]]
-    assert named("asset", "10.20.1.21")[0]["id"] == "61bdad60"
+    assert [row["findings"] for row in named(*timeline)] == [["61bdad60d42424a"]]
+    assert [row["findings"] for row in named(*worked)] == [["61bdad60d42424a"]]
+    assert named("asset", "10.20.1.21")[0]["short"] == "61bdad60"
     assert {row["client"] for row in named("asset", "10.20.1.199")} == {"10.20.1.199"}
 
     words = ("--by", "ann", "--reason", "drill", "-q", "--db", str(db))

@@ -153,7 +153,7 @@ FINDINGS = tuple(
     column
     for column in findings.COLUMNS
     if column.name
-    in {"id", "level", "state", "title", "client", "server", "service", "outcomes", "count"}
+    in {"short", "level", "state", "title", "client", "server", "service", "outcomes", "count"}
 )
 ADDRESSES = (
     Column("text", "address"),

@@ -39,7 +39,8 @@ ACTS = (
 CHAIN = tuple(
     column
     for column in findings.COLUMNS
-    if column.name in {"id", "level", "state", "title", "client", "server", "service", "first_time"}
+    if column.name
+    in {"short", "level", "state", "title", "client", "server", "service", "first_time"}
 )
 LESS = ("state", "level", "client", "server")  # on a narrow terminal
 
@@ -134,7 +135,7 @@ def _page(
     page.head(f"{one.level.upper()}: {one.title}")
     owner = f", assigned to {case.owner}" if case.owner else ""
     again = " (it was resolved, and has been seen since)" if went_on(case) else ""
-    page.text(f"finding {one.id}, {case.state}{again}{owner}; rule {one.name}")
+    page.text(f"finding {one.short}, {case.state}{again}{owner}; rule {one.name}")
     page.head("What was seen")
     page.text(one.seen)
     page.text(_when(case, style))
@@ -224,7 +225,7 @@ def _incident(story: "Sequence[Case]", config: "Config", style: Style) -> None:
     )
     _chain(page, story)
     page.head("What to type next")
-    page.command(f"otsec finding {story[0].finding.id}", "the worst of them, with its packets")
+    page.command(f"otsec finding {story[0].finding.short}", "the worst of them, with its packets")
     page.command(
         f"otsec ack {story[0].finding.incident}", "say that you are looking at all of them"
     )
@@ -243,19 +244,19 @@ def _chain(page: Page, story: "Sequence[Case]") -> None:
 
 def _next(case: "Case") -> list[tuple[str, str]]:
     one = case.finding
-    told = [(f"otsec show {one.id}", "what its packets say, as otsec and tshark read them")]
+    told = [(f"otsec show {one.short}", "what its packets say, as otsec and tshark read them")]
     if case.open and case.state != "acknowledged":
-        told.append((f"otsec ack {one.id}", "say that you are looking at it"))
+        told.append((f"otsec ack {one.short}", "say that you are looking at it"))
     if case.open:
-        told.append((f"otsec resolve {one.id} --reason '...'", "say that it is dealt with"))
+        told.append((f"otsec resolve {one.short} --reason '...'", "say that it is dealt with"))
     else:
-        told.append((f"otsec reopen {one.id}", "take back what was decided"))
+        told.append((f"otsec reopen {one.short}", "take back what was decided"))
     for side, address in (("client", one.client), ("server", one.server)):
         if address and address != "several":
             told.append((f"otsec behaviours {side}:{address}", f"all that the {side} took part in"))
     if one.incident:
         told.append((f"otsec finding {one.incident}", "the whole incident"))
-    evidence = f"otsec evidence {one.id} -w {one.id}.pcapng"
+    evidence = f"otsec evidence {one.short} -w {one.short}.pcapng"
     return [*told, (evidence, "its packets, with those that belong to them, as a capture")]
 
 

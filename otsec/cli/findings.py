@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("informational", "low", "medium", "high", "critical")  # help must not import detect
 FILTERS = {
+    "id": "the finding's id, whole or as short as it is shown",
     "level": "informational, low, medium, high or critical; --level for at least",
     "state": "new, acknowledged, resolved, false positive, accepted, expected, reopened; open, closed",
     "rule": "the rule, by name or id",
@@ -46,7 +47,7 @@ def _of(name: str, kind: str = "text", title: str = "", about: str = "", *, deta
 
 
 COLUMNS = (
-    _of("id", about="by which every command finds it; its beginning will do"),
+    _of("short", title="id", about="as much of its id as every command needs to find it"),
     _of("level", about="how bad it is"),
     Column("state", "state", about="what people decided of it"),
     _of("title", title="finding", about="what it is"),
@@ -59,6 +60,7 @@ COLUMNS = (
     _of("last_time", "time", "last", "when last"),
     _of("incident", about="the incident that it is part of"),
     Column("owner", "owner", about="to whom it is assigned"),
+    _of("id", title="whole id", about="its id, which never changes", detail=True),
     _of("techniques", "list", "ATT&CK", "techniques of ATT&CK for ICS", detail=True),
     _of("seen", about="what was seen, in plain words", detail=True),
     _of("expected", about="what was expected", detail=True),

@@ -186,17 +186,17 @@ def run(arguments: Namespace) -> int:
 
     def wanted(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Any]":
         shown = query(store, filters, active=arguments.active, remote=arguments.remote)
-        named.update(_named(store, shown))
+        named.update(_named(store, shown, short=arguments.format is None))
         return shown
 
     return listing.run(arguments, "sessions", columns, tuple(FILTERS), wanted, SPARE, NARROW)
 
 
-def _named(store: "Store", shown: "Sequence[Session]") -> Naming:
+def _named(store: "Store", shown: "Sequence[Session]", *, short: bool) -> Naming:
     from otsec.detect.cases import cases
     from otsec.detect.naming import Named
 
-    known = Named(cases(store))
+    known = Named(cases(store), short=short)
     return {
         one.id: known.session(
             *(one.site, one.place, one.client.address, one.server.address, one.service),

@@ -94,7 +94,8 @@ SOURCES = (
 FINDINGS = tuple(
     column
     for column in findings.COLUMNS
-    if column.name in {"id", "level", "title", "client", "server", "service", "count", "last_time"}
+    if column.name
+    in {"short", "level", "title", "client", "server", "service", "count", "last_time"}
 )
 DEVICES = (
     Column("address", "address"),
@@ -218,7 +219,7 @@ def _findings(wrong: "Sequence[Case]", page: Page) -> None:
     stories = Counter(one.finding.incident for one in wrong if one.finding.incident)
     for name in [*stories][:INCIDENTS_SHOWN]:
         page.text(f"{stories[name]} of them are one incident: otsec finding {name}{page.ending}")
-    page.more(INCIDENTS_SHOWN, len(stories), "otsec findings --columns incident,id,title")
+    page.more(INCIDENTS_SHOWN, len(stories), "otsec findings --columns incident,short,title")
 
 
 def _next_of(wrong: "Sequence[Case]") -> Iterable[tuple[str, str]]:
@@ -226,7 +227,7 @@ def _next_of(wrong: "Sequence[Case]") -> Iterable[tuple[str, str]]:
     if wrong and wrong[0].finding.level != "informational":
         worst = wrong[0].finding
         yield (
-            f"otsec finding {worst.id}",
+            f"otsec finding {worst.short}",
             f"{worst.title}: what was seen, why it matters, what to do",
         )
 

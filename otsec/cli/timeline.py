@@ -83,7 +83,7 @@ def run(arguments: Namespace, name: str, filters: Sequence[str]) -> int:
             *listing.span(arguments, store, style.zone),
         ]
         rows = actions(store, found, asset, wanted)
-        known = Named(cases(store))
+        known = Named(cases(store), short=style.format == "table")
 
     def named(row: "Action") -> tuple[str, ...]:
         span = (row.time, row.last_time)

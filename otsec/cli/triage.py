@@ -52,9 +52,9 @@ def run(arguments: Namespace) -> int:
         record(store, acts)
     if not arguments.quiet:
         for act in acts:
-            title = met[act.finding].finding.title
+            one = met[act.finding].finding
             told = act.after if not act.before else f"{act.before} -> {act.after}"
-            say(f"{act.finding} {title}: {told} (by {word.who})")
+            say(f"{one.short} {one.title}: {told} (by {word.who})")
     return 0
 
 

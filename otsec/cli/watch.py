@@ -87,7 +87,7 @@ class NewFindings:
         found = self.judging.judge()
         told = [] if self.known is None else [one for one in found if one.id not in self.known]
         self.known = {one.id for one in found}
-        return [f"{one.level} {one.title}: {one.seen} (otsec finding {one.id})" for one in told]
+        return [f"{one.level} {one.title}: {one.seen} (otsec finding {one.short})" for one in told]
 
 
 def _follow(

@@ -133,17 +133,25 @@ def decided(case: Case, kind: FindingAct, word: Word, text: str = "") -> Act:
 def one_of(found: Sequence[Case], text: str) -> list[Case]:
     """The finding of an id or of its beginning, or those of an incident. Raises UsageError."""
     wanted = text.strip().casefold()
-    met = [case for case in found if case.finding.incident == wanted and wanted]
-    met = met or [case for case in found if case.finding.id == wanted]
+    name: Callable[[Case], str] = (
+        _incident if wanted.startswith("i") else _id
+    )  # ids are hexadecimal
+    met = [case for case in found if wanted and name(case).startswith(wanted)]
+    names = sorted({name(case) for case in met})
+    if wanted in names[:1] or len(names) == 1:  # the name itself is the first that begins so
+        return [case for case in met if name(case) == names[0]]
     if met:
-        return met
-    met = [case for case in found if wanted and case.finding.id.startswith(wanted)]
-    if len(met) == 1:
-        return met
-    if met:
-        several = ", ".join(case.finding.id for case in met[:5])
-        raise UsageError(f"{text!a} begins the ids of {len(met)} findings: {several}")
+        kind = "findings" if name is _id else "incidents"
+        raise UsageError(f"{text!a} begins the ids of {len(names)} {kind}: {', '.join(names[:5])}")
     raise UsageError(f"no finding {text!a}; `otsec findings` lists them")
+
+
+def _id(case: Case) -> str:
+    return case.finding.id
+
+
+def _incident(case: Case) -> str:
+    return case.finding.incident
 
 
 def chosen(found: Iterable[Case], filters: Sequence[Filter]) -> list[Case]:
@@ -162,6 +170,7 @@ def _texts(case: Case) -> Iterable[str]:
 
 
 KEYS: Mapping[str, Callable[[Case], Iterable[str]]] = {  # what each filter looks at
+    "id": lambda case: (case.finding.id, case.finding.short),
     "level": lambda case: (case.finding.level,),
     "state": lambda case: (case.state, "open" if case.open else "closed"),
     "rule": lambda case: (case.finding.name, case.finding.rule),

@@ -16,7 +16,9 @@ from otsec.detect.rows import Judged, Source
 from otsec.store.findings import Finding, Packet
 from otsec.store.judged import Break
 
-ID_DIGITS = 8  # 32 bits: of 1,000 findings two are the same once in 8,000 sites
+# 60 bits: of a million findings two are the same once in two million sites. With a 1 in front it
+# is still a number that a screen can hold in a column (`store.paging`).
+ID_DIGITS = 15
 SHOWN = 4  # of operations, objects and outcomes in a sentence
 KEPT = 20  # of them in a finding
 MOST = 200  # findings of one rule in a point group; a scan must not bury what else is wrong
@@ -58,7 +60,7 @@ class Key(NamedTuple):
 
     @property
     def id(self) -> str:
-        """A short name that never changes."""
+        """A name that never changes; who has fewer digits of it has an older version's, or typed it."""
         return hashlib.sha256(json.dumps(list(self)).encode()).hexdigest()[:ID_DIGITS]
 
 

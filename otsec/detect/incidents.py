@@ -27,9 +27,19 @@ def joined(found: Sequence[Found]) -> list[Found]:
     for story in _stories(able):
         if len(story) > 1:
             first = min(story, key=lambda one: (one.first_time, one.id))
-            name = "i" + hashlib.sha256(first.id.encode()).hexdigest()[:7]
+            name = name_of(first.id)
             named.update((one.id, name) for one in story)
     return [(one._replace(incident=named.get(one.id, "")), packets) for one, packets in found]
+
+
+def name_of(first: str) -> str:
+    """The name of an incident that begins with a finding.
+
+    Its first seven digits are of the first eight of the finding, of which they were made when ids
+    had no more: so names that somebody wrote down then still begin one.
+    """
+    digits = (hashlib.sha256(part.encode()).hexdigest() for part in (first[:8], first))
+    return "i" + "".join(one[:size] for one, size in zip(digits, (7, 5), strict=True))
 
 
 def _stories(found: Sequence[Finding]) -> Iterable[list[Finding]]:

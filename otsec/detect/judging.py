@@ -22,8 +22,7 @@ Chosen: TypeAlias = dict[Wanting, list[Judged]]
 def judge(store: Store, rules: Sequence[Rule]) -> list[Finding]:
     """Judge a store anew and keep the findings; gives them, worst first."""
     found = found_in(store, rules)
-    replace(store, found)
-    return [finding for finding, _ in found]
+    return replace(store, found)
 
 
 def found_in(store: Store, rules: Sequence[Rule]) -> list[tuple[Finding, tuple[Packet, ...]]]:

@@ -28,7 +28,8 @@ def about(asset: Asset, found: Inventory, cases: Iterable[Case]) -> list[Case]:
 class Named:
     """Open findings by who did what to whom, to name them beside what else tells of it."""
 
-    def __init__(self, cases: Iterable[Case]) -> None:
+    def __init__(self, cases: Iterable[Case], *, short: bool = False) -> None:
+        self._short = short  # ids as people read them, else whole
         self._between: dict[tuple[str, ...], list[Case]] = defaultdict(list)
         for case in cases:
             one = case.finding
@@ -40,7 +41,7 @@ class Named:
     ) -> tuple[str, ...]:
         """Ids of those of a service that were seen in a span, the worst first."""
         return tuple(
-            case.finding.id
+            self._id(case)
             for case in self._between.get((site, place, client, server), ())
             if case.finding.service in {"", service} and _overlap(case, span)
         )
@@ -50,10 +51,13 @@ class Named:
     ) -> tuple[str, ...]:
         """Ids of those of an operation that were seen in a span, the worst first."""
         return tuple(
-            case.finding.id
+            self._id(case)
             for case in self._between.get((site, place, client, server), ())
             if operation in case.finding.operations and _overlap(case, span)
         )
+
+    def _id(self, case: Case) -> str:
+        return case.finding.short if self._short else case.finding.id
 
 
 def _overlap(case: Case, span: Sequence[int]) -> bool:

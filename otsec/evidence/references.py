@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from otsec.errors import UsageError
-from otsec.store import Store, references
+from otsec.store import Store, findings, references
 from otsec.store.references import Shown, Tap
 
 MOST_PACKETS = 10_000  # that one id may name: evidence is for a few, editcap for the many
@@ -137,9 +137,12 @@ def _fact(store: Store, name: str, what: str) -> list[Shown]:
 
 
 def _finding(store: Store, name: str) -> Sequence[Shown]:
-    shown = references.finding(store, name)
-    if shown:
-        return shown
+    ids = findings.beginning(store, name.casefold()) if name else []
+    story = name[:1].casefold() == "i"
+    if len(ids) > 1 and not story:
+        raise UsageError(f"{name}: begins the ids of {len(ids)} findings: {', '.join(ids[:5])}")
+    if ids:
+        return [one for each in ids for one in references.finding(store, each)]
     raise UsageError(
         f"{name}: names nothing in {store.path}; write SOURCE:PACKET, or one of: "
         + ", ".join(EXAMPLES.values())

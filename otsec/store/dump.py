@@ -68,7 +68,7 @@ def _judged(store: Store, name: str, source: int) -> Iterator[str]:
     category, which = told.names.index("category"), packets.names.index("finding")
     rows = store.rows(told.name, source)
     own = {row[0] for row in rows if row[category] == LEARNED}
-    show = _line(told, name, {"site_source": {source: name}})
+    show = _line(told, name, {"site_source": {source: name}}, without="short")
     yield from sorted(show(row) for row in rows if row[0] not in own)
     show = _line(packets, name, {"site_source": {source: name}})
     rows = store.rows(packets.name, source)
@@ -111,12 +111,12 @@ def _names(store: Store, source: int) -> Names:
     }
 
 
-def _line(table: Table, source: str, names: Names) -> Callable[[Row], str]:
-    """A function that writes rows of a table."""
+def _line(table: Table, source: str, names: Names, without: str = "") -> Callable[[Row], str]:
+    """A function that writes rows of a table, but for a column that others have a say in."""
     shown = [
         (position, f"{column.name}=", _writer(table, column, names))
         for position, column in enumerate(table.columns)
-        if column.name not in {"source", "number"}
+        if column.name not in {"source", "number", without}
     ]
 
     def line(row: Row) -> str:

@@ -6,6 +6,7 @@ of them are acts (`store.acts`), kept by the finding's id, which never changes.
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from otsec.store.database import Row, Store, storable
@@ -47,6 +48,7 @@ class Finding(NamedTuple):
     next: str
     doubt: str
     incident: str
+    short: str = ""  # as much of the id as tells it from all others; given by `replace`
 
 
 class Packet(NamedTuple):
@@ -59,26 +61,59 @@ class Packet(NamedTuple):
     what: str
 
 
+LEAST = 8  # letters of a short id: what ids had before they were longer
 AT_ONCE = 500  # values that one statement binds
 LISTS = (
     *("witnesses", "operations", "objects", "outcomes", "techniques", "falsepositives"),
 )  # columns that hold JSON lists
 
 
-def replace(store: Store, found: Sequence[tuple[Finding, Sequence[Packet]]]) -> None:
-    """Keep these findings and no others, all or none."""
-    rows = [_row(finding) for finding, _ in found]
+def replace(store: Store, found: Sequence[tuple[Finding, Sequence[Packet]]]) -> list[Finding]:
+    """Keep these findings and no others, all or none; gives them with their short ids."""
+    short = shortest([finding.id for finding, _ in found])
+    kept = [finding._replace(short=short[finding.id]) for finding, _ in found]
+    rows = [_row(finding) for finding in kept]
     packets = [
         (*one[:4], storable(one.what)) for _, packets in found for one in packets
     ]  # fmt: skip
     if (rows, packets) == (_all(store, "finding"), _all(store, "finding_packet")):
-        return
+        return kept
     with store._transaction():  # noqa: SLF001 - this is a part of the store
         connection = store.db.conn
         connection.execute("DELETE FROM finding")
         connection.execute("DELETE FROM finding_packet")
         connection.executemany(TABLES["finding"].upsert, rows)
         connection.executemany(TABLES["finding_packet"].upsert, packets)
+    return kept
+
+
+def shortest(ids: Sequence[str]) -> dict[str, str]:
+    """Of each id as many of its first letters, at least `LEAST`, as no other id begins with."""
+    ordered = sorted(set(ids))
+    alike = [_alike(one, other) for one, other in pairwise(ordered)]
+    return {
+        name: name[: max(LEAST, before + 1, after + 1)]
+        for name, before, after in zip(ordered, [0, *alike], [*alike, 0], strict=False)
+    }
+
+
+def _alike(one: str, other: str) -> int:
+    """How many letters two words begin with alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((at for at, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
+def beginning(store: Store, text: str) -> list[str]:
+    """The ids that begin so, in order; of an incident that begins so, those of its findings."""
+    column = "incident" if text.startswith("i") else "id"  # ids are hexadecimal
+    rows = store.all(
+        f"SELECT id, {column} FROM finding WHERE {column} >= ? AND {column} < ? || 'z' "  # noqa: S608 - one of two names
+        f"ORDER BY {column}, id",
+        (text, text),
+    )
+    if len({name for _, name in rows}) > 1 and rows[0][1] == text:
+        return [one for one, name in rows if name == text]
+    return [one for one, _ in rows]
 
 
 def findings(store: Store, column: str = "", values: Sequence[str] = ()) -> list[Finding]:

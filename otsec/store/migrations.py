@@ -457,6 +457,13 @@ MIGRATIONS = (
         "how stations open connections",
         ("ALTER TABLE station ADD COLUMN stack TEXT NOT NULL DEFAULT ''",),
     ),
+    Migration(
+        "findings have longer ids, and short ones to be read",
+        (
+            "ALTER TABLE finding ADD COLUMN short TEXT NOT NULL DEFAULT ''",
+            "UPDATE finding SET short = id",  # as they are until the store is judged anew
+        ),
+    ),
 )
 NEWEST = len(MIGRATIONS)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from otsec.columns import I64
+from otsec.store.acts import MEANT
 from otsec.store.database import Store
 from otsec.store.faults import told
 from otsec.store.filters import LEVELS, Condition, Field, condition
@@ -86,10 +87,10 @@ _FINDINGS = (
     f"f.*, f.count AS weight, {_STATE} AS state, COALESCE(o.after, '') AS owner, "  # noqa: S608 - text of this file
     f"CASE WHEN {_STATE} IN ('new', 'reopened', 'acknowledged') THEN 'open' ELSE 'closed' END "
     "AS standing FROM finding AS f "
-    "LEFT JOIN (SELECT finding, kind, seen_until, MAX(number) FROM act "
-    f"WHERE kind IN ({_DECIDING}) GROUP BY finding) AS d ON d.finding = f.id "
-    "LEFT JOIN (SELECT finding, after, MAX(number) FROM act WHERE kind = 'assign' "
-    "GROUP BY finding) AS o ON o.finding = f.id"
+    f"LEFT JOIN (SELECT {MEANT} AS meant, kind, seen_until, MAX(number) FROM act "
+    f"WHERE kind IN ({_DECIDING}) GROUP BY meant) AS d ON d.meant = f.id "
+    f"LEFT JOIN (SELECT {MEANT} AS meant, after, MAX(number) FROM act WHERE kind = 'assign' "
+    "GROUP BY meant) AS o ON o.meant = f.id"
 )
 _LEVEL = "CASE level " + " ".join(f"WHEN '{one}' THEN {n}" for n, one in enumerate(LEVELS)) + " END"
 FINDING_FIELDS = {
@@ -109,7 +110,7 @@ FINDING_FIELDS = {
     "vlan": Field(("place",)),
     "group": Field(("point_group",)),
     "site": Field(("site",)),
-    "id": Field(("id",)),
+    "id": Field(("id", "short")),
     "since": Field(("last_time",), "since"),
     "until": Field(("first_time",), "until"),
     "text": Field(

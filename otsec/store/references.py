@@ -117,7 +117,7 @@ def fact(store: Store, address: str, attribute: str, value: str | None) -> list[
 
 
 def finding(store: Store, name: str) -> list[Shown]:
-    """The packets of a finding, by its id."""
+    """The packets of a finding by its whole id."""
     if not {"finding", "finding_packet"} <= set(TABLES):
         return []
     rows = store.all(

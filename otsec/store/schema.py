@@ -515,6 +515,7 @@ _ALL = (
             _text("next", "What to do next."),
             _text("doubt", "What limits the times and counts; empty: nothing known."),
             _text("incident", "The incident that it is part of; empty: none."),
+            _text("short", "As much of the id as no other finding's begins with, eight at least."),
         ),
         key=("id",),
         pushed=False,

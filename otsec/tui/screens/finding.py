@@ -90,7 +90,9 @@ class FindingScreen(BaseScreen):
         text.append(f"{one.level.upper()}", LEVELS.get(one.level, "bold"))
         text.append(f"  {safe(one.title)}\n", "bold")
         owner = f", assigned to {safe(found.case.owner)}" if found.case.owner else ""
-        text.append(f"finding {one.id}, {found.case.state}{owner}; rule {safe(one.name)}\n", "dim")
+        text.append(
+            f"finding {one.short}, {found.case.state}{owner}; rule {safe(one.name)}\n", "dim"
+        )
         first, last = (time_text(at, zone) for at in (one.first_time, one.last_time))
         when = first if first == last else f"{first} to {last}"
         _head(text, "What was seen", f"{one.seen} {one.times} time{'' if one.times == 1 else 's'}, {when}. {one.doubt}")  # fmt: skip

@@ -47,7 +47,7 @@ class FindingsScreen(ListingScreen):
     COLUMNS: ClassVar[Sequence[Column]] = findings.COLUMNS
     SHOWN: ClassVar[Sequence[str]] = (
         *("level", "state", "title", "client", "server", "last_time", "count", "owner"),
-        *("device", "outcomes", "incident", "id"),
+        *("device", "outcomes", "incident", "short"),
     )
     FIELDS: ClassVar[dict[str, Field]] = paging.FINDING_FIELDS
     KEYS: ClassVar[dict[str, str]] = findings.FILTERS

@@ -244,7 +244,9 @@ def _of_findings(store: Store, site: str) -> Iterator[Need]:
     for keyed in paging.page(store, "findings", keys[:WORST_FINDINGS]):
         one = keyed.row.finding
         where = " to ".join(end for end in (one.client, one.server) if end)
-        yield Need(one.level, f"{one.title} ({keyed.row.state})", where, "findings", f"id={one.id}")
+        yield Need(
+            one.level, f"{one.title} ({keyed.row.state})", where, "findings", f"id={one.short}"
+        )
     if len(keys) > WORST_FINDINGS:
         more = counted(len(keys) - WORST_FINDINGS, "more open finding")
         yield Need("note", more, "", "findings", "state:open")
