@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from otsec.aggregates.behaviours import Behaviours
-from otsec.aggregates.contents import Contents
+from otsec.aggregates.contents import Contents, Heard
 from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
 from otsec.aggregates.facts import Facts
@@ -296,9 +296,14 @@ class Engine:
         found = self.streams.apply(
             buffer, packets, flows, mine, slots, fresh, ordinal, speculations
         )
+        heard = Heard(buffer, packets, ordinal)
+        told = {self.registry.protocols[number - 1].name for number in found}
         for number, parts in found.items():
             calls = [self._calls(part, packets, mine, ordinal) for part in parts if len(part.row)]
-            self._exchange(number, calls, Window(times.steady, times.epoch, ordinal))
+            self._exchange(number, calls, Window(times.steady, times.epoch, ordinal), heard)
+        for name, contents in self.contents.items():
+            if contents.asides.streams and name not in told:
+                contents.add([], self.connections.table, heard)
         self.streams.finish()
 
     def _expire(self, window: Window) -> None:
@@ -333,7 +338,9 @@ class Engine:
             np.zeros(count, np.int64),
         )
 
-    def _exchange(self, number: int, calls: list[Calls], window: Window) -> None:
+    def _exchange(
+        self, number: int, calls: list[Calls], window: Window, heard: Heard | None = None
+    ) -> None:
         exchanges, name = self.exchanges[number - 1], self.registry.protocols[number - 1].name
         if exchanges.cache.full:
             exchanges.cache.clear()
@@ -346,7 +353,7 @@ class Engine:
         self.behaviours.add(name, exchanges.cache.contents, found)
         self.sequences.add(exchanges.protocol, exchanges.cut)
         if (contents := self.contents.get(name)) is not None:
-            contents.add(exchanges.cut, self.connections.table)
+            contents.add(exchanges.cut, self.connections.table, heard)
         for left in found.left:
             self._note_left(name, left, exchanges.cache.leavings.kinds, found)
 

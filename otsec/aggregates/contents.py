@@ -6,25 +6,29 @@ can carry it: the state of a hash cannot be carried.
 """
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from otsec.aggregates.asides import Asides, ends_of, sent
+from otsec.aggregates.asides import End as Port
 from otsec.aggregates.counters import Row, Tally
-from otsec.columns import I64, Mask
+from otsec.columns import I64, Bytes, Mask
 from otsec.errors import WireError
 from otsec.exchanges.calls import PART_BITS, Calls
+from otsec.model import Packets
 from otsec.protocols.api import (
     MEMORY,
     Begin,
     End,
+    Expect,
     Piece,
     Reader,
     Side,
     Split,
-    Step,
     Transfers,
 )
 
@@ -32,10 +36,12 @@ TRANSFER_BYTES = 8 << 20  # of one transfer
 HELD_BYTES = 16 << 20  # of all of one protocol that are under way
 UNDER_WAY = 1024  # transfers of one protocol
 TALKS = 4096  # connections, or pairs of hosts, of which something is remembered
+HOLES = 1024  # in one transfer whose pieces have places
 ROWS = 16_384  # transfers of one protocol that are told apart
 OPEN = "open"  # reason of what is under way at a checkpoint
 AGAIN, CUT, MISSING = "begun anew", "end not seen", "pieces missing"
 TOO_LONG, TOO_MUCH, TOO_MANY = "too long to keep", "too much at once", "too many at once"
+TOO_HOLED = "too many pieces missing"
 
 Scope = bytes  # the connection, or the two hosts
 Lane = tuple[Scope, str]
@@ -58,6 +64,17 @@ class Transfer:
     ahead: bool = False  # a later piece came first
     ended: bool = False  # the last piece came
     problem: str = ""  # why its bytes are no longer kept
+    spans: list[list[int]] = field(default_factory=list)  # what came, of pieces that have places
+    over: bool = False  # it was said to have ended, and its connection has not
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The packets at hand, for transfers that go over connections of their own."""
+
+    buffer: Bytes
+    packets: Packets
+    ordinal: int  # of the batch's first packet
 
 
 class Contents(Tally[Key]):
@@ -70,13 +87,17 @@ class Contents(Tally[Key]):
         self.memory: dict[Scope, dict[str, Any]] = {}
         self.open: dict[Lane, Transfer] = {}  # those that were silent longest first
         self.held = 0
+        self.asides = Asides()
 
     # ------------------------------------------------------------------ one batch
 
-    def add(self, cut: Sequence[tuple[Calls, Split]], table: Any) -> None:
+    def add(
+        self, cut: Sequence[tuple[Calls, Split]], table: Any, heard: Heard | None = None
+    ) -> None:
         """Take the units of one batch; ``table``: of the connections."""
         marks = [_marked(self.transfers, part) for part, _ in cut]
         if not self.memory and not any(len(begins) for begins, _ in marks):
+            self._hear(heard, set())
             return
         begun = {
             self._scope(table, slot)
@@ -94,8 +115,55 @@ class Contents(Tally[Key]):
                     (position, row, begins_here, part)
                     for position, row in zip(positions, rows.tolist(), strict=True)
                 ]
-        for _, row, begins_here, part in sorted(units, key=_position):
+        units.sort(key=_position)
+        packets = self._packets(heard, self._expected(units, table))
+        for position, row, begins_here, part in units:
+            self._carried(heard, packets, position)
             self._read(part, row, table, begins=begins_here)
+        self._carried(heard, packets)
+
+    # ------------------------------------------------------- connections of their own
+
+    def _expected(self, units: Sequence[tuple[int, int, bool, Calls]], table: Any) -> set[Port]:
+        """The ends that units of this batch may announce."""
+        found: set[Port] = set()
+        if self.transfers.expects is None:
+            return found
+        for _, row, begins, part in units:
+            if begins:
+                data = part.buffer[part.start[row] : part.end[row]].tobytes()
+                side = Side(int(part.side[row]))
+                expected = self.transfers.expects(data, side)
+                if expected is not None:
+                    found.update(ends_of(expected, *_speaker(table, int(part.slot[row]), side)))
+        return found
+
+    def _packets(self, heard: Heard | None, more: set[Port]) -> list[int]:
+        return [] if heard is None else self.asides.rows(heard.packets, more).tolist()[::-1]
+
+    def _hear(self, heard: Heard | None, more: set[Port]) -> None:
+        """Packets of a batch in which no unit is of a transfer."""
+        self._carried(heard, self._packets(heard, more))
+
+    def _carried(self, heard: Heard | None, packets: list[int], until: int | None = None) -> None:
+        """Take the packets, the last of the list first, that came before a position."""
+        while heard is not None and packets:
+            ordinal = heard.ordinal + int(heard.packets.row[packets[-1]])
+            if until is not None and ordinal << PART_BITS >= until:
+                return
+            row = packets.pop()
+            found = self.asides.take(heard.buffer, heard.packets, row)
+            if found is None:
+                continue
+            scope, piece, by_client = found
+            transfer = self.open.get((scope, piece.lane))
+            if transfer is not None and sent(transfer.begin.direction, by_client=by_client):
+                moment = int(heard.packets.time[row]), ordinal
+                self._step((scope, piece.lane), piece, transfer.conversation, moment)
+                if transfer.ended and transfer.over:
+                    self._conclude(self.open.pop((scope, piece.lane)), "")
+
+    # ----------------------------------------------------------------------- units
 
     def _concerns(self, scope: Scope, begun: set[Scope]) -> bool:
         return scope in begun or scope in self.memory
@@ -124,7 +192,11 @@ class Contents(Tally[Key]):
         moment = int(part.time[row]), int(part.position[row]) >> PART_BITS
         self._remember(scope, memory, moment)
         for step in steps:
-            self._step((scope, step.lane), step, int(part.conversation[row]), moment)
+            if isinstance(step, Expect):
+                speaker = _speaker(table, slot, Side(int(part.side[row])))
+                self.asides.expect(scope, step, *speaker)
+            else:
+                self._step((scope, step.lane), step, int(part.conversation[row]), moment)
 
     def _remember(self, scope: Scope, memory: dict[str, Any], moment: Moment) -> None:
         while len(memory) > MEMORY:
@@ -137,11 +209,13 @@ class Contents(Tally[Key]):
 
     # ------------------------------------------------------------------ one transfer
 
-    def _step(self, lane: Lane, step: Step, conversation: int, moment: Moment) -> None:
+    def _step(
+        self, lane: Lane, step: Begin | Piece | End, conversation: int, moment: Moment
+    ) -> None:
         transfer = self.open.pop(lane, None)
         if isinstance(step, Begin):
             if transfer is not None:
-                self._conclude(transfer, AGAIN)
+                self._conclude(transfer, "" if transfer.over else AGAIN)
             while len(self.open) >= UNDER_WAY:
                 self.refused.note(1, *moment)
                 self._conclude(self.open.pop(next(iter(self.open))), TOO_MANY)
@@ -150,13 +224,40 @@ class Contents(Tally[Key]):
             return
         transfer.last = moment
         if isinstance(step, End):
-            self._conclude(transfer, step.problem)
-            return
+            transfer.over = transfer.begin.aside and not (step.problem or transfer.ended)
+            if not transfer.over:
+                self._conclude(transfer, step.problem)
+                return
         self.open[lane] = transfer  # behind all others: those that were silent longest go first
         if isinstance(step, Piece):
             self._take(transfer, step, moment)
 
+    def _put(self, transfer: Transfer, piece: Piece, moment: Moment) -> None:
+        """A piece that has a place; where it overlaps with others, the protocol says who holds."""
+        begin, end = piece.number, piece.number + len(piece.data)
+        transfer.ended |= piece.last
+        transfer.size = max(transfer.size, end)
+        if not transfer.problem and end > TRANSFER_BYTES:
+            self._drop(transfer, TOO_LONG, moment)
+        if transfer.problem:
+            return
+        growth = end - len(transfer.data)
+        if growth > 0:
+            transfer.data += bytes(growth)
+            self.held += growth
+        for left, right in _gaps(transfer, begin, end):
+            transfer.data[left:right] = piece.data[left - begin : right - begin]
+        _cover(transfer.spans, begin, end)
+        transfer.ahead = transfer.spans not in ([], [[0, transfer.size]])
+        if len(transfer.spans) > HOLES:
+            self._drop(transfer, TOO_HOLED, moment)
+        while self.held > HELD_BYTES:
+            self._drop(next(one for one in self.open.values() if one.data), TOO_MUCH, moment)
+
     def _take(self, transfer: Transfer, piece: Piece, moment: Moment) -> None:
+        if transfer.begin.placed:
+            self._put(transfer, piece, moment)
+            return
         numbers = self.transfers.numbers
         ahead = (piece.number - transfer.next) % numbers
         if ahead >= numbers // 2:  # once more
@@ -181,7 +282,7 @@ class Contents(Tally[Key]):
         """Go on without the bytes of a transfer."""
         self.refused.note(1, *moment)
         self.held -= len(transfer.data)
-        transfer.data, transfer.problem = bytearray(), problem
+        transfer.data, transfer.problem, transfer.spans = bytearray(), problem, []
 
     def _conclude(self, transfer: Transfer, problem: str) -> None:
         self.held -= len(transfer.data)
@@ -228,12 +329,18 @@ class Contents(Tally[Key]):
             [
                 scope.hex(), lane, _fields(one.begin), one.conversation, one.first,
                 one.last, one.next, len(one.data), one.size, one.ahead, one.ended, one.problem,
+                one.spans, one.over,
             ]
             for (scope, lane), one in self.open.items()
         ]  # fmt: skip
         data = b"".join(bytes(one.data) for one in self.open.values())
         memory = [[scope.hex(), held] for scope, held in self.memory.items()]
-        return {"open": open_, "data": np.frombuffer(data, np.uint8), "memory": memory}
+        return {
+            "open": open_,
+            "data": np.frombuffer(data, np.uint8),
+            "memory": memory,
+            "asides": self.asides.dump(),
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
@@ -246,6 +353,7 @@ class Contents(Tally[Key]):
             )
         self.held = at
         self.memory = {bytes.fromhex(scope): held for scope, held in state["memory"]}
+        self.asides.load(state.get("asides", []))
 
 
 def _fields(begin: Begin) -> list[Any]:
@@ -254,12 +362,46 @@ def _fields(begin: Begin) -> list[Any]:
 
 def _lack(transfer: Transfer) -> str:
     """What lacks for a transfer that has ended to be complete."""
-    if transfer.ahead:
+    if transfer.ahead or (transfer.begin.placed and transfer.size and not transfer.spans):
         return MISSING
     if transfer.begin.tells_last and not transfer.ended:
         return CUT
     announced = transfer.begin.size
     return "" if announced in (-1, transfer.size) else f"{announced} bytes announced"
+
+
+def _gaps(transfer: Transfer, begin: int, end: int) -> Iterable[tuple[int, int]]:
+    """Where a piece writes what it brings: everywhere, or where nothing was."""
+    if transfer.begin.placed == "last":
+        yield begin, end
+        return
+    for left, right in transfer.spans:
+        if left >= end:
+            break
+        if right > begin:
+            if left > begin:
+                yield begin, left
+            begin = right
+    if begin < end:
+        yield begin, end
+
+
+def _cover(spans: list[list[int]], begin: int, end: int) -> None:
+    """Add a span to those that are there, in order and apart from one another."""
+    if begin == end:
+        return
+    first = bisect_left(spans, begin, key=lambda span: span[1])
+    last = bisect_right(spans, end, key=lambda span: span[0])
+    met = spans[first:last]
+    spans[first:last] = [[min([begin, *(s[0] for s in met)]), max([end, *(s[1] for s in met)])]]
+
+
+def _speaker(table: Any, slot: int, side: Side) -> tuple[int, tuple[int, int]]:
+    """The place of a connection, and the address of one of its sides as two words."""
+    key, client = table["key"][slot], int(table["client"][slot])
+    higher = (client == 1) == (side == Side.REQUEST)
+    low, high = (key[2], key[5]) if higher else (key[1], key[4])
+    return int(key[3]), (int(high), int(low))
 
 
 def _marked(transfers: Transfers, part: Calls) -> tuple[I64, I64]:

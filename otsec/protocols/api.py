@@ -263,6 +263,10 @@ class Begin:
     size: int = -1  # bytes that were announced, -1: none were
     tells_last: bool = True  # whether the last piece says that it is
     first: int = 0  # number of the first piece
+    # where pieces have a place instead of a number, in bytes from the beginning: which of two
+    # that overlap holds
+    placed: Literal["", "first", "last"] = ""
+    aside: bool = False  # has ended when its connection has, and it was said that it has
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +275,8 @@ class Piece:
 
     lane: str
     data: bytes
-    number: int  # pieces are numbered one by one; who sends one again gives it the same number
+    # pieces are numbered one by one, or by their place; who sends one again gives it the same one
+    number: int
     last: bool = False
 
 
@@ -283,7 +288,17 @@ class End:
     problem: str = ""  # why not all of it was transferred
 
 
-Step: TypeAlias = Begin | Piece | End
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """The next transfers go over a TCP connection to this end, in the lane."""
+
+    lane: str
+    address: str  # empty: that of who says so
+    port: int
+    of_server: bool  # whether the end is the server's
+
+
+Step: TypeAlias = Begin | Piece | End | Expect
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +316,7 @@ class Transfers:
     goes_on: Callable[[Units], Mask]
     read: Callable[[Reader, Side, dict[str, Any], tuple[int, int]], list[Step]]
     numbers: int = 1 << 32  # numbers of pieces begin anew behind so many
+    expects: Callable[[bytes, Side], Expect | None] | None = None  # of a unit that may begin
 
 
 MEMORY = 64  # entries; the oldest make room

@@ -3,7 +3,8 @@
 Sources: [FTP] RFC 959 4; [TLS] RFC 4217; [EXT] RFC 2389, 2428, 3659.
 
 Read is the control connection. Files go over connections of their own, of which nothing but their
-place in this one tells that they are of FTP: those are not claimed. A transfer is answered by the
+place in this one tells that they are of FTP: those are not claimed, but their bytes are put
+together (`transfers/ftp.py`). A transfer is answered by the
 reply that begins it; how it ended is told by a message that stands alone. Passwords are named by
 kind. Behind AUTH all is encrypted.
 """
@@ -34,6 +35,7 @@ from otsec.protocols.credentials import covered, kind_of, stand_in
 from otsec.protocols.framing.ftp import FTP
 from otsec.protocols.keyed import plain_split
 from otsec.protocols.spoken import keys_of, text_of
+from otsec.protocols.transfers.ftp import TRANSFERS
 
 HEAD = 1 << 20  # bytes of each side
 MOST_PATH, MOST_ACCOUNT, MOST_TEXT = 256, 64, 128  # characters
@@ -275,6 +277,7 @@ PROTOCOL = Protocol(
     head=HEAD,
     contexts=Contexts("connection", _sets, _names, _learn),
     industrial=False,
+    transfers=TRANSFERS,
     scrub=scrub,
     routine=frozenset({"noop", "type", "stru", "mode", "pasv", "epsv", "opts", "rest"})
     | {GREETING, ENDED, BEGINS},

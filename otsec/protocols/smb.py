@@ -4,7 +4,7 @@ Sources: [CIFS] MS-CIFS 2.2; [SMB] MS-SMB 2.2; [SMB2] MS-SMB2 2.2; [NBT] RFC 100
 
 Negotiation, sessions (with NTLM) and shares are read; of all else the command. Of compounds the
 first command is told, of chains of SMB 1 too. Of files that are opened in SMB 2 the names of the
-services' pipes are told. Of each side only the beginning is read.
+services' pipes are told. What files hold is put together (`transfers/smb.py`).
 """
 
 from collections.abc import Callable
@@ -35,8 +35,8 @@ from otsec.protocols.keyed import plain_split
 from otsec.protocols.ntlm import IDENTITY as OF_NTLM
 from otsec.protocols.ntlm import ntlm_of
 from otsec.protocols.spoken import keys_of
+from otsec.protocols.transfers.smb import TRANSFERS
 
-HEAD = 1 << 16  # bytes of each side
 MOST_DIALECTS, MOST_PATH = 64, 256
 
 HEADER_1 = np.dtype(
@@ -501,8 +501,8 @@ PROTOCOL = Protocol(
     decode,
     OPERATIONS,
     identity=IDENTITY,
-    head=HEAD,
     industrial=False,
+    transfers=TRANSFERS,
     scrub=scrub,
     routine=frozenset({"echo", "cancel"}),
 )
