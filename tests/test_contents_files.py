@@ -7,6 +7,7 @@ generators gave them, and of what tshark exports.
 import hashlib
 import itertools
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from otsec.protocols.api import Expect, Reader, Side
 from otsec.protocols.transfers import ftp, smb
 
 OWN = Path(__file__).parents[1] / "pcaps"
-FTP, SMB = OWN / "ftp" / "files.pcap", OWN / "smb" / "files.pcap"
+FTP, SMB, CIP = (OWN / name / "files.pcap" for name in ("ftp", "smb", "enip"))
 Row = tuple[str, str, str, int, int]  # direction, hash, why there is none, bytes, how often
 
 
@@ -85,6 +86,34 @@ def test_files_of_smb(name: str, tmp_path: Path) -> None:
     }
 
 
+def test_files_of_cip(tmp_path: Path) -> None:
+    """Files of CIP have the hash of what was built, also where numbers begin anew; a part has none."""
+    sheet = b"$ EDS of a remote rack\r\n[File]\r\n  Revision = 1.1;\r\n" * 90
+    image = random.Random(4).randbytes(16_000)
+    changed = image[:-1] + b"\x99"
+    lines = Bench(tmp_path).dump(CIP.read_bytes())
+    read = ("from_server", sha256(sheet), "", 4590, 1)
+    assert told(lines) == {
+        "EDS and icons": {read},
+        "1734.nvs": {
+            ("to_server", sha256(image), "", 16_000, 2),
+            ("to_server", sha256(changed), "", 16_000, 1),
+        },
+        "given up.nvs": {("to_server", "", "aborted", 750, 1)},
+        "wrong sum.nvs": {("to_server", "", "failed", 16_000, 1)},
+        "file 113": {("from_server", sha256(b"serial = 00D4E5F6\r\n"), "", 19, 1)},
+    }
+    devices = [row["device"] for row in cells(lines, "content") if row["sha256"] == read[1]]
+    assert sorted(devices) == ["", "slot 0"]  # asked of the rack itself, and of a slot of it
+
+
+def test_file_object_as_tshark_reads_it() -> None:
+    """For tshark too the requests are to the file object, with these services."""
+    rows = tshark(CIP, "-Y", "cip.class == 0x37", "-e", "cip.sc")
+    counted = Counter(row[0].split(",")[-1] for row in rows)
+    assert {int(code, 0) & 0x7F for code in counted} == {0x4B, 0x4C, 0x4F, 0x50}
+
+
 @pytest.mark.parametrize(("path", "kind"), [(FTP, "ftp-data"), (SMB, "smb")])
 def test_files_as_tshark_exports_them(path: Path, kind: str, tmp_path: Path) -> None:
     """Each hash is that of an object that tshark puts together."""
@@ -100,14 +129,14 @@ def test_files_as_tshark_exports_them(path: Path, kind: str, tmp_path: Path) -> 
 
 def test_captures_are_sound() -> None:
     """Tshark finds nothing malformed in the captures."""
-    for path in (FTP, SMB):
+    for path in (FTP, SMB, CIP):
         assert tshark(path, "-Y", "_ws.malformed", "-e", "frame.number") == []
 
 
 # -------------------------------------------------------------------------------- equality
 
 
-@pytest.mark.parametrize("path", [FTP, SMB], ids=["ftp", "smb"])
+@pytest.mark.parametrize("path", [FTP, SMB, CIP], ids=["ftp", "smb", "cip"])
 def test_batches_make_no_difference(path: Path, tmp_path: Path) -> None:
     """Files are the same in any batches, in the plain way, and gone on with at any packet."""
     bench, content = Bench(tmp_path), path.read_bytes()
@@ -133,7 +162,7 @@ def test_order_of_data_makes_no_difference(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("path", [FTP, SMB], ids=["ftp", "smb"])
+@pytest.mark.parametrize("path", [FTP, SMB, CIP], ids=["ftp", "smb", "cip"])
 def test_loss_never_makes_another_file(path: Path, tmp_path: Path) -> None:
     """Whatever packet is missing, no hash is told that is not that of a file."""
     content, bench = path.read_bytes(), Bench(tmp_path)
@@ -144,7 +173,7 @@ def test_loss_never_makes_another_file(path: Path, tmp_path: Path) -> None:
         rows = [row for rows in told(lines).values() for row in rows]
         assert {row[1] for row in rows} <= good, at
         reasons |= {row[2] for row in rows}
-    assert "pieces missing" in reasons
+    assert reasons & {"pieces missing", "open", "end not seen"}
 
 
 # --------------------------------------------------------------------------------- by hand

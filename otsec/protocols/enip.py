@@ -87,6 +87,7 @@ from otsec.protocols.framing.enip import (
     SEQUENCED_ADDRESS,
     is_io,
 )
+from otsec.protocols.transfers.cip import TRANSFERS
 from otsec.protocols.words import enip as words
 
 NOP, LIST_SERVICES, LIST_IDENTITY, LIST_INTERFACES = 0x00, 0x04, 0x63, 0x64
@@ -636,5 +637,6 @@ PROTOCOL = Protocol(
     ),
     items=items,
     contexts=Contexts("hosts", _sets_context, _context_names, learn),
+    transfers=TRANSFERS,
     routine=frozenset({"multiple_service_packet"}),
 )  # fmt: skip

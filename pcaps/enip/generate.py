@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "modbus"))
 
 import messages as cip  # noqa: E402 - it lies beside this file
+import transfers  # noqa: E402 - it lies beside this file
 from tape import START, Connection, Host, Tape  # noqa: E402 - it lies beside this folder
 
 MILLISECOND, SECOND = 1_000, 1_000_000  # microseconds, as all times on a tape
@@ -200,8 +201,22 @@ def older_controller() -> Tape:
     return tape
 
 
+def files() -> Tape:
+    """Data sheets and firmware of a remote rack, read and loaded."""
+    tape = Tape()
+    session = Session(tape, HMI, RACK, 49_400, START)
+    for scene, how in transfers.SCENES:
+        for asked, told in scene():
+            if how == "connected":
+                session.connected(asked, told)
+            else:
+                session.unconnected(cip.send(asked) if how == "routed" else asked, told)
+    session.end()
+    return tape
+
+
 CAPTURES: dict[str, Callable[[], Tape]] = {
-    one.__name__: one for one in (all_services, discovery, tags, cyclic_io, older_controller)
+    one.__name__: one for one in (all_services, discovery, tags, cyclic_io, older_controller, files)
 }
 
 
