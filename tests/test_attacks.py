@@ -25,7 +25,8 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
         "controller-file-deleted": "T0809", "fins-access-right": "T0816",
         "fins-parameters": "T0836",
     },
-    "frostygoop": {"changed-from-internet": "T0883", "internet-to-industrial": "T0883"},
+    "frostygoop": {"changed-from-internet": "T0883", "internet-to-industrial": "T0883",
+                   "frostygoop": "T0836"},
     "goose_lost": {"numbers-missing": ""},
     "goose_other_sender": {"goose-two-publishers": "T0856"},
     "goose_replay": {"goose-returned": "T0856"},
@@ -53,6 +54,8 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     },
     "share_to_share": {"smb-fan-out": "T0866"},
     "stations_commanded": {"stations-commanded": "T0855", "industroyer2": "T0806"},
+    "program_again": {"s7-download": "T0843"},
+    "program_changed": {"s7-download": "T0843", "program-differs": "T0889"},
     "stuxnet_blocks": {"stuxnet": "T0843", "s7-download": "T0843"},
     "triton": {
         "triton": "T0880", "tristation-download": "T0843", "tristation-upload": "T0845",

@@ -176,7 +176,8 @@ def _when(case: "Case", style: Style) -> str:
     first, last = (time_text(at, style.zone) for at in (one.first_time, one.last_time))
     if one.first_time == one.last_time:
         return f"Once, at {first}." if one.times == 1 else f"{one.times} times, at {first}."
-    return f"{one.times} times, from {first} to {last}."
+    often = "Once" if one.times == 1 else f"{one.times} times"
+    return f"{often}, from {first} to {last}."
 
 
 def _parties(case: "Case", assets: "Inventory") -> list[Party]:

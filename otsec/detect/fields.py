@@ -141,6 +141,22 @@ _SEQUENCE = (
     _number("count", "How often."),
     *_SIDES,
 )
+_CONTENT = (
+    _text("protocol", "The protocol by which it was transferred.", "ftp"),
+    _text("kind", "`block`, `program` or `file`.", "program"),
+    _text("direction", "`to_server`: loaded into it; `from_server`: read from it.", "to_server"),
+    *_WHERE,
+    _text("device", "Device behind the address; empty: the address itself.", "unit 3"),
+    _text("object", "Its name as sent.", "OB1"),
+    _number("size", "How long it is, in bytes; of what is incomplete how much came.", "4096"),
+    _text("sha256", "Its hash; empty: incomplete."),
+    _text("reason", "Why it is incomplete; empty: it is complete.", "pieces missing"),
+    _text("before", "Hash of what was there before; empty: nothing was."),
+    _flag("changed", "It is another than what was there before."),
+    _flag("returned", "What was there before came back later."),
+    _number("count", "How often just this was transferred."),
+    *_SIDES,
+)
 _LOOKUP = (
     _text("address", "The address that ARP asked for.", "10.10.10.99"),
     _text("place", "VLAN; empty: untagged."),
@@ -185,6 +201,12 @@ _ALL = (
         "Senders that number what they send, and whose numbers do not follow one another.",
         _SEQUENCE,
         ("protocol", "verdict", "speaker"),
+    ),
+    Category(
+        "content",
+        "Programs, blocks and files that were transferred, and what was there before.",
+        _CONTENT,
+        ("protocol", "kind", "direction"),
     ),
     Category("lookup", "Addresses that ARP asked for.", _LOOKUP, ()),
     Category("health", "What capture and decoding met.", _HEALTH, ("name",)),

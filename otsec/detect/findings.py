@@ -303,6 +303,7 @@ def _told(hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
     }
     for name in (
         *("address", "attribute", "value", "before", "name", "detail", "asked", "port_protocol"),
+        *("sha256", "size"),
     ):
         told[name] = str(first.cell(name))[:LONGEST] or ("nothing" if name == "before" else "")
     return told

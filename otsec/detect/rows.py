@@ -17,6 +17,7 @@ from otsec.detect.conditions import UNKNOWN
 from otsec.detect.fields import CATEGORIES, Category
 from otsec.detect.ordering import unselected
 from otsec.store import Store, judged
+from otsec.store.contents import compared
 from otsec.store.judged import Seen
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Rows:
         found = judged.rows(self.store, category.name, wanted, all_wanted=all_wanted)
         if category.name == "identity":
             return self._identities(category, found)
+        if category.name == "content":
+            return self._contents(category, found)
         if category.name == "lookup":
             replies = judged.arp_replies(self.store)
             found = (
@@ -163,6 +166,39 @@ class Rows:
                     cells[positions[name]] = cell
                 yield Judged(category, self.sources[source], seen, cells)
                 before, ended = value, max(ended, seen.last_packet)
+
+    def _contents(
+        self, category: Category, found: Iterable[tuple[Seen, tuple[Any, ...]]]
+    ) -> Iterator[Judged]:
+        """Transfers with what was there before, of the same thing on the same device."""
+        rows = [
+            {
+                **dict(zip(_TRANSFER, cells, strict=True)),
+                "source": seen.source,
+                "seen": seen,
+                "first_packet": seen.first_packet,
+                "last_packet": seen.last_packet,
+            }
+            for seen, cells in found
+        ]
+        for row in sorted(compared(rows), key=_sighted):
+            seen, before = row["seen"], row["before"]
+            other = before not in {"", row["sha256"]}
+            changed = bool(row["sha256"]) and (other or row["returned"])
+            cells = [*(row[name] for name in _TRANSFER), before, changed, row["returned"]]
+            complete = _as_it_is(category, [*cells, seen.times])
+            yield Judged(category, self.sources[seen.source], seen, complete)
+
+
+def _sighted(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    seen = row["seen"]
+    return seen.source, seen.first_packet, *(row[name] for name in _TRANSFER)
+
+
+_TRANSFER = (
+    *("protocol", "kind", "direction", "client", "server", "service", "place", "device"),
+    *("name", "size", "sha256", "reason"),
+)  # columns of the store, in the order of the category's fields
 
 
 def _passed(value: str, time: int) -> bool:

@@ -22,7 +22,7 @@ def contents(store: Store, filters: Filters = ()) -> list[Content]:
 
     What was there before is judged among all that was transferred, also what the filters hide.
     """
-    rows = list(_told(selected(store, "contents", ())))
+    rows = list(compared(selected(store, "contents", ())))
     if filters:
         kept = {_number(cells) for cells in selected(store, "contents", filters)}
         rows = [cells for cells in rows if _number(cells) in kept]
@@ -44,7 +44,7 @@ def _number(cells: Cells) -> tuple[object, ...]:
     return (cells["source"], *(cells[name] for name in CONTENT))
 
 
-def _told(rows: Iterable[Cells]) -> Iterator[Cells]:
+def compared(rows: Iterable[Cells]) -> Iterator[Cells]:
     """Each with the hash that was there before, and whether it came back later."""
     things: dict[tuple[object, ...], list[Cells]] = {}
     for cells in rows:
@@ -52,13 +52,13 @@ def _told(rows: Iterable[Cells]) -> Iterator[Cells]:
     for thing in things.values():
         whole = [cells for cells in thing if cells["sha256"]]
         whole.sort(key=lambda one: one["first_packet"])
-        yield from _compared(whole)
+        yield from _in_order(whole)
         for cells in thing:
             if not cells["sha256"]:
                 yield {**cells, "before": "", "returned": False}
 
 
-def _compared(whole: list[Cells]) -> Iterator[Cells]:
+def _in_order(whole: list[Cells]) -> Iterator[Cells]:
     """Complete transfers of one thing, in the order in which each content first came."""
     then = len(whole)  # the next of another content
     others: list[int] = []

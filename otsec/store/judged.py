@@ -82,6 +82,7 @@ _CHOICE = {
     "conversation": "c.service, c.protocol, c.claimed_by = 'content' AND NOT c.doubtful",
     "identity": "f.attribute, f.protocol",
     "sequence": "q.protocol, q.verdict, q.speaker",
+    "content": "t.protocol, t.kind, t.direction",
     "health": "n.name",
 }
 _ROWS = {
@@ -102,6 +103,10 @@ _ROWS = {
         f"q.source, -1, q.count, {_SEEN.format('q')}, '[]', {_CHOICE['sequence']}, "
         "c.client, c.server, c.service, c.place, q.count"
     ),
+    "content": (
+        f"t.source, -1, t.count, {_SEEN.format('t')}, '[]', {_CHOICE['content']}, "
+        "c.client, c.server, c.service, c.place, t.device, t.name, t.size, t.sha256, t.reason"
+    ),
     "lookup": (
         "l.source, -1, l.asked, l.first_time, l.first_packet, l.first_time, l.first_packet, '[]', "
         "l.address, l.place, l.asked, l.answered, l.asker"
@@ -116,6 +121,10 @@ _FROM = {
         "FROM sequence AS q JOIN conversation AS c "
         "ON c.source = q.source AND c.number = q.conversation"
     ),
+    "content": (
+        "FROM content AS t JOIN conversation AS c "
+        "ON c.source = t.source AND c.number = t.conversation"
+    ),
     "lookup": "FROM lookup AS l",
     "health": "FROM counter AS n",
 }
@@ -124,6 +133,7 @@ _ORDER = {
     "conversation": "c.source, c.first_packet, c.number",
     "identity": "f.source, f.first_packet, f.conversation, f.value",
     "sequence": "q.source, q.first_packet, q.conversation, q.speaker, q.verdict",
+    "content": "t.source, t.first_packet, t.conversation, t.name, t.direction, t.sha256, t.reason",
     "lookup": "l.source, l.place, l.address",
     "health": "n.source, n.name, n.detail",
 }

@@ -100,15 +100,15 @@ def _connected(tape: Tape, client: Host, server: Host, port: int, time: int = ST
     return talk
 
 
-def _load(talk: Talk, number: int, kind: str, block: int) -> None:
-    """A block is loaded: the client announces it, the controller fetches it."""
+def _load(talk: Talk, number: int, kind: str, block: int, content: bytes = b"") -> None:
+    """A block is loaded: the client announces it, the controller fetches it; all of it, or a bit."""
     s7 = builder("s7comm", "messages")
     name = f"_{kind}{block:05}P".encode().hex()
     front = f"0000000000000009 {name}"
-    size = "0d" + b"1000300000100".hex()
+    size = "0d" + (b"1%06d000100" % (len(content) or 300)).hex()
     talk.ask(_unit(s7.job(number, f"1a {front} {size}")), _unit(s7.answer(number, "1a")),
              after=300 * MILLISECOND)  # fmt: skip
-    body = "0020 00fb" + "7070" * 16
+    body = f"{len(content):04x} 00fb{content.hex()}" if content else "0020 00fb" + "7070" * 16
     for turn, (code, data) in enumerate(((0x1B, body), (0x1C, ""))):
         asked = s7.job(number + turn + 1, f"{code:02x} {front}")
         told = s7.answer(number + turn + 1, f"{code:02x}" + ("00" if data else ""), data)
@@ -133,6 +133,29 @@ def project_loaded(tape: Tape) -> None:
     talk = _connected(tape, STATION, PRESS, 52_110)
     _blocks(talk, ("0A", 10), ("0A", 20), ("0C", 1), ("08", 35), ("08", 1))
     talk.end()
+
+
+OB1 = bytes.fromhex("7070010107080001") + bytes(range(200))
+
+
+def _ob1(tape: Tape, *contents: bytes) -> None:
+    """The organisation block 1 is loaded again and again, each time over another connection."""
+    time = START
+    for turn, content in enumerate(contents):
+        talk = _connected(tape, STATION, PRESS, 52_130 + turn, time)
+        _load(talk, 0x10, "08", 1, content)
+        talk.end()
+        time = talk.time + 60 * SECOND
+
+
+def program_again(tape: Tape) -> None:
+    """The engineering station loads the same block twice."""
+    _ob1(tape, OB1, OB1)
+
+
+def program_changed(tape: Tape) -> None:
+    """The block that is loaded the third time is another one."""
+    _ob1(tape, OB1, OB1, OB1[:-1] + b"\xff")
 
 
 def plc_worm(tape: Tape) -> None:
@@ -272,6 +295,7 @@ def _substation(number: int) -> Host:
 
 SCENES = (
     *(tristation_watched, tristation_foreign, triton, stuxnet_blocks, project_loaded, plc_worm),
+    *(program_again, program_changed),
     *(umas_uploaded, frostygoop, fins_settings, dnp3_reports_off, industroyer2),
     *(stations_commanded, cosmicenergy),
 )
