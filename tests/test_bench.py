@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import pytest
 from conftest import ROOT, Command
 
 from otsec.bench import STAGES, Program, Spent, first_packet, peak_memory, watched
+from otsec.bench_rules import MARK
 from otsec.capture import open_capture
 from otsec.config import Config
 from otsec.engine import Engine
 from otsec.errors import InputError
 from otsec.pipeline import Options, Run, plan_sources
 from otsec.store import open_store
+from otsec.store.dump import dump
 
 CAPTURE = ROOT / "pcaps" / "modbus" / "normal_polling.pcap"
 PACKETS = 824  # of it
@@ -164,3 +167,35 @@ def test_peak_memory(tmp_path: Path) -> None:
 
     assert peak is not None
     assert 100e6 < peak < 150e6
+
+
+@POSIX
+def test_what_rules_cost(otsec_command: Command) -> None:
+    """Both runs are measured in turn, and the ratio is told; nothing else of them differs."""
+    done = otsec_command("bench", CAPTURE, "--rules", "--rounds", "1", "--json")
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [one["program"] for one in told["programs"]] == ["without", "with rules and checks"]
+    assert all(len(one["rounds_cpu_s"]) == 1 for one in told["programs"])
+    assert len(told["ratios"]) <= 1
+    assert told["wanted"] == 0.85
+    assert "pair 1 of 1: without " in done.stderr
+
+
+def test_what_is_left_out(tmp_path: Path) -> None:
+    """The run without them has everything but findings, counters that do not follow, and contents."""
+    plain, with_them = tmp_path / "plain.db", tmp_path / "with.db"
+    capture = ROOT / "pcaps" / "tftp" / "peers.pcap"
+    words = ["analyze", "-q", str(capture), "--point", "p"]
+    for program, db in ((("otsec.bench_rules", MARK), plain), (("otsec",), with_them)):
+        more = ["--no-rules"] if db == plain else []
+        command = [sys.executable, "-m", *program, *words, "--db", str(db), *more]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    rows = {}
+    for db in (plain, with_them):
+        with open_store(db, readonly=True) as store:
+            rows[db] = set(dump(store))
+    assert rows[plain] < rows[with_them]
+    more = {line.split()[0] for line in rows[with_them] - rows[plain]}
+    assert more == {"content", "finding", "finding_packet"}

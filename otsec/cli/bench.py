@@ -29,6 +29,11 @@ def configure(parser: ArgumentParser) -> None:
         action="store_true",
         help="measure the terminal UI on the store instead: first paint, keys, queries, memory",
     )
+    parser.add_argument(
+        "--rules",
+        action="store_true",
+        help="measure what rules and checks cost instead: the same with and without them, in turn",
+    )
     options.store(parser)
     parser.add_argument(
         "--rounds",
@@ -66,6 +71,8 @@ def run(arguments: Namespace) -> int:
         return _screens(arguments)
     if arguments.capture is None:
         raise UsageError("bench: name a capture, or say --tui for the terminal UI over a store")
+    if arguments.rules:
+        return _rules(arguments)
     from otsec.bench import measure
     from otsec.model import BATCH_PACKETS
     from otsec.pipeline import Options
@@ -82,6 +89,59 @@ def run(arguments: Namespace) -> int:
     (_write_json if arguments.format == "json" else _write_text)(
         report, "not asked for" if arguments.alone else "there is no tshark here"
     )
+    return Exit.FINE
+
+
+def _rules(arguments: Namespace) -> int:
+    """Measure what rules and checks cost."""
+    import json
+    import sys
+
+    from otsec.bench_rules import WANTED, compare
+    from otsec.cli.harmless import harmless
+    from otsec.cli.output import SCHEMA_VERSION, say
+    from otsec.model import BATCH_PACKETS
+    from otsec.pipeline import Options
+
+    kept = compare(
+        arguments.capture,
+        options.configured(arguments),
+        Options(workers=arguments.workers, batch_packets=arguments.batch or BATCH_PACKETS),
+        rounds=arguments.rounds,
+        tell=(lambda _: None) if arguments.quiet else lambda text: say(f"otsec: {text}"),
+    )
+    both = (kept.without, kept.whole)
+    if arguments.format == "json":
+        told: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "bench_rules",
+            "capture": str(kept.capture),
+            "bytes": kept.size_bytes,
+            "ratio": kept.ratio,
+            "ratios": kept.ratios,
+            "wanted": WANTED,
+            "programs": [
+                {
+                    "program": one.name,
+                    "cpu_s": one.middle.cpu_s,
+                    "start_up_cpu_s": one.start_up.cpu_s,
+                    "rounds_cpu_s": [spent.cpu_s for spent in one.rounds],
+                }
+                for one in both
+            ],
+        }
+        json.dump(told, sys.stdout)
+        sys.stdout.write("\n")
+        return Exit.FINE
+    lines = [f"{harmless(str(kept.capture))}: {len(kept.whole.rounds)} pairs, in turn", ""]
+    lines.append(f"{'median':<24}{'CPU s':>9}{'start-up s':>12}")
+    lines += [f"{one.name:<24}{one.middle.cpu_s:>9.3f}{one.start_up.cpu_s:>12.3f}" for one in both]
+    if kept.ratio is None:
+        lines += ["", "the capture is too small to take any time"]
+    else:
+        span = f"{min(kept.ratios):.0%} to {max(kept.ratios):.0%} in the pairs"
+        lines += ["", f"{kept.ratio:.0%} of the speed is kept ({span}; wanted: {WANTED:.0%})"]
+    sys.stdout.write("\n".join(lines) + "\n")
     return Exit.FINE
 
 
