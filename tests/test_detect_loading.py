@@ -64,6 +64,15 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
     assert [one.line for one in found.problems] == [8, 5, 9]
 
 
+def test_what_sigma_refuses_hides_no_other_mistake(tmp_path: Path) -> None:
+    """A level that is none, and a protocol that is none, are both told."""
+    text = SOUND.replace("level: high", "level: hihg").replace("modbus", "modbsu")
+    found = " | ".join(one.text for one in loaded(tmp_path / "rules", text).problems)
+
+    assert "hihg" in found
+    assert "no protocol 'modbsu'; did you mean modbus?" in found
+
+
 def test_ids_and_names_are_each_ones_own(tmp_path: Path) -> None:
     """A second rule of the same id is left out."""
     found = loaded(tmp_path / "rules", SOUND, SOUND)

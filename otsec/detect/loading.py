@@ -173,14 +173,15 @@ class _Reading:
         for key in ("id", "title", "level") if main else ():
             if not document.data.get(key):
                 self._wrong(document, f"{key} is missing{_expected(key)}")
-        return None if parsed.errors else parsed
+        return parsed
 
     def _selection(self, document: Document) -> Selection | None:
         category, only_session = self._category(document)
         parsed = self._parsed(document) if self._plain_detection(document) else None
-        if parsed is None or category is None:
+        detection = getattr(parsed, "detection", None)
+        conditions = getattr(detection, "parsed_condition", None)  # none where Sigma refused it
+        if category is None or conditions is None:
             return None
-        conditions = parsed.detection.parsed_condition  # type: ignore[union-attr] # no correlation
         if len(conditions) != 1:
             self._wrong(document, "expected one condition", "detection", "condition")
             return None
@@ -303,7 +304,7 @@ class _Reading:
         self, document: Document, single: Sequence[Document], selections: Sequence[Selection]
     ) -> Correlation | None:
         parsed = self._parsed(document)
-        if parsed is None or len(selections) != len(single) or not selections:
+        if parsed is None or parsed.errors or len(selections) != len(single) or not selections:
             return None
         kind = str(parsed.type).lower()  # type: ignore[union-attr] # it is one
         if kind not in CORRELATING:
