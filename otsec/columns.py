@@ -58,7 +58,27 @@ def ranges(start: I64, count: I64) -> I64:
 
 def gather_spans(buffer: Bytes, start: I64, length: I64) -> Bytes:
     """The bytes of all spans, one behind the other. The caller has checked the bounds."""
+    if _are_long(length):
+        ends = zip(start.tolist(), (start + length).tolist(), strict=True)
+        return np.concatenate([buffer[begin:end] for begin, end in ends])
     return buffer[ranges(start, length)]
+
+
+def put_spans(target: Bytes, at: I64, buffer: Bytes, start: I64, length: I64) -> None:
+    """Copy the bytes of all spans to their places. The caller has checked the bounds."""
+    if _are_long(length):
+        columns = (at, at + length, start, start + length)
+        for one, two, begin, end in zip(*(column.tolist() for column in columns), strict=True):
+            target[one:two] = buffer[begin:end]
+        return
+    target[ranges(at, length)] = gather_spans(buffer, start, length)
+
+
+LONG = 256  # bytes: from there on copying span by span is faster, and needs no index of each byte
+
+
+def _are_long(length: I64) -> bool:
+    return len(length) > 0 and int(length.sum()) >= LONG * len(length)
 
 
 def starts_of(changed: Mask) -> I64:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otsec.columns import group
+from otsec.columns import gather_spans, group, put_spans
 
 
 def grouped(words: Sequence[Sequence[int]], bits: int) -> list[list[int]]:
@@ -40,3 +40,19 @@ def test_group_of_many_keys(keys: int) -> None:
     """Few keys and many are brought together alike."""
     words = np.random.default_rng(3).integers(0, keys, (2, 70_000)) // np.array([[1], [keys // 2]])
     assert sorted(grouped(words.tolist(), 64)) == sorted(grouped_plainly(words.tolist()))
+
+
+@pytest.mark.parametrize("longest", [3, 2000])
+def test_spans_are_copied_however_long(longest: int) -> None:
+    """Short spans and long ones are gathered, and put to their places, as slices would be."""
+    rng = np.random.default_rng(3)
+    buffer = rng.integers(0, 256, 5000).astype(np.uint8)
+    length = rng.integers(0, longest, 20)
+    start = rng.integers(0, 5000 - longest, 20)
+    at = np.cumsum(length) - length
+    wanted = b"".join(buffer[b : b + n].tobytes() for b, n in zip(start, length, strict=True))
+    target = np.zeros(int(length.sum()), np.uint8)
+
+    put_spans(target, at, buffer, start, length)
+
+    assert gather_spans(buffer, start, length).tobytes() == wanted == target.tobytes()

@@ -4,7 +4,7 @@ Sources: [CIFS] MS-CIFS 2.2; [SMB] MS-SMB 2.2; [SMB2] MS-SMB2 2.2; [NBT] RFC 100
 
 Negotiation, sessions (with NTLM) and shares are read; of all else the command. Of compounds the
 first command is told, of chains of SMB 1 too. Of files that are opened in SMB 2 the names of the
-services' pipes are told. What files hold is put together (`transfers/smb.py`).
+services' pipes are told. What files hold is put together (`transfers/smb.py`). Of each side the first 64 MB are read.
 """
 
 from collections.abc import Callable
@@ -37,6 +37,7 @@ from otsec.protocols.ntlm import ntlm_of
 from otsec.protocols.spoken import keys_of
 from otsec.protocols.transfers.smb import TRANSFERS
 
+HEAD = 64 << 20  # bytes of each side: file servers send more than anybody wants to follow
 MOST_DIALECTS, MOST_PATH = 64, 256
 
 HEADER_1 = np.dtype(
@@ -501,6 +502,7 @@ PROTOCOL = Protocol(
     decode,
     OPERATIONS,
     identity=IDENTITY,
+    head=HEAD,
     industrial=False,
     transfers=TRANSFERS,
     scrub=scrub,

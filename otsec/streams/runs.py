@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from otsec.columns import I64, gather_spans, ranges
+from otsec.columns import I64, put_spans
 from otsec.streams.cut import Frames, Segments
 from otsec.streams.reassembly import Delivery
 
@@ -123,9 +123,7 @@ def lay_lanes(segments: Segments, runs: list[Run], run: I64, heard: I64, upto: I
     for at, (_, one) in zip(place[: len(held)].tolist(), held, strict=True):
         buffer[start[at] : stop[at]] = np.frombuffer(one.data, np.uint8)
     have = segments.end - segments.start
-    buffer[ranges(start[place[len(held) :]], have)] = gather_spans(
-        segments.buffer, segments.start, have
-    )
+    put_spans(buffer, start[place[len(held) :]], segments.buffer, segments.start, have)
     ends = np.append(np.flatnonzero(np.diff(number)), len(number) - 1)
     limit = np.repeat(stop[ends], np.diff(ends, prepend=-1))
     lacks = np.append((start + there)[there < size], stop[-1])
