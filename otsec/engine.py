@@ -152,6 +152,10 @@ class Engine:
         self._ordinal = 0
         self._steady = np.empty(0, np.int64)
 
+    def dissolve(self) -> None:
+        """Take it apart when its source is done: its streams know it, so it would stay a while."""
+        del self.streams
+
     # ------------------------------------------------------------------ one batch
 
     def apply(self, batch: PacketBatch, prepared: Columnar, drops: Sequence[Drops] = ()) -> None:

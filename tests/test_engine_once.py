@@ -1,14 +1,19 @@
 """Each packet counts once: captures are known by their content, wherever they lie."""
 
+import gc
 import gzip
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine_runs import OWN, SECOND, Tcp, Wire, analyse, as_pcap, difference, request, response
 
+from otsec import pipeline
+from otsec.engine import Engine
 from otsec.errors import InputError
 from otsec.store import open_store
 from otsec.store.dump import dump
@@ -140,3 +145,25 @@ def test_standard_input(tmp_path: Path, polling: Path) -> None:
     with open_store(db) as store:
         piped = list(dump(store))
     assert difference(analyse([polling], tmp_path / "y.db").dump, piped) == ""
+
+
+def test_what_is_done_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine of a source is gone when the next source begins, also where nobody collects cycles."""
+    made: list[weakref.ref[Engine]] = []
+    alive: list[int] = []
+
+    def engine(*given: Any) -> Engine:
+        alive.append(sum(one() is not None for one in made))
+        one = Engine(*given)
+        made.append(weakref.ref(one))
+        return one
+
+    monkeypatch.setattr(pipeline, "Engine", engine)
+    gc.collect()
+    gc.disable()
+    try:
+        analyse(OWN[:4], tmp_path / "x.db", point=None)
+    finally:
+        gc.enable()
+    assert len(made) > 2
+    assert not any(alive)
