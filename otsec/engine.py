@@ -19,6 +19,7 @@ from otsec.aggregates.counters import Counters, Row
 from otsec.aggregates.facts import Facts
 from otsec.aggregates.lookups import Lookups
 from otsec.aggregates.sequences import Sequences
+from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights
 from otsec.aggregates.stations import Stations
 from otsec.aggregates.values import Cells
@@ -109,7 +110,8 @@ class Engine:
         self.fragments = Fragments(most_bytes=caps.fragments_bytes)
         self.connections = Connections(caps.connections)
         ports = registry.by_port["tcp"] + registry.by_port["udp"]
-        self.conversations = Conversations(caps.conversations, self.connections, ports)
+        singles = Singles(caps.events_per_hour, self.connections, registry.sessions)
+        self.conversations = Conversations(caps.conversations, self.connections, ports, singles)
         self.stations = Stations(caps.stations)
         self.lookups = Lookups(caps.stations)
         self.counters = Counters()
@@ -334,6 +336,7 @@ class Engine:
             table["serial"][part.slot],
             part.slot,
             table["conversation"][part.slot],
+            table["single"][part.slot],
             (ordinal + row << PART_BITS) | rank,
             packets.time[part.row],
             times.steady[part.row],
@@ -500,6 +503,7 @@ class Engine:
                 )
             ],
             "station": self.stations.take_rows(source),
+            "connection": self.conversations.take_singles(source),
             "conversation": self.conversations.take_rows(source, names, self.packets),
             **behaviours,
             "fact": self.facts.take_rows(source),

@@ -116,7 +116,16 @@ class Tap:
             },
         )
 
-    def event(self, behaviour: int, at: int) -> None:
+    def connects(
+        self, client: str, server: str, protocol: str, number: int, first: int, last: int,
+        **other: Any,
+    ) -> None:  # fmt: skip
+        """A connection of a conversation, in seconds."""
+        cells = {"connections": 1, "opened": 1, **seen(first, last), **other}
+        conversation = self.talks(client, server, protocol)
+        self._add("connection", number=number, conversation=conversation, **cells)
+
+    def event(self, behaviour: int, at: int, connection: int = -1) -> None:
         """One occurrence of a behaviour, kept by itself."""
         self._add(
             "event",
@@ -126,6 +135,7 @@ class Tap:
             count=1,
             behaviour=behaviour,
             conversation=self.rows["behaviour"][behaviour][2],
+            connection=connection,
         )
 
     def shows(self, *addresses: str, place: str = "") -> None:

@@ -12,6 +12,7 @@ EMPTY: dict[str, Any] = {"INTEGER": 0, "TEXT": "", "BLOB": b""}
 ABSENT: dict[tuple[str, str], Any] = {
     ("event", "conversation"): -1,
     ("event", "behaviour"): -1,
+    ("event", "connection"): -1,
     ("behaviour", "packets"): "[]",
     ("fact", "about"): "server",
 }

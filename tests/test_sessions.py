@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from inventory_stores import SECOND, Tap, new_store, seen, tap
+from inventory_stores import Tap, new_store, seen, tap
 from store_rows import row, write
 
 from otsec.cli import main
@@ -44,12 +44,12 @@ def told(store: Store, net: Tap) -> list[Session]:
     return sessions(store)
 
 
-def download(net: Tap, at: int, *, client: str = EWS) -> None:
+def download(net: Tap, at: int, *, client: str = EWS, connection: int = -1) -> None:
     """A block is loaded into the controller."""
     net.does(
         client, PLC, "s7comm", "program", operation="request_download", object="OB1", **seen(at, at)
     )
-    net.event(len(net.rows["behaviour"]) - 1, at)
+    net.event(len(net.rows["behaviour"]) - 1, at, connection)
 
 
 def test_a_chain_is_followed_to_who_began(tmp_path: Path) -> None:
@@ -135,45 +135,65 @@ def test_confidence_never_claims_to_be_sure() -> None:
     assert BASE > LEAST > BASE + min(WEIGHTS.values())
 
 
-def test_connections_are_told_apart_by_their_first_operation(tmp_path: Path) -> None:
+def test_each_connection_is_a_session(tmp_path: Path) -> None:
     """Of three connections in one conversation each is a session with what was done in it."""
     with new_store(tmp_path) as store:
         net = plant(store)
-        net.talks(EWS, PLC, "s7comm", connections=3, bytes_out=900, **seen(10, 600))
-        net.does(EWS, PLC, "s7comm", "session", operation="connect", **seen(10, 500))
-        for at in (10, 100, 500):
-            net.event(0, at)
-        download(net, 150)
-        net.does(
-            EWS,
-            PLC,
-            "s7comm",
-            "mode",
-            operation="plc_stop",
-            object="",
-            outcome="busy",
-            **seen(510, 510),
-        )
-        net.event(2, 510)
+        net.talks(EWS, PLC, "s7comm", connections=3, **seen(10, 600))
+        net.connects(EWS, PLC, "s7comm", 0, 10, 20)
+        net.connects(EWS, PLC, "s7comm", 1, 100, 400, client_port=50001, bytes_out=900)
+        net.connects(EWS, PLC, "s7comm", 2, 300, 600, ended="reset")
+        download(net, 350, connection=1)  # while two were open
+        stop = {"operation": "plc_stop", "object": "", "outcome": "busy"}
+        net.does(EWS, PLC, "s7comm", "mode", **stop, **seen(510, 510))
+        net.event(1, 510, connection=2)
         net.does(EWS, PLC, "s7comm", "write", operation="write_var", object="DB1", **seen(160, 170))
-        net.does(EWS, PLC, "s7comm", "read", operation="read_var", **seen(20, 400))
+        net.does(EWS, PLC, "s7comm", "write", operation="write_var", object="DB2", **seen(310, 320))
 
         found = told(store, net)
 
+    unsure = "write_var DB2 x3 (here or in another session)"
     assert [
         (one.first_time // 10**9, one.last_time // 10**9, [deed.text for deed in one.deeds])
         for one in found
     ] == [
-        (100, 400, ["request_download OB1", "write_var DB1 x3"]),  # a read at 400 is its own
-        (500, 600, ["plc_stop (busy)"]),
+        (100, 400, ["request_download OB1", "write_var DB1 x3", unsure]),
+        (300, 600, ["plc_stop (busy)", unsure]),
     ]
+    assert [(one.extent, one.bytes_out, one.client_port, one.ended) for one in found] == [
+        ("connection", 900, 50001, ""),
+        ("connection", 0, 0, "reset"),
+    ]
+    assert len({one.id for one in found}) == 2
+
+
+def test_connections_without_rows_are_told_together(tmp_path: Path) -> None:
+    """What nobody recognised, as what began before the capture, is one session beside the others."""
+    with new_store(tmp_path) as store:
+        net = plant(store)
+        net.talks(
+            EWS,
+            JUMP,
+            "ssh",
+            connections=4,
+            bytes_out=100,
+            payload_out=9,
+            payload_in=9,
+            **seen(0, 90),
+        )
+        net.connects(EWS, JUMP, "ssh", 0, 50, 60, bytes_out=70, payload_out=5, payload_in=5)
+        net.talks(HMI, JUMP, "ssh", connections=4, payload_out=9, payload_in=5, **seen(0, 90))
+        net.connects(HMI, JUMP, "ssh", 1, 51, 61, payload_out=5, payload_in=5)  # no one else spoke
+
+        found = told(store, net)
+
     assert [(one.extent, one.connections, one.bytes_out) for one in found] == [
-        ("openings", 1, None)
-    ] * 2
+        ("conversation", 3, 30), ("connection", 1, 70), ("connection", 1, 0),
+    ]  # fmt: skip
 
 
 def test_connections_that_cannot_be_told_apart_stay_together(tmp_path: Path) -> None:
-    """Without the first operations a conversation is one row that says how many it stands for."""
+    """Where none is kept by itself a conversation is one row that says how many it stands for."""
     with new_store(tmp_path) as store:
         net = plant(store)
         net.talks(EWS, PLC, "s7comm", connections=3, **seen(10, 600))
@@ -219,49 +239,18 @@ def test_reading_is_no_session(tmp_path: Path) -> None:
         assert told(store, net) == []
 
 
-@pytest.mark.parametrize(
-    ("versions", "starts"),
-    [
-        (("client 1", "server"), [10, 20]),  # both sides of two connections
-        (("same", "same"), [10, 20]),  # the versions are alike
-    ],
-)
-def test_both_sides_name_themselves(
-    tmp_path: Path, versions: tuple[str, str], starts: list[int]
-) -> None:
-    """A connection of SSH, in which either side tells its version, is one session."""
+def test_connections_of_an_hour_may_share_a_row(tmp_path: Path) -> None:
+    """Connections beyond the cap are one row that says how many it stands for."""
     with new_store(tmp_path) as store:
         net = plant(store)
-        net.talks(EWS, JUMP, "ssh", connections=2, **seen(10, 30))
-        for version in dict.fromkeys(versions):
-            net.does(EWS, JUMP, "ssh", "session", operation="identification", object=version)
-        for at in (10, 20):
-            net.event(0, at)
-            net.event(len(net.rows["behaviour"]) - 1, at + 1)
+        net.talks(EWS, JUMP, "ssh", connections=40, **seen(10, 90))
+        net.connects(EWS, JUMP, "ssh", 0, 10, 11)
+        net.connects(EWS, JUMP, "ssh", 1, 12, 90, connections=39)
 
         found = told(store, net)
 
-    assert [one.first_time // SECOND for one in found] == starts
-
-
-def test_capped_openings_stand_for_no_more_than_there_were(tmp_path: Path) -> None:
-    """Connections beyond the cap are one row with their number, never more than the store counted."""
-    with new_store(tmp_path) as store:
-        net = plant(store)
-        net.talks(EWS, JUMP, "smb", connections=40, **seen(10, 90))
-        for outcome in ("ok", "logon_failure"):
-            net.does(EWS, JUMP, "smb", "session", operation="negotiate", outcome=outcome)
-        net.event(0, 10)
-        for behaviour, at in ((0, 20), (1, 30)):
-            net._add(
-                "event", packet=at, time=at * SECOND, kind="capped", count=39, behaviour=behaviour,
-                conversation=0,
-            )  # fmt: skip
-
-        found = told(store, net)
-
-    assert [(one.first_time // SECOND, one.connections) for one in found] == [
-        (10, 1), (20, 38), (30, 1),
+    assert [(one.extent, one.connections) for one in found] == [
+        ("connection", 1), ("connections", 39),
     ]  # fmt: skip
 
 
@@ -271,8 +260,8 @@ def test_an_account_is_of_the_session_in_which_it_was_named(tmp_path: Path) -> N
         net = plant(store)
         number = net.talks(EWS, PLC, "telnet", connections=2, **seen(10, 90))
         net.does(EWS, PLC, "telnet", "session", operation="account")
-        for at, account in ((10, "admin"), (50, "maint")):
-            net.event(0, at)
+        for one, (at, account) in enumerate(((10, "admin"), (50, "maint"))):
+            net.connects(EWS, PLC, "telnet", one, at, at + 20)
             net._add(
                 "fact", conversation=number, attribute="account", value=account,
                 protocol="telnet", about="client", **seen(at, at),
@@ -332,13 +321,9 @@ def test_thousands_of_sessions_are_joined_in_time(tmp_path: Path) -> None:
         net = plant(store)
         for client, server, protocol in ((VENDOR, JUMP, "ssh"), (JUMP, EWS, "ssh")):
             net.talks(client, server, protocol, connections=2000, **seen(0, 3 * 2000))
-            net.does(client, server, protocol, "session", operation="identification")
         for at in range(2000):
-            for behaviour, after in ((0, 0), (1, 1)):
-                net._add(
-                    "event", packet=3 * at + after, time=(3 * at + after) * SECOND,
-                    kind="session", count=1, behaviour=behaviour, conversation=behaviour,
-                )  # fmt: skip
+            net.connects(VENDOR, JUMP, "ssh", 2 * at, 3 * at, 3 * at + 2)
+            net.connects(JUMP, EWS, "ssh", 2 * at + 1, 3 * at + 1, 3 * at + 2)
 
         found = told(store, net)
 
@@ -358,7 +343,7 @@ def test_a_port_alone_needs_an_answer(tmp_path: Path) -> None:
     assert (session.server.address, session.protocol, session.by_port) == (EWS, "rdp", True)
 
 
-MOMENT = Moment(0, 0, 0, "session", "", "", "", "ok", 1)
+MOMENT = Moment(0, 0, 0, "session", "", "", "", "ok", 1, -1)
 
 
 @pytest.mark.parametrize(
@@ -422,9 +407,9 @@ def test_sessions_of_the_plant(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (one["kind"], one["protocol"], one["server"], one["authentication"], one["deeds"])
         for one in rows
     ] == [
-        ("engineering", "s7comm", "INTAKE STATION", "none", ["plc_stop"]),
         ("operating", "modbus", "plc-pumps.works.local", "none",
          ["write_single_register holding 100", "write_single_register holding 101"]),
+        ("engineering", "s7comm", "INTAKE STATION", "none", ["plc_stop"]),
     ]  # fmt: skip
 
 

@@ -128,7 +128,7 @@ def test_lines_are_as_documented(tmp_path: Path) -> None:
         ),
         (
             'event "plant/tap/" packet=3 part=0 time=0 conversation=- behaviour=- kind="session" '
-            "count=0"
+            "count=0 connection=-"
         ),
     ]
     assert lines[2].startswith('conversation "plant/tap/" place="" kind=4 client="a" server="b" ')

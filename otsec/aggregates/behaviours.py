@@ -16,12 +16,11 @@ from otsec.columns import I64, bucket
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import Occurrences
 from otsec.exchanges.recent import Recent
-from otsec.model import HISTOGRAM
+from otsec.model import HISTOGRAM, HOUR_NS
 from otsec.protocols.api import Elements
 
 MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart
 NOTABLE = frozenset({"control", "program", "mode", "firmware", "config", "file", "time", "session"})
-HOUR_NS = 3600 * 10**9
 SPREAD = 4  # packets are remembered of occurrences 4, 16, 64, ...
 
 STATS = np.dtype(
@@ -68,7 +67,8 @@ class Behaviours:
         self.recent: dict[str, Recent] = {}  # by protocol, the same, of those seen last
         self.refused = Refusals()
         self.events: dict[tuple[int, int, str, int], Row] = {}
-        self.capped: dict[int, tuple[int, int, int]] = {}  # packet, part, time of the first
+        # packet, part, time and connection of the first
+        self.capped: dict[int, tuple[int, int, int, int]] = {}
         self.spread: dict[str, list[I64]] = {"response_us": [], "interval_us": []}
 
     # ------------------------------------------------------------------ one batch
@@ -349,22 +349,22 @@ class Behaviours:
         stats, key = self.table[number], self.keys[number]
         conversation, kind = key[0], self._event_kind(key)
         hour, kept = int(stats["hour"]), int(stats["events"])
-        for time, packet, part in zip(
-            found.time[rows].tolist(), found.ordinal[rows].tolist(), found.part[rows].tolist(),
-            strict=True,
-        ):  # fmt: skip
+        columns = found.time, found.ordinal, found.part, found.single
+        for time, packet, part, single in zip(
+            *(column[rows].tolist() for column in columns), strict=True
+        ):
             if time // HOUR_NS != hour:
                 hour, kept = time // HOUR_NS, 0
                 self.capped.pop(number, None)
             kept += 1
             if kept <= self.events_per_hour:
                 self.events[packet, part, kind, number] = (
-                    packet, part, time, conversation, number, kind, 1,
+                    packet, part, time, conversation, number, kind, 1, single,
                 )  # fmt: skip
             else:
-                at = self.capped.setdefault(number, (packet, part, time))
+                *at, first = self.capped.setdefault(number, (packet, part, time, single))
                 self.events[at[0], at[1], "capped", number] = (
-                    *at, conversation, number, "capped", kept - self.events_per_hour,
+                    *at, conversation, number, "capped", kept - self.events_per_hour, first,
                 )  # fmt: skip
         stats["hour"], stats["events"] = hour, kept
 

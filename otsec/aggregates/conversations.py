@@ -11,6 +11,7 @@ import numpy as np
 from otsec.aggregates.addresses import address_text, is_group, service_text
 from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.numbers import Numbers
+from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights, stretch, unseen
 from otsec.columns import I64, U64, Ints, Mask, group
 from otsec.model import ACK, SYN, TCP, UDP, Kind, Packets, place_text
@@ -80,15 +81,16 @@ def orient(keys: U64, speaker: I64, flags: Ints, ports: I64) -> tuple[I64, I64]:
 class Conversations:
     """Ordered: the conversations of one source."""
 
-    def __init__(self, cap: int, connections: Connections, ports: I64) -> None:
+    def __init__(self, cap: int, connections: Connections, ports: I64, singles: Singles) -> None:
         """``ports``: nonzero for each port that a protocol usually listens on."""
         self.cap = cap
         self.connections = connections
-        self.ports = ports
+        self.ports, self.singles = ports, singles
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
         self.known = Numbers()  # of flows, the client's port left out; may be forgotten
         self.wanted: list[Wanted] = []  # in the batch at hand
+        self.claimed: list[tuple[I64, I64]] = []  # in it: connections, and what showed the protocol
         self.table = unseen(1024, FOLDED)
         self.refused = Refusals()
         self.mark = -1  # ordinal up to which live connections were written out
@@ -174,6 +176,10 @@ class Conversations:
         number[order] = self._numbers(keys[order], client[order], many[order])
         for one, mine in zip(wanted, np.split(number, np.cumsum(sizes)[:-1]), strict=True):
             one.given(mine)
+        claimed, self.claimed = self.claimed, []
+        if claimed:
+            slots, seen = (np.concatenate(column) for column in zip(*claimed, strict=True))
+            self.singles.claimed(slots, seen)
 
     def _begin(self, slots: I64, number: I64) -> None:
         table = self.connections.table
@@ -187,6 +193,7 @@ class Conversations:
         self.table["changed"][before[moved]] = True  # it may be left without any
         table["conversation"][slots] = number
         self._note_refused(number[moved], seen[moved])
+        self.claimed.append((slots, seen))
 
     def _note_refused(self, number: I64, seen: I64) -> None:
         """Count those whose conversation is one of many."""
@@ -247,6 +254,7 @@ class Conversations:
     def fold(self, slots: I64) -> None:
         """Connections that ended: what they counted stays with their conversation."""
         self._add_up(self.table, slots)
+        self.singles.fold(slots)
         self.table["changed"][self.connections.table["conversation"][slots]] = True
 
     def _add_up(self, into: Any, slots: I64) -> None:
@@ -269,6 +277,10 @@ class Conversations:
             into[name][number] = np.maximum(into[name][number], most)
 
     # -------------------------------------------------------------- store
+
+    def take_singles(self, source: int) -> list[Row]:
+        """Rows of the table `connection` that changed; to be taken before `take_rows`."""
+        return self.singles.take_rows(source, self.mark)
 
     def take_rows(self, source: int, names: list[str], ordinal: int) -> Iterator[Row]:
         """Rows of the table `conversation` that changed since the last call."""
@@ -316,6 +328,7 @@ class Conversations:
             "keys": [list(key) for key in self.keys],
             "folded": np.frombuffer(self.table[:count].tobytes(), np.uint8),
             "mark": self.mark,
+            "singles": self.singles.dump(),
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -326,6 +339,7 @@ class Conversations:
         self.table = unseen(max(1024, len(folded)), FOLDED)
         self.table[: len(folded)] = folded
         self.mark = state["mark"]
+        self.singles.load(state["singles"])
 
 
 def _fold_ports(keys: U64, client: I64) -> tuple[U64, I64]:

@@ -52,11 +52,11 @@ that carries others (tunnel), files, a login, or in which something is changed: 
 hosts and network gear), engineering (programs, modes, firmware, configuration, files of devices) or
 operating (writes and commands).
 
-The store keeps connections of two hosts by one service together. `connection` tells that there was
-one, so that all of its row is exact; `openings`, that sessions were told apart by the first message
-of each: their ends are the last notable thing seen, and bytes are not told apart; `conversation`,
-that they could not be told apart. An end is never proven by silence: active is what was heard in
-the last minute of its capture and did not say that it ends.
+Each connection is a session of its own: `extent` is `connection`. Of a busy hour, or a day long past,
+several are told as one: `connections`, with how many. `conversation` tells the connections of two
+hosts by one service of which none was kept by itself. `ended` is how a connection said that it
+ends; an end is never proven by silence: active is what was heard in the last minute of its capture
+and did not say that it ends.
 
 A chain is thought, not seen: a session that began on a host while another one was open to it. How
 sure that is adds up from 0.35: {weights}.
@@ -103,8 +103,8 @@ COLUMNS = (
         "bytes",
         "bytes",
         "bytes",
-        "on the wire, of both; none where connections were not counted apart",
-        value=lambda one: None if one.bytes_out is None else one.bytes_out + one.bytes_in,
+        "on the wire, of both",
+        value=lambda one: one.bytes_out + one.bytes_in,
     ),
     Column("deeds", "did", "list", "what changes a device, the gravest first", value=None),
     Column("findings", "findings", "list", "ids of what is wrong in it and open, worst first"),
@@ -115,6 +115,7 @@ COLUMNS = (
     Column("last_time", "end", "time", "its last packet, as known", detail=True),
     Column("active", "active", "flag", "going on when the capture ended", detail=True),
     Column("remote", "remote", "flag", "from outside, or a person on another machine", detail=True),
+    Column("ended", "ended", about="closed (FIN), reset, or empty: neither was seen", detail=True),
     Column("extent", "extent", about="how start and end are known, see below", detail=True),
     Column("connections", "conns", "number", "connections that are told as one", detail=True),
     Column("changes", "changes", "number", "operations that change a device", detail=True),
@@ -141,6 +142,7 @@ COLUMNS = (
         )
     ),
     Column("service", "service", about="transport and port", detail=True),
+    Column("client_port", "client port", "number", "0: none, or of several", detail=True),
     Column("bytes_out", "bytes out", "bytes", "sent by the client", detail=True),
     Column("bytes_in", "bytes in", "bytes", "sent by the server", detail=True),
     Column("first_packet", "first packet", "number", "ordinal in its source", detail=True),

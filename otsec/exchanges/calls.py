@@ -28,6 +28,7 @@ class Calls:
     serial: I64  # of the connection
     slot: I64  # of the connection, -1 where it was carried over
     conversation: I64
+    single: I64  # row of the connection in the store's table; NO_ROW: none
     position: I64  # of the unit: ordinal << PART_BITS | number within the packet
     time: I64
     steady: I64
@@ -91,6 +92,7 @@ class Occurrences:
     time: I64  # of the request, or of the unit if there is none
     ordinal: I64
     part: I64
+    single: I64  # row of the connection, NO_ROW for none
     epoch: I64
     response_ns: I64  # -1 without a response
     tells: Mask  # whether it says a fact of a device
@@ -142,4 +144,4 @@ def join(parts: list[Calls]) -> Calls | None:
 def nothing() -> Occurrences:
     """No exchanges."""
     empty = np.empty(0, np.int64)
-    return Occurrences(*(empty,) * 8, empty > 0, ())
+    return Occurrences(*(empty,) * 9, empty > 0, ())

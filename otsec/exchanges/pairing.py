@@ -278,6 +278,7 @@ class Exchanges:
             time=work.time[base],
             ordinal=work.position[base] >> PART_BITS,
             part=work.position[base] & (1 << PART_BITS) - 1,
+            single=work.single[base],
             epoch=work.epoch[base],
             response_ns=found.took[keep],
             tells=np.frombuffer(self.cache.tells, np.bool_)[content[keep]],

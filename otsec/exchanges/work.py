@@ -53,6 +53,7 @@ class Work:
             self._column("slot"),
         )
         self.conversation, self.position = self._column("conversation"), self._column("position")
+        self.single = self._column("single")
         self.time, self.steady = self._column("time"), self._column("steady")
         self.epoch, self.number = self._column("epoch"), self._column("number")
         self.order = np.argsort(self.position, kind="stable")  # all rows, by position

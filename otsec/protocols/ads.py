@@ -604,4 +604,5 @@ PROTOCOL = Protocol(
         "vendor", "model_name", "hostname", "os", "application_version", "ads_service",
         "ams_net_id", "account", "credentials", "fingerprint",
     ),
+    session=True,
 )  # fmt: skip

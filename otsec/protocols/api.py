@@ -435,6 +435,7 @@ class Protocol:
     # the same for the front of a frame of which more is to come, and of the same length; what is
     # given may be of another protocol
     scrub_open: Callable[[bytes], bytes] | None = None
+    session: bool = False  # somebody works in its connections, so each is kept by itself
     # operations of which any session is made all the time: counted, but never events, unless one
     # fails
     routine: frozenset[str] = frozenset()

@@ -274,4 +274,5 @@ PROTOCOL = Protocol(
     items=items,
     scrub=scrub,
     routine=frozenset({"segment_ack"}),
+    session=True,
 )  # fmt: skip

@@ -380,4 +380,5 @@ PROTOCOL = Protocol(
         "vendor", "product_name", "name", "revision", "serial", "account", "credentials",
     ),
     full=False,
+    session=True,
 )  # fmt: skip

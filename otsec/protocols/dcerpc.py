@@ -458,4 +458,5 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     industrial=False,
     contexts=Contexts("connection", sets=_sets, names=_names, learn=learn),
+    session=True,
 )

@@ -1387,4 +1387,5 @@ PROTOCOL = Protocol(
     transfers=TRANSFERS,
     routine=frozenset({"confirm", "ack", "request_link_status", "test_link"}),
     counting=COUNTING,
+    session=True,
 )

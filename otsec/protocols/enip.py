@@ -639,4 +639,5 @@ PROTOCOL = Protocol(
     contexts=Contexts("hosts", _sets_context, _context_names, learn),
     transfers=TRANSFERS,
     routine=frozenset({"multiple_service_packet"}),
+    session=True,
 )  # fmt: skip

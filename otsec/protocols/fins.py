@@ -645,4 +645,5 @@ PROTOCOL = Protocol(
     decode=decode,
     operations=OPERATIONS,
     identity=("vendor", "model_name", "revision", "module", "cpu_mode", "name", "fins_node"),
+    session=True,
 )

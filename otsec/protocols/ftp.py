@@ -281,4 +281,5 @@ PROTOCOL = Protocol(
     scrub=scrub,
     routine=frozenset({"noop", "type", "stru", "mode", "pasv", "epsv", "opts", "rest"})
     | {GREETING, ENDED, BEGINS},
+    session=True,
 )

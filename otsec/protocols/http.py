@@ -243,4 +243,5 @@ PROTOCOL = Protocol(
     industrial=False,
     scrub=scrub,
     scrub_open=scrub_open,
+    session=True,
 )

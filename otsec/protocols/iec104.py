@@ -959,4 +959,5 @@ PROTOCOL = Protocol(
     items=items,
     routine=frozenset({SUPERVISORY, "testfr"}),
     counting=COUNTING,
+    session=True,
 )

@@ -343,4 +343,5 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     identity=IDENTITY,
     industrial=False,
+    session=True,
 )

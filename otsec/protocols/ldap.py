@@ -388,4 +388,5 @@ PROTOCOL = Protocol(
     industrial=False,
     scrub=scrub,
     routine=frozenset({"unbind", "abandon"}),
+    session=True,
 )

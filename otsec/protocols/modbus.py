@@ -1312,4 +1312,5 @@ PROTOCOL = Protocol(
     identity=(*IDENTITY.values(), "server_id", "run_status", "server_data"),
     transfers=TRANSFERS,
     routine=frozenset({"umas_keep_alive"}),
+    session=True,
 )

@@ -437,4 +437,5 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     identity=IDENTITY,
     scrub=scrub,
+    session=True,
 )

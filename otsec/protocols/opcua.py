@@ -793,4 +793,5 @@ PROTOCOL = Protocol(
     items=items,
     scrub=scrub,
     contexts=Contexts("connection", sets=_sets, names=_contexts, learn=learn),
+    session=True,
 )  # fmt: skip

@@ -182,4 +182,5 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     identity=IDENTITY,
     industrial=False,
+    session=True,
 )

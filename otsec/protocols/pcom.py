@@ -416,4 +416,5 @@ PROTOCOL = Protocol(
         "vendor", "product_code", "model_name", "hardware_revision", "revision", "name",
         "device_id", "credentials",
     ),
+    session=True,
 )  # fmt: skip

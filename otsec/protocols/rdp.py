@@ -208,4 +208,5 @@ PROTOCOL = Protocol(
     head=HEAD,
     industrial=False,
     routine=frozenset({"data"}),
+    session=True,
 )

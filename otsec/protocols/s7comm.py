@@ -483,4 +483,5 @@ PROTOCOL = Protocol(
     contexts=Contexts("connection", sets=sets, names=names, learn=learn),
     transfers=TRANSFERS,
     routine=frozenset({"acknowledge"}),
+    session=True,
 )  # fmt: skip

@@ -60,4 +60,5 @@ PROTOCOL = Protocol(
     operations=(HALT,),
     paired=False,
     full=False,
+    session=True,
 )

@@ -507,4 +507,5 @@ PROTOCOL = Protocol(
     transfers=TRANSFERS,
     scrub=scrub,
     routine=frozenset({"echo", "cancel"}),
+    session=True,
 )

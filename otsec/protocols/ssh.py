@@ -156,4 +156,5 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     head=HEAD,
     industrial=False,
+    session=True,
 )

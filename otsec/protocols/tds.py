@@ -579,4 +579,5 @@ PROTOCOL = Protocol(
     routine=frozenset(
         {"prelogin", "batch", "transaction", "attention", "sspi", TUNNEL, SEALED_NAME}
     ),
+    session=True,
 )

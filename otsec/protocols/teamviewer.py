@@ -84,4 +84,5 @@ PROTOCOL = Protocol(
     paired=False,
     head=SIZE,
     industrial=False,
+    session=True,
 )

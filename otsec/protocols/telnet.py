@@ -258,4 +258,5 @@ PROTOCOL = Protocol(
     contexts=Contexts("connection", _texts, _names, _learn),
     industrial=False,
     routine=frozenset(NAMES) - {"account", "password", "login"},
+    session=True,
 )

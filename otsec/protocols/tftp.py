@@ -148,4 +148,5 @@ PROTOCOL = Protocol(
     industrial=False,
     transfers=TRANSFERS,
     routine=frozenset({NAMES[DATA], NAMES[ACK], NAMES[OACK]}),
+    session=True,
 )

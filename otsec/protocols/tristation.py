@@ -200,4 +200,5 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     identity=("vendor", "product_name", "key_switch", "cpu_mode", "project"),
     full=False,
+    session=True,
 )

@@ -127,4 +127,5 @@ PROTOCOL = Protocol(
     identity=IDENTITY,
     head=HEAD,
     industrial=False,
+    session=True,
 )

@@ -98,4 +98,5 @@ PROTOCOL = Protocol(
     decode=decode,
     operations=OPERATIONS,
     industrial=False,
+    session=True,
 )

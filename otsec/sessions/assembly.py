@@ -1,16 +1,15 @@
 """Sessions: cut out of conversations, named by assets, and joined to chains.
 
-The store folds the connections between two addresses by one service into a conversation. Where it
-folded one, that is the session. Where it folded several, the first operation of each connection,
-kept as an event, tells where sessions begin; where each ended is then only known to be not before
-the last packet of which the store has the time, and bytes are not told apart.
+The store folds the connections between two addresses by one service into a conversation. Of
+protocols in which somebody works it keeps each connection besides, and each is a session; beyond
+so many an hour several are one. Where it has none of a conversation, the whole is told as one.
 """
 
 import hashlib
 import ipaddress
 import json
-from bisect import bisect_left
-from collections import Counter
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,12 +22,13 @@ from otsec.sessions.model import Deed, Party, Session
 from otsec.store import Store
 from otsec.store import sessions as rows
 from otsec.store.queries import is_device
-from otsec.store.sessions import Counted, Moment, Sight, Talk, Told
+from otsec.store.sessions import Counted, Moment, Single, Talk, Told
 
 ID_DIGITS = 10  # 40 bits, as of assets
 ACTIVE_NS = 60 * 10**9  # silence at the end of the capture after which a session counts as over
 MOST_DEEDS = 500  # of a session that are told one by one, the gravest: a scan has thousands
 GRAVE = ("program", "firmware", "mode", "file", "config", "control", "write", "time")
+NEVER = 1 << 63
 GOOD = ("", "ok", "open", "asked")
 NAMES = tuple(sorted(kinds.INTERACTIVE | kinds.TUNNEL | kinds.FILES | kinds.LOGIN))
 
@@ -41,6 +41,9 @@ class Slice(NamedTuple):
     moments: tuple[Moment, ...]
     connections: int
     extent: str
+    sent: tuple[int, int]  # bytes, by client and server
+    client_port: int = 0
+    ended: str = ""  # how the connection said that it ends
 
 
 def sessions(store: Store, found: Inventory | None = None) -> list[Session]:
@@ -52,12 +55,12 @@ def sessions(store: Store, found: Inventory | None = None) -> list[Session]:
         if is_device(talk.server) and is_device(talk.client)
     ]
     moments, counted = rows.moments(store, talks), rows.counted(store, talks)
-    sights = rows.sights(store, [talk for talk in talks if talk.connections > 1])
+    singles = rows.singles(store, talks)
     told, ends = rows.told(store, talks, authentication.TOLD), rows.ends(store)
     given: list[Session] = []
     for talk in talks:
         key = talk.key
-        parts = told.get(key, []), moments.get(key, []), counted.get(key, []), sights.get(key, [])
+        parts = told.get(key, []), moments.get(key, []), counted.get(key, []), singles.get(key, [])
         given += _sessions(known, talk, *parts, ends[talk.source])
     given.sort(key=lambda one: (one.first_time, one.site, one.point, one.first_packet, one.id))
     return joined(given)
@@ -69,7 +72,7 @@ def _sessions(
     told: Sequence[Told],
     moments: Sequence[Moment],
     counted: Sequence[Counted],
-    sights: Sequence[Sight],
+    singles: Sequence[Single],
     end: int,
 ) -> Iterator[Session]:
     """The sessions of a conversation; none if it holds nothing but requests for values."""
@@ -79,15 +82,16 @@ def _sessions(
     logs_in = any(one.attribute in (*authentication.ACCOUNTS, "credentials") for one in told)
     engineer = any(one.attribute == "role_hint" and one.value == kinds.ENGINEER for one in told)
     where = (talk.site, talk.group, talk.place)
-    for part in slices(talk, protocol, moments, sights):
-        deeds = _deeds(part, counted)
+    parts = slices(talk, moments, singles)
+    crowd = Crowd(parts)
+    for part in parts:
+        deeds = _deeds(part, counted, crowd)
         done = [(deed.cls, deed.operation, deed.object) for deed in deeds]
         kind = kind_of(protocol, done, logs_in=logs_in, engineer=engineer)
         if kind is None:
             continue
         mine = [one for one in told if _in(part, one)]
         state, reason = authentication.state(protocol, mine, part.moments)
-        alone = part.extent == "connection"
         yield Session(
             id=_id(talk, part),
             site=talk.site,
@@ -109,9 +113,11 @@ def _sessions(
             last_packet=part.last[1],
             connections=part.connections,
             extent=part.extent,
-            bytes_out=talk.bytes_out if alone else None,
-            bytes_in=talk.bytes_in if alone else None,
-            active=part.last[0] >= end - ACTIVE_NS and not _closed(part.moments),
+            bytes_out=part.sent[0],
+            bytes_in=part.sent[1],
+            client_port=part.client_port,
+            ended=part.ended,
+            active=part.last[0] >= end - ACTIVE_NS and not (part.ended or _closed(part.moments)),
             outcome=_refused(part.moments),
             deeds=deeds[:MOST_DEEDS],
             changes=sum(deed.times for deed in deeds),
@@ -125,7 +131,7 @@ def _in(part: Slice, one: Told) -> bool:
 
 
 def _id(talk: Talk, part: Slice) -> str:
-    """Derived from the place, both addresses, the service and when it began."""
+    """Derived from the place, addresses, ports and when it began."""
     name = [
         talk.site,
         talk.group,
@@ -134,6 +140,7 @@ def _id(talk: Talk, part: Slice) -> str:
         talk.server,
         talk.service,
         part.first[0],
+        part.client_port,
     ]
     return hashlib.sha256(json.dumps(name).encode()).hexdigest()[:ID_DIGITS]
 
@@ -156,60 +163,74 @@ def outside(address: str) -> bool:
 # --------------------------------------------------------------------------------- slices
 
 
-def slices(
-    talk: Talk, protocol: str, moments: Sequence[Moment], sights: Sequence[Sight]
-) -> list[Slice]:
-    """A conversation cut where its connections begin, as far as events tell.
+def slices(talk: Talk, moments: Sequence[Moment], singles: Sequence[Single]) -> list[Slice]:
+    """A conversation cut into its connections; what has no row of its own is one slice.
 
-    ``sights``: more packets of it of which the time is known, in order.
+    ``singles``: those of it that have rows, in order.
     """
-    first, last = (talk.first_time, talk.first_packet), (talk.last_time, talk.last_packet)
-    if talk.connections <= 1:
-        return [Slice(first, last, tuple(moments), 1, "connection")]
-    starts = _starts(talk, protocol, moments)
-    if len(starts) <= 1:
-        return [Slice(first, last, tuple(moments), talk.connections, "conversation")]
-    already = starts[0] > 0  # a connection was open when the capture began
-    if already:
-        starts.insert(0, 0)
-    parts: list[Slice] = []
-    for begin, end in zip(starts, [*starts[1:], len(moments)], strict=True):
-        mine = tuple(moments[begin:end])
-        since = (mine[0].time, mine[0].packet) if parts or not already else first
-        next_one = moments[end].time if end < len(moments) else talk.last_time + 1
-        ended = (mine[-1].time, mine[-1].packet)
-        at = bisect_left(sights, next_one, key=lambda one: one.time) - 1
-        if at >= 0:
-            ended = max(ended, (sights[at].time, sights[at].packet))
-        parts.append(Slice(since, ended, mine, mine[0].times, "openings"))
-    parts[-1] = parts[-1]._replace(last=last)
-    return _within(talk.connections, parts)
+    mine: dict[int, list[Moment]] = defaultdict(list)
+    for one in moments:
+        mine[one.connection].append(one)
+    parts = [_single(one, mine.pop(one.number, ())) for one in singles]
+    rest = _rest(talk, parts, [one for group in mine.values() for one in group])
+    if rest is None or not parts:
+        return parts or [_whole(talk, moments)]
+    told = bool(rest.moments) or _spoke(talk, singles)
+    return [rest, *parts] if told else parts
 
 
-def _starts(talk: Talk, protocol: str, moments: Sequence[Moment]) -> list[int]:
-    """Where the first operation of each connection stands."""
-    wanted = kinds.OPENS.get(protocol) or next(
-        (one.operation for one in moments if one.cls == "session"), ""
+def _single(one: Single, moments: Sequence[Moment]) -> Slice:
+    return Slice(
+        (one.first_time, one.first_packet),
+        (one.last_time, one.last_packet),
+        tuple(moments),
+        one.connections,
+        "connection" if one.connections == 1 else "connections",
+        (one.bytes_out, one.bytes_in),
+        one.client_port,
+        one.ended,
     )
-    starts = [at for at, one in enumerate(moments) if one.operation == wanted]
-    if protocol not in kinds.BOTH_SAY or not starts:
-        return starts
-    said: Counter[int] = Counter()
-    for at in starts:
-        said[moments[at].behaviour] += moments[at].times
-    most = max(sorted(said), key=said.__getitem__)
-    starts = [at for at in starts if moments[at].behaviour == most]
-    return starts[::2] if said[most] > talk.connections else starts
 
 
-def _within(connections: int, parts: list[Slice]) -> list[Slice]:
-    """Parts that stand for no more connections than there were: events are capped by behaviour."""
-    excess = sum(one.connections for one in parts) - connections
-    for at in reversed(range(len(parts))):
-        less = min(max(excess, 0), parts[at].connections - 1)
-        parts[at] = parts[at]._replace(connections=parts[at].connections - less)
-        excess -= less
-    return parts
+def _whole(talk: Talk, moments: Iterable[Moment]) -> Slice:
+    return Slice(
+        (talk.first_time, talk.first_packet),
+        (talk.last_time, talk.last_packet),
+        tuple(moments),
+        talk.connections,
+        "connection" if talk.connections <= 1 else "conversation",
+        (talk.bytes_out, talk.bytes_in),
+    )
+
+
+def _rest(talk: Talk, parts: Sequence[Slice], moments: Sequence[Moment]) -> Slice | None:
+    """The connections of which the store has no rows; None: there are none."""
+    more = talk.connections - sum(part.connections for part in parts)
+    if more <= 0:
+        return None
+    sent = [sum(part.sent[side] for part in parts) for side in (0, 1)]
+    bytes_left = talk.bytes_out - sent[0], talk.bytes_in - sent[1]
+    whole = _whole(talk, sorted(moments))
+    return whole._replace(connections=more, extent="conversation", sent=bytes_left)
+
+
+def _spoke(talk: Talk, singles: Sequence[Single]) -> bool:
+    """Whether both sides sent content in the connections without rows: else nobody answered."""
+    return talk.payload_out > sum(one.payload_out for one in singles) and talk.payload_in > sum(
+        one.payload_in for one in singles
+    )
+
+
+class Crowd:
+    """How many parts of a conversation went on at a time."""
+
+    def __init__(self, parts: Sequence[Slice]) -> None:
+        self._first = sorted(part.first[0] for part in parts)
+        self._last = sorted(part.last[0] for part in parts)
+
+    def __call__(self, begin: int, end: int) -> int:
+        """How many had begun by ``end`` and were not over before ``begin``."""
+        return bisect_right(self._first, end) - bisect_left(self._last, begin)
 
 
 def _closed(moments: Sequence[Moment]) -> bool:
@@ -226,21 +247,22 @@ def _refused(moments: Iterable[Moment]) -> str:
 # ---------------------------------------------------------------------------------- deeds
 
 
-def _deeds(part: Slice, counted: Iterable[Counted]) -> tuple[Deed, ...]:
+def _deeds(part: Slice, counted: Iterable[Counted], crowd: Crowd) -> tuple[Deed, ...]:
     """What was done in a part, like things together, the gravest class first."""
     counts: dict[tuple[str, str, str, str, str], int] = {}
+    sure: dict[tuple[str, str, str, str, str], bool] = {}
+    alone = crowd(0, NEVER) == 1
     for did in part.moments:
         if kinds.changes(did.cls, did.operation) and did.cls != "write":
             key = (did.cls, did.operation, did.object, did.device, did.outcome)
             counts[key] = counts.get(key, 0) + did.times
-    deeds = [Deed(*key, times, True) for key, times in counts.items()]  # noqa: FBT003 - sure
-    alone = part.extent != "openings"
+            sure[key] = sure.get(key, True) and (alone or did.times == 1)
+    deeds = [Deed(*key, times, sure[key]) for key, times in counts.items()]
     for one in counted:
         if not kinds.changes(one.cls, one.operation):
             continue
         if one.last_time < part.first[0] or one.first_time > part.last[0]:
             continue
-        inside = part.first[0] <= one.first_time and one.last_time <= part.last[0]
         what = (one.cls, one.operation, one.object, one.device, one.outcome)
-        deeds.append(Deed(*what, one.times, alone or inside))
+        deeds.append(Deed(*what, one.times, crowd(one.first_time, one.last_time) == 1))
     return tuple(sorted(deeds, key=lambda deed: GRAVE.index(deed.cls)))

@@ -59,21 +59,6 @@ ROUTINE = frozenset(
 # A master of DNP3 takes note of a restart by clearing this bit, IEEE 1815 4.2.2.3.
 ROUTINE_OBJECTS = frozenset({"internal_indication 7"})
 
-# The first operation of a connection, where the connections of a conversation are to be told
-# apart; of a protocol that is not listed it is the first of class `session` that was seen.
-OPENS = {
-    "ssh": "identification",
-    "rdp": "connection_request",
-    "vnc": "security_types",
-    "smb": "negotiate",
-    "s7comm": "connect",
-    "enip": "register_session",
-    "opcua": "hello",
-    "iec104": "startdt",
-}
-# Protocols of which both sides say the first operation: only the side that says one thing most often
-# is counted, and every second where both say the same.
-BOTH_SAY = frozenset({"ssh"})
 CLOSES = frozenset(
     {"unregister_session", "close_session", "close_secure_channel", "logoff", "stopdt", "quit"}
 )

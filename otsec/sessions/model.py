@@ -49,7 +49,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One connection of a session protocol, or several that the store cannot tell apart."""
+    """One connection of a session protocol, or several that the store does not tell apart."""
 
     id: str
     site: str
@@ -70,9 +70,11 @@ class Session:
     first_packet: int
     last_packet: int
     connections: int  # 1, or how many are told as one
-    extent: str  # how start and end are known: `connection`, `openings`, `conversation`
-    bytes_out: int | None  # sent by the client; None where connections were not counted apart
-    bytes_in: int | None
+    extent: str  # how start and end are known: `connection`, `connections`, `conversation`
+    bytes_out: int  # sent by the client
+    bytes_in: int
+    client_port: int  # 0: not known, or of several
+    ended: str  # `closed`, `reset`; empty: nobody said that it ends, or of several
     active: bool  # still going on when the capture ended
     outcome: str  # how it failed, where a login was refused; empty: nothing tells
     deeds: tuple[Deed, ...]  # what changes a device, the gravest first

@@ -105,7 +105,16 @@ def _names(store: Store, source: int) -> Names:
             (source,),
         )
     }
+    connections = {
+        number: json.dumps([*conversations.get(conversation, [NOTHING]), *key])
+        for number, conversation, *key in store.all(
+            "SELECT number, conversation, client_port, first_packet FROM connection "
+            "WHERE source = ?",
+            (source,),
+        )
+    }
     return {
+        "connection": connections,
         "conversation": {number: json.dumps(key) for number, key in conversations.items()},
         "behaviour": {number: json.dumps(key) for number, key in behaviours.items()},
     }

@@ -442,6 +442,32 @@ CREATE TABLE baseline_scope (
 """,
 )
 
+_CONNECTIONS = (
+    """
+CREATE TABLE connection (
+    source INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    client_port INTEGER NOT NULL,
+    connections INTEGER NOT NULL,
+    opened INTEGER NOT NULL,
+    ended TEXT NOT NULL,
+    packets_out INTEGER NOT NULL,
+    packets_in INTEGER NOT NULL,
+    bytes_out INTEGER NOT NULL,
+    bytes_in INTEGER NOT NULL,
+    payload_out INTEGER NOT NULL,
+    payload_in INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, number)
+)
+""",
+    "ALTER TABLE event ADD COLUMN connection INTEGER NOT NULL DEFAULT -1",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
@@ -464,6 +490,7 @@ MIGRATIONS = (
             "UPDATE finding SET short = id",  # as they are until the store is judged anew
         ),
     ),
+    Migration("single connections", _CONNECTIONS),
 )
 NEWEST = len(MIGRATIONS)
 

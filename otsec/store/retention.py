@@ -4,12 +4,13 @@ Each step is a short transaction of its own, so whoever reads or writes meanwhil
 Behaviours keep their counts, so nothing is lost but the moments of what happened long ago.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, replace
+from typing import Any
 
 from otsec.config import Keep
 from otsec.store.database import Row, Store
-from otsec.store.schema import TABLES
+from otsec.store.schema import NONE, TABLES
 from otsec.store.sensor import Heartbeat
 
 DAY_NS = 86_400 * 10**9
@@ -23,7 +24,11 @@ def retire(store: Store, source: int, keep: Keep, stop: Callable[[], bool]) -> i
     Age counts back from the source's last packet, and from its last heartbeat.
     """
     gone = 0
-    for step in (*_events(store, source, keep), *_heartbeats(store, source, keep)):
+    for step in (
+        *_events(store, source, keep),
+        *_connections(store, source, keep),
+        *_heartbeats(store, source, keep),
+    ):
         if stop():
             break
         gone += step()
@@ -97,6 +102,96 @@ def _delete_events(store: Store, source: int, most: int) -> int:
             (source, PAST, until, until),
         )
     return int(done.rowcount)
+
+
+# ------------------------------------------------------------------------------- connections
+
+
+def _connections(store: Store, source: int, keep: Keep) -> Iterator[Step]:
+    """As of events: days beyond age or number are summed up, then rows that are still too many go.
+
+    What is not a day old may yet be written to.
+    """
+    found = store.all("SELECT last_time FROM clock WHERE source = ?", (source,))
+    if not found:
+        return
+    today = int(found[0][0]) // DAY_NS
+    days = store.all(
+        "SELECT last_time / ?, COUNT(*) - COUNT(DISTINCT conversation) FROM connection "
+        "WHERE source = ? GROUP BY last_time / ? ORDER BY last_time / ?",
+        (DAY_NS, source, DAY_NS, DAY_NS),
+    )
+    total = _connection_count(store, source)
+    for day, fewer in [one for one in days if one[1]][:STEPS]:
+        if day >= today - 1 or (day >= today - keep.event_days and total <= keep.event_rows):
+            break
+        total -= fewer
+        yield lambda day=day: _sum_up_connections(store, source, int(day))  # type: ignore[misc]
+    yield lambda: _delete_connections(store, source, (today - 1) * DAY_NS, keep.event_rows)
+
+
+def _connection_count(store: Store, source: int) -> int:
+    return int(store.all("SELECT COUNT(*) FROM connection WHERE source = ?", (source,))[0][0])
+
+
+def _delete_connections(store: Store, source: int, until: int, most: int) -> int:
+    """Delete the oldest where even sums are more than there may be."""
+    over = _connection_count(store, source) - most
+    gone = store.all(
+        "SELECT source, number, first_packet, last_packet FROM connection "
+        "WHERE source = ? AND last_time < ? "
+        "ORDER BY last_time, number LIMIT ?",
+        (source, until, max(over, 0)),
+    )
+    _replace_connections(store, [(NONE, *one) for one in gone])
+    return len(gone)
+
+
+def _replace_connections(
+    store: Store, gone: Sequence[tuple[int, ...]], sums: Sequence[Row] = ()
+) -> None:
+    """Delete rows; events name another one. ``gone``: its number, source, number, span."""
+    with store._transaction():  # noqa: SLF001 - this is a part of the store
+        store.db.conn.executemany(
+            "UPDATE event SET connection = ?1 "  # packets first: they are what events are kept by
+            "WHERE source = ?2 AND packet BETWEEN ?4 AND ?5 AND connection = ?3",
+            gone,
+        )
+        store.db.conn.executemany(
+            "DELETE FROM connection WHERE source = ? AND number = ?", [one[1:3] for one in gone]
+        )
+        store.db.conn.executemany(TABLES["connection"].upsert, sums)
+
+
+def _sum_up_connections(store: Store, source: int, day: int) -> int:
+    """One row for each conversation of the day, numbered as its first; events follow."""
+    shape = TABLES["connection"]
+    where = "WHERE source = ? AND last_time >= ? AND last_time < ?"
+    rows = store.all(
+        f"SELECT {', '.join(shape.names)} FROM connection {where} "  # noqa: S608 - names of schema.py
+        "ORDER BY conversation, first_packet, number",
+        (source, day * DAY_NS, (day + 1) * DAY_NS),
+    )
+    sums: dict[int, dict[str, Any]] = {}
+    gone: list[tuple[int, ...]] = []
+    for row in rows:
+        one = dict(zip(shape.names, row, strict=True))
+        whole = sums.setdefault(one["conversation"], one)
+        if whole is not one:
+            span = one["first_packet"], one["last_packet"]
+            gone.append((whole["number"], source, one["number"], *span))
+            whole |= {name: whole[name] + one[name] for name in ADDED}
+            whole |= {"client_port": 0, "ended": "", "opened": whole["opened"] & one["opened"]}
+            if one["last_packet"] > whole["last_packet"]:
+                whole |= {name: one[name] for name in ("last_time", "last_packet")}
+    _replace_connections(store, gone, [tuple(one.values()) for one in sums.values()])
+    return len(gone)
+
+
+ADDED = (
+    *("connections", "packets_out", "packets_in", "bytes_out", "bytes_in"),
+    *("payload_out", "payload_in"),
+)
 
 
 # -------------------------------------------------------------------------------- heartbeats

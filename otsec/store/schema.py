@@ -199,6 +199,27 @@ _ALL = (
         key=("source", "number"),
     ),
     Table(
+        "connection",
+        "A connection of a protocol in which somebody works; a conversation holds several.",
+        (
+            _SOURCE,
+            _integer("number", "Number within the source, in order of recognition."),
+            _CONVERSATION,
+            _integer("client_port", "Port of the client; 0: it has none, or there are several."),
+            _integer(
+                "connections",
+                "1; or how many beyond the cap of an hour, or of a day long past, share the row.",
+            ),
+            _integer("opened", "1 when its SYN was seen, else 0."),
+            _text("ended", "`closed` (FIN), `reset`; empty: neither was seen, or of several."),
+            *_both("packets", "Packets"),
+            *_both("bytes", "Bytes on the wire, all layers"),
+            *_both("payload", "Bytes of payload above the transport, without repeats"),
+            *_SEEN,
+        ),
+        key=("source", "number"),
+    ),
+    Table(
         "behaviour",
         "What a client does with a server: one operation on one object with one outcome.",
         (
@@ -337,6 +358,11 @@ _ALL = (
                 "counted; `past`: all of a day, summed up when they grew old.",
             ),
             _integer("count", "How many it stands for."),
+            _integer(
+                "connection",
+                "The connection, by number; of several the first one's; -1: not kept by itself.",
+                "connection.number",
+            ),
         ),
         key=("source", "packet", "part", "kind", "behaviour"),
     ),

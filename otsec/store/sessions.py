@@ -14,6 +14,7 @@ from otsec.store.selects import marks, selected, strongest
 T = TypeVar("T")
 Number: TypeAlias = tuple[int, int]  # source and number of a conversation
 MOST_MOMENTS = 500_000  # events that are read; further ones, the latest, are left out
+MOST_SINGLES = 500_000  # connections, alike
 
 
 class Talk(NamedTuple):
@@ -59,6 +60,7 @@ class Moment(NamedTuple):
     device: str
     outcome: str
     times: int  # how many it stands for
+    connection: int  # number of its `Single`; NONE
 
 
 class Counted(NamedTuple):
@@ -74,11 +76,21 @@ class Counted(NamedTuple):
     last_time: int
 
 
-class Sight(NamedTuple):
-    """A packet of a conversation of which the time is known."""
+class Single(NamedTuple):
+    """A connection of a conversation, or several of an hour that share a row."""
 
-    time: int
-    packet: int
+    number: int
+    client_port: int
+    connections: int
+    ended: str
+    bytes_out: int
+    bytes_in: int
+    payload_out: int
+    payload_in: int
+    first_time: int
+    first_packet: int
+    last_time: int
+    last_packet: int
 
 
 class Told(NamedTuple):
@@ -129,7 +141,7 @@ def moments(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Moment
     """The notable events of conversations, each in order."""
     rows = store.all(
         "SELECT e.source, e.conversation, e.time, e.packet, e.behaviour, b.class, b.operation, "
-        "b.object, b.device, b.outcome, e.count FROM event AS e "
+        "b.object, b.device, b.outcome, e.count, e.connection FROM event AS e "
         "JOIN behaviour AS b ON b.source = e.source AND b.number = e.behaviour "
         "ORDER BY e.source, e.packet, e.part, e.kind, e.behaviour LIMIT ?",
         (MOST_MOMENTS,),
@@ -137,14 +149,14 @@ def moments(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Moment
     return _sorted_by(rows, wanted, Moment)
 
 
-def sights(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Sight]]:
-    """First and last packets of all that was done in conversations, in order of time."""
+def singles(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Single]]:
+    """The connections that conversations hold, in order of their beginning."""
     rows = store.all(
-        "SELECT source, conversation, first_time AS time, first_packet AS packet FROM behaviour "
-        "UNION SELECT source, conversation, last_time, last_packet FROM behaviour "
-        "ORDER BY source, time, packet"
+        f"SELECT source, conversation, {', '.join(Single._fields)} FROM connection "  # noqa: S608 - names of this file
+        "ORDER BY source, first_packet, number LIMIT ?",
+        (MOST_SINGLES,),
     )
-    return _sorted_by(rows, wanted, Sight)
+    return _sorted_by(rows, wanted, Single)
 
 
 def counted(store: Store, wanted: Sequence[Talk]) -> Mapping[Number, list[Counted]]:

@@ -47,6 +47,11 @@ class Registry:
         """Operations that are no events of their own: (protocol, operation)."""
         return frozenset((p.name, operation) for p in self.protocols for operation in p.routine)
 
+    @property
+    def sessions(self) -> Mask:
+        """Whether the connections of each protocol, by number, are kept one by one."""
+        return np.array([False, *(protocol.session for protocol in self.protocols)])
+
     def renumber(self, names: list[str], numbers: Ints) -> Ints:
         """Numbers as they are now, from those of a registry with other names.
 

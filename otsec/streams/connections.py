@@ -20,6 +20,7 @@ CLOSED_TICKS = 6  # one minute behind FIN or RST, or without any content: nothin
 SPARE = 1024  # slots above the cap, for connections that end and begin within one batch
 
 RESET = 0x04  # in `closed`, behind a bit for the FIN of each side
+NO_ROW = -1
 UNCLAIMED, WITHDRAWN = 0, -1  # of `protocol`; a claimed one is its number from 1
 
 TABLE = np.dtype(
@@ -47,6 +48,7 @@ TABLE = np.dtype(
         ("last_tag", "<u8"),  # tag of the last response
         ("has_tag", "?"),
         ("counts", "<i8", (2, 9)),  # what its packets counted to so far, by side; see COUNTS
+        ("single", "<i8"),  # its row in the store, NO_ROW where it is counted with others alone
     ]
 )
 COUNTS = (
@@ -217,7 +219,7 @@ def key_bytes(keys: U64) -> list[bytes]:
 
 def _fresh() -> Any:
     fresh = np.zeros((), TABLE)
-    for name in ("next", "ack", "conversation", "client"):
+    for name in ("next", "ack", "conversation", "client", "single"):
         fresh[name] = -1
     fresh["alive"] = True
     return fresh
