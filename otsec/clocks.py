@@ -11,14 +11,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypedDict
 
 from otsec.inventory.assembly import Inventory, inventory
 from otsec.inventory.directory import Directory
 from otsec.inventory.model import Asset
 from otsec.store import Store
 from otsec.store import clocks as rows
-from otsec.store.clocks import Reading
+from otsec.store.clocks import Reading, Stamp
 from otsec.store.queries import address_key, is_device
 
 Way: TypeAlias = Literal["says", "is set", "asks"]
@@ -172,8 +172,10 @@ def clocks(store: Store, zone: tzinfo, found: Inventory | None = None) -> list[C
     """All clocks of which something is known; ``zone``: in which devices keep local time."""
     found = found or inventory(store)
     known = Directory(found)
+    stamps = rows.stamps(store)
     told = [
-        *_heard(known, rows.readings(store, (WALL_CLOCK,)), zone),
+        *_heard(known, rows.readings(store, (WALL_CLOCK,)), zone, _set_by(stamps)),
+        *_stamped(known, stamps, zone),
         *_needing(found),
     ]
     return sorted(
@@ -182,7 +184,10 @@ def clocks(store: Store, zone: tzinfo, found: Inventory | None = None) -> list[C
     )
 
 
-def _heard(known: Directory, found: Iterable[Reading], zone: tzinfo) -> Iterator[Clock]:
+def _heard(
+    known: Directory, found: Iterable[Reading], zone: tzinfo, stamped: frozenset[tuple[str, ...]]
+) -> Iterator[Clock]:
+    """``stamped``: who sets whom with a time that is told by stamps."""
     for one in found:
         speaker = SPEAKS.get((one.protocol, one.operation))
         if speaker is not None and one.outcome in {"", "ok"}:
@@ -190,11 +195,14 @@ def _heard(known: Directory, found: Iterable[Reading], zone: tzinfo) -> Iterator
             yield _clock(known, one, zone, address, "says", answered=speaker == "server")
         if (one.protocol, one.operation) in ASKS and is_device(one.client):
             yield _asks(known, one)
+        took = one.outcome in {"", "ok", "open", "unanswered"}
+        if took and (*one[:4], one.client, one.server, one.protocol) in stamped:
+            continue
         if one.operation in SETS.get(one.protocol, ()) and _heard_of(known, one):
             yield _clock(known, one, zone, one.server, "is set", answered=False)
 
 
-def _heard_of(known: Directory, one: Reading) -> bool:
+def _heard_of(known: Directory, one: Reading | Stamp) -> bool:
     """Whether the server is a device that ever spoke: the last address of a subnet does not."""
     asset = known.at(one.site, one.group, one.place, one.server)
     return asset is not None and asset.packets > 0 and is_device(one.server)
@@ -310,12 +318,12 @@ def _who(asset: Asset | None, address: str) -> dict[str, str]:
     }
 
 
-def _name(known: Directory, one: Reading, address: str) -> str:
+def _name(known: Directory, one: Reading | Stamp, address: str) -> str:
     asset = known.at(one.site, one.group, one.place, address)
     return asset.name if asset else address
 
 
-def _followed(known: Directory, one: Reading, asset: Asset | None) -> tuple[str, ...]:
+def _followed(known: Directory, one: Reading | Stamp, asset: Asset | None) -> tuple[str, ...]:
     """What a clock says that it follows, addresses by name."""
     if asset is None:
         return ()
@@ -414,6 +422,101 @@ def _together(told: Iterable[Clock]) -> Iterator[Clock]:
             first_time=min(one.first_time for one in group),
             changes=tuple(dict.fromkeys(change for one in group for change in one.changes)),
         )
+
+
+# --------------------------------------------------------------------------------- stamps
+
+LOCAL = frozenset({"iec104", "s7comm"})  # name no zone: taken as of the site's
+MARKED = "by the times of its events, which may be older"
+
+
+def _set_by(stamps: Iterable[Stamp]) -> frozenset[tuple[str, ...]]:
+    return frozenset(
+        (*one[:4], one.client, one.server, one.protocol) for one in stamps if one.way == "sets"
+    )
+
+
+def _stamped(known: Directory, stamps: Iterable[Stamp], zone: tzinfo) -> Iterator[Clock]:
+    """Clocks by the differences that the store keeps."""
+    for one in stamps:
+        sets = one.way == "sets"
+        if sets and not _heard_of(known, one):
+            continue
+        speaks = one.server if one.speaker == "server" else one.client
+        address = (one.client if speaks == one.server else one.server) if sets else speaks
+        asset = known.at(one.site, one.group, one.place, address)
+        clock = Clock(
+            **_who(asset, address),
+            device=one.device if address == one.server else "",
+            protocol=one.protocol,
+            way="is set" if sets else "says",
+            source=(_name(known, one, speaks),) if sets else _followed(known, one, asset),
+            stratum="",
+            standing="unknown",
+            **_ahead(one, zone, asset),
+            count=one.times,
+            first_time=one.first_time,
+            last_time=one.last_time,
+            packet=one.last_packet,
+            point=one.source,
+            changes=_changes(asset, one.protocol),
+            note="",
+            site=one.site,
+        )
+        yield replace(clock, standing=_standing_of(clock, one), note=_note_of(clock, one))
+
+
+class Ahead(TypedDict):
+    """The cells of a clock that tell how far it is ahead."""
+
+    offset_low_ns: int
+    offset_high_ns: int
+    first_offset_ns: int
+    drift_ppm: float | None
+
+
+def _ahead(one: Stamp, zone: tzinfo, asset: Asset | None) -> Ahead:
+    first = one.first_ahead - _scale(one, one.first_time, zone, asset)
+    last = one.last_ahead - _scale(one, one.last_time, zone, asset)
+    if one.way == "marks":  # something was before it was told: the clock is ahead by that or more
+        first = last = one.most_ahead - _scale(one, one.last_time, zone, asset)
+    span = one.last_time - one.first_time
+    drift = round((last - first) / span * 1e6, 1) if span >= LEAST_SPAN_NS else None
+    low, high = last, last + FINENESS.get(one.protocol, 1) - 1
+    return Ahead(
+        offset_low_ns=low,
+        offset_high_ns=high,
+        first_offset_ns=first,
+        drift_ppm=drift if one.way == "says" else None,
+    )
+
+
+FINENESS = {"iec104": MS_NS, "dnp3": MS_NS, "s7comm": MS_NS}
+
+
+def _scale(one: Stamp, time: int, zone: tzinfo, asset: Asset | None) -> int:
+    """By how much a clock that is right is ahead of UTC: its zone, or leap seconds."""
+    if one.protocol in LOCAL:
+        moment = datetime.fromtimestamp(time // SECOND_NS, zone)
+        return (moment.utcoffset() or timedelta()) // timedelta(microseconds=1) * 1000
+    told = asset.value("utc_offset") if asset and one.protocol == "ptp" else ""
+    seconds = told.partition(" ")[0]
+    return int(seconds) * SECOND_NS if seconds.isdigit() else 0
+
+
+def _standing_of(clock: Clock, one: Stamp) -> Standing:
+    low, high = clock.offset_low_ns or 0, clock.offset_high_ns or 0
+    if one.way == "says" and one.most_ahead - one.least_ahead > TOLERANCE_NS:
+        return "steps"
+    if low <= TOLERANCE_NS and high >= -TOLERANCE_NS:
+        return "agrees"
+    return "unknown" if one.way == "marks" and high < 0 else "off"
+
+
+def _note_of(clock: Clock, one: Stamp) -> str:
+    zone = LOCAL_TIME + (ANOTHER_ZONE if _is_zone(clock.offset_low_ns or 0) else "")
+    told = (zone if one.protocol in LOCAL else "", MARKED if one.way == "marks" else "")
+    return "; ".join(text for text in told if text)
 
 
 # ---------------------------------------------------------------------------- the capture's

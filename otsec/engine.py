@@ -21,6 +21,7 @@ from otsec.aggregates.lookups import Lookups
 from otsec.aggregates.sequences import Sequences
 from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights
+from otsec.aggregates.stamps import Stamps
 from otsec.aggregates.stations import Stations
 from otsec.aggregates.values import Cells
 from otsec.capture import Drops, Tick
@@ -117,7 +118,7 @@ class Engine:
         self.counters = Counters()
         self.cells = Cells(caps.value_cells)
         self.facts = Facts(caps.facts)
-        self.sequences = Sequences()
+        self.sequences, self.stamps = Sequences(), Stamps()
         self.behaviours = Behaviours(
             caps.behaviours, caps.events_per_hour, self.cells, self.facts, registry.routine
         )
@@ -359,6 +360,7 @@ class Engine:
             self.connections.count(slots, none, "malformed", none + 1)
         self.behaviours.add(name, exchanges.cache.contents, found)
         self.sequences.add(exchanges.protocol, exchanges.cut)
+        self.stamps.add(exchanges.protocol, exchanges.cut)
         if (contents := self.contents.get(name)) is not None:
             contents.add(exchanges.cut, self.connections.table, heard)
         for left in found.left:
@@ -508,6 +510,7 @@ class Engine:
             **behaviours,
             "fact": self.facts.take_rows(source),
             "sequence": self.sequences.take_rows(source),
+            "stamp": self.stamps.take_rows(source),
             "content": [
                 row for contents in self.contents.values() for row in contents.take_rows(source)
             ],
@@ -549,7 +552,9 @@ class Engine:
         for name, count in self.seen.items():
             self.counters.add(f"seen:{name}", count, begin, here)
             self.seen[name] = 0
-        for name in ("conversations", "behaviours", "stations", "lookups", "cells", "facts"):
+        for name in (
+            *("conversations", "behaviours", "stations", "lookups", "cells", "facts", "stamps"),
+        ):
             part = getattr(self, name)
             refused = part.refused
             if refused.count:
@@ -605,6 +610,7 @@ class Engine:
         self.counters.restore(rows["counter"])
         self.facts.restore(rows["fact"])
         self.sequences.restore(rows["sequence"])
+        self.stamps.restore(rows["stamp"])
         for name, contents in self.contents.items():
             contents.restore(rows["content"])
             if name in state.get("contents", {}):
@@ -626,7 +632,9 @@ class Engine:
             exchanges.load(state.get(f"exchanges:{protocol.name}", {}))
 
 
-RESTORED = ("clock", "lookup", "counter", "fact", "sequence", "content", "behaviour", "value")
+RESTORED = (
+    *("clock", "lookup", "counter", "fact", "sequence", "stamp", "content", "behaviour", "value"),
+)
 
 
 def _key_bytes(flows: Flows) -> list[bytes]:

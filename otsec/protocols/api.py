@@ -248,6 +248,28 @@ class Counting:
     within_ns: int = 600 * 1_000_000_000
 
 
+SAYS, SETS, MARKS = range(3)
+WAYS = ("says", "sets", "marks")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Times that some units carry, as columns of one length."""
+
+    unit: I64  # position of the unit, ascending
+    time: I64  # ns since 1970, as the clock has it: local time as if it were UTC
+    lane: U64  # tells the devices behind one address apart
+    way: Ints  # position in WAYS: its sender's time, one that is set, one at which something was
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """What units say of clocks: ``read(units, split)``; ``device(lane)`` names a device."""
+
+    read: Callable[[Units, Split], Times]
+    device: Callable[[int], str] = lambda _: ""
+
+
 Direction: TypeAlias = Literal["to_server", "from_server"]
 
 
@@ -428,6 +450,7 @@ class Protocol:
     items: Callable[[Units], Items] | None = None  # of units that `split` found well-formed
     contexts: Contexts | None = None
     counting: Counting | None = None
+    clocks: Clocks | None = None
     transfers: Transfers | None = None
     # A unit of the same length that decodes to the same message, with every secret in it replaced:
     # what a request is kept as where it must outlive the program. None: no unit of it holds any.

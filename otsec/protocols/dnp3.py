@@ -43,11 +43,14 @@ from otsec.protocols.api import (
     FOLLOWS,
     I16_LE,
     I32_LE,
+    MARKS,
     REPEATS,
+    SETS,
     SKIPS,
     U8,
     U16_LE,
     U32_LE,
+    Clocks,
     Counting,
     Elements,
     Fact,
@@ -58,6 +61,7 @@ from otsec.protocols.api import (
     Reader,
     Side,
     Split,
+    Times,
     Units,
 )
 from otsec.protocols.credentials import covered
@@ -70,6 +74,7 @@ from otsec.protocols.framing.dnp3 import (
     PRM,
     UNCONFIRMED_USER_DATA,
 )
+from otsec.protocols.instants import LATEST_MS, MS_NS
 from otsec.protocols.texts import sent
 from otsec.protocols.transfers.dnp3 import TRANSFERS
 from otsec.protocols.words.dnp3 import (
@@ -1354,6 +1359,42 @@ def _verdict(before: U64, now: U64) -> Ints:
 
 COUNTING = Counting(_counters, _verdict)
 
+_TIME_BYTES = 6
+# where the time begins in an object, by group and variation as they lie in a header; -1: none
+_TIME_AT = np.full(1 << 16, -1)
+for _group, _variations in LAYOUTS.items():
+    for _variation, _layout in _variations.items():
+        if _layout.split()[-1:] == ["t"]:
+            _TIME_AT[_group | _variation << 8] = _form(_group, _layout).size - _TIME_BYTES
+_PREFIXES = {0x07: (1, 0), 0x08: (2, 0), 0x17: (1, 1), 0x28: (2, 2)}  # count, index: octets
+_SIZES_OF = np.full((256, 2), -1)
+for _qualifier, _octets in _PREFIXES.items():
+    _SIZES_OF[_qualifier] = _octets
+_TIMES_SET = _marks((TIME,))
+_EVENTS = _marks(tuple(group for group in LAYOUTS if group not in {TIME, FILE, SECURITY}))
+
+
+def _times(units: Units, _split: Split) -> Times:
+    """Of the first object: a time that is written, or that of an event; [1815] A.26, A.27."""
+    fragments = _fragments(units)
+    word = _word(units.buffer, fragments.objects)
+    what = (word & np.uint64(0xFFFF)).astype(np.int64)
+    group, sizes = what & 0xFF, _SIZES_OF[(word >> np.uint64(16) & _BYTE).astype(np.int64)]
+    sets = ~fragments.answers & (fragments.function == WRITE) & _TIMES_SET[group]
+    mine = (sets | (fragments.answers & _EVENTS[group])) & fragments.whole & ~fragments.link
+    at = fragments.objects + 3 + sizes.sum(axis=1) + _TIME_AT[what]
+    mine &= (_TIME_AT[what] >= 0) & (sizes[:, 0] > 0) & (at + _TIME_BYTES <= fragments.end)
+    rows = np.flatnonzero(mine)
+    ms = span_word(units.buffer, at[rows], np.full(len(rows), _TIME_BYTES), 0).astype(np.int64)
+    near = (ms > 0) & (ms < LATEST_MS)
+    rows, ms = rows[near], ms[near]
+    station = np.where(fragments.answers, fragments.source, fragments.target)[rows]
+    way = np.where(sets[rows], SETS, MARKS).astype(np.uint8)
+    return Times(rows, ms * MS_NS, station, way)
+
+
+CLOCKS = Clocks(_times, lambda station: f"station {station}")
+
 
 AUTHENTICATE_FILE, AUTHENTICATION = 29, 2  # function; variation of objects of files
 
@@ -1387,5 +1428,6 @@ PROTOCOL = Protocol(
     transfers=TRANSFERS,
     routine=frozenset({"confirm", "ack", "request_link_status", "test_link"}),
     counting=COUNTING,
+    clocks=CLOCKS,
     session=True,
 )

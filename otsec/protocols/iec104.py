@@ -34,9 +34,13 @@ from otsec.errors import Malformed, Truncated
 from otsec.model import OperationClass
 from otsec.protocols.api import (
     FOLLOWS,
+    MARKS,
     REPEATS,
     RETURNS,
+    SAYS,
+    SETS,
     SKIPS,
+    Clocks,
     Counting,
     Elements,
     Items,
@@ -46,9 +50,11 @@ from otsec.protocols.api import (
     Reader,
     Side,
     Split,
+    Times,
     Units,
 )
 from otsec.protocols.framing.apci import APCI, FRONT, SHORTEST, START
+from otsec.protocols.instants import cp56
 from otsec.protocols.words import iec104 as words
 from otsec.protocols.words.iec104 import OPEN, TYPES, Type
 
@@ -943,6 +949,34 @@ def _verdict(before: U64, now: U64) -> Ints:
 
 COUNTING = Counting(_counters, _verdict)
 
+# Types whose last object ends in a time, [101] 7.3: events of the controlled station, commands of
+# the controlling one, and the clock.
+_TIMED_EVENTS = np.isin(np.arange(256), list(range(30, 41)))
+_TIMED_COMMANDS = np.isin(np.arange(256), [*range(58, 65), words.TIMED_TEST])
+_SPONTANEOUS, _ACTIVATION = 3, 6
+_TIME_BYTES = 7
+
+
+def _times(units: Units, _split: Split) -> Times:
+    """What an object ends in: CP56Time2a. Confirmations are left out: they repeat."""
+    apdus = _apdus(units)
+    cause = apdus.cause & words.CAUSE_BITS
+    clock = apdus.type == words.CLOCK
+    way = np.where(clock & (cause == _ACTIVATION), SETS, SAYS)
+    marks = _TIMED_EVENTS[apdus.type]
+    way[marks] = MARKS
+    mine = (marks | clock) & (cause == _SPONTANEOUS)
+    mine |= (_TIMED_COMMANDS[apdus.type] | clock) & (cause == _ACTIVATION)
+    mine &= apdus.data & (apdus.size >= OBJECT + _TIME_BYTES)
+    rows = np.flatnonzero(mine)
+    at = units.end[rows] - _TIME_BYTES
+    told, fits = cp56(span_word(units.buffer, at, units.end[rows] - at, 0))
+    rows, told = rows[fits], told[fits]
+    return Times(rows, told, apdus.back[rows] & np.uint64(0xFFFF), way[rows].astype(np.uint8))
+
+
+CLOCKS = Clocks(_times, lambda common: f"ca {common}")
+
 
 PROTOCOL = Protocol(
     name="iec104",
@@ -959,5 +993,6 @@ PROTOCOL = Protocol(
     items=items,
     routine=frozenset({SUPERVISORY, "testfr"}),
     counting=COUNTING,
+    clocks=CLOCKS,
     session=True,
 )

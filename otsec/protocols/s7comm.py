@@ -25,6 +25,7 @@ from otsec.protocols.api import (
     U8,
     U16_BE,
     U32_BE,
+    Clocks,
     Contexts,
     Items,
     Operation,
@@ -36,6 +37,7 @@ from otsec.protocols.api import (
 )
 from otsec.protocols.credentials import covered
 from otsec.protocols.framing.tpkt_cotp import TPKT_COTP
+from otsec.protocols.s7.clocks import times
 from otsec.protocols.s7.columns import (
     Cut,
     Pdus,
@@ -471,6 +473,7 @@ PROTOCOL = Protocol(
     claims=claims,
     sides=sides,
     split=split,
+    clocks=Clocks(times),
     decode=decode,
     operations=OPERATIONS,
     identity=(

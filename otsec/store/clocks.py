@@ -37,6 +37,29 @@ class Reading(NamedTuple):
     values_last_time: int
 
 
+class Stamp(NamedTuple):
+    """How far ahead of the capture a clock was, by one protocol, in one way."""
+
+    site: str
+    group: str
+    source: str
+    place: str
+    client: str
+    server: str
+    protocol: str
+    device: str
+    speaker: str  # `client`, `server`
+    way: str  # `says`, `sets`, `marks`
+    times: int
+    first_ahead: int  # ns; local time is taken for UTC
+    last_ahead: int
+    least_ahead: int
+    most_ahead: int
+    first_time: int
+    last_time: int
+    last_packet: int
+
+
 _SOURCE = (
     "s.site, s.point_group, "
     "CASE s.interface WHEN '' THEN s.point ELSE s.point || '/' || s.interface END"
@@ -61,3 +84,15 @@ def readings(store: Store, spaces: tuple[str, ...]) -> list[Reading]:
         spaces,
     )
     return [Reading(*row[:19], *(numbers(blob) for blob in row[19:23]), *row[23:]) for row in rows]
+
+
+def stamps(store: Store) -> list[Stamp]:
+    """What clocks said of which the store keeps differences."""
+    rows = store.all(
+        f"SELECT {_SOURCE}, c.place, c.client, c.server, t.protocol, t.device, t.speaker, t.way, "  # noqa: S608 - text of this file
+        "t.count, t.first_ahead, t.last_ahead, t.least_ahead, t.most_ahead, t.first_time, "
+        "t.last_time, t.last_packet FROM stamp AS t JOIN site_source AS s ON s.id = t.source "
+        "JOIN conversation AS c ON c.source = t.source AND c.number = t.conversation "
+        f"{_BY_SOURCE}, t.first_packet, t.device, t.way"
+    )
+    return [Stamp(*row) for row in rows]

@@ -468,6 +468,29 @@ CREATE TABLE connection (
     "ALTER TABLE event ADD COLUMN connection INTEGER NOT NULL DEFAULT -1",
 )
 
+_STAMPS = (
+    """
+CREATE TABLE stamp (
+    source INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    device TEXT NOT NULL,
+    speaker TEXT NOT NULL,
+    way TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    first_ahead INTEGER NOT NULL,
+    last_ahead INTEGER NOT NULL,
+    least_ahead INTEGER NOT NULL,
+    most_ahead INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, conversation, protocol, device, speaker, way)
+)
+""",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
@@ -491,6 +514,7 @@ MIGRATIONS = (
         ),
     ),
     Migration("single connections", _CONNECTIONS),
+    Migration("what clocks said", _STAMPS),
 )
 NEWEST = len(MIGRATIONS)
 

@@ -314,6 +314,29 @@ _ALL = (
         key=("source", "conversation", "protocol", "speaker", "verdict"),
     ),
     Table(
+        "stamp",
+        "What clocks said, or were set to: how far ahead of the time of the packets that was.",
+        (
+            _SOURCE,
+            _CONVERSATION,
+            _text("protocol", "The protocol, by name."),
+            _text("device", "Device behind the address; empty: the address itself."),
+            _text("speaker", "Who said it: `client`, `server`, or `unknown`."),
+            _text(
+                "way",
+                "`says`: his own time; `sets`: that to which he sets the other; `marks`: when "
+                "something was, as his events tell.",
+            ),
+            _integer("count", "How often."),
+            _integer("first_ahead", "The first difference, ns; local time is taken for UTC."),
+            _integer("last_ahead", "The last one, ns."),
+            _integer("least_ahead", "The least one, ns."),
+            _integer("most_ahead", "The greatest one, ns."),
+            *_SEEN,
+        ),
+        key=("source", "conversation", "protocol", "device", "speaker", "way"),
+    ),
+    Table(
         "content",
         "Programs, blocks and files that were transferred, told by their hash.",
         (
