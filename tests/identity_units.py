@@ -35,10 +35,11 @@ def batches(path: Path) -> Iterator[tuple[int, PacketBatch, Packets]]:
 def spans(batch: PacketBatch, packets: Packets, protocol: Protocol) -> tuple[I64, I64, I64]:
     """Rows and payloads of all datagrams, or of the frames with the protocol's ethertypes."""
     end = np.minimum(packets.payload_end, packets.payload + packets.payload_wire)
-    if "ethernet" in protocol.transports:
-        mine = np.isin(packets.protocol, list(protocol.ports)) & (packets.kind == Kind.MAC)
-    else:
-        mine = (packets.protocol == UDP) & (packets.kind != Kind.MAC)
+    mine = np.isin(packets.protocol, list(protocol.ports)) & (packets.kind == Kind.MAC)
+    if "ethernet" not in protocol.transports:
+        mine[:] = False
+    if protocol.transports != {"ethernet"}:
+        mine |= (packets.protocol == UDP) & (packets.kind != Kind.MAC)
     shortest = protocol.framings[0].header.itemsize
     whole = (end - packets.payload >= shortest) & (packets.row < len(batch))
     rows = np.flatnonzero(mine & whole)

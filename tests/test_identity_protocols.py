@@ -18,7 +18,7 @@ from test_protocols_golden import load
 from wire_captures import tshark
 
 from otsec.errors import WireError
-from otsec.protocols import cdp, dhcp, dns, lldp, nbns, ntp, snmp
+from otsec.protocols import cdp, dhcp, dns, lldp, nbns, ntp, ptp, snmp
 from otsec.protocols.api import VALUE_TYPES, Message, Protocol, Reader, Side
 from otsec.protocols.reading import read
 
@@ -84,6 +84,12 @@ def _snmp_row(row: list[str]) -> Said:
     return _snmp_theirs([row[0] or row[1], row[2], row[3]])
 
 
+def _identity(told: tuple[Message, ...], attribute: str) -> str:
+    """An identity of a clock as tshark writes it."""
+    value = facts(told, attribute).replace(":", "")
+    return f"0x{value}" if value else ""
+
+
 ORACLES = {
     "lldp": Oracle(
         lldp.PROTOCOL, "lldp",
@@ -127,6 +133,16 @@ ORACLES = {
         tuple,
         lambda data, _: (str(data[0] & 7), "" if data[0] & 7 == ntp.CONTROL else str(data[1])),
     ),
+    "ptp": Oracle(
+        ptp.PROTOCOL, "ptp",
+        ("ptp.v2.messagetype", "ptp.v2.clockidentity", "ptp.v2.an.grandmasterclockidentity",
+         "ptp.v2.an.grandmasterclockclass"),
+        lambda row: (str(int(row[0], 16) & 0xF), *row[1:]),
+        lambda data, told: (
+            str(data[0] & 0xF), _identity(told, "clock_identity"), _identity(told, "clock_master"),
+            facts(told, "clock_class"),
+        ),
+    ),
     "snmp": Oracle(
         snmp.PROTOCOL, "snmp and not icmp",
         ("snmp.version", "snmp.msgVersion", "snmp.data", "snmp.name"),
@@ -134,7 +150,16 @@ ORACLES = {
     ),
 }  # fmt: skip
 by_protocol = pytest.mark.parametrize("oracle", ORACLES.values(), ids=ORACLES)
-AT_LEAST = {"lldp": 830, "cdp": 24, "dhcp": 800, "dns": 480, "nbns": 1500, "ntp": 54, "snmp": 570}
+AT_LEAST = {
+    "ptp": 0,
+    "lldp": 830,
+    "cdp": 24,
+    "dhcp": 800,
+    "dns": 480,
+    "nbns": 1500,
+    "ntp": 54,
+    "snmp": 570,
+}
 
 
 def theirs(path: Path, oracle: Oracle) -> Counter[Said]:

@@ -1,7 +1,9 @@
 """Rows that make a finding only together: many, of many values, or in an order.
 
-Time is judged in ticks of capture time: a window is so many ticks, whatever their borders, and
-never reaches across a clock step; an order is never judged across any gap. The store keeps the
+Time is judged in ticks of steady time: a window is so many ticks, whatever their borders. Where the
+clock was set back, time goes on from where it was; where it ran ahead by days, or nothing could be
+heard, nobody knows how long that was, and no window reaches across. An order is never judged across
+any gap. The store keeps the
 first events of each behaviour and hour one by one and counts the rest, so a count is at least what
 is told here, never less than it says.
 """
@@ -15,11 +17,12 @@ from typing import Any, NamedTuple, Self, TypeAlias
 from otsec.detect.model import Correlation
 from otsec.detect.rows import Judged
 from otsec.model import TICK_NS
-from otsec.store.judged import Break, Occurrence
+from otsec.store.judged import Break, Occurrence, Seen
 
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3_600 * SECOND_NS  # in which the events of a behaviour are capped
 DROPS = "drops"
+SET_BACK = "clock_back"
 
 Events: TypeAlias = Mapping[tuple[int, int], Sequence[Occurrence]]  # by source and behaviour
 
@@ -28,7 +31,7 @@ class Point(NamedTuple):
     """One or several occurrences of a row at one tick."""
 
     segment: int  # between breaks
-    tick: int
+    tick: int  # of steady time
     packet: int
     time: int
     times: int
@@ -50,14 +53,29 @@ class Breaks:
     def __init__(self, breaks: Iterable[Break]) -> None:
         self.steps: dict[int, list[int]] = defaultdict(list)
         self.gaps: dict[int, list[int]] = defaultdict(list)
-        for one in breaks:
+        self.backs: dict[int, list[int]] = defaultdict(list)
+        self.lost: dict[int, list[int]] = defaultdict(lambda: [0])  # ns up to each step back
+        for one in sorted(breaks, key=lambda one: (one.source, one.packet)):
             self.gaps[one.source].append(one.packet)
-            if one.kind != DROPS:
+            if one.kind == SET_BACK:
+                self.backs[one.source].append(one.packet)
+                lost = self.lost[one.source]
+                lost.append(lost[-1] + one.begin_time - one.end_time)
+            elif one.kind != DROPS:
                 self.steps[one.source].append(one.packet)
 
     def segment(self, source: int, packet: int, *, order: bool) -> int:
         """Number of the stretch in which a packet lies; ``order``: any gap ends one."""
         return bisect_right((self.gaps if order else self.steps)[source], packet)
+
+    def steady(self, source: int, time: int, packet: int) -> int:
+        """The time of a packet as if the clock had never been set back, ns."""
+        return time + self.lost[source][bisect_right(self.backs[source], packet)]
+
+    def span(self, source: int, seen: Seen) -> int:
+        """Steady time from the first to the last packet of a row, ns."""
+        begin = self.steady(source, seen.first_time, seen.first_packet)
+        return self.steady(source, seen.last_time, seen.last_packet) - begin
 
 
 def together(
@@ -96,13 +114,14 @@ def _points(
     elif kept:
         places = [(one.time, one.packet, _weight(one, row, correlation)) for one in kept]
     elif correlation.kind == "event_count":
-        span = seen.last_time - seen.first_time
-        places = [(seen.first_time, seen.first_packet, _least(seen.times, span, correlation))]
+        count = _least(seen.times, breaks.span(source, seen), correlation)
+        places = [(seen.first_time, seen.first_packet, count)]
     else:
         places = [(seen.first_time, seen.first_packet, 1), (seen.last_time, seen.last_packet, 1)]
     for time, packet, count in places:
         segment = breaks.segment(source, packet, order=order)
-        yield _Sorted((segment, time // TICK_NS, packet, time, count, which, row))
+        tick = breaks.steady(source, time, packet) // TICK_NS
+        yield _Sorted((segment, tick, packet, time, count, which, row))
 
 
 class _Sorted(Point):
@@ -121,7 +140,11 @@ def _weight(event: Occurrence, row: Judged, correlation: Correlation) -> int:
     """Of events that were only counted, at least how many lie in one window."""
     if not event.capped:
         return event.times
-    end = min((event.time // HOUR_NS + 1) * HOUR_NS, max(row.seen.last_time, event.time))
+    end = (event.time // HOUR_NS + 1) * HOUR_NS
+    if (
+        row.seen.last_time >= event.time
+    ):  # else the clock was set back, and they may be of all of it
+        end = min(end, row.seen.last_time)
     return _least(event.times, end - event.time, correlation)
 
 

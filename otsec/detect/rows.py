@@ -256,7 +256,7 @@ def _port_protocols() -> Mapping[str, str]:
         if protocol.industrial
         for transport in protocol.transports
         if transport != "ethernet"
-        for port in protocol.ports
+        for port in protocol.ports_of(transport)
     }
 
 

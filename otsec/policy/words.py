@@ -79,11 +79,7 @@ REMOTE = frozenset({
 
 
 def _ports(protocol: Protocol) -> frozenset[str]:
-    if "ethernet" in protocol.transports and protocol.ports and min(protocol.ports) >= 0x0600:
-        ethertypes = {f"{port:#06x}" for port in protocol.ports if port >= 0x0600}
-        others = {*protocol.transports} - {"ethernet"}
-        return frozenset(ethertypes) | {f"{t}/{p}" for t in others for p in protocol.ports}
-    return frozenset(f"{t}/{p}" for t in protocol.transports for p in protocol.ports)
+    return frozenset(protocol.services)
 
 
 @cache

@@ -483,15 +483,22 @@ class Protocol:
     @property
     def services(self) -> tuple[str, ...]:
         """Where it is usually found, as services are written: ``tcp/502``, ``0x88b8``."""
-        both = len(self.transports) > 1
         return tuple(
             f"{port:#06x}" if transport == "ethernet" else f"{transport}/{port}"
             for transport in sorted(self.transports, reverse=True)
-            for port in sorted(self.ports)
-            # on Ethernet what is also on IP has an LLC address: DSAP and SSAP, which are alike
-            if not (both and "ethernet" in self.transports)
-            or (port >> 8 == port & 0xFF) is (transport == "ethernet")
+            for port in sorted(self.ports_of(transport))
         )
+
+    def ports_of(self, transport: Transport) -> frozenset[int]:
+        """Its ports over one transport, ethertypes over Ethernet.
+
+        Of what is on IP as well, an LLC address (DSAP and SSAP are alike) or an ethertype of
+        those that industry has, 0x88xx, is of Ethernet.
+        """
+        if "ethernet" not in self.transports or len(self.transports) == 1:
+            return self.ports
+        lower = {port for port in self.ports if port >> 8 in (port & 0xFF, 0x88)}
+        return frozenset(lower) if transport == "ethernet" else self.ports - lower
 
 
 DEPTHS: dict[Depth, str] = {

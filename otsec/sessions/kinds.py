@@ -14,7 +14,7 @@ INTERACTIVE = frozenset(
 TUNNEL = frozenset({"openvpn", "wireguard", "ike", "l2tp", "pptp"})
 FILES = frozenset({"smb", "ftp", "tftp"})
 LOGIN = frozenset({"http", "ldap", "tds"})  # sessions where somebody logs in, else mere requests
-ADMINISTRATION = frozenset({"dcerpc", "snmp", "radius", "ntp"})  # of hosts and network gear
+ADMINISTRATION = frozenset({"dcerpc", "snmp", "radius", "ntp", "ptp"})  # of hosts and network gear
 
 # What is likely where nothing was recognised, as where the beginning was not captured. Only the
 # number speaks for it (IANA), which is told.

@@ -34,7 +34,7 @@ class Registry:
         table = np.zeros(1 << 16, np.int64)
         for number, protocol in enumerate(self.protocols, 1):
             if transport in protocol.transports:
-                table[sorted(protocol.ports)] = number
+                table[sorted(protocol.ports_of(transport))] = number
         return table
 
     @property
