@@ -101,7 +101,7 @@ class Packets:
     payload_wire: I64  # bytes of the payload on the wire, padding taken off where IP tells
     seq: I64  # TCP sequence number, 0 to 2**32 - 1; 0 where it is not TCP
     ack: I64  # TCP acknowledgement number
-    flags: Ints  # u1, TCP flags; 0 where it is not TCP
+    flags: Ints  # u1, TCP flags; of ICMP ECHO or ECHOED; else 0
     problem: Ints  # u1, Problem
 
     def __len__(self) -> int:
@@ -122,8 +122,10 @@ class Packets:
 
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10  # TCP flags, RFC 9293 3.1
+ECHO, ECHOED = 0x40, 0x80  # in place of them: who asks for an echo of ICMP, who answers
 
 ARP = 0x0806  # ethertype
+ICMP, ICMPV6 = 1, 58
 TCP, UDP = 6, 17  # IP protocol numbers, iana.org/assignments/protocol-numbers
 IPV4_MAPPED = 0xFFFF_0000_0000  # low word of ::ffff:0.0.0.0, RFC 4291 2.5.5.2
 

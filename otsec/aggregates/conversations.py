@@ -14,7 +14,7 @@ from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights, stretch, unseen
 from otsec.columns import I64, U64, Ints, Mask, group
-from otsec.model import ACK, SYN, TCP, UDP, Kind, Packets, place_text
+from otsec.model import ACK, ECHO, ECHOED, ICMP, ICMPV6, SYN, TCP, UDP, Kind, Packets, place_text
 from otsec.streams.connections import COUNTS, REASONS, WITHDRAWN, Connections
 
 MANY = "many"  # stands for addresses that there was no room to tell apart
@@ -62,10 +62,12 @@ def orient(keys: U64, speaker: I64, flags: Ints, ports: I64) -> tuple[I64, I64]:
     group = is_group(kind, np.where(from_low, high_hi, low_hi), np.where(from_low, high_lo, low_lo))
     hinted, transient, low = ports[port] > 0, port >= EPHEMERAL, port < 1024
     ported = (protocol == TCP) | (protocol == UDP)
+    echo = (kind != Kind.MAC) & np.isin(protocol, (ICMP, ICMPV6)) & (flags & (ECHO | ECHOED) != 0)
     told = [  # the strongest last
         (ported & (low[0] != low[1]), "port", low[0]),
         (ported & (transient[0] != transient[1]), "port", ~transient[0]),
         (ported & (hinted[0] != hinted[1]), "port", hinted[0]),
+        (echo, "protocol", np.where(flags & ECHO != 0, speaker, 1 - speaker)),
         ((kind == Kind.MAC) | group, "publisher", speaker),
         ((protocol == TCP) & (kind != Kind.MAC) & (flags & SYN != 0), "syn",
          np.where(flags & ACK != 0, 1 - speaker, speaker)),

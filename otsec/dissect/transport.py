@@ -1,13 +1,13 @@
-"""TCP, UDP and SCTP: ports, and where the payload begins.
+"""TCP, UDP and SCTP: ports, and where the payload begins; who asks for an echo by ICMP.
 
-Sources: RFC 9293 (TCP), RFC 768 (UDP), RFC 9260 (SCTP).
+Sources: RFC 9293 (TCP), RFC 768 (UDP), RFC 9260 (SCTP), RFC 792 and 4443 (ICMP).
 """
 
 import numpy as np
 
 from otsec.columns import I64
 from otsec.dissect.table import NO_NUMBER, Layer, Next, Table, of, put
-from otsec.model import TCP, UDP, Problem
+from otsec.model import ECHO, ECHOED, ICMP, ICMPV6, TCP, UDP, Problem
 
 SCTP = 132
 GRE, IP_IN_IP, IPV6_IN_IP = 47, 4, 41
@@ -29,6 +29,7 @@ TCP_HEADER = np.dtype(
 UDP_HEADER = np.dtype(
     [("source", ">u2"), ("target", ">u2"), ("length", ">u2"), ("checksum", ">u2")]
 )
+ICMP_HEADER = np.dtype([("type", "u1"), ("code", "u1")])
 SCTP_HEADER = np.dtype([("source", ">u2"), ("target", ">u2"), ("tag", ">u4"), ("checksum", ">u4")])
 
 
@@ -47,6 +48,8 @@ def transport(table: Table, step: Next) -> list[Next]:
     found = udp(table, rows[datagram], step.tunnels)
     rows, protocol = rows[~datagram], protocol[~datagram]
     sctp(table, rows[protocol == SCTP])
+    for number, kinds in ECHOES.items():
+        icmp(table, rows[protocol == number], kinds)
     for number, layer in TUNNELS.items():
         inside = rows[protocol == number]
         if len(inside):
@@ -54,6 +57,7 @@ def transport(table: Table, step: Next) -> list[Next]:
     return found
 
 
+ECHOES = {ICMP: (8, 0), ICMPV6: (128, 129)}  # types of request and reply
 TUNNELS = {GRE: Layer.GRE, IP_IN_IP: Layer.IP_IN_IP, IPV6_IN_IP: Layer.IP_IN_IP}
 
 
@@ -95,6 +99,16 @@ def udp(table: Table, rows: I64, tunnels: int) -> list[Next]:
     table.skip(rows, UDP_HEADER.itemsize)
     overlay = target == VXLAN_PORT
     return [Next(Layer.VXLAN, rows[overlay], NO_NUMBER, tunnels)] if overlay.any() else []
+
+
+def icmp(table: Table, rows: I64, kinds: tuple[int, int]) -> None:
+    """The type of ICMP messages tells who asks for an echo; they are payload as a whole."""
+    if not len(rows):
+        return
+    header, rows, _ = table.read(rows, ICMP_HEADER)
+    for kind, flag in zip(kinds, (ECHO, ECHOED), strict=True):
+        mine = rows[header["type"] == kind]
+        put(table.packets.flags, mine, np.full(len(mine), flag, np.uint8))
 
 
 def sctp(table: Table, rows: I64) -> None:
