@@ -15,6 +15,11 @@ ATTACKS = ROOT / "pcaps" / "attacks"
 RULES = load([built_in()]).rules
 FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the first technique
     "addresses_asked": {"arp-sweep": "T0846"},
+    "broadcasts_poured": {"broadcast-storm": "T0814"},
+    "busy_and_harmless": {},
+    "connections_begun": {"syn-flood": "T0814"},
+    "datagrams_poured": {"udp-flood": "T0814"},
+    "hosts_pinged": {"ping-sweep": "T0846"},
     "bacnet_ranges_asked": {"bacnet-ranges": "T0846"},
     "certificate_expired": {"certificate-expired": ""},
     "codesys_passwords": {"login-brute-force": "T0812", "default-password": "T0812"},

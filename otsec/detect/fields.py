@@ -108,6 +108,7 @@ _CONVERSATION = (
     _number("payload_in", "Bytes of payload of the server."),
     _number("undecoded", "Bytes of payload that no protocol accounted for."),
     _number("malformed", "Units that contradict the protocol's standard."),
+    _number("packets_per_s", "Packets a second, from the first to the last, of begun seconds."),
     *_SIDES,
 )
 _IDENTITY = (

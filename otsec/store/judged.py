@@ -93,7 +93,8 @@ _ROWS = {
     "conversation": (
         f"c.source, c.number, c.connections, {_SEEN.format('c')}, '[]', {_CHOICE['conversation']}, "
         "c.client, c.server, c.place, c.client_reason, c.connections, c.packets_out, c.packets_in, "
-        "c.payload_out, c.payload_in, c.undecoded_out + c.undecoded_in, c.malformed"
+        "c.payload_out, c.payload_in, c.undecoded_out + c.undecoded_in, c.malformed, "
+        "(c.packets_out + c.packets_in) / ((c.last_time - c.first_time) / 1000000000 + 1)"
     ),
     "identity": (
         f"f.source, -1, f.count, {_SEEN.format('f')}, '[]', {_CHOICE['identity']}, "

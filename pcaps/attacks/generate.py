@@ -13,6 +13,7 @@ from pathlib import Path
 
 import controllers
 import counters
+import floods
 import searches
 import ways_in
 from scenes import Tape
@@ -20,7 +21,7 @@ from scenes import Tape
 HERE = Path(__file__).parent
 SCENES = {
     scene.__name__: scene
-    for module in (counters, searches, controllers, ways_in)
+    for module in (counters, searches, controllers, ways_in, floods)
     for scene in module.SCENES
 }
 
