@@ -118,7 +118,7 @@ class Engine:
         self.counters = Counters()
         self.cells = Cells(caps.value_cells)
         self.facts = Facts(caps.facts)
-        self.sequences, self.stamps = Sequences(), Stamps()
+        self.sequences, self.stamps = Sequences(), Stamps(caps.facts)
         self.behaviours = Behaviours(
             caps.behaviours, caps.events_per_hour, self.cells, self.facts, registry.routine
         )

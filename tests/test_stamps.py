@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_captures import tshark
 
-from otsec.aggregates import stamps
+from otsec.config import Caps
 from otsec.protocols.instants import cp56, decimal, instant
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -134,13 +134,12 @@ def test_times_of_ptp_are_those_of_the_generator(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", ["iec104/substation", "dnp3/substation", "ptp/clocks"])
-def test_the_same_in_any_batches(bench: Bench, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_in_any_batches(bench: Bench, name: str) -> None:
     """Batches, paths and checkpoints do not show, also where the cap is reached."""
     content = (ROOT / "pcaps" / f"{name}.pcap").read_bytes()
-    for cap in (stamps.ROWS, 1):
-        monkeypatch.setattr(stamps, "ROWS", cap)
-        whole = bench.dump(content)
+    for caps in (Caps(), Caps(facts=1)):
+        whole = bench.dump(content, caps=caps)
         for options in ({"batch": 7}, {"all_plain": True}, {"batch": 20, "checkpoint_s": 0.0}):
-            assert bench.dump(content, **options) == whole, options
+            assert bench.dump(content, caps=caps, **options) == whole, options
     assert len(cells(whole, "stamp")) == 1
     assert any(row["name"] == "cap:stamps" for row in cells(whole, "counter"))

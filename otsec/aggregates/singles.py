@@ -105,7 +105,7 @@ class Singles:
         past = np.concatenate([self.shared, ended])
         shares = np.isin(past["number"], [*growing, *live["number"].tolist()])
         self.shared, self.ended = _together(past[shares]), []
-        return [_told(source, row) for row in whole[changed]]
+        return _told(source, whole[changed])
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from, behind a checkpoint."""
@@ -140,14 +140,19 @@ def _together(rows: Any) -> Any:
     return whole
 
 
-def _told(source: int, row: Any) -> Row:
-    """A row of the table `connection`."""
-    packets, sizes, payload, resent = row["counts"].T
-    closed = int(row["closed"])
-    ended = "closed" if closed & FINS else "reset" if closed & RESET else ""
-    return (
-        source, int(row["number"]), int(row["conversation"]), int(row["port"]),
-        int(row["connections"]), int(row["opened"]), ended,
-        *packets.tolist(), *sizes.tolist(), *(payload - resent).tolist(),
-        *row["first"].tolist(), *row["last"].tolist(),
-    )  # fmt: skip
+def _told(source: int, rows: Any) -> list[Row]:
+    """Rows of the table `connection`."""
+    packets, sizes, payload, resent = (rows["counts"][:, :, at] for at in range(len(SUMS)))
+    front = [rows[name] for name in ("number", "conversation", "port", "connections", "opened")]
+    behind = (packets, sizes, payload - resent, rows["first"], rows["last"])
+    ended = np.where(rows["closed"] & RESET, "reset", "")
+    ended = np.where(rows["closed"] & FINS, "closed", ended)
+    return [
+        (source, *one, how, *two)
+        for one, how, two in zip(
+            np.stack(front, axis=1).tolist(),
+            ended.tolist(),
+            np.concatenate(behind, axis=1).tolist(),
+            strict=True,
+        )
+    ]

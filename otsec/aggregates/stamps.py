@@ -14,7 +14,6 @@ from otsec.columns import I64
 from otsec.exchanges.calls import PART_BITS, Calls
 from otsec.protocols.api import WAYS, Clocks, Protocol, Side, Split
 
-ROWS = 16_384  # of a protocol; clocks beyond are only counted
 Key = tuple[int, str, str, str, str]  # conversation, protocol, device, speaker, way
 
 CONVERSATION, LANE, SIDE, WAY, POSITION, AHEAD, TIME = range(7)  # of a column
@@ -23,7 +22,9 @@ CONVERSATION, LANE, SIDE, WAY, POSITION, AHEAD, TIME = range(7)  # of a column
 class Stamps:
     """Ordered: what clocks said in one source."""
 
-    def __init__(self) -> None:
+    def __init__(self, cap: int) -> None:
+        """``cap``: rows of a protocol; clocks beyond are only counted."""
+        self.cap = cap
         # count; first, last, least and greatest difference; first and last packet
         self.rows: dict[Key, list[int]] = {}
         self.sizes: dict[str, int] = {}  # rows by protocol
@@ -60,7 +61,7 @@ class Stamps:
             count = known[0] + len(ahead)
             least, most = min(least, known[3]), max(most, known[4])
             self.rows[key] = [count, known[1], last, least, most, *known[5:7], *end]
-        elif self.sizes.get(protocol, 0) >= ROWS:
+        elif self.sizes.get(protocol, 0) >= self.cap:
             self.refused.note_spans(np.array([len(ahead)]), seen[:1], seen[-1:])
             return
         else:

@@ -115,6 +115,7 @@ CAPS = {
         "value_cells", "registers and points", "messages are told without the values in them"
     ),
     "facts": Cap("facts", "facts", "statements of devices about themselves were not kept"),
+    "stamps": Cap("facts", "clocks of a protocol", "times of further clocks were not kept"),
     "gaps": Cap("gaps", "gaps of the capture", "further gaps were only counted"),
     "reassembly": Cap(
         "reassembly_bytes",
