@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address
 import numpy as np
 
 from otsec.columns import Bytes
-from otsec.model import Kind, PacketBatch, Packets, Problem, place_text
+from otsec.model import ECHO, ECHOED, Kind, PacketBatch, Packets, Problem, place_text
 
 ETHERNET, RAW = 1, 101
 GUARD = b"\xa5" * 64  # stands around frames in a buffer: read by none, or a test fails
@@ -80,7 +80,7 @@ def row_text(packets: Packets, row: int, start: int) -> str:
     words += [f"ip {raw['network'] - start}"] if raw["network"] >= 0 else []
     span = f"{raw['payload'] - start}-{raw['payload_end'] - start}"
     words.append(f"payload {span} of {raw['payload_wire']}")
-    if raw["seq"] or raw["ack"] or raw["flags"]:
+    if raw["seq"] or raw["ack"] or raw["flags"] & ~(ECHO | ECHOED):
         words.append(f"tcp {raw['seq']:08x} {raw['ack']:08x} {raw['flags']:02x}")
     words += [problem.name] if problem else []
     return ", ".join(words)

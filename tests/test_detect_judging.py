@@ -16,6 +16,7 @@ from otsec.detect.conditions import UNKNOWN, all_of, any_of, leaf, not_of
 from otsec.detect.findings import MOST, outcome_words
 from otsec.detect.judging import found_in, judge
 from otsec.detect.rows import scope
+from otsec.store import TABLES
 from otsec.store.dump import dump
 from otsec.store.findings import packets
 
@@ -274,13 +275,33 @@ def test_event_count_of_events_that_were_only_counted(net: Tap, tmp_path: Path) 
     assert where(found, "client") == [("10.0.0.7",)]
 
 
-def test_no_window_reaches_across_a_clock_step(net: Tap, tmp_path: Path) -> None:
-    """Events on both sides of a clock step are not counted together."""
+@pytest.mark.parametrize("kind", ["clock_ahead", "outage"])
+def test_no_window_reaches_across_what_nobody_can_measure(
+    net: Tap, tmp_path: Path, kind: str
+) -> None:
+    """Events on both sides of an outage, or of a clock that ran ahead, are not counted together."""
     many(net, [0, 5, 10, 15, 20])
-    net._add("gap", number=0, kind="clock_back", packet=12)
+    net._add("gap", number=0, kind=kind, packet=12)
     net.write()
 
     assert finds(net.store, tmp_path / "rules", correlation(ANY, COUNT)) == []
+
+
+@pytest.mark.parametrize(("back", "number"), [(3600, 1), (0, 0)])
+def test_a_window_goes_on_where_the_clock_was_set_back(
+    net: Tap, tmp_path: Path, back: int, number: int
+) -> None:
+    """Behind a step back time goes on from where it was, so what lies around it is near."""
+    many(net, [7200, 7205, 7210, 7215 - 3600, 7220 - 3600])
+    cells = {"begin_time": 7212 * 10**9, "end_time": (7212 - back) * 10**9}
+    packet = TABLES["event"].names.index("packet")
+    net.rows["event"] = [
+        (*event[:packet], at, *event[packet + 1 :]) for at, event in enumerate(net.rows["event"])
+    ]
+    net._add("gap", number=0, kind="clock_back", packet=3, **cells)
+    net.write()
+
+    assert len(finds(net.store, tmp_path / "rules", correlation(ANY, COUNT))) == number
 
 
 def test_lost_packets_end_no_count(net: Tap, tmp_path: Path) -> None:

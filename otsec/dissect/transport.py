@@ -5,7 +5,7 @@ Sources: RFC 9293 (TCP), RFC 768 (UDP), RFC 9260 (SCTP), RFC 792 and 4443 (ICMP)
 
 import numpy as np
 
-from otsec.columns import I64
+from otsec.columns import I64, gather
 from otsec.dissect.table import NO_NUMBER, Layer, Next, Table, of, put
 from otsec.model import ECHO, ECHOED, ICMP, ICMPV6, TCP, UDP, Problem
 
@@ -105,10 +105,12 @@ def icmp(table: Table, rows: I64, kinds: tuple[int, int]) -> None:
     """The type of ICMP messages tells who asks for an echo; they are payload as a whole."""
     if not len(rows):
         return
-    header, rows, _ = table.read(rows, ICMP_HEADER)
+    packets = table.packets
+    at, end = of(packets.payload, rows), of(packets.payload_end, rows)
+    header, fits = gather(table.buffer, at, end, ICMP_HEADER)
     for kind, flag in zip(kinds, (ECHO, ECHOED), strict=True):
-        mine = rows[header["type"] == kind]
-        put(table.packets.flags, mine, np.full(len(mine), flag, np.uint8))
+        mine = rows[fits & (header["type"] == kind)]
+        put(packets.flags, mine, np.full(len(mine), flag, np.uint8))
 
 
 def sctp(table: Table, rows: I64) -> None:
