@@ -110,9 +110,8 @@ class Run:
     def read(self, sources: list[Source], *, named: bool) -> Iterator[Outcome]:
         """Read the captures of all sources; ``named``: a person gave the point's name."""
         for source in sources:
-            for _, engine in self.engines.values():
-                engine.dissolve()
-            self.engines = {}
+            while self.engines:
+                self.engines.popitem()[1][1].dissolve()
             point = source.point
             for path in source.captures:
                 if self.stop():
