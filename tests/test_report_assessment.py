@@ -15,7 +15,7 @@ from otsec.errors import Exit
 from otsec.inventory.assembly import inventory
 from otsec.reports.communication import pairs, relations
 from otsec.reports.drawing import MOST_LINES, Flow, Node, drawing
-from otsec.reports.weaknesses import OF_CLIENTS, RULES, weaknesses
+from otsec.inventory.weaknesses import OF_CLIENTS, RULES, weaknesses
 from otsec.store import Store, open_store, sightings
 from otsec.store.findings import findings
 

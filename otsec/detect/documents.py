@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1 << 18  # a rule is a page; more is another file given by mistake
 MAX_FILES = 10_000  # of a folder of rules
-POLICIES = "policies"  # the folder beside the rules whose files are zones and conduits
+OTHERS = frozenset({"policies", "controls"})  # folders beside the rules that hold something else
 ENDINGS = frozenset({".yml", ".yaml"})
 
 
@@ -76,7 +76,7 @@ def files(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.suffix in ENDINGS
         and path.is_file()
-        and POLICIES not in path.relative_to(folder).parts
+        and not OTHERS.intersection(path.relative_to(folder).parts)
     )
     if len(found) > MAX_FILES:
         raise UsageError(f"{folder}: {len(found)} files; a folder of rules has at most {MAX_FILES}")

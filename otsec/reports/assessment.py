@@ -14,11 +14,11 @@ from otsec.inventory.assembly import inventory
 from otsec.inventory.directory import Directory
 from otsec.inventory.model import Asset
 from otsec.inventory.wanted import Want, wanted
+from otsec.inventory.weaknesses import OF_CLIENTS, Weakness, weaknesses
 from otsec.reports import communication
 from otsec.reports.communication import Pair, Relation
 from otsec.reports.drawing import Drawing
 from otsec.reports.findings import Row, Wrong, wrong
-from otsec.reports.weaknesses import OF_CLIENTS, Weakness, weaknesses
 from otsec.sessions.assembly import sessions
 from otsec.sessions.kinds import changes
 from otsec.sessions.model import Session

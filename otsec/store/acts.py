@@ -11,12 +11,17 @@ from typing import Literal, NamedTuple, TypeAlias
 from otsec.store.database import Store, storable
 from otsec.store.schema import TABLES
 
-AssetAct: TypeAlias = Literal["set", "import", "merge", "split"]
+AssetAct: TypeAlias = Literal[
+    "set", "import", "merge", "split", "inventory-approve", "inventory-retire"
+]
 FindingAct: TypeAlias = Literal[
     "ack", "resolve", "false-positive", "accept", "expect", "reopen", "assign", "comment"
 ]
-BaselineAct: TypeAlias = Literal["baseline-approve", "baseline-forget", "baseline-import"]
-ActKind: TypeAlias = AssetAct | FindingAct | BaselineAct | Literal["selftest"]
+BaselineAct: TypeAlias = Literal[
+    "baseline-approve", "baseline-forget", "baseline-import", "baseline-review"
+]
+ControlAct: TypeAlias = Literal["attest", "policy-approve"]
+ActKind: TypeAlias = AssetAct | FindingAct | BaselineAct | ControlAct | Literal["selftest"]
 
 
 class Act(NamedTuple):

@@ -1,0 +1,407 @@
+"""What metrics are measured from: a store, a period and a site, each part read once and when asked."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from ipaddress import ip_address
+
+from otsec import clocks as clock_rows
+from otsec.baseline import kinds
+from otsec.baseline.spans import Heard, Spans
+from otsec.clocks import Clock
+from otsec.controls.model import Item, NotConfigured, Number, Period
+from otsec.controls.site import Site
+from otsec.detect.cases import Case, cases
+from otsec.inventory.assembly import Inventory, inventory
+from otsec.inventory.directory import Directory
+from otsec.inventory.model import SURE, Asset
+from otsec.policy.judging import is_dmz, is_it
+from otsec.policy.model import Policy, Zone
+from otsec.policy.placing import NOBODY, Endpoint, People, Places
+from otsec.policy.verdicts import Flow, flows, judged
+from otsec.sessions.assembly import sessions
+from otsec.sessions.model import Session
+from otsec.store import Store, queries
+from otsec.store import baseline as kept
+from otsec.store import controls as rows
+from otsec.store.acts import Act, every_act
+from otsec.store.filters import Filter
+from otsec.store.sensor import Heartbeat
+from otsec.store.views import Behaviour, Conversation, Fact, Gap, Source
+
+DAY_NS = 86_400 * 10**9
+HOUR_NS = 3_600 * 10**9
+OT_LEVEL = 3.0  # the highest level that is not the DMZ or the office
+INFRASTRUCTURE = frozenset({"router", "firewall", "switch", "access_point"})
+DECIDED_AWAY = frozenset({"false positive", "expected"})  # it was nothing, or it was meant to be so
+POLICY_COMMAND = (
+    "otsec policy suggest -w policy.yaml, then name it: --policy, or `policy:` in otsec.yaml"
+)
+
+Where = tuple[str, str, str]  # site, group, place
+
+
+class Basis:
+    """One site in one period."""
+
+    def __init__(self, store: Store, site: Site, period: Period) -> None:
+        self.store = store
+        self.site = site
+        self.period = period
+
+    # ------------------------------------------------------------------------------ capture
+
+    @cached_property
+    def sources(self) -> tuple[Source, ...]:
+        """The sources of the site that gave packets in the period."""
+        found = (one for one in queries.sources(self.store) if one.site == self.site.name)
+        return tuple(
+            one for one in found if one.packets and self.period.has(one.first_time, one.last_time)
+        )
+
+    @cached_property
+    def points(self) -> Mapping[int, str]:
+        """Names of the sources, by number."""
+        return {one.id: point_name(one.point, one.interface) for one in self.sources}
+
+    @cached_property
+    def heard(self) -> tuple[Heard, ...]:
+        """When each point group of the site was listened to."""
+        spans = Spans.of(self.store)
+        return tuple(heard for scope, heard in spans.groups.items() if scope.site == self.site.name)
+
+    @cached_property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Spans of the period in which the capture was blind."""
+        found = (one for one in queries.gaps(self.store) if one.site == self.site.name)
+        return tuple(one for one in found if self.period.has(one.begin_time, one.end_time))
+
+    @cached_property
+    def heartbeats(self) -> Sequence[tuple[str, Heartbeat]]:
+        """What sensors told of themselves in the period, each with its capture point."""
+        return rows.heartbeats(self.store, self.site.name, *self.period)
+
+    @cached_property
+    def live(self) -> frozenset[int]:
+        """Sources on which a sensor listened itself; others are recordings."""
+        return rows.live(self.store, self.site.name)
+
+    # ---------------------------------------------------------------------------- inventory
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """Who is there, at all sites and times."""
+        return inventory(self.store)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Assets by address."""
+        return Directory(self.inventory)
+
+    @cached_property
+    def assets(self) -> tuple[Asset, ...]:
+        """The assets of the site that were heard in the period."""
+        return tuple(
+            one
+            for one in self.inventory.assets
+            if one.site == self.site.name
+            and one.reach != "told"
+            and self.period.has(one.first_time, one.last_time)
+        )
+
+    def name(self, where: Where, address: str) -> str:
+        """The name of who has an address, with the address."""
+        asset = self.directory.at(*where, address) if address else None
+        if asset is None or address in asset.name:
+            return asset.name if asset else address
+        return f"{asset.name} ({address})"
+
+    @cached_property
+    def acts(self) -> Sequence[Act]:
+        """What people said and decided, the oldest first."""
+        return every_act(self.store)
+
+    # ----------------------------------------------------------------------------- findings
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """The findings of the site in the period, with what people decided."""
+        return tuple(
+            one
+            for one in cases(self.store)
+            if one.finding.site == self.site.name
+            and self.period.has(one.finding.first_time, one.finding.last_time)
+        )
+
+    @cached_property
+    def deviations(self) -> frozenset[str]:
+        """Names of the findings that the baseline makes."""
+        return frozenset(kind.name for kind in kinds.ALL)
+
+    def found(self, names: Iterable[str]) -> Iterator[Item]:
+        """Findings of these rules; those are not counted that were no such thing, or meant."""
+        wanted = frozenset(names)
+        return (self.case_item(one) for one in self.cases if one.finding.name in wanted)
+
+    def case_item(self, case: Case, *, counted: bool | None = None, told: str = "") -> Item:
+        """A finding as one of a population."""
+        one = case.finding
+        where = (one.site, one.group, one.place)
+        return Item(
+            case.state not in DECIDED_AWAY if counted is None else counted,
+            self.name(where, one.client or one.server),
+            self.name(where, one.server) if one.client else "",
+            one.title,
+            told or f"{one.seen} ({case.state})",
+            one.first_time,
+            one.last_time,
+            self.points.get(one.source, ""),
+            one.first_packet,
+            one.id,
+        )
+
+    # ------------------------------------------------------------------------------- policy
+
+    @property
+    def policy(self) -> Policy | None:
+        """The policy that is active."""
+        return self.site.policy
+
+    @cached_property
+    def places(self) -> Places | None:
+        """Zones of addresses."""
+        return None if self.policy is None else Places(self.policy)
+
+    @cached_property
+    def people(self) -> People:
+        """Who has which address, as the policy asks."""
+        return People(self.inventory)
+
+    @cached_property
+    def flows(self) -> tuple[Flow, ...]:
+        """What the policy says of all that was seen in the period; nothing without a policy."""
+        if self.policy is None:
+            return ()
+        told = flows(judged(self.store, self.policy, self.people))
+        return tuple(
+            one
+            for one in told
+            if one.site == self.site.name and self.period.has(one.first_time, one.last_time)
+        )
+
+    def endpoint(self, where: Where, address: str) -> Endpoint | None:
+        """Where the policy puts an address; None without a policy."""
+        if self.places is None:
+            return None
+        person = self.people.at(*where, address) or NOBODY
+        return self.places.endpoint(address, where[2], person)
+
+    def zone(self, where: Where, address: str) -> Zone | None:
+        """The zone of an address."""
+        end = self.endpoint(where, address)
+        return None if end is None else end.zone
+
+    @cached_property
+    def zone_names(self) -> Mapping[str, frozenset[str]]:
+        """By zone, the names of the addresses on link in it that were heard in the period."""
+        seen: dict[str, set[str]] = {
+            zone.name: set() for zone in (self.policy.zones if self.policy else ())
+        }
+        for asset in self.assets:
+            for one in asset.addresses:
+                zone = self.zone(one.node[:3], one.text)
+                if (
+                    zone is None
+                    or one.told_by
+                    or not self.period.has(one.first.time, one.last.time)
+                ):
+                    continue
+                if not one.routed or is_it(zone) or zone.kind == "external":
+                    seen[zone.name].add(asset.name)
+        return {name: frozenset(names) for name, names in seen.items()}
+
+    @cached_property
+    def flow_sights(self) -> Mapping[tuple[str, ...], rows.Sight]:
+        """The first sight of each operation and conversation, by what makes a flow."""
+        found: dict[tuple[str, ...], rows.Sight] = {}
+        for operations in (True, False):
+            for one in rows.sights(self.store, self.site.name, operations=operations):
+                key = (*one[:7], one.point)
+                found.setdefault(key, one)
+        return found
+
+    def flow_item(self, flow: Flow, *, counted: bool, told: str) -> Item:
+        """A flow as one of a population, with the packet that shows it first."""
+        key = (
+            *(flow.site, flow.group, flow.place, flow.client.address, flow.server.address),
+            *(flow.service, flow.operation, flow.point),
+        )
+        sight = self.flow_sights.get(key)
+        what = " ".join(dict.fromkeys(w for w in (flow.word, flow.cls, flow.operation) if w))
+        return Item(
+            *(counted, _called(flow.client), _called(flow.server), what, told),
+            *(flow.first_time, flow.last_time, flow.point, sight.packet if sight else None),
+        )
+
+    # -------------------------------------------------------------------------------- flows
+
+    @cached_property
+    def conversations(self) -> tuple[Conversation, ...]:
+        """Who talked to whom in the period."""
+        return tuple(
+            one
+            for one in queries.conversations(self.store)
+            if one.site == self.site.name and self.period.has(one.first_time, one.last_time)
+        )
+
+    def talk_item(self, one: Conversation, told: str, *, counted: bool = True) -> Item:
+        """A conversation as one of a population."""
+        where = (one.site, one.group, one.place)
+        return Item(
+            counted,
+            self.name(where, one.client),
+            self.name(where, one.server),
+            " ".join(dict.fromkeys(w for w in (one.protocol, one.service) if w)),
+            told,
+            *(one.first_time, one.last_time),
+            point_name(one.point, one.interface),
+            one.first_packet,
+        )
+
+    def doings(self, *wanted: tuple[str, str]) -> tuple[Behaviour, ...]:
+        """What was done in the period, by filters of listings."""
+        filters = [Filter("site", self.site.name), *(Filter(*one) for one in wanted)]
+        return tuple(
+            one
+            for one in queries.behaviours(self.store, filters)
+            if self.period.has(one.first_time, one.last_time)
+        )
+
+    def deed_item(self, one: Behaviour, told: str = "", *, counted: bool = True) -> Item:
+        """Something that was done as one of a population."""
+        where = (one.site, one.group, one.place)
+        what = " ".join(w for w in (one.protocol, one.operation, one.object, one.device) if w)
+        return Item(
+            *(counted, self.name(where, one.client), self.name(where, one.server), what),
+            *(told or one.outcome, one.first_time, one.last_time),
+            *(point_name(one.point, one.interface), one.first_packet),
+        )
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """What messages said in the period of who takes part."""
+        return tuple(
+            one
+            for one in queries.facts(self.store)
+            if one.site == self.site.name and self.period.has(one.first_time, one.last_time)
+        )
+
+    def fact_item(self, one: Fact, told: str = "", *, counted: bool = True) -> Item:
+        """A fact as one of a population."""
+        where = (one.site, one.group, one.place)
+        return Item(
+            *(counted, self.name(where, one.server), "", f"{one.protocol} {one.attribute}"),
+            *(told or one.value, one.first_time, one.last_time),
+            *(point_name(one.point, one.interface), one.first_packet),
+        )
+
+    @cached_property
+    def sessions(self) -> tuple[Session, ...]:
+        """Who worked on what in the period."""
+        return tuple(
+            one
+            for one in sessions(self.store, self.inventory)
+            if one.site == self.site.name and self.period.has(one.first_time, one.last_time)
+        )
+
+    @cached_property
+    def clocks(self) -> tuple[Clock, ...]:
+        """Clocks of devices, of the period."""
+        found = clock_rows.clocks(self.store, self.site.zone, self.inventory)
+        return tuple(
+            one
+            for one in found
+            if one.site == self.site.name and self.period.has(one.first_time, one.last_time)
+        )
+
+    # ----------------------------------------------------------------------------- baseline
+
+    @cached_property
+    def lines(self) -> Sequence[kept.Line]:
+        """What is held to be normal."""
+        return [one for one in kept.lines(self.store) if one.site == self.site.name]
+
+    @cached_property
+    def learned(self) -> bool:
+        """Whether learning of something of the site has ended, and a named person approved of it."""
+        ended = any(one.site == self.site.name for one in kept.ended(self.store))
+        return ended and self.approved("baseline-approve", "baseline-import") is not None
+
+    def approved(self, *names: str) -> Act | None:
+        """The last act of these kinds."""
+        return next((act for act in reversed(self.acts) if act.kind in names), None)
+
+    # ------------------------------------------------------------------------------ helpers
+
+    def ot(self, where: Where, address: str) -> bool:
+        """Whether an address is of OT: by its zone, else by the level that is surely known."""
+        zone = self.zone(where, address)
+        if zone is not None:
+            return not is_it(zone) and not is_dmz(zone) and zone.kind != "external"
+        asset = self.directory.at(*where, address)
+        return asset is not None and ot_asset(asset)
+
+    def age_d(self, act: Act) -> float:
+        """Days from an act to the end of the period; what was done later is no day old."""
+        return max(self.period.end - act.time, 0) / DAY_NS
+
+
+def ot_asset(asset: Asset) -> bool:
+    """Whether an asset is of the process by its level, where that is sure."""
+    sure = asset.role.confidence >= SURE or bool(asset.best("level"))
+    return asset.level is not None and asset.level <= OT_LEVEL and sure
+
+
+def asset_item(asset: Asset, what: str = "", told: str = "", *, counted: bool = True) -> Item:
+    """An asset as one of a population, with the packet that was heard of it last."""
+    heard = [one for one in asset.addresses if not one.told_by] or list(asset.addresses)
+    last = max(heard, key=lambda one: one.last).last
+    return Item(
+        *(counted, asset.name, "", what, told, asset.first_time, asset.last_time),
+        *(last.source, last.packet),
+    )
+
+
+def count(items: Iterable[Item], told: str = "") -> Number:
+    """How many of a population are counted."""
+    found = tuple(items)
+    return Number(sum(one.counted for one in found), told, lambda: found)
+
+
+def share(items: Iterable[Item], told: str = "") -> Number:
+    """How many of a population are counted, per cent; of none 0."""
+    found = tuple(items)
+    part = 100 * sum(one.counted for one in found) / len(found) if found else 0.0
+    return Number(part, told, lambda: found)
+
+
+def no_policy() -> NotConfigured:
+    """What is said where a policy is needed."""
+    return NotConfigured(POLICY_COMMAND)
+
+
+def point_name(point: str, interface: str) -> str:
+    """How people call a capture point."""
+    return f"{point}/{interface}" if interface else point
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is of the internet."""
+    try:
+        return ip_address(address).is_global
+    except ValueError:
+        return False
+
+
+def _called(end: Endpoint) -> str:
+    name = end.person.name
+    return end.address if not name or end.address in name else f"{name} ({end.address})"

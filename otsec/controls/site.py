@@ -1,0 +1,70 @@
+"""What a site says of itself as controls need it: its name, zone, policy and inputs."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from pathlib import Path
+
+from otsec.config import Config
+from otsec.controls import inputs
+from otsec.controls.inputs import Inputs
+from otsec.controls.model import Period
+from otsec.errors import ConfigError
+from otsec.policy.checking import Against, check
+from otsec.policy.model import Policy
+from otsec.policy.problems import as_text
+from otsec.store import Store
+from otsec.store.queries import sources
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site."""
+
+    name: str
+    zone: tzinfo = UTC
+    policy: Policy | None = None
+    policy_path: Path | None = None
+    inputs: Inputs = field(default_factory=Inputs)
+
+
+def site_of(
+    config: Config, store: Store, policy: Path | None = None, given: Path | None = None
+) -> Site:
+    """The site that a configuration is about; `policy` and `given` are files named instead.
+
+    Its name is that of the configuration, or of the only site that the store holds. Raises
+    ConfigError where a file cannot be used.
+    """
+    found = given if given is not None else inputs.find(config)
+    return Site(
+        _name(config.site, [one.site for one in sources(store) if one.packets]),
+        config.zone(),
+        None if policy is None else _policy(policy),
+        policy,
+        inputs.load(found),
+    )
+
+
+def whole(store: Store, site: str) -> Period:
+    """All that the store holds of a site."""
+    spans = [one for one in sources(store) if one.site == site and one.packets]
+    return Period(
+        min((one.first_time for one in spans), default=0),
+        max((one.last_time for one in spans), default=0),
+    )
+
+
+def _name(said: str, stored: Sequence[str]) -> str:
+    names = {*stored}
+    return said if said in names or len(names) != 1 else names.pop()
+
+
+def _policy(path: Path) -> Policy:
+    """A policy that can be used; exceptions that ran out are no mistake here but a figure."""
+    found = check(path, Against(time.time_ns()))
+    if found.policy is None:
+        wrong = [problem for problem in found.problems if problem.fatal]
+        raise ConfigError(as_text(str(path), wrong).rstrip("\n"))
+    return found.policy
