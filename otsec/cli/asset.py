@@ -63,6 +63,23 @@ KEYS = {  # as inventory.people takes them; help must not import it
     "logging": "where it logs to",
     "user_accounts": "whose accounts it has",
     "note": "anything else",
+    "impact": "of NERC CIP-002: high, medium, low or none",
+    "bes_class": "of NERC's glossary: bca, eacms, pacs, pca, tca or none",
+    "esp": "the electronic security perimeter that it is in",
+    "sl_t": "target security level of IEC 62443: 0 to 4",
+    "end_of_life": "the last day on which its maker supports it",
+    "backup": "how it is backed up, and how often",
+    "baseline_image": "the image or project that it should run",
+    "distributor": "who delivered it",
+    "os_version": "the version of the operating system",
+    "virtual": "physical or virtual",
+    "antivirus": "what protects it from malware",
+    "manufactured": "the day on which it was made",
+    "hypervisor": "on what it runs, if it is virtual",
+    "hypervisor_location": "where on it",
+    "time_zone": "the zone of its clock",
+    "monitoring": "what else watches it",
+    "communication": "by what it is reached: Ethernet, radio, cellular",
 }
 
 FACTS = (
@@ -181,7 +198,7 @@ def configure(parser: ArgumentParser) -> None:
     options.formats(parser)
     timeline.configure(parser)
     parser.epilog = EPILOG.format(
-        keys="\n".join(f"  {k:<14} {v}" for k, v in KEYS.items()),
+        keys="\n".join(f"  {k:<20} {v}" for k, v in KEYS.items()),
         filters="\n".join(f"  {key:<14} {listing.FILTERS[key]}" for key in timeline.KEYS),
     )
 

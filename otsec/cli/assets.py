@@ -94,6 +94,11 @@ COLUMNS = (
             ("logging", "where it logs to, by a person's word"),
             ("user_accounts", "whose accounts it has"),
             ("note", "anything else that a person said"),
+            ("impact", "of NERC CIP-002, by a person's word"),
+            ("bes_class", "of NERC's glossary: bca, eacms, pacs, pca, tca"),
+            ("esp", "the electronic security perimeter that it is in"),
+            ("sl_t", "target security level of IEC 62443"),
+            ("end_of_life", "the last day of its maker's support"),
         )
     ),
     Column("services", "services", "list", "services that it was seen to answer", detail=True),

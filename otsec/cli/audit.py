@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from otsec.store.acts import Act
 
 
+WHAT = {"baseline": "baseline", "inventory": "inventory", "policy": "policy", "attest": "control"}
+
+
 def _subject(act: "Act") -> str:
     """What it is about: the finding, an address of the asset, the rules, or a thing of the baseline."""
     if not act.asset:
@@ -20,8 +23,8 @@ def _subject(act: "Act") -> str:
 
 
 def _what(act: "Act") -> str:
-    if act.kind.startswith("baseline-"):
-        return "baseline"
+    if (what := WHAT.get(act.kind) or WHAT.get(act.kind.partition("-")[0])) is not None:
+        return what
     if act.finding:
         return act.attribute or "finding"
     return "rules" if not act.asset else act.attribute or "asset"

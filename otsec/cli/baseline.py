@@ -44,12 +44,13 @@ ACTIONS = {
     "list": "list what is normal, and what was forgotten",
     "approve": "make things normal, by a named person",
     "forget": "take things out, by a named person; they are not learned again",
+    "review": "take down that a named person looked for changes",
     "export": "write the baseline as text, a line a thing",
     "diff": "tell how a text, or what the store shows, differs from the baseline",
     "import": "take over a baseline from text, by a named person",
 }
 LISTINGS = frozenset({"status", "audit", "list", "diff"})
-SAID = frozenset({"approve", "forget", "import"})
+SAID = frozenset({"approve", "forget", "review", "import"})
 MOST_BYTES = 256 << 20  # of a text; a million lines
 
 EPILOGS = {
@@ -348,6 +349,27 @@ def _forget(arguments: Namespace) -> int:
     )
 
 
+def _review(arguments: Namespace) -> int:
+    """Nothing changes by it; controls ask how long ago somebody looked."""
+    from otsec.baseline.kinds import ALL
+    from otsec.cli.triage import word_of
+    from otsec.controls.approvals import reviewed_baseline
+    from otsec.detect.cases import cases
+    from otsec.store import open_store
+    from otsec.store.acts import record
+
+    word = word_of(arguments)
+    if not word.reason:
+        raise UsageError("review: say what came of it with --reason")
+    names = {kind.name for kind in ALL}
+    with open_store(options.configured(arguments, "db").store, create=False) as store:
+        still = sum(one.open for one in cases(store) if one.finding.name in names)
+        record(store, [reviewed_baseline(word, still)])
+    if not arguments.quiet:
+        say(f"reviewed by {word.who}; {still} deviations open")
+    return 0
+
+
 Deciding = Callable[["Store", "Baseline", "Sequence[Thing | Line]", "Word", int], "Sequence[Line]"]
 
 
@@ -484,6 +506,7 @@ DOING: dict[str, Callable[[Namespace], int]] = {
     "list": _list,
     "approve": _approve,
     "forget": _forget,
+    "review": _review,
     "export": _export,
     "diff": _diff,
     "import": _import,

@@ -27,6 +27,7 @@ ACTIONS = {
     "suggest": "draft a policy from what a store holds, with a list of what a person must decide",
     "simulate": "tell who would have lost what if the policy had been in force",
     "export": "write a policy as rules of a firewall, with all that they cannot say",
+    "approve": "take down that a named person approves of a policy as it is written now",
     "new": "write a worked example to begin with",
     "schema": "write the JSON Schema of the format, for editors",
 }
@@ -235,6 +236,13 @@ def _export_arguments(parser: ArgumentParser) -> None:
     parser.epilog = EXPORT_EPILOG
 
 
+def _approve_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="the policy")
+    options.store(parser)
+    parser.add_argument("--by", metavar="WHO", help="who approves (default: the login name)")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why, for the record")
+
+
 def into(parser: ArgumentParser) -> None:
     """``-w``: a file instead of standard output."""
     parser.add_argument(
@@ -266,6 +274,7 @@ CONFIGURE = {
     "suggest": _suggest_arguments,
     "simulate": _simulate_arguments,
     "export": _export_arguments,
+    "approve": _approve_arguments,
     "new": _new_arguments,
     "schema": _no_arguments,
 }
@@ -432,6 +441,21 @@ def _exported(
     return text, losses
 
 
+def _approve(arguments: Namespace) -> int:
+    from otsec.cli.triage import word_of
+    from otsec.controls.approvals import approved_policy
+    from otsec.store import open_store
+    from otsec.store.acts import record
+
+    policy = loaded(arguments.file)
+    word = word_of(arguments)
+    with open_store(options.configured(arguments, "db").store, create=False) as store:
+        record(store, [approved_policy(policy, word)])
+    if not arguments.quiet:
+        say(f"{policy.name} is approved as it is now (by {word.who}); sha256 {policy.digest}")
+    return Exit.FINE
+
+
 def _new(arguments: Namespace) -> int:
     from otsec.policy import templates
 
@@ -454,6 +478,7 @@ RUN = {
     "suggest": _suggest,
     "simulate": _simulate,
     "export": _export,
+    "approve": _approve,
     "new": _new,
     "schema": _schema,
 }

@@ -33,9 +33,7 @@ HOUR_NS = 3_600 * 10**9
 OT_LEVEL = 3.0  # the highest level that is not the DMZ or the office
 INFRASTRUCTURE = frozenset({"router", "firewall", "switch", "access_point"})
 DECIDED_AWAY = frozenset({"false positive", "expected"})  # it was nothing, or it was meant to be so
-POLICY_COMMAND = (
-    "otsec policy suggest -w policy.yaml, then name it: --policy, or `policy:` in otsec.yaml"
-)
+POLICY_COMMAND = "name the policy by --policy (otsec policy suggest drafts one)"
 
 Where = tuple[str, str, str]  # site, group, place
 

@@ -9,7 +9,7 @@ that are `context` at most carry facts alone. Nothing is ever called compliant.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from otsec.controls.attestations import attestations
+from otsec.controls.approvals import attestations
 from otsec.controls.basis import DAY_NS, HOUR_NS, Basis, point_name
 from otsec.controls.expressions import Expression, Term, Values
 from otsec.controls.frameworks import Catalogue, catalogue
@@ -26,7 +26,6 @@ from otsec.controls.model import (
     Framework,
     Item,
     Judged,
-    NotMeasurable,
     Number,
     Period,
     Sensor,
@@ -45,9 +44,10 @@ ORDER: Mapping[Status, int] = {"partial": 1, "supported": 2}
 class Measured:
     """Figures of a site in a period, each measured once, when it is asked for."""
 
-    def __init__(self, basis: Basis, off: Iterable[str] = ()) -> None:
+    def __init__(self, basis: Basis, known: Mapping[str, Figure] | None = None) -> None:
+        """``known``: figures that are not measured, since they are known already."""
         self.basis = basis
-        self._figures: dict[str, Figure] = {name: NotMeasurable("switched off") for name in off}
+        self._figures: dict[str, Figure] = dict(known or {})
 
     def __getitem__(self, name: str) -> Figure:
         if name not in self._figures:

@@ -12,6 +12,7 @@ from otsec.store.queries import Event, Filter, Writer, address_key
 from otsec.store.views import Content
 
 TOLD_CLASSES = ("program", "mode", "firmware", "config")  # operations that a timeline tells
+INVENTORY = {"inventory-approve": "taken into", "inventory-retire": "taken out of"}
 EVENTS = 200  # of each class and address that a timeline tells at most, the latest
 
 
@@ -116,6 +117,8 @@ def _acts(asset: Asset) -> Iterator[Moment]:
     for act in asset.acts:
         if act.kind in {"merge", "split"}:
             what = f"{act.kind}: {_parts(act.before)} became {_parts(act.after)}"
+        elif act.kind in INVENTORY:
+            what = f"{INVENTORY[act.kind]} the approved inventory"
         elif act.after:
             what = f"{act.attribute} set to {act.after}" + (
                 f" (was {act.before})" if act.before else ""

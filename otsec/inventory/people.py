@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from otsec.errors import UsageError
 from otsec.inventory.addresses import canonical
@@ -14,6 +15,9 @@ from otsec.store.acts import Act, ActKind
 LONGEST = 500  # letters of a value or a reason
 CRITICALITIES = ("low", "medium", "high", "critical")
 PRESENCES = ("always on", "shift", "on demand", "mobile", "transient", "unknown")
+IMPACTS = ("high", "medium", "low", "none")  # NERC CIP-002 Attachment 1
+BES_CLASSES = ("bca", "eacms", "pacs", "pca", "tca", "none")  # of NERC's glossary
+SECURITY_LEVELS = ("0", "1", "2", "3", "4")  # IEC 62443-3-3
 LEVELS = ("0", "1", "2", "3", "3.5", "4", "5")
 
 
@@ -44,6 +48,13 @@ def _tags(value: str) -> str:
     return ", ".join(dict.fromkeys(tag for tag in map(str.strip, value.split(",")) if tag))
 
 
+def _day(value: str) -> str:
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise UsageError(f"{value!a} is no date; write 2026-12-31") from None
+
+
 SETTABLE: dict[str, Callable[[str], str]] = {  # how each value is checked
     "name": _any,
     "role": _one_of(*ROLES),
@@ -64,6 +75,23 @@ SETTABLE: dict[str, Callable[[str], str]] = {  # how each value is checked
     "logging": _any,
     "user_accounts": _any,
     "note": _any,
+    "impact": _one_of(*IMPACTS),
+    "bes_class": _one_of(*BES_CLASSES),
+    "esp": _any,
+    "sl_t": _one_of(*SECURITY_LEVELS),
+    "end_of_life": _day,
+    "backup": _any,
+    "baseline_image": _any,
+    "distributor": _any,
+    "os_version": _any,
+    "virtual": _one_of("physical", "virtual"),
+    "antivirus": _any,
+    "manufactured": _day,
+    "hypervisor": _any,
+    "hypervisor_location": _any,
+    "time_zone": _any,
+    "monitoring": _any,
+    "communication": _any,
 }
 
 

@@ -499,9 +499,10 @@ _ALL = (
             _text("who", "Who said it."),
             _text(
                 "kind",
-                "Of an asset `set`, `import`, `merge` or `split`; of a finding `ack`, `resolve`, "
-                "`false-positive`, `accept`, `expect`, `reopen`, `assign` or `comment`; of the baseline "
-                "`baseline-approve`, `baseline-forget` or `baseline-import`; or `selftest`.",
+                "Of an asset `set`, `import`, `merge`, `split`, `inventory-approve` or `inventory-retire`; of a "
+                "finding `ack`, `resolve`, `false-positive`, `accept`, `expect`, `reopen`, `assign` or "
+                "`comment`; of the baseline `baseline-approve`, `baseline-forget`, `baseline-import` or "
+                "`baseline-review`; `policy-approve`, `attest` or `selftest`.",
             ),
             _text(
                 "asset",
@@ -511,13 +512,14 @@ _ALL = (
             _text(
                 "attribute",
                 "What was said of it; empty for `merge` and `split`; of a self-test the rule, or "
-                "`all rules`.",
+                "`all rules`; of an approval `inventory`, or the policy's file; of `attest` the row.",
             ),
             _text("before", "What held before; of `merge` and `split` the parts, a JSON list."),
             _text(
                 "after",
                 "What holds since; of `merge` and `split` the parts, a JSON list; of a self-test how "
-                "many rules came to which result, and which did not fire.",
+                "many rules came to which result, and which did not fire; of an approved policy its hash; "
+                "of `attest` kind, file, hash and end, as JSON.",
             ),
             _text("reason", "Why, in the person's words; empty: not told."),
             _text("login", "Login name under which it was said; empty: not known."),

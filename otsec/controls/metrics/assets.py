@@ -1,11 +1,11 @@
 """Who is there, and who answers for it: `assets.`."""
 
 import fnmatch
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 
+from otsec.controls.approvals import INVENTORY, approved_nodes
 from otsec.controls.basis import INFRASTRUCTURE, Basis, asset_item, count, no_policy, share
 from otsec.controls.inputs import Product, Vulnerability
 from otsec.controls.model import COUNTED, Figure, Item, NotConfigured, NotMeasurable, Number
@@ -36,17 +36,6 @@ def total(basis: Basis) -> Figure:
 # ------------------------------------------------------------------------------- approval
 
 
-def approved_nodes(basis: Basis) -> frozenset[Node] | None:
-    """Addresses of the approved inventory; None: nobody has approved one."""
-    if basis.approved("inventory-approve") is None:
-        return None
-    held: dict[Node, bool] = {}
-    for act in basis.acts:
-        if act.asset and act.kind in {"inventory-approve", "inventory-retire"}:
-            held[Node(*json.loads(act.asset))] = act.kind == "inventory-approve"
-    return frozenset(node for node, holds in held.items() if holds)
-
-
 def is_approved(asset: Asset, nodes: frozenset[Node]) -> bool:
     """Whether one of the addresses of an asset was approved."""
     return any(one.node in nodes for one in asset.addresses)
@@ -54,7 +43,7 @@ def is_approved(asset: Asset, nodes: frozenset[Node]) -> bool:
 
 def unapproved(basis: Basis) -> Figure:
     """Assets that were heard and are not in the approved inventory."""
-    nodes = approved_nodes(basis)
+    nodes = approved_nodes(basis.acts)
     if nodes is None:
         return NotConfigured(APPROVE)
     return count(
@@ -66,7 +55,7 @@ def unapproved(basis: Basis) -> Figure:
 
 def missing(basis: Basis) -> Figure:
     """Approved assets that were not heard in the period."""
-    nodes = approved_nodes(basis)
+    nodes = approved_nodes(basis.acts)
     if nodes is None:
         return NotConfigured(APPROVE)
     heard = {one.id for one in basis.assets}
@@ -89,8 +78,9 @@ def missing(basis: Basis) -> Figure:
 
 
 def inventory_age_d(basis: Basis) -> Figure:
-    """Days since a person approved the inventory."""
-    act = basis.approved("inventory-approve")
+    """Days since a person approved the inventory as a whole."""
+    told = (one for one in reversed(basis.acts) if one.kind == "inventory-approve")
+    act = next((one for one in told if one.attribute == INVENTORY), None)
     if act is None:
         return NotConfigured(APPROVE)
     item = Item(COUNTED, act.who, "", "inventory approved", act.after, act.time, act.time)
@@ -99,7 +89,7 @@ def inventory_age_d(basis: Basis) -> Figure:
 
 def rogue_infra(basis: Basis) -> Figure:
     """Routers, switches, access points, servers of addresses that nobody approved."""
-    nodes = approved_nodes(basis)
+    nodes = approved_nodes(basis.acts)
     if nodes is None:
         return NotConfigured(APPROVE)
 

@@ -19,6 +19,7 @@ from otsec.store.acts import Act, ActKind
 KINDS = ("evidence", "compensating", "review")
 LONGEST = 2_000  # letters of what is said
 CHUNK = 1 << 20
+INVENTORY = "inventory"  # attribute of the act that is about all of it
 
 
 def _act(
@@ -86,21 +87,32 @@ def attestations(acts: Iterable[Act], at: int) -> list[Attestation]:
 # --------------------------------------------------------------------------------- approvals
 
 
-def approved_inventory(assets: Sequence[Asset], known: frozenset[Node], word: Word) -> list[Act]:
-    """Acts that approve assets: one of the whole, and one of each that was not approved yet."""
-    text = "\n".join(
-        f"{one.id} {' '.join(address.text for address in one.addresses)}" for one in assets
-    )
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    whole = f"{len(assets)} assets, sha256 {digest}"
-    return [
-        _act(word, "inventory-approve", "inventory", whole),
-        *(
-            _act(word, "inventory-approve", "", "approved", json.dumps(list(one.anchor)))
-            for one in assets
-            if not any(address.node in known for address in one.addresses)
-        ),
+def approved_nodes(acts: Iterable[Act]) -> frozenset[Node] | None:
+    """Addresses of the approved inventory; None: nobody has approved one."""
+    held: dict[Node, bool] = {}
+    anybody = False
+    for act in acts:
+        anybody = anybody or act.kind == "inventory-approve"
+        if act.asset and act.kind in {"inventory-approve", "inventory-retire"}:
+            held[Node(*json.loads(act.asset))] = act.kind == "inventory-approve"
+    return frozenset(node for node, holds in held.items() if holds) if anybody else None
+
+
+def approved_inventory(
+    assets: Sequence[Asset], known: frozenset[Node], word: Word, *, whole: bool
+) -> list[Act]:
+    """Acts that approve assets: of each that was not approved yet, and one if they are all."""
+    acts = [
+        _act(word, "inventory-approve", "", "approved", json.dumps(list(one.anchor)))
+        for one in assets
+        if not any(address.node in known for address in one.addresses)
     ]
+    if whole:
+        lines = (f"{one.id} {' '.join((*one.ips, *one.macs))}" for one in assets)
+        digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        told = f"{len(assets)} assets, sha256 {digest}"
+        acts.append(_act(word, "inventory-approve", INVENTORY, told))
+    return acts
 
 
 def retired(asset: Asset, word: Word) -> list[Act]:
