@@ -13,9 +13,9 @@ from inventory_stores import Tap, new_store, seen, tap
 from otsec.cli import main
 from otsec.errors import Exit
 from otsec.inventory.assembly import inventory
+from otsec.inventory.weaknesses import OF_CLIENTS, RULES, weaknesses
 from otsec.reports.communication import pairs, relations
 from otsec.reports.drawing import MOST_LINES, Flow, Node, drawing
-from otsec.inventory.weaknesses import OF_CLIENTS, RULES, weaknesses
 from otsec.store import Store, open_store, sightings
 from otsec.store.findings import findings
 

@@ -81,9 +81,7 @@ def evaluate(
     basis = figures.basis
     said = attestations(basis.acts, basis.period.end)
     rows = tuple(
-        _row(
-            control, figures, tuple(one for one in said if one.row == f"{found.slug} {control.id}")
-        )
+        judge(control, figures, [one for one in said if one.row == f"{found.slug} {control.id}"])
         for control in found.controls
     )
     return Evaluation(
@@ -105,7 +103,8 @@ def _stricter(site: Site) -> Iterator[str]:
 # ------------------------------------------------------------------------------------- rows
 
 
-def _row(control: Control, figures: Measured, said: tuple[Attestation, ...]) -> Judged:
+def judge(control: Control, figures: Measured, said: Iterable[Attestation] = ()) -> Judged:
+    """One row over figures; ``said``: what people vouch for it."""
     logic = control.logic
     values = figures.values(logic.metrics)
     read = {name: figures[name] for name in logic.metrics}
@@ -129,7 +128,7 @@ def _row(control: Control, figures: Measured, said: tuple[Attestation, ...]) -> 
         evidence=tuple(told[:MOST_EVIDENCE]),
         more=max(len(told) - MOST_EVIDENCE, 0),
         notes=tuple(notes),
-        attestations=said,
+        attestations=tuple(said),
     )
 
 

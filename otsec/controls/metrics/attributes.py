@@ -13,7 +13,8 @@ from otsec.controls.basis import Basis, asset_item, count, share
 from otsec.controls.metrics.assets import VERSIONS
 from otsec.controls.model import Figure, Item, NotMeasurable
 from otsec.inventory.completeness import HIGH
-from otsec.inventory.model import SURE, Asset
+from otsec.inventory.knowledge import MAC_PREFIX
+from otsec.inventory.model import PERSON, SURE, Asset
 from otsec.inventory.vendors import vendor_of_mac
 
 NAME = re.compile(r"[^a-z0-9]+")
@@ -77,7 +78,8 @@ def _vlan(_basis: Basis, asset: Asset) -> str:
 
 
 def _monitoring(_basis: Basis, asset: Asset) -> str:
-    return asset.value("monitoring") or ", ".join(asset.groups)
+    points = sorted({one.last.source for one in asset.addresses if not one.told_by})
+    return ", ".join((*points, *filter(None, (asset.value("monitoring"),))))
 
 
 def _link(_basis: Basis, asset: Asset) -> str:
@@ -117,7 +119,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "firmware_software_version": _fact(*VERSIONS),
     "os_version": Attribute(_os_version, ("os_version", "os_build")),
     "physical_or_virtual": Attribute(_virtual, ("virtual",)),
-    "vlan": Attribute(_vlan),
+    "vlan": Attribute(_vlan, ("vlan",)),
     "antivirus_endpoint_protection": _fact("antivirus"),
     "date_of_manufacture": _fact("manufactured"),
     "hypervisor": Attribute(_hypervisor, ("hypervisor",)),
@@ -127,7 +129,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "notes_description": _fact(*DESCRIPTIONS),
     "primary_communication_method": Attribute(_link, ("communication",)),
     "serial_number": _fact("serial"),
-    "time_source": Attribute(_time_source),
+    "time_source": Attribute(_time_source, TIME_SOURCES),
 }
 
 
@@ -157,24 +159,39 @@ def _conflicts(name: str, one: Attribute) -> Callable[[Basis], Figure]:
 
 
 def _rivals(asset: Asset, name: str, one: Attribute) -> Iterator[Item]:
-    """The first conflict of an asset: values that two sources tell, or two roles that are sure."""
+    """The first conflict of an asset: values that two sources tell, or two roles that are sure.
+
+    What a person said settles it, and the maker of a network card need not be that of the device.
+    """
     if name == "asset_role_type":
         sure = [guess for guess in asset.guesses if guess.confidence >= SURE]
         if len(sure) > 1:
             yield asset_item(asset, "role", " or ".join(guess.role for guess in sure))
         return
     for fact in one.facts:
-        told = [known for known in asset.known if known.attribute == fact and not known.device]
+        told = [
+            known
+            for known in asset.known
+            if known.attribute == fact and not known.device and known.said_by != MAC_PREFIX
+        ]
+        best = next((known for known in told if known.standing == "best"), None)
         rival = next((known for known in told if known.standing == "rival"), None)
-        if rival is not None:
-            best = next(known for known in told if known.standing == "best")
+        if best is not None and rival is not None and best.said_by != PERSON:
             yield asset_item(
                 asset, fact, f"{best.value} ({best.said_by}) or {rival.value} ({rival.said_by})"
             )._replace(point=rival.last.source, packet=rival.last.packet)
             return
 
 
+def _fought_for(basis: Basis) -> Figure:
+    """Assets whose address another device used too, as findings tell."""
+    return count(basis.found(FOUGHT)) if basis.assets else NotMeasurable("no asset was heard")
+
+
+FOUGHT = ("address-fought-for", "address-moved", "address-conflict")
 METRICS: Mapping[str, Callable[[Basis], Figure]] = {
     **{f"attr.{name}_pct": _pct(name, one) for name, one in ATTRIBUTES.items()},
     **{f"attr.{name}_conflicts": _conflicts(name, one) for name, one in ATTRIBUTES.items()},
+    "attr.ip_address_conflicts": _fought_for,
+    "attr.mac_address_conflicts": _fought_for,
 }

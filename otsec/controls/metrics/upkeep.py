@@ -8,6 +8,7 @@ from otsec.controls.inputs import Backup
 from otsec.controls.metrics.coverage import NO_SENSOR
 from otsec.controls.model import COUNTED, Figure, Item, NotConfigured, NotMeasurable, Number
 from otsec.detect.cases import STATES, Case
+from otsec.inventory.model import SURE
 from otsec.store.acts import Act
 
 SECOND_NS = 10**9
@@ -178,7 +179,8 @@ def backup_overdue(basis: Basis) -> Figure:
 def _backups(basis: Basis, declared: Backup) -> Iterator[Item]:
     since = basis.period.end - declared.interval_s * SECOND_NS
     for asset in basis.assets:
-        if asset.role.role not in declared.roles or {*asset.ips} & {*declared.servers}:
+        sure = asset.role.confidence >= SURE
+        if not sure or asset.role.role not in declared.roles or {*asset.ips} & {*declared.servers}:
             continue
         last = max(
             (talk for talk in asset.talks if {talk.client, talk.server} & {*declared.servers} and talk.payload_in),
