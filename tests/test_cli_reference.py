@@ -35,7 +35,8 @@ def test_everything_is_documented() -> None:
 def test_check_names_old_pages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--check` says which page is old and changes nothing; without it the pages are written."""
     page = tmp_path / "configuration.md"
-    (tmp_path / "rules.md").write_text((ROOT / "docs" / "rules.md").read_text("utf-8"), "utf-8")
+    for name in ("rules.md", "compliance.md"):
+        (tmp_path / name).write_text((ROOT / "docs" / name).read_text("utf-8"), "utf-8")
     page.write_text(f"before\n{reference.BEGIN}\nold\n{reference.END}\nbehind\n")
 
     assert reference.main(["--check", str(tmp_path)]) == 1

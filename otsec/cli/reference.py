@@ -15,6 +15,9 @@ from pathlib import Path
 
 from otsec.cli import COMMANDS, EXITS, build_parser
 from otsec.config import COUNTS, Config, Point, variable
+from otsec.controls.frameworks import catalogue
+from otsec.controls.inputs import BLOCKS
+from otsec.controls.metrics.attributes import ATTRIBUTES
 from otsec.detect.fields import CATEGORIES
 from otsec.detect.loading import built_in
 from otsec.detect.loading import load as load_rules
@@ -174,6 +177,39 @@ def _rules() -> str:
     return "\n".join(lines)
 
 
+# ------------------------------------------------------------------------------- controls
+
+
+def compliance(page: str) -> str:
+    """The page of the controls with its keys and its figures made new."""
+    page = _between(page, "<!-- inputs: generated -->", _inputs(), "<!-- end of inputs -->")
+    return _between(page, "<!-- metrics: generated -->", _metrics(), "<!-- end of metrics -->")
+
+
+def _inputs() -> str:
+    parts = []
+    for title, keys in BLOCKS.values():
+        rows = [f"| `{key}` | {one.about} |" for key, one in keys.items()]
+        parts.append("\n".join([f"{title}:\n", "| key | what it says |", "|---|---|", *rows, ""]))
+    return "\n".join(parts).rstrip("\n")
+
+
+def _metrics() -> str:
+    known = catalogue()
+    rows = [f"| `{name}` | {about} |" for name, about in known.metrics.items()]
+    names = ", ".join(f"`{name}`" for name in ATTRIBUTES)
+    return "\n".join(
+        [
+            "| figure | what it is |",
+            "|---|---|",
+            *rows,
+            "| `attr.NAME_pct` | share of assets of which an attribute is known, per cent |",
+            "| `attr.NAME_conflicts` | assets of which two sources disagree on it |",
+            f"\nThe attributes: {names}.",
+        ]
+    )
+
+
 # ------------------------------------------------------------------------------ protocols
 
 PROTOCOLS_HEAD = """\
@@ -245,6 +281,7 @@ def pages(folder: Path) -> dict[Path, str]:
         folder / "protocols.md": protocols(),
         folder / "store.md": store(),
         folder / "rules.md": rules((folder / "rules.md").read_text("utf-8")),
+        folder / "compliance.md": compliance((folder / "compliance.md").read_text("utf-8")),
         written: configuration(written.read_text("utf-8")),
     }
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from otsec.controls.approvals import attestations
 from otsec.controls.basis import DAY_NS, HOUR_NS, Basis, point_name
-from otsec.controls.expressions import Expression, Term, Values
+from otsec.controls.expressions import Values
 from otsec.controls.frameworks import Catalogue, catalogue
 from otsec.controls.inputs import LOOSEST
 from otsec.controls.metrics import METRICS, segmentation, upkeep
@@ -30,9 +30,9 @@ from otsec.controls.model import (
     Period,
     Sensor,
     Status,
-    why_unknown,
 )
 from otsec.controls.site import Site, whole
+from otsec.controls.words import found, number, says
 from otsec.store import Store
 
 MOST_EVIDENCE = 10  # items of a contradicted row that are named; the population has all
@@ -76,16 +76,16 @@ def evaluate(
     evaluation of another framework.
     """
     known: Catalogue = catalogue()
-    found = known.framework(framework) if isinstance(framework, str) else framework
+    chosen = known.framework(framework) if isinstance(framework, str) else framework
     figures = measured or Measured(Basis(store, site, period or whole(store, site.name)))
     basis = figures.basis
     said = attestations(basis.acts, basis.period.end)
     rows = tuple(
-        judge(control, figures, [one for one in said if one.row == f"{found.slug} {control.id}"])
-        for control in found.controls
+        judge(control, figures, [one for one in said if one.row == f"{chosen.slug} {control.id}"])
+        for control in chosen.controls
     )
     return Evaluation(
-        framework=found,
+        framework=chosen,
         site=site.name,
         coverage=coverage(figures),
         rows=rows,
@@ -121,7 +121,7 @@ def judge(control: Control, figures: Measured, said: Iterable[Attestation] = ())
     return Judged(
         control=control,
         status=status,
-        says=_says(
+        says=says(
             control, status, values, read, [*lacking, *([special.lacks] if special.lacks else [])]
         ),
         figures=read,
@@ -147,11 +147,11 @@ def _lacking(control: Control, values: Values, site: Site) -> Iterator[str]:
     """What does not suffice, in words: of the row, and of the site's own stricter thresholds."""
     if control.logic.insufficient.truth(values):
         for part in control.logic.insufficient.holding(values):
-            yield _found(part, values)
+            yield found(part, values)
     for key, limit in site.inputs.coverage.items():
         value = values.get(COVERAGE[key])
         if value is not None and (value > limit if key == "loss_pct" else value < limit):
-            yield f"{COVERAGE[key]} is {_number(value)}; the site asks for {limit:g}"
+            yield f"{COVERAGE[key]} is {number(value)}; the site asks for {limit:g}"
 
 
 def _evidence(control: Control, values: Values, figures: Measured) -> Iterator[Item]:
@@ -173,65 +173,6 @@ def _counted(figure: Figure) -> Iterator[Item]:
     if isinstance(figure, Number):
         items = [one for one in figure.items() if one.counted]
         yield from sorted(items, key=lambda one: one.packet is None and not one.finding)
-
-
-# ------------------------------------------------------------------------------------ words
-
-
-def _says(
-    control: Control,
-    status: Status,
-    values: Values,
-    read: Mapping[str, Figure],
-    lacking: list[str],
-) -> str:
-    """What a row comes to, in words."""
-    logic = control.logic
-    contradicts = logic.contradicted.truth(values)
-    if contradicts:
-        told = "; ".join(_found(part, values) for part in logic.contradicted.holding(values))
-        return told if status == "contradicted" else f"seen, without a verdict: {told}"
-    reasons = [
-        f"{name} is {why_unknown(figure)}" for name, figure in read.items() if why_unknown(figure)
-    ]
-    if status == "insufficient":
-        return "; ".join([*lacking, *reasons])
-    if status == "context":
-        return "; ".join([*_facts(read), *lacking, *reasons]) or "nothing to tell"
-    if logic.supported.truth(values):
-        return f"{'; '.join(_facts(read))}; the most that this can show is {control.max_status}"
-    return "; ".join(
-        f"does not hold: {part} ({_found(part, values)})"
-        for part in logic.supported.failing(values)
-    )
-
-
-def _facts(read: Mapping[str, Figure]) -> Iterator[str]:
-    for name, figure in read.items():
-        if isinstance(figure, Number):
-            yield f"{name} is {_number(figure.value)}"
-
-
-def _found(part: Expression, values: Values) -> str:
-    """A part of an expression with what was measured: `cov.days is 0.5 (< 28)`."""
-    if part.word == "not":
-        return f"{part.parts[0]} is no"
-    term: Term = part.term
-    if not term.sign:
-        return f"{term.left} is {'yes' if part.truth(values) else 'no'}"
-    sides = (
-        _number(values[side]) if isinstance(side, str) else f"{side:g}"
-        for side in (term.left, term.right)
-    )
-    left, right = sides
-    named = f"{right} ({term.right})" if isinstance(term.right, str) else right
-    return f"{term.left} is {left} ({term.sign} {named})"
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "not known"
-    return f"{value:.0f}" if value == int(value) else f"{value:.3g}"
 
 
 # ------------------------------------------------------------------------------ special rules

@@ -175,12 +175,22 @@ def _rivals(asset: Asset, name: str, one: Attribute) -> Iterator[Item]:
             if known.attribute == fact and not known.device and known.said_by != MAC_PREFIX
         ]
         best = next((known for known in told if known.standing == "best"), None)
-        rival = next((known for known in told if known.standing == "rival"), None)
-        if best is not None and rival is not None and best.said_by != PERSON:
+        if best is None or best.said_by == PERSON:
+            continue
+        rivals = (
+            one for one in told if one.standing == "rival" and not _same(best.value, one.value)
+        )
+        if (rival := next(rivals, None)) is not None:
             yield asset_item(
                 asset, fact, f"{best.value} ({best.said_by}) or {rival.value} ({rival.said_by})"
             )._replace(point=rival.last.source, packet=rival.last.packet)
             return
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two values are one name, with and without its domain."""
+    short, long = sorted((one.casefold().rstrip("."), other.casefold().rstrip(".")), key=len)
+    return long == short or long.startswith(f"{short}.")
 
 
 def _fought_for(basis: Basis) -> Figure:

@@ -30,8 +30,13 @@ def unsynced(basis: Basis) -> Figure:
     if not told:
         return NotMeasurable("no device told its time")
 
+    set_at = {(one.asset, one.device): one.last_time for one in basis.clocks if one.way == "is set"}
+
     def items() -> Iterator[Item]:
         for one in told:
+            answered = set_at.get((one.asset, one.device), 0) >= one.last_time
+            if one.standing == "needs time" and answered:
+                continue  # it was given the time when it asked for it
             low, high = one.offset_low_ns, one.offset_high_ns
             off = low is not None and high is not None and (low > limit or high < -limit)
             counted = off or one.standing in {"needs time", "steps"}
