@@ -1,8 +1,9 @@
 """What metrics are measured from: a store, a period and a site, each part read once and when asked."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
+from typing import TypeVar
 
 from otsec import clocks as clock_rows
 from otsec.baseline import kinds
@@ -35,6 +36,7 @@ INFRASTRUCTURE = frozenset({"router", "firewall", "switch", "access_point"})
 DECIDED_AWAY = frozenset({"false positive", "expected"})  # it was nothing, or it was meant to be so
 POLICY_COMMAND = "name the policy by --policy (otsec policy suggest drafts one)"
 
+T = TypeVar("T")
 Where = tuple[str, str, str]  # site, group, place
 
 
@@ -375,11 +377,20 @@ def count(items: Iterable[Item], told: str = "") -> Number:
     return Number(sum(one.counted for one in found), told, lambda: found)
 
 
-def share(items: Iterable[Item], told: str = "") -> Number:
-    """How many of a population are counted, per cent; of none 0."""
-    found = tuple(items)
-    part = 100 * sum(one.counted for one in found) / len(found) if found else 0.0
-    return Number(part, told, lambda: found)
+def each(
+    rows: Sequence[T],
+    holds: Callable[[T], bool],
+    item: Callable[[T, bool], Item],
+    *,
+    pct: bool = False,
+) -> Number:
+    """How many rows hold something, or the share per cent; of none 0.
+
+    Their items are only made when somebody asks for the population, which may be large.
+    """
+    met = sum(map(holds, rows))
+    value = (100 * met / len(rows) if rows else 0.0) if pct else met
+    return Number(value, items=lambda: (item(row, holds(row)) for row in rows))
 
 
 def no_policy() -> NotConfigured:
@@ -392,6 +403,7 @@ def point_name(point: str, interface: str) -> str:
     return f"{point}/{interface}" if interface else point
 
 
+@lru_cache(maxsize=65_536)  # addresses repeat from row to row
 def is_public(address: str) -> bool:
     """Whether an address is of the internet."""
     try:

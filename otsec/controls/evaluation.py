@@ -7,6 +7,8 @@ that are `context` at most carry facts alone. Nothing is ever called compliant.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import nsmallest
+from itertools import zip_longest
 from typing import NamedTuple
 
 from otsec.controls.approvals import attestations
@@ -48,11 +50,24 @@ class Measured:
         """``known``: figures that are not measured, since they are known already."""
         self.basis = basis
         self._figures: dict[str, Figure] = dict(known or {})
+        self._proofs: dict[str, tuple[tuple[Item, ...], int]] = {}
 
     def __getitem__(self, name: str) -> Figure:
         if name not in self._figures:
             self._figures[name] = METRICS[name](self.basis)
         return self._figures[name]
+
+    def proof(self, name: str) -> tuple[tuple[Item, ...], int]:
+        """What a figure counts: those first that have a packet or a finding to show; and how many."""
+        if name not in self._proofs:
+            figure = self[name]
+            items = figure.items() if isinstance(figure, Number) else ()
+            found = [one for one in items if one.counted]
+            first = nsmallest(
+                MOST_EVIDENCE, found, lambda one: one.packet is None and not one.finding
+            )
+            self._proofs[name] = tuple(first), len(found)
+        return self._proofs[name]
 
     def values(self, names: Iterable[str]) -> Values:
         """The numbers of some metrics; None: not known."""
@@ -116,8 +131,8 @@ def judge(control: Control, figures: Measured, said: Iterable[Attestation] = ())
         status = "partial"
     notes = [UNCHECKED] if control.id_source == "memory" else []
     notes += [text for text in (special.lacks, special.cap) if text]
-    proof = list(_evidence(control, values, figures)) if logic.contradicted.truth(values) else []
-    told = proof if status == "contradicted" or control.max_status == "context" else []
+    against = bool(logic.contradicted.truth(values))
+    told, more = _evidence(control, values, figures) if against else ((), 0)
     return Judged(
         control=control,
         status=status,
@@ -125,8 +140,8 @@ def judge(control: Control, figures: Measured, said: Iterable[Attestation] = ())
             control, status, values, read, [*lacking, *([special.lacks] if special.lacks else [])]
         ),
         figures=read,
-        evidence=tuple(told[:MOST_EVIDENCE]),
-        more=max(len(told) - MOST_EVIDENCE, 0),
+        evidence=told,
+        more=more,
         notes=tuple(notes),
         attestations=tuple(said),
     )
@@ -154,25 +169,14 @@ def _lacking(control: Control, values: Values, site: Site) -> Iterator[str]:
             yield f"{COVERAGE[key]} is {number(value)}; the site asks for {limit:g}"
 
 
-def _evidence(control: Control, values: Values, figures: Measured) -> Iterator[Item]:
-    """What contradicts a row: what its figures count, of each metric in turn."""
+def _evidence(control: Control, values: Values, figures: Measured) -> tuple[tuple[Item, ...], int]:
+    """What contradicts a row, of each of its figures in turn; and how much more there is."""
     contradicting = control.logic.contradicted.holding(values)
     names = dict.fromkeys(name for part in contradicting for name in part.names)
-    queues = [_counted(figures[name]) for name in names]
-    while queues:
-        for queue in list(queues):
-            item = next(queue, None)
-            if item is None:
-                queues.remove(queue)
-            else:
-                yield item
-
-
-def _counted(figure: Figure) -> Iterator[Item]:
-    """Of what a figure counts, that first which has a packet or a finding to show."""
-    if isinstance(figure, Number):
-        items = [one for one in figure.items() if one.counted]
-        yield from sorted(items, key=lambda one: one.packet is None and not one.finding)
+    proofs = [figures.proof(name) for name in names]
+    turns = zip_longest(*(items for items, _ in proofs))
+    told = [item for turn in turns for item in turn if item is not None][:MOST_EVIDENCE]
+    return tuple(told), sum(count for _, count in proofs) - len(told)
 
 
 # ------------------------------------------------------------------------------ special rules

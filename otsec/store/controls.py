@@ -1,11 +1,9 @@
 """What only the metrics of controls ask of a store."""
 
-from collections.abc import Sequence
 from dataclasses import fields
 from typing import NamedTuple
 
 from otsec.store.database import Store
-from otsec.store.selects import marks
 from otsec.store.sensor import Heartbeat
 
 _POINT = "CASE s.interface WHEN '' THEN s.point ELSE s.point || '/' || s.interface END"
@@ -110,17 +108,11 @@ def oldest(store: Store, site: str) -> tuple[int, int, str] | None:
     return None
 
 
-def shown(store: Store, findings: Sequence[str]) -> frozenset[str]:
-    """Those of the findings of which a packet is kept."""
-    found: set[str] = set()
-    for begin in range(0, len(findings), 500):
-        some = findings[begin : begin + 500]
-        rows = store.all(
-            f"SELECT DISTINCT finding FROM finding_packet WHERE finding IN ({marks(some)})",  # noqa: S608 - only marks are put in
-            some,
-        )
-        found |= {str(row[0]) for row in rows}
-    return frozenset(found)
+def shown(store: Store) -> frozenset[str]:
+    """The findings of which a packet is kept."""
+    return frozenset(
+        str(row[0]) for row in store.all("SELECT DISTINCT finding FROM finding_packet")
+    )
 
 
 def silent_sources(store: Store, site: str) -> list[tuple[str, int, int, int]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 
 from otsec.controls.approvals import INVENTORY, approved_nodes
-from otsec.controls.basis import INFRASTRUCTURE, Basis, asset_item, count, no_policy, share
+from otsec.controls.basis import INFRASTRUCTURE, Basis, asset_item, count, each, no_policy
 from otsec.controls.inputs import Product, Vulnerability
 from otsec.controls.model import COUNTED, Figure, Item, NotConfigured, NotMeasurable, Number
 from otsec.errors import UsageError
@@ -30,7 +30,7 @@ OPEN = frozenset({"open"})
 
 def total(basis: Basis) -> Figure:
     """Assets that were heard."""
-    return count(asset_item(one) for one in basis.assets)
+    return each(basis.assets, lambda _: True, lambda one, _: asset_item(one))
 
 
 # ------------------------------------------------------------------------------- approval
@@ -46,10 +46,12 @@ def unapproved(basis: Basis) -> Figure:
     nodes = approved_nodes(basis.acts)
     if nodes is None:
         return NotConfigured(APPROVE)
-    return count(
-        asset_item(one, "inventory", "approved" if known else "not approved", counted=not known)
-        for one in basis.assets
-        for known in (is_approved(one, nodes),)
+    return each(
+        basis.assets,
+        lambda one: not is_approved(one, nodes),
+        lambda one, new: asset_item(
+            one, "inventory", "not approved" if new else "approved", counted=new
+        ),
     )
 
 
@@ -128,10 +130,13 @@ def fw_unknown_pct(basis: Basis) -> Figure:
 def _lacking(basis: Basis, what: str, lacks: Callable[[Asset], bool]) -> Figure:
     if not basis.assets:
         return NotMeasurable("no asset was heard")
-    return share(
-        asset_item(one, what, "unknown" if lacking else "known", counted=lacking)
-        for one in basis.assets
-        for lacking in (lacks(one),)
+    return each(
+        basis.assets,
+        lacks,
+        lambda one, lacking: asset_item(
+            one, what, "unknown" if lacking else "known", counted=lacking
+        ),
+        pct=True,
     )
 
 
@@ -139,14 +144,16 @@ def high_attr_pct(basis: Basis) -> Figure:
     """How much of the fourteen high-priority attributes is known, over all assets."""
     if not basis.assets:
         return NotMeasurable("no asset was heard")
-    items = tuple(
-        asset_item(
-            one, "attributes", f"{one.filled} of {len(HIGH)}", counted=one.filled == len(HIGH)
-        )
-        for one in basis.assets
-    )
     filled = sum(one.filled for one in basis.assets)
-    return Number(100 * filled / (len(HIGH) * len(basis.assets)), items=lambda: items)
+    return Number(
+        100 * filled / (len(HIGH) * len(basis.assets)),
+        items=lambda: (
+            asset_item(
+                one, "attributes", f"{one.filled} of {len(HIGH)}", counted=one.filled == len(HIGH)
+            )
+            for one in basis.assets
+        ),
+    )
 
 
 def no_owner(basis: Basis) -> Figure:
@@ -160,10 +167,12 @@ def no_criticality(basis: Basis) -> Figure:
 
 
 def _unsaid(basis: Basis, attribute: str) -> Figure:
-    return count(
-        asset_item(one, attribute, value or "nobody said", counted=not value)
-        for one in basis.assets
-        for value in (one.value(attribute),)
+    return each(
+        basis.assets,
+        lambda one: not one.value(attribute),
+        lambda one, lacks: asset_item(
+            one, attribute, one.value(attribute) or "nobody said", counted=lacks
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from otsec.clocks import LOCAL_TIME
-from otsec.controls.basis import Basis, asset_item, count, share
+from otsec.controls.basis import Basis, asset_item, count, each
 from otsec.controls.metrics.assets import VERSIONS
 from otsec.controls.model import Figure, Item, NotMeasurable
 from otsec.inventory.completeness import HIGH
@@ -140,10 +140,13 @@ def _pct(name: str, one: Attribute) -> Callable[[Basis], Figure]:
     def measure(basis: Basis) -> Figure:
         if not basis.assets:
             return NotMeasurable("no asset was heard")
-        return share(
-            asset_item(asset, name, value or "unknown", counted=bool(value))
-            for asset in basis.assets
-            for value in (one.value(basis, asset),)
+        return each(
+            basis.assets,
+            lambda asset: bool(one.value(basis, asset)),
+            lambda asset, known: asset_item(
+                asset, name, one.value(basis, asset) or "unknown", counted=known
+            ),
+            pct=True,
         )
 
     return measure

@@ -1,9 +1,9 @@
 """How much was captured, lost and read: `cov.`, `sensor.`, and the evidence that is held."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from otsec.controls.basis import DAY_NS, HOUR_NS, Basis, count, no_policy, point_name, share
+from otsec.controls.basis import DAY_NS, HOUR_NS, Basis, count, each, no_policy, point_name
 from otsec.controls.model import COUNTED, Figure, Item, NotConfigured, NotMeasurable, Number
 from otsec.health.services import INDUSTRIAL
 from otsec.inventory.families import CONTROL
@@ -93,9 +93,11 @@ def zones_seen_pct(basis: Basis) -> Figure:
         return no_policy()
     if not basis.policy.zones:
         return NotMeasurable("the policy has no zones")
-    return share(
-        Item(bool(names), name, "", "zone", f"{len(names)} assets heard")
-        for name, names in basis.zone_names.items()
+    return each(
+        list(basis.zone_names.items()),
+        lambda zone: bool(zone[1]),
+        lambda zone, seen: Item(seen, zone[0], "", "zone", f"{len(zone[1])} assets heard"),
+        pct=True,
     )
 
 
@@ -253,15 +255,14 @@ def required_d(basis: Basis) -> Figure:
 
 def unlocked(basis: Basis) -> Figure:
     """Findings of which no packet is kept."""
-    shown = rows.shown(basis.store, [one.finding.id for one in basis.cases])
-
-    def items() -> Iterable[Item]:
-        for one in basis.cases:
-            kept = one.finding.id in shown
-            told = "packets are kept" if kept else "no packet is kept"
-            yield basis.case_item(one, counted=not kept, told=told)
-
-    return count(items())
+    shown = rows.shown(basis.store)
+    return each(
+        basis.cases,
+        lambda case: case.finding.id not in shown,
+        lambda case, lacks: basis.case_item(
+            case, counted=lacks, told="no packet is kept" if lacks else "packets are kept"
+        ),
+    )
 
 
 METRICS = {

@@ -7,6 +7,7 @@ from otsec.controls.basis import (
     POLICY_COMMAND,
     Basis,
     count,
+    each,
     is_public,
     no_policy,
 )
@@ -74,13 +75,12 @@ def age_d(basis: Basis) -> Figure:
 Holds = Callable[[Flow], bool]
 
 
-def _flows(basis: Basis, holds: Holds, among: Holds = lambda _: True) -> Figure:
-    """How many distinct flows are so; all of those among which they are counted are the population."""
-    return count(
-        basis.flow_item(one, counted=counts, told=reason(one))
-        for one in basis.flows
-        if among(one)
-        for counts in (holds(one),)
+def _flows(basis: Basis, holds: Holds) -> Figure:
+    """How many distinct flows are so; all flows are the population."""
+    return each(
+        basis.flows,
+        holds,
+        lambda flow, counted: basis.flow_item(flow, counted=counted, told=reason(flow)),
     )
 
 
@@ -238,11 +238,7 @@ def expired(basis: Basis) -> Figure:
     """Exceptions that ran out and still carry traffic."""
     if basis.policy is None:
         return no_policy()
-    return _flows(
-        basis,
-        lambda flow: flow.option.cause == "expired",
-        lambda flow: flow.option.cause == "expired",
-    )
+    return _flows(basis, lambda flow: flow.option.cause == "expired")
 
 
 def no_owner(basis: Basis) -> Figure:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from otsec.controls.basis import DAY_NS, Basis, asset_item, count
+from otsec.controls.basis import DAY_NS, Basis, asset_item, count, each
 from otsec.controls.inputs import Backup
 from otsec.controls.metrics.coverage import NO_SENSOR
 from otsec.controls.model import COUNTED, Figure, Item, NotConfigured, NotMeasurable, Number
@@ -122,7 +122,9 @@ def _judged(case: Case) -> bool:
 
 def alerts_total(basis: Basis) -> Figure:
     """Findings of the period."""
-    return count(basis.case_item(one, counted=True) for one in basis.cases)
+    return each(
+        basis.cases, lambda _: True, lambda case, counted: basis.case_item(case, counted=counted)
+    )
 
 
 def over_sla(basis: Basis) -> Figure:
