@@ -34,15 +34,18 @@ def site_of(
 ) -> Site:
     """The site that a configuration is about; `policy` and `given` are files named instead.
 
+    The policy is else that of the configuration, where it names one.
+
     Its name is that of the configuration, or of the only site that the store holds. Raises
     ConfigError where a file cannot be used.
     """
     found = given if given is not None else inputs.find(config)
+    named: Path | None = policy or getattr(config, "policy", None)
     return Site(
         _name(config.site, [one.site for one in sources(store) if one.packets]),
         config.zone(),
-        None if policy is None else _policy(policy),
-        policy,
+        None if named is None else _policy(named),
+        named,
         inputs.load(found),
     )
 

@@ -15,6 +15,7 @@ from otsec.controls.model import COUNTED, Figure, Item, NotConfigured, Number
 from otsec.health.services import CERTAIN, usual
 from otsec.policy.judging import is_dmz, is_it, skips
 from otsec.policy.model import Policy, Zone
+from otsec.policy.placing import Endpoint
 from otsec.policy.reasons import reason
 from otsec.policy.verdicts import Flow
 from otsec.store.queries import is_device
@@ -150,24 +151,19 @@ def tagged(*tags: str) -> Callable[[Zone], bool]:
     return lambda zone: any(tag.casefold() in tags for tag in zone.tags)
 
 
+def _crosses(flow: Flow, inner: Endpoint, outer: Endpoint, kind: str) -> bool:
+    """Whether a flow that nobody declared crosses the border of a zone of some kind."""
+    zone = inner.zone
+    violates = flow.verdict in VIOLATED and zone is not outer.zone
+    return violates and zone is not None and zone.kind == kind
+
+
 def _into_safety(flow: Flow) -> bool:
-    server, client = flow.server.zone, flow.client.zone
-    return (
-        flow.verdict in VIOLATED
-        and server is not None
-        and server.kind == "safety"
-        and client is not server
-    )
+    return _crosses(flow, flow.server, flow.client, "safety")
 
 
 def _out_of_wireless(flow: Flow) -> bool:
-    client, server = flow.client.zone, flow.server.zone
-    return (
-        flow.verdict in VIOLATED
-        and client is not None
-        and client.kind == "wireless"
-        and client is not server
-    )
+    return _crosses(flow, flow.client, flow.server, "wireless")
 
 
 def _transient(flow: Flow) -> bool:
