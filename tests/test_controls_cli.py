@@ -29,7 +29,9 @@ def month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     good(tmp_path).store.close()
     (tmp_path / "policy.yaml").write_text(POLICY, "utf-8")
     (tmp_path / "compliance.yaml").write_text(INPUTS, "utf-8")
-    (tmp_path / "otsec.yaml").write_text("site: plant\nstore: good.db\n", "utf-8")
+    (tmp_path / "otsec.yaml").write_text(
+        "site: plant\nstore: good.db\npolicy: policy.yaml\n", "utf-8"
+    )
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -100,7 +102,7 @@ def test_population_has_its_hash(demo: Path, capsys: pytest.CaptureFixture[str])
     ("words", "line"),
     [
         (["population", "flows.deny"], "no metric 'flows.deny'; did you mean flows.denied?"),
-        (["population", "flows.denied"], "flows.denied is not configured: name the policy by --policy (otsec policy suggest drafts one)"),
+        (["population", "flows.denied"], "flows.denied is not configured: name it: `policy:` in otsec.yaml, or --policy (otsec policy suggest drafts one)"),
         (["show", "SR", "9.9"], "no row 'SR 9.9'"),
         (["evaluate", "--framework", "iec"], "no framework 'iec'"),
         (["evaluate", "state:x"], "no filter 'state'"),
@@ -117,7 +119,6 @@ def test_mistakes(
 
 def test_people(month: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What people approve and vouch for changes figures, stands beside rows, and is in the record."""
-    policy = ["--policy", "policy.yaml"]
     (month / "rules.pdf").write_bytes(b"firewall rules")
     told(
         capsys,
@@ -139,7 +140,7 @@ def test_people(month: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told(capsys, "baseline", "review", "--by", "Bob", "--reason", "monthly")
     told(capsys, "attest", "add", "iec-62443-3-3", "SR 5.2", "--what", "rules reviewed", "--file", "rules.pdf",
          "--kind", "compensating", "--expires", "2999-01-01", "--by", "Cy")  # fmt: skip
-    row = rows(told(capsys, "controls", "show", "SR 5.2", *policy, "--json")[0])[0]
+    row = rows(told(capsys, "controls", "show", "SR 5.2", "--json")[0])[0]
     said = rows(told(capsys, "attest", "list", "kind:compensating", "--json")[0])[0]
     acts = {str(one["kind"]) for one in rows(told(capsys, "audit", "--json")[0])}
     asset = rows(told(capsys, "assets", f"host:{PLC}", "--json")[0])[0]

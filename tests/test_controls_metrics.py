@@ -104,6 +104,24 @@ def test_population(stores: Mapping[str, Measured], name: str) -> None:
 UNITS = ("_d", "_h", "_pct", "_min", "_ms", "_days", ".days", ".loaded", ".exists")
 
 
+def test_names_of_findings() -> None:
+    """Every finding that a metric counts is of a rule, or of the baseline; no rule for malware is left out."""
+    from otsec.baseline import kinds
+    from otsec.controls.metrics import access, assets, attributes, operations
+
+    rules = {path.stem for path in (ROOT / "rules").rglob("*.yml")}
+    known = rules | {kind.name for kind in kinds.ALL}
+    tables = (
+        *(access.FAILURES, assets.SAME_TWICE, (assets.DHCP,), attributes.FOUGHT, operations.CYCLES),
+        *(operations.SPOOFING, operations.HIJACKED, operations.MALWARE, operations.FLOODS),
+    )
+
+    assert {name for table in tables for name in table} <= known
+    assert {path.stem for path in (ROOT / "rules" / "malware").glob("*.yml")} <= {
+        *operations.MALWARE
+    }
+
+
 def test_without_anything(stores: Mapping[str, Measured]) -> None:
     """Of an empty store nothing is zero but what can be counted there: no policy, no baseline."""
     figures = stores["empty"]
@@ -121,7 +139,7 @@ def test_unknown_says_what_to_do(stores: Mapping[str, Measured]) -> None:
     assert demo["alerts.over_sla"] == NotConfigured("`triage:` in compliance.yaml")
     assert demo["assets.unapproved"] == NotConfigured("otsec inventory approve --by WHO")
     assert demo["flows.denied"] == NotConfigured(
-        "name the policy by --policy (otsec policy suggest drafts one)"
+        "name it: `policy:` in otsec.yaml, or --policy (otsec policy suggest drafts one)"
     )
 
 

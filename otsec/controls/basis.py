@@ -34,7 +34,7 @@ HOUR_NS = 3_600 * 10**9
 OT_LEVEL = 3.0  # the highest level that is not the DMZ or the office
 INFRASTRUCTURE = frozenset({"router", "firewall", "switch", "access_point"})
 DECIDED_AWAY = frozenset({"false positive", "expected"})  # it was nothing, or it was meant to be so
-POLICY_COMMAND = "name the policy by --policy (otsec policy suggest drafts one)"
+POLICY_COMMAND = "name it: `policy:` in otsec.yaml, or --policy (otsec policy suggest drafts one)"
 
 T = TypeVar("T")
 Where = tuple[str, str, str]  # site, group, place

@@ -40,7 +40,7 @@ def site_of(
     ConfigError where a file cannot be used.
     """
     found = given if given is not None else inputs.find(config)
-    named: Path | None = policy or getattr(config, "policy", None)
+    named = policy or config.policy
     return Site(
         _name(config.site, [one.site for one in sources(store) if one.packets]),
         config.zone(),

@@ -19,7 +19,14 @@ SPOOFING = (
 )
 HIJACKED = ("goose-replayed", "goose-returned", "iec104-counter", "profinet-counter")
 MALWARE = (
-    *("controller-loads-controller", "havex-sweep", "industroyer2", "iocontrol", "stuxnet"),
+    *(
+        "controller-loads-controller",
+        "frostygoop",
+        "havex-sweep",
+        "industroyer2",
+        "iocontrol",
+        "stuxnet",
+    ),
     *("triton", "psexec"),
 )
 FLOODS = ("siprotec-denial",)
