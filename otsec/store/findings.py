@@ -164,9 +164,12 @@ def _row(finding: Finding) -> Row:
     return tuple(cells)
 
 
+_LISTED = tuple(map(Finding._fields.index, LISTS))
+
+
 def finding_of(row: Row) -> Finding:
     """A finding of a row, in the order of the table's columns."""
-    return Finding._make(
-        tuple(json.loads(value)) if name in LISTS else value
-        for name, value in zip(Finding._fields, row, strict=True)
-    )
+    cells = list(row)
+    for n in _LISTED:
+        cells[n] = () if cells[n] == "[]" else tuple(json.loads(cells[n]))
+    return Finding._make(cells)
