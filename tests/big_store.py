@@ -88,6 +88,7 @@ def findings(count: int, assets: int) -> Iterator[tuple[Any, ...]]:
             "finding",
             **dict.fromkeys(lists, "[]"),
             id=f"{n * 2654435761 % 2**32:08x}",
+            short=f"{n * 2654435761 % 2**32:08x}",
             site="site",
             point_group="net",
             rule=f"rule-{n % 40}",

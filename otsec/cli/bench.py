@@ -9,7 +9,10 @@ from otsec.cli.analyze import positive
 from otsec.errors import Exit, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from otsec.bench import Program, Report
+    from otsec.tui.measure import Figure
 
 EPILOG = """\
 Each round runs `otsec analyze --quiet` with a fresh store: all that is done with a capture, up to
@@ -34,6 +37,12 @@ def configure(parser: ArgumentParser) -> None:
         action="store_true",
         help="measure what rules and checks cost instead: the same with and without them, in turn",
     )
+    parser.add_argument(
+        "--reports",
+        action="store_true",
+        help="measure every kind of report on the store instead; --pdf: as PDF, too",
+    )
+    parser.add_argument("--pdf", action="store_true", help="with --reports: as PDF, too")
     options.store(parser)
     parser.add_argument(
         "--rounds",
@@ -69,8 +78,10 @@ def run(arguments: Namespace) -> int:
 
     if arguments.tui:
         return _screens(arguments)
+    if arguments.reports:
+        return _reports(arguments)
     if arguments.capture is None:
-        raise UsageError("bench: name a capture, or say --tui for the terminal UI over a store")
+        raise UsageError("bench: name a capture, or say --tui or --reports over a store")
     if arguments.rules:
         return _rules(arguments)
     from otsec.bench import measure
@@ -147,18 +158,46 @@ def _rules(arguments: Namespace) -> int:
 
 def _screens(arguments: Namespace) -> int:
     """Measure the terminal UI on a store."""
-    import json
-    import sys
-
-    from otsec.cli.output import SCHEMA_VERSION, say
     from otsec.tui.measure import measure
 
     config = options.configured(arguments, "db")
-    tell = (lambda _: None) if arguments.quiet else (lambda text: say(f"otsec: {text}"))
-    figures = measure(config, tell)
+    return _tell_figures(arguments, "bench_tui", measure(config, _teller(arguments)))
+
+
+def _reports(arguments: Namespace) -> int:
+    """Measure reports on a store."""
+    from otsec.cli.harmless import harmless
+    from otsec.cli.report import manner, one_site
+    from otsec.reports.measure import Ways, measure
+    from otsec.reports.subject import Order
+    from otsec.store import open_store
+    from otsec.tui.measure import Figure
+
+    config = options.configured(arguments, "db")
+    ways = Ways(harmless, manner(config.zone()), _teller(arguments))
+    with open_store(config.store, readonly=True) as store:
+        order = Order(one_site(store, None, config.site), config.zone())
+        found = measure(store, order, ways, pdf=arguments.pdf)
+    return _tell_figures(arguments, "bench_reports", [Figure(*one) for one in found])
+
+
+def _teller(arguments: Namespace) -> "Callable[[str], None]":
+    """How progress is told."""
+    from otsec.cli.output import say
+
+    return (lambda _: None) if arguments.quiet else (lambda text: say(f"otsec: {text}"))
+
+
+def _tell_figures(arguments: Namespace, kind: str, figures: "Sequence[Figure]") -> int:
+    """Write figures with what they should be at most."""
+    import json
+    import sys
+
+    from otsec.cli.output import SCHEMA_VERSION
+
     if arguments.format == "json":
         rows = [{**one._asdict(), "kept": one.kept} for one in figures]
-        json.dump({"schema_version": SCHEMA_VERSION, "kind": "bench_tui", "rows": rows}, sys.stdout)
+        json.dump({"schema_version": SCHEMA_VERSION, "kind": kind, "rows": rows}, sys.stdout)
         sys.stdout.write("\n")
         return Exit.FINE
     for one in figures:

@@ -1,76 +1,243 @@
-"""``otsec report``: pages for people who were not there."""
+"""``otsec report``: pages and files for people who were not there."""
 
+import json
 import os
 import sys
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
-from datetime import tzinfo
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterator, Sequence
+from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from otsec.cli import options
 from otsec.cli.harmless import harmless
-from otsec.cli.output import bytes_text, duration_text, say, time_text
-from otsec.errors import UsageError
+from otsec.cli.output import Column, bytes_text, duration_text, say, style_of, time_text, write
+from otsec.errors import InputError, StorageError, UsageError
 
 if TYPE_CHECKING:
+    from otsec.config import Config
+    from otsec.reports.formats import Manner
+    from otsec.reports.redaction import Redaction
+    from otsec.reports.subject import Order, Subject
     from otsec.store import Store
 
 STDOUT = Path("-")
-
+REDACTED = ("ip", "hostname", "user")
+ACTIONS = {
+    "run": "write reports",
+    "kinds": "list the kinds of reports and who reads each",
+    "assessment": "write the assessment: one page, the same as `run assessment`",
+}
 EPILOG = """\
-assessment   what was seen and what was not, inventory, communication, weaknesses, changes, sessions
-             and clocks of a site: one HTML page without scripts, pictures or fonts from outside,
-             to read or to print (A4)
+otsec report run executive --format html,pdf -o reports/
+otsec report run findings inventory --period 2026-01 --format json,csv -o reports/
+otsec report run segmentation --policy site-policy.yaml -o segmentation.html
+otsec report run incident --finding 4b8d41b0 -o -
+
+-o names a file (its ending tells the format), a folder, or - for standard output. Without it the
+files are written here. csv is a file a table in a folder, and one archive as a file.
+--period: 2026, 2026-Q1, 2026-01, 2026-W05, 2026-01-31, 30d (back from the last packet), or
+A..B of these; days are the site's. --last FILE: the JSON of the last report, to compare with.
+--redact: pseudonyms for ip, hostname, user, or those of them that are named.
 """
+KIND_COLUMNS = (
+    Column("name", "kind", about="what `otsec report run` takes"),
+    Column("reader", "for", about="who reads it"),
+    Column("about", "what", about="what stands in it"),
+    Column("needs", "needs", about="what must be named"),
+)
 
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, about in ACTIONS.items():
+        action = actions.add_parser(name, help=about, description=f"{about.capitalize()}.")
+        options.common_again(action)
+        action.set_defaults(parser=action)
+        if name == "kinds":
+            options.formats(action)
+        else:
+            _run_arguments(action, several=name == "run")
+
+
+def _run_arguments(parser: ArgumentParser, *, several: bool) -> None:
+    if several:
+        parser.add_argument(
+            "kinds", nargs="+", metavar="KIND", help="which ones; otsec report kinds lists them"
+        )
+        parser.epilog = EPILOG
     parser.add_argument(
-        "kind", choices=("assessment",), metavar="KIND", help="which one, see below"
+        "--format", metavar="F,F", help="html (default), json, pdf, csv, md, xlsx, docx, oscal"
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="file, folder or -")
+    parser.add_argument("--period", metavar="P", help="the time it covers (default: all)")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="zones and conduits")
+    parser.add_argument(
+        "--finding",
+        "--incident",
+        dest="about",
+        default="",
+        metavar="ID",
+        help="of an incident report",
     )
     parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the page; -: standard output",
+        "--last", type=Path, metavar="FILE", help="JSON of the last report, to compare with"
     )
+    parser.add_argument(
+        "--tlp", type=_tlp, default="AMBER", metavar="MARK",
+        help="traffic light: CLEAR, GREEN, AMBER (default), AMBER+STRICT, RED",
+    )  # fmt: skip
+    parser.add_argument(
+        "--redact", nargs="?", const=",".join(REDACTED), metavar="WHAT",
+        help="write pseudonyms for addresses, names and people",
+    )  # fmt: skip
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE",
+        help="the secret of the pseudonyms, made where it is missing (default: beside the store)",
+    )  # fmt: skip
     options.store(parser)
+    options.rules(parser)
     parser.add_argument(
         "--site", metavar="NAME", help="the site (default: that of otsec.yaml, else the only one)"
     )
     parser.add_argument(
         "--utc", action="store_true", help="times in UTC instead of the site's zone"
     )
-    parser.epilog = EPILOG
+
+
+def _tlp(text: str) -> str:
+    from otsec.reports.document import TLPS
+
+    word = text.upper().removeprefix("TLP:")
+    if word not in TLPS:
+        raise ArgumentTypeError(f"no mark {text!a}; there are: {', '.join(TLPS)}")
+    return word
 
 
 def run(arguments: Namespace) -> int:
-    """Write the page."""
-    from datetime import UTC
-
-    from otsec.reports.assessment import assessment, page
+    """Write what is asked."""
+    if arguments.action == "kinds":
+        return _kinds(arguments)
     from otsec.store import open_store
 
-    config = options.configured(arguments, "db")
-    shown = UTC if arguments.utc else config.zone()
+    kinds = getattr(arguments, "kinds", ["assessment"])
+    _check(kinds, arguments)
+    formats = _formats(arguments)
+    config = options.configured(arguments, "db", "rules")
     with open_store(config.store, readonly=True) as store:
-        site = _site(store, arguments.site, config.site)
-        found = assessment(store, site, config.zone())
-    text = page(found, _filters(shown), harmless)
-    if arguments.output == STDOUT:
-        sys.stdout.write(text)
-        return 0
-    _write(arguments.output, text)
-    if not arguments.quiet:
-        say(f"otsec: wrote {arguments.output}, {bytes_text(len(text.encode()))}")
+        from otsec.reports.subject import Subject
+
+        subject = Subject(store, _order(arguments, config, store))
+        hidden = _redaction(arguments, subject)
+        shown = UTC if arguments.utc else config.zone()
+        _give(arguments, _files(subject, kinds, formats, manner(shown), hidden, arguments.output))
     return 0
 
 
-def _site(store: "Store", asked: str | None, configured: str) -> str:
+def _kinds(arguments: Namespace) -> int:
+    from otsec.reports.kinds import KINDS, needs
+
+    rows = [
+        Namespace(name=one.name, reader=one.reader, about=one.about, needs=needs(one.name))
+        for one in KINDS.values()
+    ]
+    write("reports", KIND_COLUMNS, rows, style_of(arguments, UTC), sys.stdout)
+    return 0
+
+
+def _check(kinds: Sequence[str], arguments: Namespace) -> None:
+    from otsec.reports.kinds import KINDS
+
+    for kind in kinds:
+        if kind not in KINDS:
+            hint = options.nearest(kind, [*KINDS]) or f"; there are: {', '.join(KINDS)}"
+            raise UsageError(f"no KIND {kind!a}{hint}")
+    if arguments.key is not None and arguments.redact is None:
+        raise UsageError("--key: only --redact needs it")
+
+
+def _formats(arguments: Namespace) -> list[str]:
+    """The formats asked for: by name, else by the ending of the output."""
+    from otsec.reports.formats import FORMATS
+
+    if arguments.format is not None:
+        names: list[str] = arguments.format.split(",")
+        for name in names:
+            if name not in FORMATS:
+                hint = options.nearest(name, [*FORMATS]) or f"; there are: {', '.join(FORMATS)}"
+                raise UsageError(f"--format: no {name!a}{hint}")
+        return names
+    path = str(arguments.output or "")
+    meant = [one for one in FORMATS.values() if path.endswith(one.suffix)]
+    if not meant and path.endswith(".zip"):
+        return ["csv"]
+    return [max(meant, key=lambda one: len(one.suffix)).name] if meant else ["html"]
+
+
+# ---------------------------------------------------------------------------------- order
+
+
+def _order(arguments: Namespace, config: "Config", store: "Store") -> "Order":
+    from otsec.cli import policy
+    from otsec.reports.period import period
+    from otsec.reports.subject import Order
+    from otsec.store.queries import sources
+
+    site = one_site(store, arguments.site, config.site)
+    zone = config.zone()
+    newest = max((one.last_time for one in sources(store) if one.site == site), default=0)
+    chosen = None if arguments.policy is None else policy.loaded(arguments.policy)
+    versions = _versions(config)
+    if chosen is not None:
+        versions["policy"] = chosen.digest[:16]
+    return Order(
+        site=site,
+        zone=zone,
+        period=None if arguments.period is None else period(arguments.period, zone, newest),
+        asked=arguments.period or "",
+        tlp=arguments.tlp,
+        about=arguments.about,
+        policy=chosen,
+        last=None if arguments.last is None else _last(arguments.last),
+        versions=versions,
+    )
+
+
+def _versions(config: "Config") -> dict[str, str]:
+    """Of the tool, the rules and the lists that a report was made with."""
+    import hashlib
+
+    from otsec import __version__
+    from otsec.detect import attack
+    from otsec.detect.loading import folders
+
+    digest = hashlib.sha256()
+    for folder in folders(config.rules):
+        for path in sorted(folder.rglob("*.y*ml")):
+            name = path.relative_to(folder).as_posix()
+            digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return {
+        "otsec": __version__,
+        "rules": digest.hexdigest()[:16],
+        "ATT&CK for ICS": attack.version(),
+    }
+
+
+def _last(path: Path) -> dict[str, Any]:
+    """The last report. Raises InputError where it is none."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as JSON: {error}") from None
+    if not isinstance(found, dict) or not str(found.get("schema", "")).startswith("otsec-report/"):
+        raise InputError(f"{path}: is no report of otsec; name its .json")
+    return found
+
+
+def one_site(store: "Store", asked: str | None, configured: str) -> str:
     """The site to report on."""
     from otsec.store.queries import sources
 
@@ -88,46 +255,99 @@ def _site(store: "Store", asked: str | None, configured: str) -> str:
     raise UsageError(f"report: {wrong}say --site, one of: {', '.join(map(ascii, sites))}")
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file that only its owner may read: it names the weak places of a plant."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(handle, "w", encoding="utf-8", newline="\n") as file:  # noqa: PTH123 - of a handle
-        file.write(text)
+def _redaction(arguments: Namespace, subject: "Subject") -> "Redaction | None":
+    if arguments.redact is None:
+        return None
+    from otsec.evidence.pseudonyms import secret
+    from otsec.reports.redaction import redaction
+
+    classes = arguments.redact.split(",")
+    for one in classes:
+        if one not in REDACTED:
+            raise UsageError(f"--redact: no {one!a}; there are: {', '.join(REDACTED)}")
+    path = subject.store.path
+    file = arguments.key or path.with_name(f"{path.name}.pseudonyms.key")
+    key, fresh = secret(file)
+    if fresh:
+        say(f"{file}: the key of the pseudonyms, new; keep it here, and give it to nobody")
+    return redaction(subject, key, classes)
 
 
-# ---------------------------------------------------------------------------------- filters
+# --------------------------------------------------------------------------------- writing
 
 
-def _filters(zone: tzinfo) -> dict[str, Callable[..., str]]:
-    """How the page tells numbers and times."""
+def manner(zone: tzinfo) -> "Manner":
+    """How reports tell numbers and times."""
+    from otsec.reports.formats import Manner
 
     def time(ns: int) -> str:
         text = time_text(ns, zone)
         return f"{text[:10]} {text[11:19]}{text[23:]}".replace("+00:00", "Z")
 
-    return {
-        "time": time,
-        "number": _number,
-        "bytes": bytes_text,
-        "length_of_time": duration_text,
-        "share": _share,
-        "level": lambda level: "" if level is None else f"{level:g}",
-        "ahead": _ahead,
-    }
+    return Manner(time, bytes_text, duration_text)
 
 
-def _number(value: int) -> str:
-    return f"{value:,}".replace(",", " ")
+Files = Iterator[tuple[str, bytes]]
 
 
-def _share(part: int, whole: int) -> str:
-    if not part or not whole:
-        return ""
-    share = 100 * part / whole
-    return "under 1 %" if share < 1 else f"{share:.0f} %"
+def _files(
+    subject: "Subject",
+    kinds: Sequence[str],
+    formats: Sequence[str],
+    shown: "Manner",
+    hidden: "Redaction | None",
+    output: Path | None,
+) -> Files:
+    """The files of all reports, each made when it is asked for."""
+    from otsec.reports.formats import FORMATS, archive, finished
+    from otsec.reports.formats import write as rendered
+    from otsec.reports.kinds import made
+
+    apart = output is None or _is_folder(output)
+    for kind in kinds:
+        report = finished(made(subject, kind, harmless, hidden))
+        for name in formats:
+            files = rendered(report, name, shown)
+            if name == "csv" and not apart:
+                yield f"{report.document.name}{FORMATS[name].suffix}", archive.zipped(files)
+            else:
+                yield from files
 
 
-def _ahead(ns: int) -> str:
-    from otsec.cli.clocks import ahead_text
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() or path.suffix == ""
 
-    return ahead_text(ns)
+
+def _give(arguments: Namespace, files: Files) -> None:
+    """Write files where the person said: to standard output, to one file, or into a folder."""
+    output: Path | None = arguments.output
+    if output == STDOUT:
+        for number, (name, content) in enumerate(files):
+            if number or not name.endswith((".html", ".json", ".md")):
+                raise UsageError(
+                    "-o -: standard output takes one report as html, json, md or oscal"
+                )
+            sys.stdout.buffer.write(content)
+        return
+    told: list[str] = []
+    folder = Path() if output is None else output if _is_folder(output) else None
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files:
+        if folder is None and told:
+            raise UsageError(f"{output}: is one file; name a folder for several reports or formats")
+        path = folder / name if folder is not None else arguments.output
+        _write(path, content)
+        told.append(f"otsec: wrote {path}, {bytes_text(len(content))}")
+    if not arguments.quiet:
+        say("\n".join(told))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read: it names the weak places of a plant."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
+    with open(handle, "wb") as file:  # noqa: PTH123 - of a handle
+        file.write(content)

@@ -221,7 +221,7 @@ class Pseudonyms:
         for name in sorted(self.labels, key=len, reverse=True):
             if name.lower() not in COMMON:
                 text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", self.labels[name], text)
-        text = _ADDRESS.sub(lambda found: self.address(found[0]), text)
+        text = ADDRESS.sub(lambda found: self.address(found[0]), text)
         pattern = names_pattern(self.known.names)
         if pattern is None:
             return text
@@ -235,7 +235,7 @@ class Pseudonyms:
         self.counts[what] = self.counts.get(what, 0) + many
 
 
-_ADDRESS = re.compile(
+ADDRESS = re.compile(
     r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])"
     r"|(?<![0-9A-Fa-f]:)(?<!\w)(?:(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}"
     r"|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w:])"
@@ -268,8 +268,11 @@ def _is_told(address: bytes) -> bool:
     return not (ip.is_multicast or ip.is_unspecified or ip.is_loopback or address[0] >= 240)
 
 
-def words(names: Iterable[str]) -> tuple[str, ...]:
-    """What is looked for of names: themselves, and the labels of dotted ones and of URIs."""
+def words(names: Iterable[str], most: int | None = MOST_NAMES) -> tuple[str, ...]:
+    """What is looked for of names: themselves, and the labels of dotted ones and of URIs.
+
+    ``most``: of them, the longest; None: all.
+    """
     found: set[str] = set()
     for name in names:
         parts = [name.strip()]
@@ -278,7 +281,7 @@ def words(names: Iterable[str]) -> tuple[str, ...]:
         named = [part for part in parts if _is_name(part)]
         found.update(part.lower() for part in named)
         found.update(part for part in named if not part.isascii())  # bytes know no other capitals
-    return tuple(sorted(found, key=lambda one: (-len(one), one))[:MOST_NAMES])
+    return tuple(sorted(found, key=lambda one: (-len(one), one))[:most])
 
 
 def _is_name(text: str) -> bool:

@@ -1,259 +1,126 @@
-"""The assessment: what a consultant hands over after a day of listening, as data."""
+"""The assessment: what a consultant hands over after a day of listening."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import tzinfo
+from collections.abc import Iterator, Sequence
 
-from otsec import __version__
-from otsec.clocks import Clock, capture_off, clocks
-from otsec.detect.cases import cases
-from otsec.health import Report, Severity, judge
-from otsec.health.verdict import Verdict
-from otsec.inventory.assembly import inventory
-from otsec.inventory.directory import Directory
-from otsec.inventory.model import Asset
-from otsec.inventory.wanted import Want, wanted
-from otsec.inventory.weaknesses import OF_CLIENTS, Weakness, weaknesses
-from otsec.reports import communication
-from otsec.reports.communication import Pair, Relation
-from otsec.reports.drawing import Drawing
-from otsec.reports.findings import Row, Wrong, wrong
-from otsec.sessions.assembly import sessions
-from otsec.sessions.kinds import changes
-from otsec.sessions.model import Session
-from otsec.store import Store, queries, sightings
-from otsec.store.queries import Filter, Protocol, Source, Writer
-from otsec.store.timeline import Happening, happenings
+from otsec.clocks import capture_off
+from otsec.health import Severity
+from otsec.health.verdict import counted, duration
+from otsec.inventory.weaknesses import Weakness
+from otsec.reports import communication, figures
+from otsec.reports.changes import ENGINEERED, operations
+from otsec.reports.communication import Pair
+from otsec.reports.document import (
+    Block,
+    Card,
+    Chart,
+    Document,
+    Key,
+    Lanes,
+    Paragraph,
+    Section,
+    Table,
+    Tone,
+    columns,
+)
+from otsec.reports.findings import card, decided, incidents
+from otsec.reports.frame import framed
+from otsec.reports.health import spoken
+from otsec.reports.inventory import find_out, listed
+from otsec.reports.sessions import told as session_table
+from otsec.reports.subject import CONTROLLERS, Subject
+from otsec.reports.wrong import Row, Wrong
 
-MOST_ASSETS = 1000  # rows; the others are named by their number
-MOST_SOURCES = 20
-MOST_ACTIONS, MOST_SESSIONS, MOST_SHOWN, MOST_WANTS, MOST_RELATIONS = 60, 40, 12, 10, 120
-CONTROLLERS = ("plc", "safety_plc", "rtu", "ied", "io", "drive", "robot_controller", "cnc", "meter")
-GRAVE = ("program", "firmware", "mode", "file", "config", "control", "time", "write")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number that stands at the top."""
-
-    number: str
-    name: str
-    about: str
-    grave: bool = False
+MOST_CARDS = 30
+MOST_SHOWN = 12  # rows of a weakness on its card; the table behind has all
+TONES: dict[str, Tone] = {
+    "high": "high", "medium": "medium", "low": "low", "informational": "informational"
+}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What a capture point could not show."""
-
-    id: int  # of the source
-    source: str  # its name
-    sentence: str
-    verdicts: tuple[Verdict, ...]
-    tag: str  # of the worst of them: bad, warn or good
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something that changed a device."""
-
-    happening: Happening
-    who: str
-    on: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Second:
-    """The second writer of an object."""
-
-    writer: Writer
-    who: str
-    on: str
-
-
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """All that the page shows."""
-
-    site: str
-    version: str
-    first_time: int  # ns; 0 without packets
-    last_time: int
-    packets: int
-    sources: tuple[Source, ...]
-    figures: tuple[Figure, ...]
-    points: tuple[str, ...]  # what stands out, in sentences
-    troubles: tuple[Trouble, ...]  # the worst first
-    trouble_count: int
-    protocols: tuple[Protocol, ...]
-    assets: tuple[Asset, ...]
-    asset_count: int
-    roles: tuple[tuple[str, int], ...]
-    picture: Drawing
-    relations: tuple[Relation, ...]
-    relation_count: int
-    outside: tuple[Pair, ...]  # between public addresses and the site
-    wrong: Wrong
-    weaknesses: tuple[Weakness, ...]
-    writers: tuple[Second, ...]
-    sessions: tuple[Session, ...]  # remote ones, and those that engineer
-    session_count: int
-    actions: tuple[Action, ...]  # the gravest
-    action_count: int
-    clocks: tuple[Clock, ...]  # those that do not agree
-    clock_count: int
-    capture_off_ns: int  # by which the capture's clock seems behind; 0: it does not
-    wants: tuple[Want, ...]
-
-
-def assessment(store: Store, site: str, zone: tzinfo) -> Assessment:
-    """What a store shows of a site; ``zone``: in which devices keep local time."""
-    here = [Filter("site", site)]
-    found = inventory(store)
-    known = Directory(found)
-    assets = [asset for asset in found.assets if asset.site == site]
-    sources = [one for one in queries.sources(store, here) if one.packets]
-    end = max((one.last_time for one in sources), default=0)
-    pairs = communication.pairs(found, site, sightings.talks(store), sightings.deeds(store))
-    weak = weaknesses(found, site, sightings.shown(store, OF_CLIENTS))
-    worked = [one for one in sessions(store, found) if one.site == site]
-    told = [
-        one
-        for one in happenings(store, here)
-        if changes(one.cls, one.operation) and one.protocol not in communication.HOUSEKEEPING
-    ]
-    second = [row for row in queries.writers(store, here) if row.second_writer]
-    reports = judge(store, here, sources)
-    of_time = [one for one in clocks(store, zone, found) if one.site == site]
-    off = capture_off(of_time)
-    out = [one for one in pairs if one.answered and _crosses(one)]
-    points = {one.id: _point(one) for one in sources}
-    found_wrong = wrong([one for one in cases(store) if one.finding.site == site], known, points)
-    shown_sessions = [one for one in worked if one.remote or one.kind == "engineering"]
-    relations = communication.relations(pairs)
-    return Assessment(
-        site=site,
-        version=__version__,
-        first_time=min((one.first_time for one in sources), default=0),
-        last_time=end,
-        packets=sum(one.packets for one in sources),
-        sources=tuple(sources),
-        figures=tuple(_figures(assets, found_wrong, weak, told, out, shown_sessions)),
-        points=tuple(_points(assets, found_wrong, weak, told, out, second, reports)),
-        troubles=tuple(map(_trouble, reports[:MOST_SOURCES])),
-        trouble_count=len(reports),
-        protocols=tuple(queries.protocols(store, here)),
-        assets=tuple(assets[:MOST_ASSETS]),
-        asset_count=len(assets),
-        roles=tuple(
-            sorted(
-                Counter(asset.role.role for asset in assets).items(),
-                key=lambda one: (-one[1], one[0]),
-            )
+def gather(subject: Subject) -> Document:
+    """The report."""
+    told, out = subject.wrong, _outside(subject)
+    return framed(
+        subject,
+        "assessment",
+        "Assessment of an industrial network, by listening",
+        tuple(_keys(subject, told, out)),
+        (
+            Section("protocols", "How much of each protocol could be read", (spoken(subject),)),
+            Section("wrong", "What is wrong", tuple(_wrong(subject, told))),
+            Section("weaknesses", "Weaknesses", tuple(_weak(subject, out))),
+            Section("changed", "What was changed", (operations(subject, subject.happenings),)),
+            Section("sessions", "Who worked on what", (session_table(
+                "sessions",
+                "",
+                [one for one in subject.sessions if one.remote or one.kind == "engineering"],
+                "No remote or engineering session was seen.",
+            ),)),
+            Section("communication", "Who talks to whom", tuple(_communication(subject))),
+            Section("inventory", "Inventory", (figures.by_purdue(subject), listed(subject))),
+            Section("clocks", "Clocks", tuple(_clocks(subject))),
+            Section("next", "What to find out next", (find_out(subject),)),
         ),
-        picture=communication.picture(pairs),
-        relations=tuple(relations[:MOST_RELATIONS]),
-        relation_count=len(relations),
-        outside=tuple(out[:MOST_SHOWN]),
-        wrong=found_wrong,
-        weaknesses=tuple(weak),
-        writers=tuple(
-            Second(row, _name(known, row, row.client), _name(known, row, row.server))
-            for row in second[:MOST_SHOWN]
-        ),
-        sessions=tuple(shown_sessions[:MOST_SESSIONS]),
-        session_count=len(shown_sessions),
-        actions=tuple(_actions(known, told)),
-        action_count=len(told),
-        clocks=tuple(one for one in of_time if one.standing in {"off", "steps", "needs time"}),
-        clock_count=len(of_time),
-        capture_off_ns=off[0] if off else 0,
-        wants=tuple(wanted(assets)[:MOST_WANTS]),
-    )
+        standing=tuple(_standing(subject, told, out)),
+    )  # fmt: skip
 
 
-def _crosses(pair: Pair) -> bool:
-    lanes = communication.lane_of(pair.source), communication.lane_of(pair.target)
-    return (communication.OUTSIDE in lanes) and lanes[0] != lanes[1]
+# --------------------------------------------------------------------------------- figures
 
 
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count:,} {one if count == 1 else many or one + 's'}".replace(",", " ")
-
-
-def _figures(
-    assets: Sequence[Asset],
-    bad: Wrong,
-    weak: Sequence[Weakness],
-    told: Sequence[Happening],
-    out: Sequence[Pair],
-    worked: Sequence[Session],
-) -> list[Figure]:
-    controllers = sum(asset.role.role in CONTROLLERS for asset in assets)
-    high = sum(one.severity == "high" for one in weak)
-    grave = sum(one.cls in GRAVE[:4] for one in told)
+def _keys(subject: Subject, told: Wrong, out: Sequence[Pair]) -> Iterator[Key]:
+    controllers = sum(asset.role.role in CONTROLLERS for asset in subject.assets)
+    high = sum(one.severity == "high" for one in subject.weaknesses)
+    grave = sum(one.cls in ENGINEERED for one in subject.happenings)
+    worked = [one for one in subject.sessions if one.remote or one.kind == "engineering"]
     remote = sum(one.remote for one in worked)
-    return [
-        Figure(f"{len(assets)}", "assets", f"{controllers} controllers and field devices"),
-        Figure(f"{bad.open}", "findings", f"{bad.grave} of them high", grave=bad.grave > 0),
-        Figure(f"{len(weak)}", "weaknesses", f"{high} of them high", grave=high > 0),
-        Figure(f"{len(told)}", "changes", f"{grave} of program, mode or files", grave=grave > 0),
-        Figure(f"{len(worked)}", "sessions", f"{remote} of them remote"),
-        Figure(f"{len(out)}", "ways outside", "to or from public addresses", grave=bool(out)),
-    ]
+    yield Key("assets", len(subject.assets), f"{controllers} controllers and field devices")
+    yield Key("findings", told.open, f"{told.grave} of them high", grave=told.grave > 0)
+    yield Key("weaknesses", len(subject.weaknesses), f"{high} of them high", grave=high > 0)
+    yield Key("changes", len(subject.happenings), f"{grave} of program, mode or files",
+              grave=grave > 0)  # fmt: skip
+    yield Key("sessions", len(worked), f"{remote} of them remote")
+    yield Key("ways outside", len(out), "to or from public addresses", grave=bool(out))
 
 
-def _points(
-    assets: Sequence[Asset],
-    bad: Wrong,
-    weak: Sequence[Weakness],
-    told: Sequence[Happening],
-    out: Sequence[Pair],
-    second: Sequence[Writer],
-    reports: Sequence[Report],
-) -> list[str]:
+def _standing(subject: Subject, told: Wrong, out: Sequence[Pair]) -> Iterator[str]:
     """What stands out, the gravest first."""
-    points = [
-        f"{card.title}: {_counted(len(card.rows), 'finding')}, {_between(card.rows[0])}."
-        for card in bad.grave_cards
-    ]
-    grave = [one for one in told if one.cls in {"program", "firmware", "mode"}]
+    for one in told.grave_cards:
+        yield f"{one.title}: {counted(len(one.rows), 'finding')}, {_between(one.rows[0])}."
+    grave = [one for one in subject.happenings if one.cls in {"program", "firmware", "mode"}]
     if grave:
         words = Counter(one.operation for one in grave)
         named = ", ".join(f"{word} ({times})" for word, times in sorted(words.items())[:4])
         hosts = {(one.place, one.server) for one in grave}
-        points.append(
-            f"Programs or modes of {_counted(len(hosts), 'device')} were changed, or somebody "
+        was = "was" if len(hosts) == 1 else "were"
+        yield (
+            f"Programs or modes of {counted(len(hosts), 'device')} {was} changed, or somebody "
             f"tried to: {named}."
         )
-    points += [
-        f"{one.title}: seen at {_counted(len({each.asset for each in one.shown}), 'asset')}."
-        for one in weak
-        if one.severity == "high"
-    ]
+    for weak in subject.weaknesses:
+        if weak.severity == "high":
+            assets = {each.asset for each in weak.shown}
+            yield f"{weak.title}: seen at {counted(len(assets), 'asset')}."
     if out:
-        points.append(
-            f"{_counted(len(out), 'connection')} between the site and public addresses, "
+        yield (
+            f"{counted(len(out), 'connection')} between the site and public addresses, "
             f"such as {out[0].source.name} to {out[0].target.name} ({out[0].protocol})."
         )
+    second = {(row.server, row.device, row.object) for row in subject.writers if row.second_writer}
     if second:
-        objects = {(row.server, row.device, row.object) for row in second}
-        points.append(
-            f"{_counted(len(objects), 'object')} in controllers "
-            f"{'is' if len(objects) == 1 else 'are'} written by more than one client."
-        )
-    unknown = sum(asset.role.role == "unknown" for asset in assets)
+        verb = "is" if len(second) == 1 else "are"
+        yield f"{counted(len(second), 'object')} in controllers {verb} written by more than one client."
+    unknown = sum(asset.role.role == "unknown" for asset in subject.assets)
     if unknown:
-        points.append(f"The role of {_counted(unknown, 'asset')} could not be told.")
-    poor = [one for one in reports if one.severity == Severity.BAD]
+        yield f"The role of {counted(unknown, 'asset')} could not be told."
+    poor = [one for one in subject.mirrors if one.severity == Severity.BAD]
     if poor:
-        points.append(
-            f"{_counted(len(poor), 'capture point')} did not show all that "
-            f"{'it' if len(poor) == 1 else 'they'} should; {poor[0].name} is {poor[0].sentence}."
+        they = "it" if len(poor) == 1 else "they"
+        yield (
+            f"{counted(len(poor), 'capture point')} did not show all that {they} should; "
+            f"{poor[0].name} is {poor[0].sentence}."
         )
-    return points
 
 
 def _between(row: Row) -> str:
@@ -263,60 +130,181 @@ def _between(row: Row) -> str:
     return f"at {row.on}" if row.on else f"by {row.who}" if row.who else "of the capture"
 
 
-def _point(source: Source) -> str:
-    return f"{source.point}/{source.interface}" if source.interface else source.point
+# ----------------------------------------------------------------------------------- wrong
 
 
-def _trouble(report: Report) -> Trouble:
-    told = [one for one in report.verdicts if one.severity in {Severity.BAD, Severity.WARN}]
-    tag = min((one.severity for one in told), default=Severity.GOOD).name.lower()
-    return Trouble(report.source.id, report.name, report.sentence, tuple(told), tag)
+def _wrong(subject: Subject, told: Wrong) -> Iterator[Block]:
+    if told.cards:
+        yield Paragraph(
+            "What rules found and nobody has dealt with yet, the worst first, each with the packet "
+            "that shows it. What is not listed was not seen, which does not say that it did not "
+            "happen."
+        )
+        yield incidents(told)
+        yield from map(card, told.cards[:MOST_CARDS])
+    elif told.decided:
+        yield Paragraph("All that rules found has been dealt with.")
+    else:
+        yield Paragraph("No rule found anything in what could be read.")
+    if told.decided:
+        yield decided(subject, "What was decided")
 
 
-def _actions(known: Directory, told: Sequence[Happening]) -> list[Action]:
-    """The gravest, in order of time."""
-    kept = sorted(told, key=lambda one: (GRAVE.index(one.cls), one.time))[:MOST_ACTIONS]
-    kept.sort(key=lambda one: (one.time, one.site, one.point, one.packet))
+def _weak(subject: Subject, out: Sequence[Pair]) -> Iterator[Block]:
+    if subject.weaknesses:
+        yield Paragraph(
+            "Each was seen in traffic, with the packet that shows it. A weakness that is not listed "
+            "was not seen, which does not say that it is not there. Credentials are those that "
+            "somebody used, whether or not they were taken."
+        )
+        yield from map(_card, subject.weaknesses)
+        yield _shown(subject.weaknesses)
+    else:
+        yield Paragraph(
+            "None of the weaknesses that otsec looks for was seen in what could be read."
+        )
+    yield figures.who_writes(subject)
+    yield figures.second_writers(subject)
+    if out:
+        yield Table(
+            "outside",
+            "Ways outside",
+            columns(("source", "From"), ("target", "To"), ("protocol", "Protocol"),
+                    ("packets", "Packets", "number")),
+            tuple((one.source.name, one.target.name, one.protocol, one.packets) for one in out),
+            key=("source", "target", "protocol"),
+        )  # fmt: skip
+
+
+SHOWN = columns(
+    ("asset", "Asset"), ("by", "Used by"), ("what", "Seen"), ("protocol", "Told by"),
+    ("last", "Last", "time"), ("point", "Point"), ("packet", "Packet", "number"),
+)  # fmt: skip
+
+
+def _card(one: Weakness) -> Card:
+    rows = tuple(
+        (each.asset, each.by, each.seen, each.said_by, each.sight.time, each.sight.source,
+         each.sight.packet)
+        for each in one.shown[:MOST_SHOWN]
+    )  # fmt: skip
+    return Card(
+        TONES[one.severity],
+        one.title,
+        (("", one.why), ("Next:", one.action)),
+        Table(f"weakness {one.title}", "", SHOWN, rows),
+    )
+
+
+def _shown(weak: Sequence[Weakness]) -> Table:
+    """All of them as rows, for files."""
+    return Table(
+        "weaknesses",
+        "Where each was seen",
+        (*columns(("level", "Level", "tag"), ("weakness", "Weakness")), *SHOWN),
+        tuple(
+            (one.severity, one.title, each.asset, each.by, each.seen, each.said_by, each.sight.time,
+             each.sight.source, each.sight.packet)
+            for one in weak
+            for each in one.shown
+        ),
+        key=("weakness", "asset", "by"),
+    )  # fmt: skip
+
+
+# --------------------------------------------------------------------------- communication
+
+
+def _outside(subject: Subject) -> list[Pair]:
+    lanes = communication.lanes_of(subject.pairs)
+    beyond = {key for key, lane in lanes.items() if lane == communication.OUTSIDE}
     return [
-        Action(one, _name(known, one, one.client), _name(known, one, one.server), _value(one))
-        for one in kept
+        one
+        for one in subject.pairs
+        if one.answered and (one.source.id in beyond) != (one.target.id in beyond)
     ]
 
 
-def _name(known: Directory, one: Happening | Writer, address: str) -> str:
-    asset = known.at(one.site, one.group, one.place, address)
-    return asset.name if asset else address
+def _communication(subject: Subject) -> Iterator[Block]:
+    told = communication.relations(subject.pairs)
+    nodes, flows = communication.shown(subject.pairs)
+    table = Table(
+        "relations",
+        "By level and protocol",
+        columns(("source", "From"), ("target", "To"), ("protocol", "Protocol"),
+                ("by_port", "By its number"), ("what", "What"), ("pairs", "Pairs", "number"),
+                ("packets", "Packets", "number"), ("such", "Such as", "list")),
+        tuple(
+            (one.source, one.target, one.protocol, one.by_port, WHAT[one.weight], one.pairs,
+             one.packets, one.examples)
+            for one in told
+        ),
+        empty="No two assets were heard to answer one another.",
+        key=("source", "target", "protocol"),
+        most=120,
+    )  # fmt: skip
+    if flows:
+        yield Chart(
+            "By Purdue level, from the client to the server",
+            "Only what was answered, and without what merely keeps a network going (ARP, DHCP, DNS, "
+            "time, names of neighbours).",
+            Lanes(nodes, flows, communication.LANES),
+            table,
+        )
+    else:
+        yield table
 
 
-def _value(one: Happening) -> str:
-    values = ", ".join("none" if value is None else f"{value}" for value in one.values[:4])
-    more = ", ..." if len(one.values) > 4 else ""
-    return values + more or one.value_note
+WHAT = {"change": "changes", "write": "writes", "read": "reads", "other": ""}
 
 
-Filters = dict[str, Callable[..., str]]
+# ---------------------------------------------------------------------------------- clocks
 
 
-def page(found: Assessment, filters: Filters, clean: Callable[[str], str]) -> str:
-    """The page as HTML, whole in itself.
+def _clocks(subject: Subject) -> Iterator[Block]:
+    off = capture_off(subject.clocks)
+    if off:
+        yield Paragraph(
+            f"The clock of the capture itself seems to be wrong by {_ahead(off[0])}: several devices "
+            "agree on that.",
+            strong=True,
+        )
+    wrong = [one for one in subject.clocks if one.standing in {"off", "steps", "needs time"}]
+    if wrong:
+        yield Table(
+            "clocks",
+            "",
+            columns(("device", "Device"), ("protocol", "Protocol"), ("way", "It"),
+                    ("standing", "Standing"), ("ahead", "Ahead of the capture by"),
+                    ("source", "From", "list"), ("last", "Last", "time"),
+                    ("packet", "Packet", "number"), ("note", "Note")),
+            tuple(
+                (f"{one.name} {one.device}".strip(), one.protocol, one.way, one.standing,
+                 _between_times(one.offset_low_ns, one.offset_high_ns), one.source, one.last_time,
+                 one.packet, one.note)
+                for one in wrong
+            ),
+            reading="Logs of devices whose clocks are wrong cannot be laid beside each other.",
+            key=("device", "protocol", "way"),
+        )  # fmt: skip
+    elif subject.clocks:
+        yield Paragraph(
+            f"No clock was heard that is off; of {len(subject.clocks)} it is known who sets them or "
+            "asks for the time (otsec clocks)."
+        )
+    else:
+        yield Paragraph("No packet tells the time of any device.")
 
-    ``filters``: how times, bytes and lengths of time are told; ``clean``: makes text of the network
-    harmless, before it is escaped.
-    """
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - heavy
-    from markupsafe import Markup  # noqa: PLC0415
 
-    def told(value: object) -> object:
-        return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+def _ahead(ns: int) -> str:
+    """A signed length of time."""
+    size = abs(ns)
+    told = duration(size) if size >= 10**9 else f"{size / 10**6:.0f} ms"
+    return f"{'-' if ns < 0 else '+'}{told}"
 
-    environment = Environment(
-        loader=PackageLoader("otsec.reports", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=told,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(filters)
-    return environment.get_template("assessment.html.j2").render(report=found, most=MOST_SHOWN)
+
+def _between_times(low: int | None, high: int | None) -> str:
+    if low is None or high is None:
+        return ""
+    one, other = _ahead(low), _ahead(high)
+    return one if one == other else f"{one} to {other}"

@@ -8,7 +8,7 @@ from otsec.health.services import INDUSTRIAL
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.directory import Directory
 from otsec.inventory.model import Asset
-from otsec.reports.drawing import WEIGHTS, Drawing, Flow, Node, Weight, drawing
+from otsec.reports.drawing import WEIGHTS, Flow, Node, Weight
 from otsec.sessions.assembly import outside
 from otsec.sessions.kinds import ENGINEERING, ROUTINE
 from otsec.store.queries import is_device
@@ -71,6 +71,12 @@ def lane_of(asset: Asset) -> str:
     return UNLEVELLED if asset.level is None else LEVELS.get(asset.level, UNLEVELLED)
 
 
+def lanes_of(found: Iterable[Pair]) -> dict[str, str]:
+    """The lanes of all that ask or answer, by the asset's id."""
+    assets = {asset.id: asset for one in found for asset in (one.source, one.target)}
+    return {key: lane_of(asset) for key, asset in assets.items()}
+
+
 def pairs(found: Inventory, site: str, talks: Iterable[Talk], deeds: Iterable[Deed]) -> list[Pair]:
     """Who asks whom, of the source that saw most of each conversation."""
     known = Directory(found)
@@ -127,33 +133,24 @@ def weight_of(cls: str, operation: str = "") -> Weight:
     return "read" if cls in {"read", "report"} else "other"
 
 
-def picture(found: Sequence[Pair]) -> Drawing:
-    """The drawing of what was answered, housekeeping left out."""
-    shown = [one for one in found if one.answered and one.protocol not in HOUSEKEEPING]
-    nodes = {
-        asset.id: Node(asset.id, asset.name, asset.role.role, lane_of(asset))
-        for one in shown
-        for asset in (one.source, one.target)
-    }
-    flows = [
-        Flow(
-            one.source.id,
-            one.target.id,
-            one.weight,
-            one.packets,
-            f"{one.source.name} \u2192 {one.target.name}: {one.protocol}",
-        )
-        for one in shown
-    ]
-    return drawing(list(nodes.values()), flows, LANES)
+def shown(found: Sequence[Pair]) -> tuple[tuple[Node, ...], tuple[Flow, ...]]:
+    """What is drawn: what was answered, housekeeping left out."""
+    kept = [one for one in found if one.answered and one.protocol not in HOUSEKEEPING]
+    assets = {asset.id: asset for one in kept for asset in (one.source, one.target)}
+    nodes = (Node(key, one.name, one.role.role, lane_of(one)) for key, one in assets.items())
+    flows = (
+        Flow(one.source.id, one.target.id, one.weight, one.packets, one.protocol) for one in kept
+    )
+    return tuple(nodes), tuple(flows)
 
 
 def relations(found: Sequence[Pair]) -> list[Relation]:
     """The same by levels and protocol, from the top down."""
     groups: dict[tuple[str, str, str], list[Pair]] = defaultdict(list)
+    lanes = lanes_of(found)
     for one in found:
         if one.answered:
-            groups[lane_of(one.source), lane_of(one.target), one.protocol].append(one)
+            groups[lanes[one.source.id], lanes[one.target.id], one.protocol].append(one)
     told = list(_relations(groups))
     return sorted(
         told,

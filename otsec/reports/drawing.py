@@ -1,6 +1,6 @@
 """Who talks to whom as a drawing: a lane for each Purdue level, lines by what is done.
 
-Only numbers are worked out here; the template writes them, and escapes all text.
+Only numbers are worked out here; `formats.svg` writes them, and escapes all text.
 """
 
 from collections import defaultdict
@@ -62,6 +62,8 @@ class Line:
     path: str  # of an SVG path, numbers alone
     weight: Weight
     width: float
+    source: str  # names of its ends
+    target: str
     title: str
 
 
@@ -101,7 +103,8 @@ def drawing(nodes: Sequence[Node], flows: Sequence[Flow], lanes: Sequence[str]) 
     kept = merged[:MOST_LINES]
     order = _ordered(shown, kept)
     places, boxes, drawn, height = _placed(order, by_lane, stands_for)
-    lines = tuple(_line(one, places) for one in reversed(kept))  # the gravest on top
+    names = {node.key: node.name for nodes in order.values() for node in nodes}
+    lines = tuple(_line(one, places, names) for one in reversed(kept))  # the gravest on top
     return Drawing(WIDTH, height, drawn, boxes, lines, len(merged) - len(kept))
 
 
@@ -214,7 +217,7 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "\u2026"
 
 
-def _line(flow: Flow, places: Mapping[str, tuple[float, float]]) -> Line:
+def _line(flow: Flow, places: Mapping[str, tuple[float, float]], names: Mapping[str, str]) -> Line:
     """A bent line from the edge of one box to the edge of another."""
     (x1, y1), (x2, y2) = places[flow.source], places[flow.target]
     half = BOX_HEIGHT / 2
@@ -230,4 +233,4 @@ def _line(flow: Flow, places: Mapping[str, tuple[float, float]]) -> Line:
         bend = (begin + end) / 2
         path = f"M{x1:.1f} {begin:.1f}C{x1:.1f} {bend:.1f} {x2:.1f} {bend:.1f} {x2:.1f} {end:.1f}"
     width = round(min(1 + log10(max(flow.packets, 1)) / 2, 4), 2)
-    return Line(path, flow.weight, width, flow.label)
+    return Line(path, flow.weight, width, names[flow.source], names[flow.target], flow.label)

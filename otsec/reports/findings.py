@@ -1,125 +1,157 @@
-"""What is wrong, as the assessment tells it: a card for each rule, incidents, and what was decided."""
-
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+"""Findings: what is wrong, the worst first, each with its packets and its next step."""
 
 from otsec.detect.attack import techniques
 from otsec.detect.cases import STATES, Case
-from otsec.detect.incidents import stages
-from otsec.detect.model import LEVELS
-from otsec.inventory.directory import Directory
+from otsec.health.verdict import counted
+from otsec.reports import figures
+from otsec.reports.document import Card, Cell, Document, Key, Paragraph, Section, Table, columns
+from otsec.reports.frame import framed
+from otsec.reports.subject import Subject
+from otsec.reports.wrong import Card as Rule
+from otsec.reports.wrong import Wrong
 
-GRAVE = LEVELS.index("high")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One finding."""
-
-    case: Case
-    who: str  # name of who did it
-    on: str  # name of whom it was done to
-    point: str  # at which its packets were captured
-    said: str  # who decided of it and why; empty: nobody
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """The open findings of one rule."""
-
-    level: str
-    title: str
-    why: str
-    next: str  # empty: it differs, and each finding tells its own
-    techniques: tuple[str, ...]  # `T0858 Change Operating Mode`
-    rows: tuple[Row, ...]  # the newest first
+FINDINGS = columns(
+    ("id", "Finding"), ("level", "Level", "tag"), ("state", "State"), ("title", "What"),
+    ("who", "Who"), ("on", "On"), ("seen", "What was seen"), ("next", "Next*"),
+    ("times", "Times", "number"), ("last", "Last", "time"), ("point", "Point"),
+    ("packet", "Packet", "number"),
+    ("owner", "Owner*"), ("expected", "Expected*"), ("why", "Why it matters*"),
+    ("doubt", "Doubt*"), ("techniques", "ATT&CK*", "list"), ("incident", "Incident*"),
+    ("rule", "Rule*"), ("client", "Address of who*"), ("server", "Address of on*"),
+    ("device", "Behind it*"), ("service", "Service*"), ("protocol", "Protocol*"),
+    ("first", "First*", "time"), ("first_packet", "First packet*", "number"), ("full_id", "Full id*"),
+)  # fmt: skip
+MOST_CARDS, MOST_ON_CARD = 12, 5
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """Findings that are one story."""
-
-    id: str
-    first_time: int
-    last_time: int
-    hosts: tuple[str, ...]  # who acted
-    stages: tuple[tuple[str, tuple[str, ...]], ...]  # of ATT&CK, each with what was found
-
-
-@dataclass(frozen=True, slots=True)
-class Wrong:
-    """All of it."""
-
-    cards: tuple[Card, ...]  # the worst first
-    incidents: tuple[Incident, ...]  # those with the gravest findings first
-    decided: tuple[Row, ...]  # findings that are no longer open
-
-    @property
-    def open(self) -> int:
-        """How many findings nobody has dealt with."""
-        return sum(len(card.rows) for card in self.cards)
-
-    @property
-    def grave(self) -> int:
-        """How many of them are high or critical."""
-        return sum(len(card.rows) for card in self.grave_cards)
-
-    @property
-    def grave_cards(self) -> tuple[Card, ...]:
-        """The rules of these."""
-        return tuple(card for card in self.cards if LEVELS.index(card.level) >= GRAVE)
-
-
-def wrong(cases: Sequence[Case], known: Directory, points: Mapping[int, str]) -> Wrong:
-    """What findings of a site, the worst first, come to; ``points``: names of sources."""
-    rows = [_row(case, known, points) for case in cases]
-    by_rule: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.case.open:
-            by_rule.setdefault(row.case.finding.rule, []).append(row)
-    decided = tuple(row for row in rows if not row.case.open)
-    return Wrong(tuple(map(_card, by_rule.values())), tuple(_incidents(rows)), decided)
+def gather(subject: Subject) -> Document:
+    """The report."""
+    told = subject.wrong
+    counts = figures.level_counts(subject.open)
+    grave = counts["critical"] + counts["high"]
+    unowned = sum(not one.owner for one in subject.open)
+    triaged = sum(one.state == "acknowledged" for one in subject.open)
+    keys = (
+        Key("open findings", len(subject.open), f"of {counted(len(subject.cases), 'finding')}"),
+        Key("critical or high", grave, "of those that are open", grave=grave > 0),
+        Key("incidents", len(told.incidents), "findings that are one story"),
+        Key("acknowledged", triaged, "somebody looks at them"),
+        Key("without owner", unowned, "assigned to nobody"),
+        Key(
+            "decided",
+            len(subject.cases) - len(subject.open),
+            "resolved, accepted, expected or none",
+        ),
+    )
+    return framed(
+        subject,
+        "findings",
+        "Findings",
+        keys,
+        (
+            Section("findings", "What is wrong", (
+                figures.per_day(subject), figures.ages(subject), incidents(told),
+                *map(card, told.cards[:MOST_CARDS]), *_more(told), _every(subject),
+            )),
+            Section("decided", "What was decided", (decided(subject, ""),)),
+        ),
+    )  # fmt: skip
 
 
-def _row(case: Case, known: Directory, points: Mapping[int, str]) -> Row:
+def card(one: Rule) -> Card:
+    """The open findings of a rule; the newest are listed."""
+    rows = tuple(
+        (row.case.finding.short, row.who, row.on, row.case.finding.seen, row.case.finding.times,
+         row.case.finding.last_time, row.point, row.case.finding.last_packet)
+        for row in one.rows[:MOST_ON_CARD]
+    )  # fmt: skip
+    texts = [("", one.why)] if one.why else []
+    texts += [("Next:", one.next)] if one.next else []
+    texts += [("ATT&CK for ICS:", ", ".join(one.techniques))] if one.techniques else []
+    hosts = len({row.on or row.who for row in one.rows})
+    texts.append(("Seen:", f"{counted(len(one.rows), 'finding')} at {counted(hosts, 'host')}."))
+    table = Table(
+        f"rule-{one.rows[0].case.finding.name}",
+        "",
+        columns(("id", "Finding"), ("who", "Who"), ("on", "On"), ("seen", "What was seen"),
+                ("times", "Times", "number"), ("last", "Last", "time"), ("point", "Point"),
+                ("packet", "Packet", "number")),
+        rows,
+    )  # fmt: skip
+    return Card(one.level, one.title, tuple(texts), table)  # type: ignore[arg-type]
+
+
+def _more(told: Wrong) -> list[Paragraph]:
+    rest = len(told.cards) - MOST_CARDS
+    if rest <= 0:
+        return []
+    return [Paragraph(f"{counted(rest, 'more rule')} found something; the table below has it.")]
+
+
+def incidents(told: Wrong) -> Table:
+    """Findings that hang together."""
+    return Table(
+        "incidents",
+        "Incidents",
+        columns(("id", "Incident"), ("begin", "From", "time"), ("end", "To", "time"),
+                ("hosts", "Who acted", "list"), ("stages", "What happened, by stage of ATT&CK", "list")),
+        tuple(
+            (one.id, one.first_time, one.last_time, one.hosts,
+             tuple(f"{stage}: {', '.join(titles)}" for stage, titles in one.stages))
+            for one in told.incidents
+        ),
+        empty="No findings hang together.",
+        reading="One host acts in all of them, or the target of one acts in a later one, within an hour.",
+        key=("id",),
+        most=40,
+    )  # fmt: skip
+
+
+def _every(subject: Subject) -> Table:
+    """All open findings."""
+    return Table(
+        "findings",
+        "Every open finding",
+        FINDINGS,
+        tuple(row(subject, one) for one in subject.open),
+        empty="No finding is open.",
+        key=("full_id", "title"),
+    )
+
+
+def row(subject: Subject, case: Case) -> tuple[Cell, ...]:
+    """A finding as `FINDINGS` has it."""
     one = case.finding
-
-    def name(address: str) -> str:
-        asset = known.at(one.site, one.group, one.place, address) if address else None
-        return asset.name if asset else address
-
-    acts = [act for act in case.acts if act.kind in STATES]
-    said = f"{acts[-1].who}: {acts[-1].reason}" if acts and acts[-1].reason else ""
-    said = said or (acts[-1].who if acts else "")
-    return Row(case, name(one.client), name(one.server), points.get(one.source, ""), said)
-
-
-def _card(rows: Sequence[Row]) -> Card:
-    one = rows[0].case.finding
     known = techniques()
-    named = tuple(f"{name} {known[name].name}" for name in one.techniques if name in known)
-    same = {row.case.finding.next for row in rows} == {one.next}
-    return Card(one.level, one.title, one.why, one.next if same else "", named, tuple(rows))
+    return (
+        one.short, one.level, case.state, one.title,
+        subject.name(one.group, one.place, one.client),
+        subject.name(one.group, one.place, one.server), one.seen, one.next, one.times,
+        one.last_time, subject.points.get(one.source, ""), one.last_packet,
+        case.owner, one.expected, one.why, one.doubt,
+        tuple(f"{name} {known[name].name}" for name in one.techniques if name in known),
+        one.incident, one.name, one.client, one.server, one.device, one.service, one.protocol,
+        one.first_time, one.first_packet, one.id,
+    )  # fmt: skip
 
 
-def _incidents(rows: Iterable[Row]) -> Iterable[Incident]:
-    """In the order of their worst findings; those of which nothing is open are over."""
-    stories: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.case.finding.incident:
-            stories.setdefault(row.case.finding.incident, []).append(row)
-    for name, story in stories.items():
-        if not any(row.case.open for row in story):
+def decided(subject: Subject, title: str) -> Table:
+    """Findings that nobody need look at any more, and who said so."""
+    rows = []
+    for case in subject.cases:
+        if case.open:
             continue
-        found = sorted((row.case.finding for row in story), key=lambda one: one.first_time)
-        ordered = sorted(story, key=lambda row: row.case.finding.first_time)
-        yield Incident(
-            name,
-            min(one.first_time for one in found),
-            max(one.last_time for one in found),
-            tuple(dict.fromkeys(row.who for row in ordered if row.who)),
-            tuple(
-                (stage.replace("-", " ") or "other", tuple(dict.fromkeys(one.title for one in met)))
-                for stage, met in stages(found).items()
-            ),
-        )
+        one = case.finding
+        act = [act for act in case.acts if act.kind in STATES][-1]
+        rows.append((one.short, one.level, one.title, subject.name(one.group, one.place, one.client),
+                     subject.name(one.group, one.place, one.server), case.state, act.who,
+                     act.reason))  # fmt: skip
+    return Table(
+        "decided",
+        title,
+        columns(("id", "Finding"), ("level", "Level", "tag"), ("title", "What"), ("who", "Who"),
+                ("on", "On"), ("state", "State"), ("by", "Decided by"), ("reason", "Why")),
+        tuple(rows),
+        empty="Nothing was decided yet.",
+        key=("id", "state"),
+    )  # fmt: skip

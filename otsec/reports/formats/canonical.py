@@ -1,0 +1,144 @@
+"""The one canonical JSON of a report; every other format is a rendering of it.
+
+Keys stand in a fixed order, times are ISO 8601 UTC as fine as they are known, every row of a table
+is a line. The id is the beginning of the SHA-256 of the same text without it.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from otsec.reports.document import (
+    Block,
+    Card,
+    Cell,
+    Chart,
+    Document,
+    Keys,
+    Paragraph,
+    Points,
+    Table,
+)
+from otsec.reports.formats import Files, Finished, Manner
+
+SCHEMA = "otsec-report/1"  # grows when a key changes its meaning or goes away
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AT_ONCE = 2_000  # rows that are turned into text together
+
+
+def write(report: Finished, _manner: Manner) -> Files:
+    """The JSON."""
+    head = f'{{"schema":"{SCHEMA}","id":"{report.id}",\n'.encode("ascii")
+    yield f"{report.document.name}.json", head + report.body
+
+
+def body(document: Document) -> bytes:
+    """The JSON without its beginning, which has the id."""
+    return "".join(_body(document)).encode("ascii")
+
+
+@lru_cache(maxsize=65_536)  # rows of a store share their seconds
+def _second(seconds: int) -> str:
+    return f"{EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
+
+
+def time_text(ns: int) -> str:
+    """ISO 8601 UTC, as fine as the value is."""
+    seconds, rest = divmod(ns, 10**9)
+    if not rest:
+        return f"{_second(seconds)}Z"
+    digits = next(digits for digits in (3, 6, 9) if not rest % 10 ** (9 - digits))
+    return f"{_second(seconds)}.{rest // 10 ** (9 - digits):0{digits}d}Z"
+
+
+def _dumped(value: object) -> str:
+    """JSON in ASCII; DEL, which JSON lets through, is escaped too."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def _body(document: Document) -> Iterator[str]:
+    for name, value in (
+        ("kind", document.kind),
+        ("title", document.title),
+        ("site", document.site),
+        ("framework", document.framework),
+        ("period", {
+            "asked": document.period,
+            "begin": time_text(document.begin) if document.end else None,
+            "end": time_text(document.end) if document.end else None,
+            "zone": document.zone,
+        }),
+        ("tlp", f"TLP:{document.tlp}"),
+        ("redacted", list(document.redacted)),
+        ("versions", dict(document.versions)),
+    ):  # fmt: skip
+        yield f"{_dumped(name)}:{_dumped(value)},\n"
+    yield '"sections":['
+    for number, section in enumerate(document.sections):
+        comma = "," if number else ""
+        yield f'{comma}\n{{"name":{_dumped(section.name)},"title":{_dumped(section.title)},"blocks":['
+        for place, block in enumerate(section.blocks):
+            yield ",\n" if place else "\n"
+            yield from _block(block)
+        yield "]}"
+    yield "\n]}\n"
+
+
+def _block(block: Block) -> Iterator[str]:
+    if isinstance(block, Paragraph):
+        yield _dumped({"block": "paragraph", "text": block.text})
+    elif isinstance(block, Points):
+        yield _dumped({"block": "points", "title": block.title, "items": block.items})
+    elif isinstance(block, Keys):
+        yield _dumped({"block": "figures", "figures": [
+            {"name": one.name, "value": one.value, "last": one.last, "about": one.about,
+             "kind": one.kind, "grave": one.grave}
+            for one in block.keys
+        ]})  # fmt: skip
+    elif isinstance(block, Table):
+        yield '{"block":"table",'
+        yield from _table(block)
+        yield "}"
+    elif isinstance(block, Chart):
+        drawing = type(block.picture).__name__.lower()
+        head = {"block": "chart", "title": block.title, "drawing": drawing, "alt": block.alt}
+        yield _dumped(head)[:-1] + ',"data":{'
+        yield from _table(block.data)
+        yield "}}"
+    else:
+        yield from _card(block)
+
+
+def _card(card: Card) -> Iterator[str]:
+    texts = [{"label": label, "text": text} for label, text in card.texts]
+    head = {"block": "card", "tone": card.tone, "title": card.title, "texts": texts}
+    if card.table is None:
+        yield _dumped(head)
+        return
+    yield _dumped(head)[:-1] + ',"table":{'
+    yield from _table(card.table)
+    yield "}}"
+
+
+def _table(table: Table) -> Iterator[str]:
+    described = [{"name": one.name, "title": one.title, "kind": one.kind} for one in table.columns]
+    yield (
+        f'"name":{_dumped(table.name)},"title":{_dumped(table.title)},'
+        f'"key":{_dumped(table.key)},"columns":{_dumped(described)},"rows":['
+    )
+    kinds = [column.kind for column in table.columns]
+    times = [n for n, kind in enumerate(kinds) if kind == "time"]
+    for begin in range(0, len(table.rows), AT_ONCE):
+        some = [_row(row, times) for row in table.rows[begin : begin + AT_ONCE]]
+        yield (",\n" if begin else "\n") + ",\n".join(map(_dumped, some))
+    yield "]"
+
+
+def _row(row: tuple[Cell, ...], times: list[int]) -> list[Cell]:
+    cells = list(row)
+    for n in times:
+        value = cells[n]
+        if isinstance(value, int):
+            cells[n] = time_text(value)
+    return cells
