@@ -562,6 +562,38 @@ def test_oscal_never_calls_anything_satisfied(every: dict[str, bytes]) -> None:
     assert all(re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", one) for one in uuids)
 
 
+# --------------------------------------------------------------------------------- evidence
+
+
+def test_evidence_names_packets_limits_and_populations(
+    plant_db: Path, policy: Path, tmp_path: Path
+) -> None:
+    """Contradicted rows name packets that the population has, and nothing is called compliant."""
+    pytest.importorskip("otsec.controls")
+    words = ("--framework", "iec-62443-3-3", "--policy", str(policy))
+    files = made(plant_db, tmp_path, "evidence", *words, "--format", "html,csv,oscal")
+    name = "evidence-iec-62443-3-3"
+
+    def rows(table: str) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(files[f"{name}.{table}.csv"].decode())))
+
+    controls = rows("controls")
+    against = {row["control"] for row in rows("against")}
+    found = json.loads(files[f"{name}.oscal.json"])["assessment-results"]["results"][0]["findings"]
+
+    assert len(controls) == 40
+    assert all(row["limits"] and row["coverage"] for row in controls)
+    assert {row["control"] for row in controls if row["status"] == "contradicted"} == against
+    assert against
+    assert len(found) == len(against)
+    assert {one["target"]["status"]["state"] for one in found} == {"not-satisfied"}
+    assert {row["packet"] for row in rows("against")} <= {
+        row["packet"] for row in rows("population")
+    }
+    assert problems(files[f"{name}.html"].decode()) == []
+    assert b"ompliant" not in files[f"{name}.html"]
+
+
 # --------------------------------------------------------------------------------- mistakes
 
 
@@ -574,6 +606,7 @@ def test_oscal_never_calls_anything_satisfied(every: dict[str, bytes]) -> None:
         (("health", "--redact", "mac"), "--redact: no 'mac'; there are: ip, hostname, user"),
         (("health", "--key", "x"), "--key: only --redact needs it"),
         (("segmentation",), "report segmentation: say --policy FILE"),
+        (("evidence",), "report evidence: say --framework NAME"),
         (("incident",), "report incident: say --finding ID"),
         (("incident", "--finding", "zzz"), "no finding 'zzz'"),
         (("health", "--period", "soon"), "period 'soon': write 2026"),
@@ -624,6 +657,6 @@ def test_kinds_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "kinds", "--json"]) == Exit.FINE
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["name"] for row in rows] == [*KINDS]
-    assert {row["name"] for row in rows if row["needs"]} == {"segmentation", "incident"}
+    assert {row["name"] for row in rows if row["needs"]} == {"segmentation", "evidence", "incident"}
     assert all(row["reader"] and row["about"] for row in rows)
     assert set(FORMATS) == {"json", "html", "pdf", "csv", "md", "xlsx", "docx", "oscal"}

@@ -16,6 +16,7 @@ from otsec.errors import InputError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from otsec.config import Config
+    from otsec.controls.inputs import Inputs
     from otsec.reports.formats import Manner
     from otsec.reports.redaction import Redaction
     from otsec.reports.subject import Order, Subject
@@ -72,6 +73,11 @@ def _run_arguments(parser: ArgumentParser, *, several: bool) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="file, folder or -")
     parser.add_argument("--period", metavar="P", help="the time it covers (default: all)")
+    parser.add_argument("--framework", default="", metavar="F", help="of an evidence report")
+    parser.add_argument(
+        "--inputs", type=Path, metavar="FILE",
+        help="what the site says for its controls (default: compliance.yaml of the site)",
+    )  # fmt: skip
     parser.add_argument("--policy", type=Path, metavar="FILE", help="zones and conduits")
     parser.add_argument(
         "--finding",
@@ -197,11 +203,22 @@ def _order(arguments: Namespace, config: "Config", store: "Store") -> "Order":
         period=None if arguments.period is None else period(arguments.period, zone, newest),
         asked=arguments.period or "",
         tlp=arguments.tlp,
+        framework=arguments.framework,
         about=arguments.about,
         policy=chosen,
+        inputs=_inputs(arguments, config),
         last=None if arguments.last is None else _last(arguments.last),
         versions=versions,
     )
+
+
+def _inputs(arguments: Namespace, config: "Config") -> "Inputs | None":
+    """What the site says for its controls; only an evidence report asks."""
+    if "evidence" not in getattr(arguments, "kinds", ()):
+        return None
+    from otsec.controls import inputs
+
+    return inputs.load(arguments.inputs or inputs.find(config))
 
 
 def _versions(config: "Config") -> dict[str, str]:

@@ -24,6 +24,7 @@ KINDS: dict[str, Kind] = {
     one.name: one
     for one in (
         Kind("executive", "management", "two pages: risk, time, what to do first"),
+        Kind("evidence", "auditors", "one framework: what speaks for and against each control"),
         Kind("inventory", "asset owners", "every device, what is known of it and what is not"),
         Kind("segmentation", "network engineers", "zones and conduits: allowed, violated, unused"),
         Kind("changes", "operations", "what changed devices, and what is new in the network"),
@@ -34,8 +35,8 @@ KINDS: dict[str, Kind] = {
         Kind("incident", "responders", "one finding or incident: its course, hosts and packets"),
     )
 }
-NAMED = {"segmentation": "policy", "incident": "about"}
-OPTIONS = {"policy": "--policy FILE", "about": "--finding ID"}
+NAMED = {"segmentation": "policy", "evidence": "framework", "incident": "about"}
+OPTIONS = {"policy": "--policy FILE", "framework": "--framework NAME", "about": "--finding ID"}
 
 
 def needs(kind: str) -> str:

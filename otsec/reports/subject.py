@@ -28,6 +28,7 @@ from otsec.store.queries import Gap, Protocol, Source, Writer
 from otsec.store.timeline import Happening, happenings
 
 if TYPE_CHECKING:
+    from otsec.controls.inputs import Inputs
     from otsec.policy.matrix import Matrix
     from otsec.policy.model import Policy
     from otsec.policy.verdicts import Flow
@@ -47,6 +48,7 @@ class Order:
     framework: str = ""
     about: str = ""  # id of a finding or an incident
     policy: "Policy | None" = None
+    inputs: "Inputs | None" = None  # what the site says for its controls
     last: Mapping[str, Any] | None = None  # the canonical JSON of the last report
     versions: Mapping[str, str] = field(default_factory=dict)  # of the tool, rules and lists
 
