@@ -65,6 +65,7 @@ COMMANDS = {  # in the order of the help
     "audit": "list what people said and decided, who, when and why",
     "rules": "list, check and test the rules, or judge the store anew",
     "selftest": "replay the attack of each rule on this site's devices, and tell whether it fires",
+    "evaluate": "replay labelled captures, and tell what is found, how soon, how often falsely",
     "baseline": "learn what is normal, check it before it protects, keep it as text",
     "explain": "tell why something was told or was not: by which line, who, which packets",
     "health": "tell whether the mirror is any good, worst first",

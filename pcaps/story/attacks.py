@@ -17,9 +17,9 @@ from dairy import (
     MIXER,
     PACKING,
     PASTEURISER,
+    PROCESS,
     PRODUCTION,
     PRODUCTION_VLAN,
-    PROCESS,
     RECIPE_BLOCK,
     ROUTER,
     RTU,
@@ -227,7 +227,9 @@ def wrong_phase(story: Story) -> None:
     line.plan(time, partial(line.switch, coil=CIP_VALVE, on=True))
     line.plan(time + 4 * MINUTE, partial(line.switch, coil=CIP_VALVE, on=False))
     span = (time, time + 5 * MINUTE)
-    story.label("panel-wrong-phase", span, "attack", "wrong-state|sequence", "T0855", PROCESS, MIXER)
+    story.label(
+        "panel-wrong-phase", span, "attack", "wrong-state|sequence", "T0855", PROCESS, MIXER
+    )
 
 
 def registers_read_slowly(story: Story) -> None:

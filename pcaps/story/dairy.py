@@ -23,7 +23,9 @@ PRODUCTION_VLAN, UTILITIES_VLAN = 10, 20
 
 def _hosts(front: str, maker: str, first: int, count: int, net: int = 1) -> list[Host]:
     return [
-        Host(f"{front}-{n + 1}", f"{maker}:20:{net:02x}:{first + n:02x}", f"10.20.{net}.{first + n}")
+        Host(
+            f"{front}-{n + 1}", f"{maker}:20:{net:02x}:{first + n:02x}", f"10.20.{net}.{first + n}"
+        )
         for n in range(count)
     ]
 
@@ -72,9 +74,7 @@ SETPOINT = 100  # register or word that operators set
 
 def vlans() -> dict[str, int]:
     """The VLAN of each device by MAC address."""
-    return {
-        one.mac: UTILITIES_VLAN if one in SECOND_VLAN else PRODUCTION_VLAN for one in EVERYONE
-    }
+    return {one.mac: UTILITIES_VLAN if one in SECOND_VLAN else PRODUCTION_VLAN for one in EVERYONE}
 
 
 def moment(day: int, hour: float) -> int:
@@ -129,8 +129,12 @@ class Story:
     lines: dict[tuple[str, str], Line] = field(default_factory=dict)
     addresses: dict[tuple[str, int], str] = field(default_factory=dict)  # of a name on a day
     moved: dict[str, tuple[int, Host]] = field(default_factory=dict)  # by name: since when, as what
-    says: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # by name: since when, what
-    phases: list[tuple[int, int, int, str]] = field(default_factory=list)  # begin, end, phase, recipe
+    says: dict[str, list[tuple[int, str]]] = field(
+        default_factory=dict
+    )  # by name: since when, what
+    phases: list[tuple[int, int, int, str]] = field(
+        default_factory=list
+    )  # begin, end, phase, recipe
 
     @property
     def troubles(self) -> Troubles:
@@ -138,7 +142,13 @@ class Story:
         return self.mirror.troubles
 
     def label(
-        self, episode: str, span: tuple[int, int], kind: str, name: str, technique: str, *hosts: Host
+        self,
+        episode: str,
+        span: tuple[int, int],
+        kind: str,
+        name: str,
+        technique: str,
+        *hosts: Host,
     ) -> None:
         """Write down something that happens, by the tap's clock."""
         begin, end = map(self.troubles.shown, span)

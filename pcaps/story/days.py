@@ -47,8 +47,8 @@ from dairy import (
 )
 from mirror import HOUR, MILLISECOND, MINUTE, SECOND
 from scenes import Host, builder
-from tape import Connection
 from talks import S7, Enip, Line, Modbus, Web
+from tape import Connection
 
 iec104 = builder("iec104")
 DRAWN = (-10, -5, -5, 0, 0, 0, 5, 5, 10)  # by which operators turn a setpoint

@@ -15,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "attacks"))
 
-from scenes import Host, Tape  # noqa: E402 - it lies in another folder
+from scenes import Host, Tape
 
 MILLISECOND, SECOND = 1_000, 1_000_000
 MINUTE, HOUR = 60 * SECOND, 3_600 * SECOND
@@ -39,7 +39,9 @@ class Troubles:
     tap: list[Span] = field(default_factory=list)  # the mirror shows nothing
     vlans: dict[int, list[Span]] = field(default_factory=dict)  # nothing of this VLAN
     off: dict[str, list[Span]] = field(default_factory=dict)  # by name: without power
-    lossy: dict[str, list[tuple[Span, float]]] = field(default_factory=dict)  # share of answers lost
+    lossy: dict[str, list[tuple[Span, float]]] = field(
+        default_factory=dict
+    )  # share of answers lost
     slow: dict[str, list[tuple[Span, float]]] = field(default_factory=dict)  # factor at the end
     steps: list[tuple[int, int]] = field(default_factory=list)  # when, by how much, the tap's clock
 

@@ -1,8 +1,8 @@
 """Work on the plant: firmware and programs, a controller that is replaced; most of it announced."""
 
 from dairy import DRIVES, GATEWAY, HISTORIAN, PROCESS, SIEMENS, STATION, Change, Story, moment
-from mirror import MILLISECOND, MINUTE, SECOND
 from days import FIRMWARE, ORDER, ask_modbus
+from mirror import MILLISECOND, MINUTE, SECOND
 from outages import announce
 from scenes import Host
 from talks import S7
@@ -94,5 +94,3 @@ def upkeep(story: Story) -> None:
     """All of it."""
     for scene in (program_changed, firmware_announced, firmware_unannounced, controller_replaced):
         scene(story)
-
-

@@ -1,0 +1,1 @@
+"""What is found of labelled episodes, how soon, and how often nothing was there."""

@@ -1,0 +1,206 @@
+"""Reads captures into a scratch store as a sensor would, in steps of capture time.
+
+Until a given time everything is learned. Then learning is ended everywhere, complete or not, and
+after each step the store is judged, so that each finding has the time at which it came up.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from otsec.baseline.deviations import judge
+from otsec.baseline.evidence import evidence
+from otsec.baseline.learning import baseline, learn
+from otsec.capture import Reader
+from otsec.config import Config
+from otsec.detect.model import LEVELS, Rule
+from otsec.engine import Columnar, columnar
+from otsec.errors import InputError, UsageError
+from otsec.model import PacketBatch
+from otsec.pipeline import Options, Place, Run, plan_sources
+from otsec.store import Store
+from otsec.store import baseline as kept
+from otsec.store.baseline import Ended
+from otsec.store.findings import Finding, packets
+
+SECOND_NS = 1_000_000_000
+APART_NS = 8 * 3_600 * SECOND_NS  # a finding that was quiet for so long comes up again
+ALERTS = LEVELS.index("medium")  # from this level on somebody is called
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A finding that came up."""
+
+    time: int  # ns: of the first packet that shows it, in the step in which it came up
+    told: int  # ns: when it was told, the end of that step
+    finding: Finding
+
+    @property
+    def counts(self) -> bool:
+        """Whether somebody is called."""
+        return LEVELS.index(self.finding.level) >= ALERTS
+
+
+@dataclass
+class Heard:
+    """What came of it."""
+
+    begin: int = 0  # ns: from when on was judged
+    end: int = 0
+    known: frozenset[str] = frozenset()  # addresses that were heard while learning
+    alerts: list[Alert] = field(default_factory=list)
+    left_open: int = 0  # devices of which learning had not ended by itself
+    devices: int = 0
+
+
+class Steps:
+    """Ends learning when it is time, and judges after each step."""
+
+    def __init__(
+        self, store: Store, rules: Sequence[Rule], budget: int, until: int, step: int
+    ) -> None:
+        self.store, self.rules, self.budget = store, rules, budget
+        self.until, self.step = until, step
+        self.next = until
+        self.heard = Heard(begin=until)
+        self._last: dict[str, int] = {}  # by finding: when it was last seen
+        self._loud: set[str] = set()  # findings that somebody was called for
+
+    def reached(self, time: int) -> None:
+        """All before a time is in the store."""
+        if time <= self.until:
+            self._learn()
+        else:
+            self._judge(time)
+        self.next = time + self.step
+
+    def _learn(self) -> None:
+        """Learn, end learning everywhere; what came up so far has been dealt with."""
+        store = self.store
+        for one in judge(store, self.rules):
+            self._last[one.id] = one.last_time
+            if one.last_time - one.first_time >= APART_NS:
+                self._last[one.id] = 1 << 62  # it comes again and again: accepted
+        learn(store, self.budget)
+        base = baseline(store)
+        found = evidence(base.learnable(), base.shown.spans, base.said)
+        ends = [
+            Ended(*one.scope, self.until, "evidence", len(one.singles), one.watched_ns)
+            for one in found
+            if base.end(one.scope) is None
+        ]
+        kept.keep(store, (), ends)
+        assets = base.shown.inventory.assets
+        self.heard.known = frozenset(
+            one.node.address for asset in assets for one in asset.addresses
+        )
+        self.heard.devices, self.heard.left_open = len(found), len(ends)
+
+    def _judge(self, time: int) -> None:
+        since = self.next - self.step
+        for one in judge(self.store, self.rules):
+            self._note(one, since, time)
+        self.heard.end = time
+
+    def _note(self, one: Finding, since: int, now: int) -> None:
+        before = self._last.get(one.id)
+        self._last[one.id] = max(one.last_time, before or 0)
+        counts = LEVELS.index(one.level) >= ALERTS
+        louder = counts and one.id not in self._loud and before is not None and before < 1 << 62
+        again = before is not None and one.last_time - before >= APART_NS
+        if before is None or again or (louder and one.last_time > before):
+            if counts:
+                self._loud.add(one.id)
+            self.heard.alerts.append(Alert(self._shown(one, since, now), now, one))
+
+    def _shown(self, one: Finding, since: int, now: int) -> int:
+        """When a finding came up: its first packet within the step."""
+        times = [packet.time for packet, _ in packets(self.store, one.id)]
+        times += [one.first_time, one.last_time]
+        return min((time for time in times if since <= time < now), default=now)
+
+
+class Stepped(Run):
+    """Reads captures, and stops for a moment at each step; batches are cut there to the packet."""
+
+    steps: Steps
+
+    def _batches(
+        self, reader: Reader
+    ) -> Iterator[tuple[Place, PacketBatch | None, Columnar | None]]:
+        settings = self.options.settings
+        for place, batch, _ in super()._batches(reader):
+            if batch is None:
+                yield place, None, None
+                continue
+            begin, size = 0, len(batch)
+            while begin < size:
+                beyond = np.flatnonzero(batch.time[begin:] >= self.steps.next)
+                end = begin + int(beyond[0]) if len(beyond) else size
+                if end > begin:
+                    part = _rows(batch, begin, end)
+                    last = place.last and end == size
+                    mine = tuple(
+                        replace(one, row=one.row - begin)
+                        for one in place.drops
+                        if begin <= one.row < end or (last and one.row >= end)
+                    )
+                    tick = place.tick if end == size else None
+                    piece = replace(place, drops=mine, tick=tick, last=last)
+                    yield piece, part, columnar(part, self.registry, settings)
+                if len(beyond):
+                    self.write(self.engines.values(), ())
+                    self._pass(int(batch.time[end]))
+                begin = end
+
+    def _pass(self, time: int) -> None:
+        """Judge up to a time; of a long silence only the end."""
+        steps = self.steps
+        while steps.next <= time:
+            behind = (time - steps.next) // steps.step
+            skipping = behind > 1 and steps.next > steps.until
+            steps.reached(steps.next + (behind * steps.step if skipping else 0))
+
+
+def _rows(batch: PacketBatch, begin: int, end: int) -> PacketBatch:
+    rows = slice(begin, end)
+    return replace(
+        batch,
+        offset=batch.offset[rows],
+        captured=batch.captured[rows],
+        wire=batch.wire[rows],
+        time=batch.time[rows],
+    )
+
+
+def replay(
+    store: Store,
+    config: Config,
+    paths: Sequence[Path],
+    rules: Sequence[Rule],
+    until: int,
+    step: int,
+    progress: Callable[[int, int, str], None],
+) -> Heard:
+    """What came up after a time, in a store that is empty.
+
+    Raises UsageError where the captures do not go on behind that time, or are of several points.
+    """
+    sources = plan_sources(list(paths), None)
+    if len(sources) > 1:
+        raise UsageError("evaluate: give the captures of one point; their learning is one")
+    run = Stepped(store, config, Options(), progress, lambda: False)
+    run.steps = Steps(store, rules, config.alert_budget, until, step)
+    for outcome in run.read(sources, named=True):
+        if outcome.problem:
+            raise InputError(outcome.problem)
+    heard = run.steps.heard
+    if not heard.devices:
+        raise UsageError("evaluate: the captures end before learning does; see --learn-until")
+    end = max(int(engine.last_time) for _, engine in run.engines.values())
+    if end >= heard.end:
+        run.steps.reached(end + 1)
+    return heard
