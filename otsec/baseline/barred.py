@@ -95,4 +95,5 @@ def _same_object(finding: Finding, key: Key) -> bool:
 def _says(finding: Finding, thing: Thing) -> bool:
     """Whether a finding is about what a device said of itself."""
     told = finding.category == "identity" and finding.server == thing.server
+    told &= finding.protocol == thing.key.protocol  # ARP says nothing of serial numbers
     return told and finding.first_time <= thing.first_time

@@ -17,7 +17,7 @@ from otsec.baseline.evidence import DAY_NS
 from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline, baseline
 from otsec.baseline.model import CHANGING, NOVEL, Key, Scope, Thing
-from otsec.baseline.ranges import Where, covered, inside, outside
+from otsec.baseline.ranges import Known, Where, covered, inside, outside
 from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.text import time_text
 from otsec.detect import findings as telling
@@ -229,8 +229,7 @@ class _Look:
             if line is None or not self._judged(thing) or not new.isdisjoint(thing.parents):
                 continue
             low, high, _ = json.loads(thing.detail)
-            least, greatest, _ = json.loads(line.detail)
-            if outside(low, high, least, greatest) and not self._told(thing):
+            if outside(low, high, Known.of(line)) and not self._told(thing):
                 yield kinds.VALUE, thing, ""
 
     def _silent(self) -> Iterator[tuple[Kind, Thing, str]]:
@@ -420,15 +419,12 @@ class _Look:
         values, ranges = [], []
         for one in things[:NAMED]:
             low, high, _ = json.loads(one.detail)
-            least, greatest, _ = json.loads(self._holding[one.key].detail)
-            off = [
-                value
-                for value in dict.fromkeys((low, high))
-                if outside(value, value, least, greatest)
-            ]
-            values.append(f"{' and '.join(f'{value:g}' for value in off)} to {one.key.object}")
             line = self._holding[one.key]
-            ranges.append(f"{one.key.object} from {least:g} to {greatest:g} ({_how(line)})")
+            known = Known.of(line)
+            off = [value for value in dict.fromkeys((low, high)) if outside(value, value, known)]
+            values.append(f"{' and '.join(f'{value:g}' for value in off)} to {one.key.object}")
+            told = f"{one.key.object} from {known.least:g} to {known.greatest:g}"
+            ranges.append(f"{told} ({_how(line)})")
         return {"values": ", ".join(values), "ranges": f"{', '.join(ranges)}."}
 
     def _of_identity(self, things: Sequence[Thing]) -> dict[str, str]:

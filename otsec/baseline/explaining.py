@@ -10,7 +10,7 @@ from otsec.baseline.barred import OWN, Told, tells
 from otsec.baseline.deviations import Deviation, deviations
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import CHANGING, KINDS, Key, Thing
-from otsec.baseline.ranges import outside
+from otsec.baseline.ranges import Known, outside
 from otsec.baseline.words import described
 from otsec.errors import UsageError
 from otsec.store import Store
@@ -236,9 +236,10 @@ class _Explaining:
     def _off(self, thing: Thing, line: Line | None) -> str:
         if thing.key.kind == "value" and line is not None:
             low, high, _ = json.loads(thing.detail)
-            least, greatest, _ = json.loads(line.detail)
-            if outside(low, high, least, greatest):
-                return f"{low:g} to {high:g}, known are {least:g} to {greatest:g} ({_said(line)})"
+            known = Known.of(line)
+            if outside(low, high, known):
+                told = f"known are {known.least:g} to {known.greatest:g}"
+                return f"{low:g} to {high:g}, {told} ({_said(line)})"
         if line is None:
             return "it is not in the baseline"
         return _said(line)

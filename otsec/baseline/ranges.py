@@ -1,16 +1,23 @@
 """Which numbered objects are covered by those that are known, and how far a value is off."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from math import inf
+from typing import NamedTuple, TypeAlias
 
 from otsec.baseline.model import CHANGING, Key
+from otsec.store.baseline import Line
 from otsec.store.filters import Span, span
 
 Where: TypeAlias = tuple[
     str, ...
 ]  # site, group, place, client, server, protocol, device, sort, space
 MARGIN = 0.1  # of the width of a range: so far outside a value still counts as within
+STEP = 0.01  # of a value that was always the same: the least by which people turn it
+RARE = 0.001  # of all writes may be told although they are as the others
+LEAST_LOOKS = 3  # fewer tell nothing of the next one
+LOOK_NS = 3_600 * 10**9
 
 
 def where(key: Key, space: str) -> Where:
@@ -49,7 +56,49 @@ def inside(key: Key, ranges: Mapping[Where, list[Span]]) -> bool:
     return any(one.first <= told.first and told.last <= one.last for one in mine)
 
 
-def outside(low: float, high: float, least: float, greatest: float) -> bool:
-    """Whether values from low to high leave a known range by more than a margin."""
-    margin = MARGIN * (greatest - least)
-    return low < least - margin or high > greatest + margin
+class Known(NamedTuple):
+    """A range of values that is known, and by how many looks at it."""
+
+    least: float
+    greatest: float
+    looks: int  # 0: a person said so
+
+    @classmethod
+    def of(cls, line: Line) -> "Known":
+        """The range of a line of the baseline."""
+        least, greatest, _ = json.loads(line.detail)
+        seen = looks(line.times, line.first_time, line.last_time) if line.how == "learned" else 0
+        return cls(least, greatest, seen)
+
+    @property
+    def margin(self) -> float:
+        """How far outside a value may lie that is drawn as those were, but once in a thousand.
+
+        Of n values drawn evenly the next one lies beyond either end by more than m widths with
+        probability 2 / (n + 1) / (1 + m)^(n - 1). So few values promise little of the next, and
+        after many a tenth of the width is what counts as rounding and trim.
+        """
+        width = self.greatest - self.least
+        if not self.looks:
+            return MARGIN * width
+        if self.looks < LEAST_LOOKS:
+            return inf
+        n = self.looks
+        spread: float = max(2 / ((n + 1) * RARE), 1.0) ** (1 / (n - 1)) - 1
+        return max(
+            MARGIN * width, spread * max(width, STEP * max(abs(self.least), abs(self.greatest)))
+        )
+
+
+def outside(low: float, high: float, known: Known) -> bool:
+    """Whether values from low to high leave a known range by more than its margin."""
+    margin = known.margin
+    return low < known.least - margin or high > known.greatest + margin
+
+
+def looks(times: int, first: int, last: int) -> int:
+    """How many independent looks so many writes between two times (ns) are.
+
+    A program writes the same value again and again: that is one decision, not many.
+    """
+    return min(times, 1 + (last - first) // LOOK_NS)

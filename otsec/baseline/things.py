@@ -31,6 +31,7 @@ from otsec.store.queries import (
 DAY_S = 86_400
 SHOWN = 8  # packets that a thing is kept with
 LOST = "unknown"  # the capture began too late to tell which device, or which object
+UNASKED = frozenset({"unasked", "duplicate"})  # an answer alone: it was not seen who asked what
 CALLING = frozenset({"arp", "0x0806"})
 MANY = "many"  # the stand-in for what had no room
 # What says who a device is; a value that changes is another device, another program or a swap.
@@ -97,7 +98,7 @@ def _scope_of(asset: Asset) -> Scope:
 
 def _counts(one: Conversation | Behaviour) -> bool:
     """Whether it tells of two parties; ARP and the like only tell that there are devices."""
-    if isinstance(one, Behaviour) and one.device == LOST:
+    if isinstance(one, Behaviour) and (one.device == LOST or one.outcome in UNASKED):
         return False
     if one.protocol in CALLING or one.service in CALLING or MANY in {one.server, one.service}:
         return False

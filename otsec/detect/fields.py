@@ -120,7 +120,11 @@ _IDENTITY = (
     _text("device", "Device behind the address; empty: the address itself."),
     _text("place", "VLAN; empty: untagged."),
     _number("values", "How many different values were told."),
-    _flag("returned", "The value before it was told again after it: both hold, or they fight."),
+    _flag(
+        "returned",
+        "The value before it was told again after it, or (of `mac`) went on sending under the "
+        "address: both hold, or they fight.",
+    ),
     _flag("passed", "The value is a day, and it had passed when it was told."),
     _number("count", "How often this value was told."),
     _text("server_scope", "Where the address is, as `client_scope` of `operation`."),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from otsec.inventory.model import Asset
 
 SIDES = ("client", "server")
+MAC = "mac"  # who has it goes on sending: it was not given away
 SECOND_NS = 1_000_000_000
 CENTURIES = ("19", "20")  # cheap to ask first: few values are days
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -151,8 +152,13 @@ class Rows:
         told: dict[tuple[Any, ...], dict[str, list[Seen]]] = defaultdict(lambda: defaultdict(list))
         for seen, (attribute, protocol, value, address, device, place) in found:
             told[seen.source, place, address, device, attribute, protocol][value].append(seen)
+        sent = judged.carried(self.store)
         for (source, place, address, device, attribute, protocol), values in told.items():
             spans = {value: _span(rows) for value, rows in values.items()}
+            alive = {
+                value: sent.get((source, place, address, value), -1) if attribute == MAC else -1
+                for value in spans
+            }
             before, ended = "", -1
             for value, seen in sorted(spans.items(), key=lambda one: (one[1].first_packet, one[0])):
                 cells = blank(category, (attribute, protocol))
@@ -165,7 +171,7 @@ class Rows:
                 ):
                     cells[positions[name]] = cell
                 yield Judged(category, self.sources[source], seen, cells)
-                before, ended = value, max(ended, seen.last_packet)
+                before, ended = value, max(ended, seen.last_packet, alive[value])
 
     def _contents(
         self, category: Category, found: Iterable[tuple[Seen, tuple[Any, ...]]]

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from otsec.baseline.barred import OWN
 from otsec.baseline.deviations import judge
 from otsec.baseline.evidence import evidence
-from otsec.baseline.learning import baseline, learn
+from otsec.baseline.learning import Baseline, baseline, learn
 from otsec.capture import Reader
 from otsec.config import Config
 from otsec.detect.model import LEVELS, Rule
@@ -27,6 +28,7 @@ from otsec.store.findings import Finding, packets
 
 SECOND_NS = 1_000_000_000
 APART_NS = 8 * 3_600 * SECOND_NS  # a finding that was quiet for so long comes up again
+ACCEPTED = 1 << 62  # of a finding that came again and again while learning
 ALERTS = LEVELS.index("medium")  # from this level on somebody is called
 
 
@@ -67,6 +69,7 @@ class Steps:
         self.next = until
         self.heard = Heard(begin=until)
         self._last: dict[str, int] = {}  # by finding: when it was last seen
+        self._learned: frozenset[frozenset[str]] = frozenset()
         self._loud: set[str] = set()  # findings that somebody was called for
 
     def reached(self, time: int) -> None:
@@ -83,7 +86,9 @@ class Steps:
         for one in judge(store, self.rules):
             self._last[one.id] = one.last_time
             if one.last_time - one.first_time >= APART_NS:
-                self._last[one.id] = 1 << 62  # it comes again and again: accepted
+                self._last[one.id] = ACCEPTED
+            if LEVELS.index(one.level) >= ALERTS:
+                self._loud.add(one.id)
         learn(store, self.budget)
         base = baseline(store)
         found = evidence(base.learnable(), base.shown.spans, base.said)
@@ -93,11 +98,22 @@ class Steps:
             if base.end(one.scope) is None
         ]
         kept.keep(store, (), ends)
-        assets = base.shown.inventory.assets
-        self.heard.known = frozenset(
-            one.node.address for asset in assets for one in asset.addresses
-        )
+        self._learned = self._addresses(base)
         self.heard.devices, self.heard.left_open = len(found), len(ends)
+
+    def _addresses(self, base: Baseline) -> frozenset[frozenset[str]]:
+        """The addresses of each device."""
+        return frozenset(
+            frozenset(one.node.address for one in asset.addresses)
+            for asset in base.shown.inventory.assets
+        )
+
+    def end(self) -> None:
+        """Settle who was known: also by an address that a known device has got since."""
+        before = frozenset[str]().union(*self._learned)
+        now = self._addresses(baseline(self.store))
+        known = (one for one in now if not before.isdisjoint(one))
+        self.heard.known = before.union(*known)
 
     def _judge(self, time: int) -> None:
         since = self.next - self.step
@@ -109,12 +125,14 @@ class Steps:
         before = self._last.get(one.id)
         self._last[one.id] = max(one.last_time, before or 0)
         counts = LEVELS.index(one.level) >= ALERTS
-        louder = counts and one.id not in self._loud and before is not None and before < 1 << 62
-        again = before is not None and one.last_time - before >= APART_NS
-        if before is None or again or (louder and one.last_time > before):
-            if counts:
-                self._loud.add(one.id)
-            self.heard.alerts.append(Alert(self._shown(one, since, now), now, one))
+        if before is not None:
+            again = one.category != OWN and one.last_time - before >= APART_NS
+            louder = counts and one.id not in self._loud and one.last_time > before
+            if before == ACCEPTED or not (again or louder):
+                return
+        if counts:
+            self._loud.add(one.id)
+        self.heard.alerts.append(Alert(self._shown(one, since, now), now, one))
 
     def _shown(self, one: Finding, since: int, now: int) -> int:
         """When a finding came up: its first packet within the step."""
@@ -203,4 +221,5 @@ def replay(
     end = max(int(engine.last_time) for _, engine in run.engines.values())
     if end >= heard.end:
         run.steps.reached(end + 1)
+    run.steps.end()
     return heard

@@ -6,7 +6,7 @@ address may share an asset with the MAC address that carried it, the MAC must lo
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ VIRTUAL_ROUTERS = ("00:00:5e:00:01:", "00:00:5e:00:02:", "00:00:0c:07:ac:", "00:
 # VRRP (RFC 9568 7.3) and HSRP: a MAC address that routers pass on among themselves
 OWN = frozenset({"ip_address", "mac", "port_mac"})  # attributes that are addresses of who says so
 ARP = "arp"  # the protocol whose facts bind addresses beyond doubt
+LEASES = frozenset({"dhcp"})  # who says what address another is to have, for a while
 
 
 @dataclass(slots=True)
@@ -80,14 +81,21 @@ def network(
     _told(seen, said, talks)
     carriers = _carriers(stations)
     bound = _bound(seen, said)
+    leased = _leased(said)
     on_link = {Node(one.site, one.group, one.place, one.address) for one in lookups}
     on_link.update(ip for ips in bound.values() for ip in ips)
     carried: dict[Node, dict[Node, int]] = defaultdict(dict)
     for ip, macs in carriers.items():
         for mac, frames in macs.items():
             carried[mac][ip] = frames
-    forwarders = _forwarders(seen, carried, bound, on_link)
-    owner = _owners(carriers, bound, forwarders)
+    own = {mac: _without(ips, leased.get(mac, ())) for mac, ips in bound.items()}
+    forwarders = _forwarders(
+        seen,
+        {mac: _without(ips, leased.get(mac, ())) for mac, ips in carried.items()},
+        own,
+        on_link,
+    )
+    owner = _owners(carriers, bound, own, forwarders)
     _note_foreign(forwarders, carried, owner)
     homes: dict[tuple[str, str, str], list[Node]] = defaultdict(list)
     for node in sorted(seen):
@@ -202,6 +210,20 @@ def _bound(seen: Mapping[Node, Seen], said: Iterable[Said]) -> dict[Node, dict[N
     return bound
 
 
+def _leased(said: Iterable[Said]) -> dict[Node, set[Node]]:
+    """By MAC address the IP addresses that it was given for a while, however many by now."""
+    leased: dict[Node, set[Node]] = defaultdict(set)
+    for one in said:
+        if one.protocol in LEASES and one.attribute == "ip_address" and is_mac(one.address):
+            at = (one.site, one.group, one.place)
+            leased[Node(*at, one.address)].add(Node(*at, canonical(one.value)))
+    return leased
+
+
+def _without(ips: Mapping[Node, int], leased: Collection[Node]) -> dict[Node, int]:
+    return {ip: count for ip, count in ips.items() if ip not in leased}
+
+
 def _forwarders(
     seen: Mapping[Node, Seen],
     carried: Mapping[Node, Mapping[Node, int]],
@@ -244,13 +266,14 @@ def _self_given(address: str) -> bool:
 def _owners(
     carriers: Mapping[Node, Mapping[Node, int]],
     bound: Mapping[Node, Mapping[Node, int]],
+    own: Mapping[Node, Mapping[Node, int]],
     forwarders: Mapping[Node, Forwarder],
 ) -> dict[Node, Node]:
     """By IP address the MAC address of its card: one that ARP shows, else what carried it most."""
     shown: dict[Node, dict[Node, int]] = defaultdict(dict)
     for mac, ips in bound.items():
         for ip, count in ips.items():
-            if len(ips) <= FEW:
+            if len(own[mac]) <= FEW:
                 shown[ip][mac] = count
     owner = {}
     for ip in sorted({*carriers, *shown}):

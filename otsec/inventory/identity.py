@@ -9,12 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from otsec.inventory.addresses import ARP, FEW, OWN, Network, canonical
+from otsec.inventory.addresses import ARP, FEW, LEASES, OWN, Network, canonical
 from otsec.inventory.model import Join, Node, is_mac
 from otsec.store.acts import Act
 from otsec.store.sightings import Said
 
-LEASES = frozenset({"dhcp"})  # who says what address another is to have, for a while
 CERTIFICATES = frozenset({"certificate_sha1", "certificate_sha256", "certificate_fingerprint"})
 STATION_NAMES = frozenset({"profinet", "lldp"})  # protocols in which a name stands for one device
 ORDERS = frozenset({"order_number", "product_code", "device_id"})

@@ -174,6 +174,12 @@ def rows(
             yield Seen._make(row[:8]), row[8:]
 
 
+def carried(store: Store) -> dict[tuple[int, str, str, str], int]:
+    """The last packet that each MAC address sent under an IP address, by source and place."""
+    rows = store.all("SELECT source, place, address, mac, last_packet FROM station")
+    return {row[:4]: row[4] for row in rows}
+
+
 def arp_replies(store: Store) -> dict[tuple[int, str], int]:
     """How many ARP replies each source saw in each place."""
     found = store.all(

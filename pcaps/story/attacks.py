@@ -62,7 +62,7 @@ def _arp(story: Story, time: int, who: Host, address: str) -> None:
 
 
 def _knock(story: Story, time: int, who: Host, host: Host, port: int, listens: bool) -> None:  # noqa: FBT001
-    knock = Connection(story.mirror, who, host, story.mirror.port(), port)
+    knock = Connection(story.mirror, who, story.here(host, time), story.mirror.port(), port)
     knock.segment(time, by_server=False, flags=SYN)
     if listens:
         knock.segment(time + 400, by_server=True, flags=SYN | ACK)
@@ -214,8 +214,9 @@ def man_in_the_middle(story: Story) -> None:
             head = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 2)
             body = head + middle.hardware + claimed.packed + told.hardware + told.packed
             story.mirror.frame(time, middle, told.hardware, ARP, body)
+    unseen = Host(middle.name, middle.mac, middle.mac)  # it never sends under an address of its own
     names = f"address-fought-for|address-moved|{NEW}|response-collapse|response-time"
-    story.label("man-in-the-middle", (begin, end), "attack", names, "T0830", *pair, middle)
+    story.label("man-in-the-middle", (begin, end), "attack", names, "T0830", *pair, unseen)
 
 
 def wrong_phase(story: Story) -> None:

@@ -152,8 +152,8 @@ def batches(story: Story) -> None:
         mixer.plan(time + 2 * SECOND, lambda at, now=values: mixer.write(at, RECIPE_AT, *now))
         coil = FEED_PUMP if phase == PRODUCTION else CIP_VALVE
         for at, on in ((time + 5 * SECOND, True), (end - 3 * MINUTE, False)):
-            at += random.randrange(2 * MINUTE)
-            panel.plan(at, partial(panel.switch, coil=coil, on=on))
+            later = at + random.randrange(2 * MINUTE)
+            panel.plan(later, partial(panel.switch, coil=coil, on=on))
 
 
 def _set(line: S7, start: int, value: int, time: int) -> None:

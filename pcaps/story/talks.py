@@ -8,13 +8,14 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mirror import MILLISECOND, SECOND, Mirror
+from mirror import MILLISECOND, MINUTE, SECOND, Mirror
 from scenes import Host, builder
 from tape import ACK, SYN, Connection
 
 words, cip = builder("s7comm", "messages"), builder("enip", "messages")
 MODBUS, S7COMM, ENIP = 502, 102, 44_818
 SPREAD = 0.12  # of response times, of their logarithm
+FORGOTTEN = 30 * MINUTE  # until a host asks anew who has an address
 AGAIN = 250 * MILLISECOND  # until a segment is sent again
 Action = Callable[[int], object]  # what is done at a time
 
@@ -32,6 +33,7 @@ class Line:
     count: int = 0
     relayed: int = 0  # more microseconds, of somebody in between
     busy: int = 0  # until when the last exchange took
+    resolved: int = 0  # when the client last asked who has the server's address
     planned: list[tuple[int, int, Action]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -74,6 +76,9 @@ class Line:
         if troubles.is_off(self.server, time):
             self.busy = self._unheard(time, asked)
         else:
+            if time - self.resolved > FORGOTTEN:
+                self.resolved = time
+                self.mirror.known.discard((self.client.address, self.server.address))
             if self.wire is None:
                 time = self.open(time)
             self.busy = self.say(time, asked, told)
