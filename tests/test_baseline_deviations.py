@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from baseline_stores import DAY, HMI, LAPTOP, PLC, WORD, Plant, polled
@@ -9,7 +10,7 @@ from baseline_stores import DAY, HMI, LAPTOP, PLC, WORD, Plant, polled
 from otsec.baseline.deviations import judge
 from otsec.baseline.explaining import explained, things_of
 from otsec.baseline.learning import approve, baseline, learn
-from otsec.baseline.ranges import outside
+from otsec.baseline.ranges import SAID, Known, looks, outside
 from otsec.store.findings import Finding, findings
 
 Change = Callable[[Plant], None]
@@ -235,6 +236,31 @@ def test_explaining(tmp_path: Path) -> None:
 )
 def test_a_margin_of_a_tenth(low: int, high: int, expected: bool) -> None:
     """A value counts as within up to a tenth of the width beside the range."""
-    assert outside(low, high, 0, 100) is expected
-    assert outside(7, 7, 7, 7) is False
-    assert outside(8, 8, 7, 7) is True
+    assert outside(low, high, Known(0, 100, SAID)) is expected
+    assert outside(low, high, Known(0, 100, 200)) is expected
+    assert outside(7, 7, Known(7, 7, SAID)) is False
+    assert outside(8, 8, Known(7, 7, SAID)) is True
+
+
+@pytest.mark.parametrize(("seen", "margin"), [(1, 500), (2, 500), (5, 65.5), (20, 5.4), (100, 2.0)])
+def test_few_looks_promise_little(seen: int, margin: float) -> None:
+    """The fewer writes were seen the further off a value may be, to half of its size at most."""
+    assert Known(980, 1_000, seen).margin == pytest.approx(margin, rel=0.01)
+
+
+def test_the_promise_of_the_margin_holds() -> None:
+    """Of values drawn evenly about one in a thousand lies beyond the range and its margin."""
+    random, beyond, all_ = Random(7), 0, 0
+    for _ in range(4_000):
+        drawn = [random.uniform(1_000, 1_010) for _ in range(9)]
+        value = random.uniform(1_000, 1_010)
+        beyond += outside(value, value, Known(min(drawn), max(drawn), len(drawn)))
+        all_ += 1
+
+    assert beyond / all_ <= 0.003
+
+
+def test_a_program_that_repeats_a_value_looks_once_an_hour() -> None:
+    """Writing the same every second for three hours is four looks, not ten thousand."""
+    assert looks(10_800, 0, 3 * 3_600 * 10**9) == 4
+    assert looks(2, 0, 3 * 3_600 * 10**9) == 2

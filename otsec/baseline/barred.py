@@ -6,7 +6,7 @@ from otsec.baseline.model import Key, Thing
 from otsec.baseline.spans import SECOND_NS, Spans
 from otsec.detect.cases import Case, cases
 from otsec.detect.findings import KEPT, MANY
-from otsec.detect.model import LEVELS
+from otsec.detect.model import LEVELS, Level
 from otsec.store import Store
 from otsec.store.findings import Finding
 
@@ -37,12 +37,12 @@ class Told:
             parties = ("" if said in ANYBODY else said for said in (one.client, one.server))
             self._of.setdefault((one.site, one.group, *parties), []).append(one)
 
-    def by(self, thing: Thing) -> Finding | None:
-        """The first finding that tells of a thing."""
+    def by(self, thing: Thing, least: Level = "informational") -> Finding | None:
+        """The first finding of at least a level that tells of a thing."""
         where = thing.scope.site, thing.scope.group
         for parties in ((thing.client, thing.server), (thing.client, ""), ("", thing.server)):
             for one in self._of.get((*where, *parties), ()):
-                if tells(one, thing):
+                if LEVELS.index(one.level) >= LEVELS.index(least) and tells(one, thing):
                     return one
         return None
 

@@ -148,8 +148,12 @@ class _Look:
         for thing in new:
             with_it = thing.key.kind != "writer" and not keys.isdisjoint(thing.parents)
             with_it |= thing.key.kind == "conversation" and thing.key[1:6] in writing
-            if not with_it and not self._told(thing):
-                yield from self._kinds(thing, writing)
+            if not with_it:
+                yield from (
+                    (kind, one, about)
+                    for kind, one, about in self._kinds(thing, writing)
+                    if not self._told(one, _level(kind, one.key.cls, about))
+                )
         yield from self._values(keys)
         yield from self._silent()
 
@@ -166,8 +170,9 @@ class _Look:
         heard = self.base.shown.spans.of_group(thing.scope.network)
         return not heard.in_gap(thing.first_time, thing.last_time)
 
-    def _told(self, thing: Thing) -> bool:
-        return self.told.by(thing) is not None
+    def _told(self, thing: Thing, level: Level) -> bool:
+        """Whether a rule tells of it, and as no less than it is."""
+        return self.told.by(thing, level) is not None
 
     def _kinds(
         self, thing: Thing, writing: set[tuple[str, str, str, str, str]]
@@ -229,7 +234,7 @@ class _Look:
             if line is None or not self._judged(thing) or not new.isdisjoint(thing.parents):
                 continue
             low, high, _ = json.loads(thing.detail)
-            if outside(low, high, Known.of(line)) and not self._told(thing):
+            if outside(low, high, Known.of(line)) and not self._told(thing, kinds.VALUE.level):
                 yield kinds.VALUE, thing, ""
 
     def _silent(self) -> Iterator[tuple[Kind, Thing, str]]:
@@ -274,7 +279,7 @@ class _Look:
             rule=kind.id,
             name=kind.name,
             category=OWN,
-            level=_level(kind, key, things),
+            level=_level(kind, first.key.cls, key.about),
             title=kind.title,
             client=words["client"],
             server=words["server"],
@@ -455,11 +460,11 @@ class _Look:
 WRITES = frozenset({"write", "control", "program", "mode", "firmware"})
 
 
-def _level(kind: Kind, key: telling.Key, things: Sequence[Thing]) -> Level:
+def _level(kind: Kind, cls: str, about: str) -> Level:
     if kind is kinds.NEW_OPERATION:
-        return LEVEL_OF_CLASS.get(things[0].key.cls, "low")
+        return LEVEL_OF_CLASS.get(cls, "low")
     if kind is kinds.NEW_OBJECT:
-        return OBJECTS[key.about.removesuffix(telling.FURTHER).strip()]
+        return OBJECTS[about.removesuffix(telling.FURTHER).strip()]
     return kind.level
 
 

@@ -3,7 +3,6 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from math import inf
 from typing import NamedTuple, TypeAlias
 
 from otsec.baseline.model import CHANGING, Key
@@ -16,7 +15,9 @@ Where: TypeAlias = tuple[
 MARGIN = 0.1  # of the width of a range: so far outside a value still counts as within
 STEP = 0.01  # of a value that was always the same: the least by which people turn it
 RARE = 0.001  # of all writes may be told although they are as the others
-LEAST_LOOKS = 3  # fewer tell nothing of the next one
+MOST = 0.5  # of the greatest value: people turn a setpoint by less
+LEAST_LOOKS = 2  # one tells nothing of how values are spread
+SAID = 0  # looks at what a person said
 LOOK_NS = 3_600 * 10**9
 
 
@@ -61,13 +62,13 @@ class Known(NamedTuple):
 
     least: float
     greatest: float
-    looks: int  # 0: a person said so
+    looks: int  # SAID: a person said so
 
     @classmethod
     def of(cls, line: Line) -> "Known":
         """The range of a line of the baseline."""
         least, greatest, _ = json.loads(line.detail)
-        seen = looks(line.times, line.first_time, line.last_time) if line.how == "learned" else 0
+        seen = looks(line.times, line.first_time, line.last_time) if line.how == "learned" else SAID
         return cls(least, greatest, seen)
 
     @property
@@ -75,19 +76,20 @@ class Known(NamedTuple):
         """How far outside a value may lie that is drawn as those were, but once in a thousand.
 
         Of n values drawn evenly the next one lies beyond either end by more than m widths with
-        probability 2 / (n + 1) / (1 + m)^(n - 1). So few values promise little of the next, and
-        after many a tenth of the width is what counts as rounding and trim.
+        probability 2 / (n + 1) / (1 + m)^(n - 1). So few values promise little of the next; but
+        half as much again as the greatest is told however few there were. After many a tenth of
+        the width is what counts as rounding and trim.
         """
-        width = self.greatest - self.least
-        if not self.looks:
-            return MARGIN * width
-        if self.looks < LEAST_LOOKS:
-            return inf
-        n = self.looks
+        n, width = self.looks, self.greatest - self.least
+        usual = MARGIN * width
+        if n == SAID:
+            return usual
+        size = max(abs(self.least), abs(self.greatest))
+        most = max(usual, MOST * size)
+        if n < LEAST_LOOKS:
+            return most
         spread: float = max(2 / ((n + 1) * RARE), 1.0) ** (1 / (n - 1)) - 1
-        return max(
-            MARGIN * width, spread * max(width, STEP * max(abs(self.least), abs(self.greatest)))
-        )
+        return min(max(usual, spread * max(width, STEP * size)), most)
 
 
 def outside(low: float, high: float, known: Known) -> bool:

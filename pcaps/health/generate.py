@@ -135,6 +135,12 @@ def shared_address() -> Records:
     return sorted(both, key=lambda record: record.time)
 
 
+def replaced() -> Records:
+    """A controller breaks, and another one gets its address half a minute later."""
+    later = polling(TWIN, 50_200, START + (POLLS + 30) * SECOND)
+    return sorted(polling() + later, key=lambda record: record.time)
+
+
 def no_industrial() -> Records:
     """The mirror of an office port."""
     tape = Tape()
@@ -202,6 +208,7 @@ CAPTURES: dict[str, Callable[[], Records]] = {
         snap_length,
         tag_one_way,
         shared_address,
+        replaced,
         no_industrial,
         silent_addresses,
         clock_steps,

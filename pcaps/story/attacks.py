@@ -152,7 +152,9 @@ def from_internet(story: Story) -> None:
     """From the internet registers of a controller are written, as FrostyGoop does."""
     who = Host("outside", ROUTER.mac, "203.0.113.77")
     begin = _when(story, 13, 1)
-    line = Modbus(story.mirror, who, SCHNEIDER[3])
+    pair = (who.address, SCHNEIDER[3].address)
+    story.mirror.known |= {pair, pair[::-1]}  # nobody asks by ARP who has an address outside
+    line = Modbus(story.mirror, who, SCHNEIDER[3], resolved=begin)
     time = line.read(line.open(begin), 50, 4) + 2 * SECOND
     time = line.write(time, 53, 0)
     line.close(time)

@@ -50,6 +50,11 @@ class Line:
             action(max(time, self.busy))
         self.planned.clear()
 
+    def moved(self, server: Host, time: int) -> None:
+        """The server is another device from now on; the client asks who has its address."""
+        self.server, self.wire, self.resolved = server, None, 0
+        self.busy = max(self.busy, time)
+
     def open(self, time: int) -> int:
         """Open the connection; gives when it can be used."""
         self.wire = Connection(self.mirror, self.client, self.server, self.mirror.port(), self.port)

@@ -1,5 +1,7 @@
 """Work on the plant: firmware and programs, a controller that is replaced; most of it announced."""
 
+from functools import partial
+
 from dairy import DRIVES, GATEWAY, HISTORIAN, PROCESS, SIEMENS, STATION, Change, Story, moment
 from days import FIRMWARE, ORDER, ask_modbus
 from mirror import MILLISECOND, MINUTE, SECOND
@@ -68,7 +70,7 @@ def controller_replaced(story: Story) -> None:
     story.moved[REPLACED.name] = (away[1], new)
     for client in (PROCESS, HISTORIAN):
         line = story.line(client, REPLACED)
-        line.plan(away[1], lambda _, line=line: setattr(line, "server", new))
+        line.plan(away[1], partial(line.moved, new))
     announce(story.mirror, new, away[1])
     line = S7(story.mirror, STATION, new, kind=1)
     time = line.open(away[1] + 2 * MINUTE)
