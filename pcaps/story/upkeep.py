@@ -80,7 +80,8 @@ def controller_replaced(story: Story) -> None:
     line.identify(time + MINUTE, ORDER, NEW_SERIAL, FIRMWARE)
     _announced(story, "change-0023", begin, (REPLACED,), ("program", "mode", "identity"))
     span = (begin, begin + 60 * MINUTE)
-    story.label("controller-replaced", span, "benign", "expected", "", REPLACED, STATION)
+    card = Host(new.name, new.mac, new.mac)  # the new one is told by its own address as well
+    story.label("controller-replaced", span, "benign", "expected", "", REPLACED, STATION, card)
 
 
 def _announced(

@@ -1,0 +1,112 @@
+"""The labelled story of two weeks, with polls thirty times rarer: sound, the same again, and told."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+
+from otsec.capture import times
+from otsec.cli import main
+from otsec.errors import Exit
+
+MAKE = ROOT / "pcaps" / "story" / "make.py"
+DAY_NS = 86_400 * 10**9
+WORK = {"firmware-announced", "controller-replaced"}  # announced: changes that people made
+
+
+def make(folder: Path, seed: int) -> Path:
+    """Write the story of a seed."""
+    subprocess.run(
+        [sys.executable, "-B", MAKE, "--seed", str(seed), "--thin", "30", "-o", folder],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The story of the first seed."""
+    return make(tmp_path_factory.mktemp("story"), 1)
+
+
+def test_same_seed_same_story(story: Path, tmp_path: Path) -> None:
+    """A seed gives the same bytes."""
+    again = make(tmp_path / "again", 1)
+    for name in ("story.pcap", "labels.tsv", "changes.tsv"):
+        assert (again / name).read_bytes() == (story / name).read_bytes()
+
+
+def test_two_weeks_with_enough_of_each(story: Path) -> None:
+    """Capture time really spans 14 days; at least five attacks by strangers and by known hosts."""
+    first, last = times(story / "story.pcap")
+    rows = [line.split("\t") for line in (story / "labels.tsv").read_text().splitlines()[1:]]
+    attacks = [row for row in rows if row[3] == "attack"]
+    strangers = [row for row in attacks if row[0].startswith(("stranger", "internet"))]
+
+    assert first is not None
+    assert last is not None
+    assert 13.9 * DAY_NS < last - first < 14 * DAY_NS
+    assert len(strangers) >= 5
+    assert len(attacks) - len(strangers) >= 5
+    assert {row[0] for row in rows} >= {
+        *("tap-outage", "vlan-lost", "power-dip", "clock-step", "failing-link", "response-drift"),
+        *("weekly-backup", "historian-back-fill", "addresses-change", *WORK),
+    }
+
+
+def test_tshark_finds_nothing_malformed(story: Path) -> None:
+    """All units are well formed, and all check sums are right."""
+    if not shutil.which("tshark"):
+        pytest.skip("needs tshark")
+    wrong = "_ws.malformed or ip.checksum.status == 0 or tcp.checksum.status == 0"
+    told = subprocess.run(
+        ["tshark", "-n", "-r", story / "story.pcap", "-o", "ip.check_checksum:TRUE",
+         "-o", "tcp.check_checksum:TRUE", "-Y", wrong],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert told.stdout == ""
+
+
+@pytest.fixture(scope="module")
+def told(story: Path) -> dict[str, Any]:
+    """What `otsec evaluate --json` says of it."""
+    found = subprocess.run(
+        [sys.executable, "-m", "otsec", "evaluate", "--labels", story / "labels.tsv", "--json",
+         "--step", "12h", story / "story.pcap"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    answer: dict[str, Any] = json.loads(found.stdout)
+    return answer
+
+
+def test_every_stranger_is_found(told: dict[str, Any]) -> None:
+    """No attack by a host that was never there is missed, and most by known hosts are found."""
+    assert told["unknown"]["of"] == told["unknown"]["all"] >= 5
+    assert told["known"]["of"] >= 0.7 * told["known"]["all"]
+
+
+def test_no_false_alert_outside_of_announced_work(told: dict[str, Any]) -> None:
+    """Backup, back-fill, shifts, recipes, tablets and robots call nobody."""
+    work = {
+        alert["id"] for one in told["episodes"] if one["episode"] in WORK for alert in one["alerts"]
+    }
+    quiet = {"weekly-backup", "historian-back-fill", "addresses-change"}
+
+    assert [one["seen"] for one in told["false"] if one["id"] not in work] == []
+    assert {one["verdict"] for one in told["episodes"] if one["episode"] in quiet} == {"named"}
+
+
+def test_a_method_alone(story: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With one method switched on only its findings count."""
+    words = ["evaluate", "--labels", str(story / "labels.tsv"), "--json", "--step", "2d"]
+    code = main([*words, "--methods", "values", str(story / "story.pcap")])
+    told = json.loads(capsys.readouterr().out)
+
+    assert code == Exit.FINE
+    assert {one["name"] for one in told["methods"]} == {"values"}
