@@ -35,10 +35,16 @@ def finding(name: str = "new-device", **told: Any) -> Finding:
     return Finding(**{**cells, "id": name, "name": name, "level": "medium", **told})
 
 
-def alert(time: int, name: str = "new-device", category: str = "baseline", **told: Any) -> Alert:
-    """An alert at a second."""
+def alert(
+    time: int,
+    name: str = "new-device",
+    category: str = "baseline",
+    until: int = 0,
+    **told: Any,
+) -> Alert:
+    """An alert at a second, or over some."""
     one = finding(name, category=category, **told)
-    return Alert(time * SECOND, time * SECOND, one)
+    return Alert(time * SECOND, until * SECOND if until else time * SECOND, time * SECOND, one)
 
 
 def scored(*alerts: Alert, **episode: Any) -> Score:
@@ -47,7 +53,7 @@ def scored(*alerts: Alert, **episode: Any) -> Score:
         "name": "attack", "begin": 100 * SECOND, "end": 200 * SECOND, "attack": True,
         "names": frozenset({"new-device"}), "technique": "T0846", "hosts": ("10.0.0.9",),
     }  # fmt: skip
-    heard = Heard(0, 2 * DAY, frozenset({"10.0.0.1"}), list(alerts), 0, 1)
+    heard = Heard(0, 2 * DAY, frozenset({"10.0.0.1"}), list(alerts), {}, 0, 1)
     return score(heard, [Episode(**{**plain, **episode})])  # type: ignore[arg-type]
 
 
@@ -59,6 +65,8 @@ def scored(*alerts: Alert, **episode: Any) -> Score:
         (98, {"client": "10.0.0.9"}, "missed", 1),
         (260, {"server": "10.0.0.9"}, "found", 0),  # and a minute behind
         (261, {"server": "10.0.0.9"}, "missed", 1),
+        (50, {"client": "10.0.0.9", "until": 3_600}, "found", 0),  # the hour in which it lies
+        (50, {"client": "10.0.0.9", "until": 3_700}, "missed", 1),
         (150, {"client": "10.0.0.8"}, "missed", 1),  # about somebody else
         (150, {"client": "10.0.0.9", "level": "low"}, "missed", 0),  # nobody is called
     ],

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WEEK_NS = 7 * 86_400 * listing.SECOND_NS
 STEP = "1h"
-METHODS = ("rules", "lists", "values", "identity", "silence", "timing")
+METHODS = ("rules", "lists", "values", "identity", "silence", "timing", "outages")
 LEAST_STEP_NS = 10 * listing.SECOND_NS
 
 COLUMNS = (
@@ -55,8 +55,8 @@ The captures (of one point, in order of time) are read into a scratch store. Unt
 is learned; then learning ends everywhere, complete or not, and after each step of capture time the
 store is judged. An alert is a finding of level medium or above that comes up, or comes up again
 after eight quiet hours; what came again and again while learning counts as accepted. An attack is
-found by an alert about one of its hosts from a second before it to a minute behind it; every alert
-outside of every attack is false. The bounds are of 95 % confidence: Wilson for shares, the exact
+found by an alert about one of its hosts from a second before it to a minute behind it, or within
+the hour that an alert is about; every alert outside of every attack is false. The bounds are of 95 % confidence: Wilson for shares, the exact
 one of Poisson for false alerts a day.
 
 The labels are a table with tabs and these columns: episode, from, to (ISO 8601), kind (attack or

@@ -16,6 +16,7 @@ KINDS = ("attack", "benign")
 MOST_BYTES = 16 << 20
 SECOND_NS = 1_000_000_000
 EARLY_NS, LATE_NS = SECOND_NS, 60 * SECOND_NS  # an alert so long before or after belongs to it
+HOUR_NS = 3_600 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +31,15 @@ class Episode:
     technique: str  # of ATT&CK for ICS; empty: none
     hosts: tuple[str, ...]  # addresses; empty: it is about the capture or the whole plant
 
-    def around(self, time: int) -> bool:
-        """Whether something at a time belongs to it."""
-        return self.begin - EARLY_NS <= time <= self.end + LATE_NS
+    def around(self, begin: int, end: int) -> bool:
+        """Whether what was shown from one time to another belongs to it.
+
+        What is judged by the hour is shown by an hour in which it lies. Over a longer time an
+        attack must be there from the first packet on, or else whatever goes on would find it.
+        """
+        if self.attack and end - begin > HOUR_NS:
+            end = begin
+        return self.begin - EARLY_NS <= end and begin <= self.end + LATE_NS
 
 
 def read(path: Path, zone: tzinfo) -> list[Episode]:

@@ -37,6 +37,7 @@ class Alert:
     """A finding that came up."""
 
     time: int  # ns: of the first packet that shows it, in the step in which it came up
+    until: int  # ns: of the last one in that step
     told: int  # ns: when it was told, the end of that step
     finding: Finding
 
@@ -54,6 +55,7 @@ class Heard:
     end: int = 0
     known: frozenset[str] = frozenset()  # addresses that were heard while learning
     alerts: list[Alert] = field(default_factory=list)
+    lasted: dict[str, int] = field(default_factory=dict)  # by finding: until when, ns
     left_open: int = 0  # devices of which learning had not ended by itself
     devices: int = 0
 
@@ -119,6 +121,7 @@ class Steps:
         since = self.next - self.step
         for one in judge(self.store, self.rules):
             self._note(one, since, time)
+            self.heard.lasted[one.id] = one.last_time
         self.heard.end = time
 
     def _note(self, one: Finding, since: int, now: int) -> None:
@@ -132,13 +135,14 @@ class Steps:
                 return
         if counts:
             self._loud.add(one.id)
-        self.heard.alerts.append(Alert(self._shown(one, since, now), now, one))
+        self.heard.alerts.append(Alert(*self._shown(one, since, now), now, one))
 
-    def _shown(self, one: Finding, since: int, now: int) -> int:
-        """When a finding came up: its first packet within the step."""
+    def _shown(self, one: Finding, since: int, now: int) -> tuple[int, int]:
+        """From when until when something shows a finding within the step."""
         times = [packet.time for packet, _ in packets(self.store, one.id)]
         times += [one.first_time, one.last_time]
-        return min((time for time in times if since <= time < now), default=now)
+        mine = [time for time in times if since <= time < now]
+        return (min(mine), max(mine)) if mine else (now, now)
 
 
 class Stepped(Run):

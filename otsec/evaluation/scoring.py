@@ -20,13 +20,13 @@ METHODS: Mapping[str, str] = {  # of findings by name; those of rules are `rules
     "identity-changed": "identity",
     "silent-device": "silence",
 }  # fmt: skip
-OTHER = "timing"
+OF_CATEGORY: Mapping[str, str] = {"baseline": "timing", "outage": "outages"}
 
 
 def method(alert: Alert) -> str:
     """By which method a finding was made."""
     one = alert.finding
-    return METHODS.get(one.name, OTHER) if one.category == "baseline" else "rules"
+    return METHODS.get(one.name) or OF_CATEGORY.get(one.category, "rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,11 @@ def score(heard: Heard, episodes: Sequence[Episode], wanted: frozenset[str] | No
     judged = [one for one in episodes if one.end > heard.begin and one.begin < heard.end]
     results = []
     for one in judged:
-        mine = [alert for alert in alerts if one.around(alert.time) and _about(alert, one)]
+        mine = [
+            alert
+            for alert in alerts
+            if one.around(alert.time, _until(heard, alert, one)) and _about(alert, one)
+        ]
         mine.sort(key=lambda alert: (alert.time, alert.finding.id))
         results.append(
             Result(
@@ -173,6 +177,13 @@ def score(heard: Heard, episodes: Sequence[Episode], wanted: frozenset[str] | No
     days = (heard.end - heard.begin) / DAY_NS
     methods = _methods(alerts, results, hit)
     return Score(tuple(results), false, days, methods, heard.left_open, heard.devices)
+
+
+def _until(heard: Heard, alert: Alert, episode: Episode) -> int:
+    """Until when an alert lasts; what is told of an outage while it lasts goes on to its end."""
+    if episode.attack or alert.counts:
+        return alert.until
+    return max(alert.until, heard.lasted.get(alert.finding.id, 0))
 
 
 def _about(alert: Alert, episode: Episode) -> bool:
