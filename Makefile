@@ -4,6 +4,7 @@
 # make docs    write the generated pages
 # make bench   measure speed and memory (docs/performance.md)
 # make soak    measure a sensor for an hour on a cable of its own (root, or user namespaces)
+# make story   write the labelled story and evaluate what is found of it (docs/evaluation.md)
 # make screenshots   draw the pictures of the terminal UI
 # make clean   remove what the above made
 
@@ -15,7 +16,7 @@ make_once = { test -f .bench/$(1).pcap || \
 MAKE_CAPTURE := ../shared/bench/make_capture.py
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
 
-.PHONY: demo test check docs bench soak format clean
+.PHONY: demo test check docs bench soak story format clean
 
 # A stamp holds the folder it was made in: scripts of a virtual environment do not survive a move.
 ifneq ($(shell cat $(VENV)/installed 2>/dev/null || echo $(CURDIR)),$(CURDIR))
@@ -63,6 +64,12 @@ bench: $(VENV)/installed
 
 soak: $(VENV)/installed-dev
 	@$(BIN)/python tests/live_soak.py $(SOAK_ARGS)
+
+SEED := 1
+story: $(VENV)/installed
+	@test -f .bench/story-$(SEED)/story.pcap || \
+		$(BIN)/python -B pcaps/story/make.py --seed $(SEED) -o .bench/story-$(SEED)
+	@$(BIN)/otsec evaluate --labels .bench/story-$(SEED)/labels.tsv .bench/story-$(SEED)/story.pcap
 
 screenshots: $(VENV)/installed
 	@$(BIN)/python docs/screenshots.py

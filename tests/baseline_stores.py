@@ -71,7 +71,7 @@ class Plant:
                 number=number,
                 conversation=conversation,
                 protocol="modbus",
-                outcome="ok",
+                outcome=cells.pop("outcome", "ok"),
                 **{"class": cls},
                 **cells,
             )

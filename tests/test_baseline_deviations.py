@@ -93,6 +93,11 @@ def other_serial(plant: Plant) -> None:
     plant.tap.says(PLC, "modbus", at=LEARNED + 60, until=END, count=9, serial="B 2")
 
 
+def answered_alone(plant: Plant) -> None:
+    """An answer is seen to which nobody was seen to ask, as behind a gap."""
+    plant.does(HMI, PLC, "config", LEARNED + 5, LEARNED + 6, operation="other", outcome="unasked")
+
+
 def many(plant: Plant) -> None:
     """One controller asks twenty others."""
     for number in range(100, 120):
@@ -118,6 +123,7 @@ def _seen(at: int) -> dict[str, int]:
         (write_outside, [("new-object", "high", HMI, PLC)]),
         (value_outside, [("value-outside", "high", HMI, PLC)]),
         (other_serial, [("identity-changed", "high", "", PLC)]),
+        (answered_alone, []),
         (many, [("new-conversation", "medium", "10.0.0.22", "several")]),
     ],
     ids=lambda given: given.__name__ if callable(given) else "",

@@ -105,6 +105,21 @@ def test_who_answers_arp_for_others_is_a_proxy(store: Store) -> None:
     assert evidence.endswith("as a proxy does")
 
 
+def test_who_gets_another_address_each_day_is_one_device(store: Store) -> None:
+    """However many addresses a card was given by DHCP, it is one device and no router."""
+    net = tap(store)
+    ips = [f"10.0.0.{number}" for number in range(101, 113)]
+    for day, ip in enumerate(ips):
+        net.heard(M[1], ip, at=day * 86_400)
+        net.says(M[1], "dhcp", at=day * 86_400, ip_address=ip)
+        net.says(ip, "arp", at=day * 86_400, mac=M[1])
+
+    found = taken(net)
+
+    assert len(found.assets) == 1
+    assert (found.assets[0].ips, found.assets[0].role.role) == (tuple(ips), "unknown")
+
+
 def test_a_virtual_router_has_no_address(store: Store) -> None:
     """The MAC address that routers pass on among themselves is no card of a host."""
     net = tap(store)
