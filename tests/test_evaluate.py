@@ -174,7 +174,7 @@ def test_a_page_for_people(labels: str, capsys: pytest.CaptureFixture[str]) -> N
 
     heads = [out.index(head) for head in ("Episodes", "False alerts", "By method", "Sum")]
     assert heads == sorted(heads)
-    assert "attacks by who was unknown: 2 of 2" in out
+    assert "attacks by who was unknown, found: 2 of 2" in out
 
 
 @pytest.mark.parametrize(

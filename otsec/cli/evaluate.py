@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from otsec.evaluation.scoring import Score, Share
 
 WEEK_NS = 7 * 86_400 * listing.SECOND_NS
+DAY_US = 86_400_000_000
 STEP = "1h"
 METHODS = ("rules", "lists", "values", "identity", "silence", "timing", "outages")
 LEAST_STEP_NS = 10 * listing.SECOND_NS
@@ -194,12 +195,12 @@ def _write(arguments: Namespace, told: "Score", zone: "tzinfo") -> None:
 
 def _sum(told: "Score") -> "list[str]":
     lines = [
-        f"attacks by who was unknown: {_share(told.attacks(known=False))} found",
-        f"attacks by who was known: {_share(told.attacks(known=True))} found",
-        f"technique named: {_share(told.techniques)} attacks",
+        f"attacks by who was unknown, found: {_share(told.attacks(known=False))}",
+        f"attacks by who was known, found: {_share(told.attacks(known=True))}",
+        f"attacks whose technique an alert names: {_share(told.techniques)}",
         f"benign episodes told rightly: {_share(told.benign)}",
         (
-            f"false alerts: {len(told.false)} in {told.days:.1f} days, "
+            f"false alerts: {len(told.false)} in {duration_text(round(told.days * DAY_US))}, "
             f"{told.false_a_day:.2f} a day, with 95 % confidence at most {told.at_most:.2f}"
         ),
     ]
@@ -215,6 +216,8 @@ def _sum(told: "Score") -> "list[str]":
 
 
 def _share(one: "Share") -> str:
+    if not one.all:
+        return "there are none"
     low, high = one.interval
     return f"{one.of} of {one.all} ({100 * low:.0f} to {100 * high:.0f} %)"
 
