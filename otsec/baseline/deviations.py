@@ -64,8 +64,7 @@ def judge(store: Store, rules: Sequence[Rule], policy: Policy | None = None) -> 
     if len(found) > len(by_rules):
         found = incidents.joined(found)
         found.sort(key=lambda one: (-LEVELS.index(one[0].level), -one[0].last_time, one[0].id))
-    replace(store, found)
-    return [finding for finding, _ in found]
+    return replace(store, found)
 
 
 @dataclass(frozen=True, slots=True)
