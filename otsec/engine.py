@@ -18,6 +18,7 @@ from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
 from otsec.aggregates.facts import Facts
 from otsec.aggregates.lookups import Lookups
+from otsec.aggregates.paths import Paths
 from otsec.aggregates.sequences import Sequences
 from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights
@@ -115,6 +116,7 @@ class Engine:
         self.conversations = Conversations(caps.conversations, self.connections, ports, singles)
         self.stations = Stations(caps.stations)
         self.lookups = Lookups(caps.stations)
+        self.paths = Paths(caps.conversations, caps.stations)
         self.counters = Counters()
         self.cells = Cells(caps.value_cells)
         self.facts = Facts(caps.facts)
@@ -173,6 +175,7 @@ class Engine:
             buffer, packets = amended
             flows, speculations = _streams(buffer, packets, self.registry, self.settings)
         self._note_packets(batch, packets, flows, prepared, ordinal)
+        self.paths.add(packets, flows, times, ordinal)
         self._flow(buffer, packets, flows, speculations, times, ordinal)
         self.packets += len(batch)
         if len(self.connections) > 2 * self.live + SPARE:
@@ -517,6 +520,7 @@ class Engine:
             "counter": self.counters.take_rows(source),
             "gap": [(source, *gap) for gap in self.gaps],
             "lookup": self.lookups.take_rows(source),
+            **self.paths.take_rows(source),
         }  # fmt: skip
         used = 0
         for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
@@ -553,7 +557,7 @@ class Engine:
             self.counters.add(f"seen:{name}", count, begin, here)
             self.seen[name] = 0
         for name in (
-            *("conversations", "behaviours", "stations", "lookups", "cells", "facts", "stamps"),
+            *("conversations", "behaviours", "stations", "lookups", "cells", "facts", "stamps", "paths"),
         ):
             part = getattr(self, name)
             refused = part.refused
@@ -592,6 +596,7 @@ class Engine:
             "connections": self.connections.dump(),
             "conversations": self.conversations.dump(),
             "stations": self.stations.dump(),
+            "paths": self.paths.dump(),
             "streams": self.streams.dump(),
             "behaviours": self.behaviours.dump(),
             "sequences": self.sequences.dump(),
@@ -621,6 +626,8 @@ class Engine:
             "behaviours", "sequences",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
+        if "paths" in state:
+            self.paths.load(state["paths"])
         for table in (self.connections.table, self.conversations.table):
             table["protocol"] = self.registry.renumber(
                 state["engine"]["protocols"], table["protocol"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.facts import Facts
+from otsec.aggregates.rhythms import Rhythms
 from otsec.aggregates.values import Cells
 from otsec.columns import I64, bucket
 from otsec.exchanges.cache import Content
@@ -34,6 +35,7 @@ STATS = np.dtype(
         ("request_epoch", "<i8"),
         ("hour", "<i8"),  # of the last notable event
         ("events", "<i8"),  # kept in that hour
+        ("channel", "<i8"),  # of rhythms
         ("block", "<i8"),  # of cells; -1 none, UNASKED not known yet
         ("notable", "?"),  # its occurrences are events
         ("changed", "?"),
@@ -70,6 +72,7 @@ class Behaviours:
         # packet, part, time and connection of the first
         self.capped: dict[int, tuple[int, int, int, int]] = {}
         self.spread: dict[str, list[I64]] = {"response_us": [], "interval_us": []}
+        self.rhythms = Rhythms()
 
     # ------------------------------------------------------------------ one batch
 
@@ -157,6 +160,7 @@ class Behaviours:
             self.table = np.concatenate([self.table, np.zeros(number, STATS)])
         self.table["block"][number] = UNASKED
         self.table["notable"][number] = self._event_kind(key) != ""
+        self.table["channel"][number] = self.rhythms.number(key[:3])
         return number
 
     def _count(self, found: Occurrences, lots: "Lots") -> None:
@@ -189,14 +193,14 @@ class Behaviours:
         table["request_epoch"][number] = epoch[last]
         measured = before_epoch == epoch
         apart = np.maximum(time - before, 0) // 1000
-        self._summarise("interval", lots, measured, apart)
+        self._summarise("interval", lots, measured, apart, time)
 
     def _responses(self, found: Occurrences, lots: "Lots") -> None:
         took = found.response_ns[lots.order]
-        self._summarise("response", lots, took >= 0, took // 1000)
+        self._summarise("response", lots, took >= 0, took // 1000, found.time[lots.order])
 
-    def _summarise(self, name: str, lots: "Lots", measured: Any, value: I64) -> None:
-        """Add the measured values to count, least, greatest, sum and histogram."""
+    def _summarise(self, name: str, lots: "Lots", measured: Any, value: I64, time: I64) -> None:
+        """Add the measured values to count, least, greatest, sum and histograms."""
         rows = np.flatnonzero(measured)
         if not len(rows):
             return
@@ -213,9 +217,19 @@ class Behaviours:
         stats[number, 0] += count
         stats[number, 3] += np.add.reduceat(value, start)
         log = self.spread[f"{name}_us"]
-        log.append(_tally(lots.number[lot] << 8 | bucket(value)))
+        codes = lots.number[lot] << 8 | bucket(value)
+        log.append(_tally(codes))
+        self._note_rhythm(f"{name}_us", codes, time[rows] // HOUR_NS, log[-1])
         if sum(len(part) for part in log) > MERGE_ROWS:
             log[:] = [_merge(log)]
+
+    def _note_rhythm(self, kind: str, codes: I64, hour: I64, tally: I64) -> None:
+        """The same by hour; ``tally``: the codes, summed up, which will do where the hour is one."""
+        count = np.ones(len(codes), np.int64)
+        if (hour == hour[0]).all():
+            (codes, count), hour = tally, np.broadcast_to(hour[:1], tally.shape[1])
+        channel = self.table["channel"][codes >> 8]
+        self.rhythms.add(kind, channel, hour, codes & 255, count)
 
     def _remember(self, found: Occurrences, lots: "Lots", before: I64) -> None:
         """Keep the packets of occurrences 4, 16, 64, ... of each behaviour."""
@@ -406,6 +420,7 @@ class Behaviours:
         rows: dict[str, list[Row]] = {
             "behaviour": [self._row(source, number) for number in changed],
             "histogram": list(self._histograms(source)),
+            "rhythm": list(self.rhythms.take_rows(source)),
             "value": [
                 self._value_row(source, number)
                 for number in changed

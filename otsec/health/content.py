@@ -108,6 +108,11 @@ CAPS = {
         "messages about further objects were only counted, together as `(many)`",
     ),
     "stations": Cap("stations", "senders", "packets of further senders are not told as of devices"),
+    "paths": Cap(
+        "conversations",
+        "pairs of sender and receiver",
+        "further pairs were not followed: neither their volume by hour nor their silences are kept",
+    ),
     "lookups": Cap(
         "stations", "addresses asked for by ARP", "questions for further addresses were not kept"
     ),

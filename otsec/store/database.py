@@ -337,7 +337,7 @@ class Store:
         """Write changed rows, capture positions and state in one transaction: all or nothing.
 
         ``rows`` are drawn once, and are of sources that ``state`` names, or ``sources``. They
-        replace those of the same key; those of `histogram` are added to them.
+        replace those of the same key; histograms and what tables call summed are added to them.
         Raises StorageError if the store cannot be written, or if another program has gone on
         with one of the sources since it was taken up here.
         """
@@ -359,7 +359,7 @@ class Store:
             )
             for name, part in {**rows, "clock": clock}.items():
                 self._upsert(
-                    TABLES[name].upsert, _merged(self, part) if name == "histogram" else part
+                    TABLES[name].upsert, _MERGED[name](self, part) if name in _MERGED else part
                 )
             self.db.conn.executemany(
                 "DELETE FROM conversation WHERE source = ? AND first_packet < 0",  # all moved away
@@ -444,34 +444,53 @@ def _storable_row(row: Row) -> Row:
     return tuple(storable(cell) if isinstance(cell, str) else cell for cell in row)
 
 
-def _merged(store: Store, rows: Iterable[Row]) -> list[Row]:
-    """Histogram rows with what the store has of them added."""
-    by_source: dict[int, dict[tuple[int, str], bytes]] = {}
-    for source, behaviour, kind, buckets in rows:
+def _merged_histograms(store: Store, rows: Iterable[Row]) -> list[Row]:
+    """Rows of `histogram` with what the store has of them added; asked for by behaviour."""
+    return _merged("histogram", store, rows, 0)
+
+
+def _merged_rhythms(store: Store, rows: Iterable[Row]) -> list[Row]:
+    """Rows of `rhythm` with what the store has of them added; asked for by hour."""
+    storable_rows = ((*row[:2], storable(row[2]), storable(row[3]), *row[4:]) for row in rows)
+    return _merged("rhythm", store, storable_rows, 3)
+
+
+_MERGED = {"histogram": _merged_histograms, "rhythm": _merged_rhythms}
+
+
+def _merged(name: str, store: Store, rows: Iterable[Row], which: int) -> list[Row]:
+    """Rows of a table of histograms with what the store has of them added.
+
+    Their key is the source, then further columns; that at ``which`` of these is asked by.
+    """
+    by_source: dict[int, dict[Row, bytes]] = {}
+    for source, *cells, buckets in rows:
         added = by_source.setdefault(int(source), {})
-        added[int(behaviour), kind] = added.get((int(behaviour), kind), b"") + buckets
+        key = tuple(cell if isinstance(cell, str) else int(cell) for cell in cells)
+        added[key] = added.get(key, b"") + buckets
     merged: list[Row] = []
     for source, added in by_source.items():
-        keys = list(added)
+        keys = sorted(added, key=lambda key: key[which])
         for begin in range(0, len(keys), MERGED_AT_ONCE):
             piece = keys[begin : begin + MERGED_AT_ONCE]
-            stored = _stored_histograms(store, source, [behaviour for behaviour, _ in piece])
+            asked = sorted({key[which] for key in piece})
+            stored = _stored_histograms(store, name, source, which, asked)
             sums = histograms.add(
-                [stored.get(key, b"") for key in piece], [added[k] for k in piece]
+                [stored.get(key, b"") for key in piece], [added[key] for key in piece]
             )
             merged += [(source, *key, total) for key, total in zip(piece, sums, strict=True)]
     return merged
 
 
 def _stored_histograms(
-    store: Store, source: int, behaviours: Sequence[int]
-) -> dict[tuple[int, str], bytes]:
-    marks = ", ".join("?" * len(behaviours))
+    store: Store, name: str, source: int, which: int, asked: Sequence[int]
+) -> dict[Row, bytes]:
+    columns = TABLES[name].names[1:]
     return {
-        (behaviour, kind): buckets
-        for behaviour, kind, buckets in store.all(
-            "SELECT behaviour, kind, buckets FROM histogram "  # noqa: S608 - only marks are put in
-            f"WHERE source = ? AND behaviour IN ({marks})",
-            (source, *behaviours),
+        tuple(key): buckets
+        for *key, buckets in store.all(
+            f"SELECT {', '.join(columns)} FROM {name} "  # noqa: S608 - names of schema.py
+            f"WHERE source = ? AND {columns[which]} IN ({', '.join('?' * len(asked))})",
+            (source, *asked),
         )
     }

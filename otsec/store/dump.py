@@ -142,7 +142,7 @@ def _writer(table: Table, column: Column, names: Names) -> Callable[[Any], str]:
     if column.type == "INTEGER":
         return str
     if column.type == "BLOB":
-        return _histogram if table.name == "histogram" else _array
+        return _histogram if column.name == "buckets" else _array
     return _list if (table.name, column.name) == ("behaviour", "packets") else _text
 
 

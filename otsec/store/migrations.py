@@ -471,6 +471,9 @@ CREATE TABLE connection (
 _STAMPS = (
     """
 CREATE TABLE stamp (
+_TIMING = (
+    """
+CREATE TABLE rhythm (
     source INTEGER NOT NULL,
     conversation INTEGER NOT NULL,
     protocol TEXT NOT NULL,
@@ -482,11 +485,51 @@ CREATE TABLE stamp (
     last_ahead INTEGER NOT NULL,
     least_ahead INTEGER NOT NULL,
     most_ahead INTEGER NOT NULL,
+    hour INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    buckets BLOB NOT NULL,
+    PRIMARY KEY (source, conversation, protocol, device, hour, kind)
+)
+""",
+    """
+CREATE TABLE path (
+    source INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    receiver TEXT NOT NULL,
     first_time INTEGER NOT NULL,
     first_packet INTEGER NOT NULL,
     last_time INTEGER NOT NULL,
     last_packet INTEGER NOT NULL,
     PRIMARY KEY (source, conversation, protocol, device, speaker, way)
+    least_ns INTEGER NOT NULL,
+    PRIMARY KEY (source, place, sender, receiver)
+)
+""",
+    """
+CREATE TABLE silence (
+    source INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    receiver TEXT NOT NULL,
+    begin_time INTEGER NOT NULL,
+    begin_packet INTEGER NOT NULL,
+    end_time INTEGER NOT NULL,
+    end_packet INTEGER NOT NULL,
+    least_ns INTEGER NOT NULL,
+    PRIMARY KEY (source, place, sender, receiver, begin_packet)
+)
+""",
+    """
+CREATE TABLE volume (
+    source INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    receiver TEXT NOT NULL,
+    hour INTEGER NOT NULL,
+    packets INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (source, place, sender, receiver, hour)
 )
 """,
 )
@@ -515,6 +558,7 @@ MIGRATIONS = (
     ),
     Migration("single connections", _CONNECTIONS),
     Migration("what clocks said", _STAMPS),
+    Migration("rhythms, volumes and silences", _TIMING),
 )
 NEWEST = len(MIGRATIONS)
 

@@ -36,6 +36,7 @@ class Table:
     key: tuple[str, ...]
     derived: bool = True  # from packets alone, so that it belongs in the canonical dump
     pushed: bool = True  # written by rows of a checkpoint; others have functions of their own
+    summed: tuple[str, ...] = ()  # columns to which a checkpoint adds, instead of replacing them
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,7 +48,11 @@ class Table:
         """The statement that inserts a row or replaces the one of the same key."""
         values = ", ".join("?" * len(self.columns))
         changed = ", ".join(
-            f"{name} = excluded.{name}" for name in self.names if name not in self.key
+            f"{name} = {name} + excluded.{name}"
+            if name in self.summed
+            else f"{name} = excluded.{name}"
+            for name in self.names
+            if name not in self.key
         )
         return (
             f"INSERT INTO {self.name} ({', '.join(self.names)}) VALUES ({values}) "  # noqa: S608 - names of this file
@@ -260,6 +265,65 @@ _ALL = (
             ),
         ),
         key=("source", "behaviour", "kind"),
+    ),
+    Table(
+        "rhythm",
+        "How fast a client asks a device, and how fast it answers, by the hour; checkpoints add to it.",
+        (
+            _SOURCE,
+            _CONVERSATION,
+            _text("protocol", "The protocol, by name."),
+            _text("device", "Device behind the address; empty: the address itself."),
+            _integer("hour", "The hour, counted from 1970 UTC by the capture's clock."),
+            _text(
+                "kind",
+                "`response_us`, or `interval_us` (from a request to the next that is the same).",
+            ),
+            _blob("buckets", "As in `histogram`."),
+        ),
+        key=("source", "conversation", "protocol", "device", "hour", "kind"),
+    ),
+    Table(
+        "path",
+        "Who sends to whom, whatever the service; and each sender as a whole.",
+        (
+            *(_SOURCE, _PLACE),
+            _text("sender", "Address that sends."),
+            _text("receiver", "Address to which it sends; empty: the sender as a whole."),
+            *_SEEN,
+            _integer("least_ns", "Silences up to this are usual, and not kept."),
+        ),
+        key=("source", "place", "sender", "receiver"),
+    ),
+    Table(
+        "silence",
+        "When a path fell silent for longer than it does as a rule, and was heard again; never "
+        "across a gap.",
+        (
+            *(_SOURCE, _PLACE),
+            _text("sender", "Address that sends."),
+            _text("receiver", "Address to which it sends; empty: the sender as a whole."),
+            _integer("begin_time", "Time of the last packet before it, ns."),
+            _integer("begin_packet", "Ordinal of that packet."),
+            _integer("end_time", "Time of the first packet behind it, ns."),
+            _integer("end_packet", "Ordinal of that packet."),
+            _integer("least_ns", "Silences up to this were usual then."),
+        ),
+        key=("source", "place", "sender", "receiver", "begin_packet"),
+    ),
+    Table(
+        "volume",
+        "What a path carried in one hour; checkpoints add to it.",
+        (
+            *(_SOURCE, _PLACE),
+            _text("sender", "Address that sends."),
+            _text("receiver", "Address to which it sends."),
+            _integer("hour", "The hour, counted from 1970 UTC by the capture's clock."),
+            _integer("packets", "Packets in this hour."),
+            _integer("bytes", "Bytes on the wire, all layers."),
+        ),
+        key=("source", "place", "sender", "receiver", "hour"),
+        summed=("packets", "bytes"),
     ),
     Table(
         "value",

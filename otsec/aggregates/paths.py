@@ -1,0 +1,348 @@
+"""Who sends to whom: how much in each hour, and when one who speaks all the time fell silent.
+
+Two sorts are followed: each pair of sender and receiver, and each sender as a whole (a path
+without receiver). A silence is kept by itself, with the packets before and behind it, if it is
+longer than the path is usually silent: half a minute at first, twice as much after every few that
+were kept. So a path has a bounded number of them, however long it is followed, and what is rare
+for it is among them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from otsec.aggregates.addresses import address_text
+from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.numbers import Numbers
+from otsec.columns import I64, U64, Mask, group
+from otsec.model import TICK_NS, Packets, place_text
+from otsec.streams.clock import Times
+from otsec.streams.connections import key_bytes
+from otsec.streams.flows import Flows
+
+LEAST_NS = 3 * TICK_NS  # shorter silences are not looked for
+EMPTY_TICKS = 3  # from one tick to the next: less cannot hold such a silence
+KEPT = 8  # silences that are kept before only those twice as long are
+NEVER = -(1 << 40)  # a tick before all others
+MOST_CELLS = 1 << 20  # of the table that tells in which ticks a path was heard
+HOUR_NS = 3600 * 10**9
+HOUR_BITS = 22  # hours up to 2262
+MERGE_ROWS = 1 << 16
+
+PATH = np.dtype(
+    [
+        ("first", "<i8", (2,)),  # time and ordinal
+        ("last", "<i8", (2,)),
+        ("steady", "<i8"),  # of the last packet
+        ("epoch", "<i8"),
+        ("least", "<i8"),  # silences up to this are usual, ns
+        ("kept", "<i8"),  # silences that were kept since it was last raised
+        ("changed", "?"),
+    ]
+)
+PAIR_WORDS, SENDER_WORDS = 5, 3  # kind and place, sender in two words, receiver in two
+Silence = tuple[int, int, int, int, int, int]  # path, time and packet before and behind, least
+
+
+class Paths:
+    """Ordered: the paths of one source."""
+
+    def __init__(self, pairs: int, senders: int) -> None:
+        """Of each sort so many are followed; further ones are not."""
+        self.pairs = Followed(PAIR_WORDS, pairs)
+        self.senders = Followed(SENDER_WORDS, senders)
+        self.volumes: list[I64] = []  # path and hour in one word, packets, bytes
+        self.refused = Refusals()
+
+    def add(self, packets: Packets, flows: Flows, times: Times, ordinal: int) -> None:
+        """Take the packets of a batch; ``ordinal``: of row 0."""
+        if not len(flows.order):
+            return
+        begin = flows.order[flows.lane_start]
+        end = flows.order[flows.lane_start + flows.lane_count - 1]
+        seen = _Seen(packets, times, ordinal)
+        words = _words(flows)
+        pair, heads = _distinct(words, begin)
+        self.pairs.enter(words[heads], begin[heads], seen)
+        sender, first = _distinct(words[heads][:, :SENDER_WORDS], begin[heads])
+        self.senders.enter(words[heads][first, :SENDER_WORDS], begin[heads][first], seen)
+        number = self.pairs.at(words[heads])[pair]
+        over = np.flatnonzero(number < 0)
+        self.refused.note_spans(
+            flows.lane_count[over], seen.sights(begin[over]), seen.sights(end[over])
+        )
+        whole = self.senders.at(words[heads][first, :SENDER_WORDS])[sender][pair]
+        moments = _Moments.of(flows, seen)
+        self.pairs.look(number, moments, seen, end)
+        self.senders.look(whole, moments, seen, end)
+        self._measure(number, packets, flows)
+
+    def _measure(self, number: I64, packets: Packets, flows: Flows) -> None:
+        """Packets and bytes of each pair and hour."""
+        time = packets.time
+        low, high = int(time.min()) // HOUR_NS, int(time.max()) // HOUR_NS
+        if low == high:
+            lane, hour = np.flatnonzero(number >= 0), np.array([low])
+            columns = [flows.lane_count[lane], flows.lane_bytes[lane].astype(np.int64)]
+        else:
+            hours = time[flows.order] // HOUR_NS
+            heads = np.ones(len(hours), np.bool_)
+            heads[1:] = hours[1:] != hours[:-1]
+            heads[flows.lane_start] = True
+            at = np.flatnonzero(heads)
+            lane = np.searchsorted(flows.lane_start, at, side="right") - 1
+            wire = np.add.reduceat(packets.wire[flows.order].astype(np.int64), at)
+            some = number[lane] >= 0
+            columns = [np.diff(at, append=len(hours))[some], wire[some]]
+            lane, hour = lane[some], hours[at[some]]
+        word = number[lane] << HOUR_BITS | hour
+        self.volumes.append(np.stack([word, *columns]))
+        if sum(part.shape[1] for part in self.volumes) > MERGE_ROWS:
+            self.volumes = [_summed(self.volumes)]
+
+    # ------------------------------------------------------------------ store
+
+    def take_rows(self, source: int) -> dict[str, list[Row]]:
+        """Rows of the tables path, silence and volume since the last call."""
+        names = self.pairs.name
+        rows: list[Row] = []
+        if self.volumes:
+            for word, packets, size in _summed(self.volumes).T.tolist():
+                hour = word & (1 << HOUR_BITS) - 1
+                rows.append((source, *names(word >> HOUR_BITS), hour, packets, size))
+            self.volumes = []
+        followed = (self.senders, self.pairs)
+        return {
+            "path": [row for one in followed for row in one.take_rows(source)],
+            "silence": [row for one in followed for row in one.take_silences(source)],
+            "volume": rows,
+        }
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data to go on from."""
+        return {"pairs": self.pairs.dump(), "senders": self.senders.dump()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave."""
+        self.pairs.load(state["pairs"])
+        self.senders.load(state["senders"])
+
+
+class _Seen:
+    """What is known of the packets of a batch by their row."""
+
+    def __init__(self, packets: Packets, times: Times, ordinal: int) -> None:
+        self.time, self.row = packets.time, packets.row
+        self.steady, self.epoch, self.ordinal = times.steady, times.epoch, ordinal
+
+    def sights(self, rows: I64) -> I64:
+        """Time and ordinal; shape (rows, 2)."""
+        return np.stack([self.time[rows], self.ordinal + self.row[rows]], axis=1)
+
+
+class _Moments:
+    """The packets of each lane in each tick, as one."""
+
+    __slots__ = ("first", "lane", "last", "tick")
+
+    def __init__(self, lane: I64, tick: I64, first: I64, last: I64) -> None:
+        self.lane, self.tick, self.first, self.last = lane, tick, first, last
+
+    @classmethod
+    def of(cls, flows: Flows, seen: _Seen) -> "_Moments":
+        tick = (seen.steady // TICK_NS)[seen.row[flows.order]]
+        heads = np.ones(len(tick), np.bool_)
+        np.not_equal(tick[1:], tick[:-1], out=heads[1:])
+        heads[flows.lane_start] = True
+        at = np.flatnonzero(heads)
+        lane = np.cumsum(np.isin(at, flows.lane_start, assume_unique=True)) - 1
+        last = flows.order[np.append(at[1:], len(tick)) - 1]
+        return cls(lane, tick[at], flows.order[at], last)
+
+
+class Followed:
+    """Ordered: paths of one sort, when each was last heard, and its silences."""
+
+    def __init__(self, words: int, cap: int) -> None:
+        self.words, self.cap = words, cap
+        self.index = Numbers()
+        self.keys: list[list[int]] = []
+        self.table = np.zeros(256, PATH)
+        self.silences: list[Silence] = []
+
+    def enter(self, keys: U64, rows: I64, seen: _Seen) -> None:
+        """Enter new paths in the order of their first rows, as far as there is room."""
+        order = np.argsort(rows, kind="stable")
+        first = seen.sights(rows[order])
+        self.index.of(keys[order], self._entering(keys[order], first))
+
+    def _entering(self, keys: U64, first: I64) -> Callable[[int], int]:
+        def enter(row: int) -> int:
+            number = len(self.keys)
+            if number >= self.cap:
+                return -1
+            self.keys.append(keys[row].tolist())
+            if number == len(self.table):
+                self.table = np.concatenate([self.table, np.zeros(number, PATH)])
+            self.table["first"][number] = first[row]
+            self.table["epoch"][number] = -1  # it was not heard before
+            self.table["least"][number] = LEAST_NS
+            return number
+
+        return enter
+
+    def at(self, keys: U64) -> I64:
+        """The number of each path, -1 if it is not followed."""
+        return self.index.of(keys, lambda _: -1, room=False)
+
+    def look(self, number: I64, moments: _Moments, seen: _Seen, end: I64) -> None:
+        """Look for silences; ``number``: the path of each lane, ``end``: its last row."""
+        self._silences(number, moments, seen)
+        lanes = np.flatnonzero(number >= 0)
+        last = np.full(len(self.keys), -1)
+        np.maximum.at(last, number[lanes], end[lanes])
+        heard = np.flatnonzero(last >= 0)
+        rows, table = last[heard], self.table
+        table["last"][heard] = seen.sights(rows)
+        table["steady"][heard] = seen.steady[seen.row[rows]]
+        table["epoch"][heard] = seen.epoch[seen.row[rows]]
+        table["changed"][heard] = True
+
+    def _silences(self, number: I64, moments: _Moments, seen: _Seen) -> None:
+        path = number[moments.lane]
+        some = np.flatnonzero(path >= 0)
+        if not len(some):
+            return
+        suspect = self._suspect(path[some], moments.tick[some])
+        some = some[suspect[path[some]]]
+        if not len(some):
+            return
+        order = np.lexsort((moments.first[some], moments.tick[some], path[some]))
+        some = some[order]
+        path, tick = path[some], moments.tick[some]
+        heads = np.ones(len(some), np.bool_)
+        heads[1:] = (path[1:] != path[:-1]) | (tick[1:] != tick[:-1])
+        at = np.flatnonzero(heads)
+        first = np.minimum.reduceat(moments.first[some], at)
+        last = np.maximum.reduceat(moments.last[some], at)
+        self._keep(path[at], first, last, seen)
+
+    def _suspect(self, path: I64, tick: I64) -> Mask:
+        """Which paths may have been silent: so many ticks without a packet lie in between."""
+        low, width = int(tick.min()), int(tick.max() - tick.min()) + 1
+        count = len(self.keys)
+        if count * width > MOST_CELLS:
+            return np.ones(count, np.bool_)
+        heard = np.full((count, width), NEVER)
+        heard[path, tick - low] = tick - low
+        known, before = self.table["epoch"][:count] >= 0, self.table["steady"][:count]
+        latest = np.empty_like(heard)
+        latest[:, 0] = np.where(known, before // TICK_NS - low, NEVER)
+        latest[:, 1:] = heard[:, :-1]
+        np.maximum.accumulate(latest, axis=1, out=latest)
+        gone = (heard - latest >= EMPTY_TICKS) & (heard > NEVER) & (latest > NEVER)
+        return np.asarray(gone.any(axis=1), np.bool_)
+
+    def _keep(self, path: I64, first: I64, last: I64, seen: _Seen) -> None:
+        """``path``, in order, with the first and the last row of each tick in which it is heard."""
+        table = self.table
+        begins = np.ones(len(path), np.bool_)
+        begins[1:] = path[1:] != path[:-1]
+        before = np.empty((len(path), 4), np.int64)  # steady, epoch, time, ordinal
+        before[1:, 0] = seen.steady[seen.row[last[:-1]]]
+        before[1:, 1] = seen.epoch[seen.row[last[:-1]]]
+        before[1:, 2:] = seen.sights(last[:-1])
+        start = path[begins]
+        before[begins, 0], before[begins, 1] = table["steady"][start], table["epoch"][start]
+        before[begins, 2:] = table["last"][start]
+        gone = seen.steady[seen.row[first]] - before[:, 0]
+        long = (gone > table["least"][path]) & (before[:, 1] == seen.epoch[seen.row[first]])
+        some = np.flatnonzero(long)
+        behind = seen.sights(first[some]).tolist()
+        least, kept = table["least"], table["kept"]
+        for one, length, begin, end in zip(
+            path[some].tolist(), gone[some].tolist(), before[some, 2:].tolist(), behind, strict=True
+        ):
+            usual = int(least[one])
+            if length <= usual:  # it was raised meanwhile
+                continue
+            self.silences.append((one, begin[0], begin[1], end[0], end[1], usual))
+            kept[one] += 1
+            if kept[one] >= KEPT:
+                kept[one], least[one] = 0, 2 * usual
+
+    # ------------------------------------------------------------------ store
+
+    def name(self, number: int) -> tuple[str, str, str]:
+        """Place, sender and receiver as text; the latter is empty for a sender as a whole."""
+        what, high, low, *receiver = self.keys[number]
+        kind = what & 0xFF
+        there = address_text(kind, *receiver) if receiver else ""
+        return place_text(what >> 8), address_text(kind, high, low), there
+
+    def take_rows(self, source: int) -> list[Row]:
+        """Rows of the table `path` that changed since the last call."""
+        changed = np.flatnonzero(self.table["changed"])
+        self.table["changed"][changed] = False
+        table = self.table[changed]
+        columns = (table[name].tolist() for name in ("first", "last", "least"))
+        return [
+            (source, *self.name(number), *first, *last, least)
+            for number, first, last, least in zip(changed.tolist(), *columns, strict=True)
+        ]
+
+    def take_silences(self, source: int) -> list[Row]:
+        """Rows of the table `silence` since the last call."""
+        found, self.silences = self.silences, []
+        return [(source, *self.name(path), *row) for path, *row in found]
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data to go on from."""
+        table = np.frombuffer(self.table[: len(self.keys)].tobytes(), np.uint8)
+        return {"keys": np.array(self.keys, np.uint64).ravel(), "table": table}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave."""
+        keys = state["keys"].reshape(-1, self.words)
+        self.keys = keys.tolist()
+        self.index = Numbers(zip(key_bytes(keys), range(len(keys)), strict=True))
+        table = np.frombuffer(state["table"].tobytes(), PATH)
+        self.table = np.zeros(max(256, len(table)), PATH)
+        self.table[: len(table)] = table
+
+
+def _words(flows: Flows) -> U64:
+    """Kind and place, sender and receiver of each lane; shape (lanes, PAIR_WORDS)."""
+    what, low_lo, high_lo, place, low_hi, high_hi = flows.key[flows.lane_flow].T
+    low_speaks = flows.lane_side == 0
+    kind = what >> np.uint64(48) | place << np.uint64(8)
+    return np.stack(
+        [
+            kind,
+            np.where(low_speaks, low_hi, high_hi),
+            np.where(low_speaks, low_lo, high_lo),
+            np.where(low_speaks, high_hi, low_hi),
+            np.where(low_speaks, high_lo, low_lo),
+        ],
+        axis=1,
+    )
+
+
+def _distinct(words: U64, rows: I64) -> tuple[I64, I64]:
+    """The group of each row of words, and of each group the one that comes first by ``rows``."""
+    columns = [word for word in words.T if word.any()]
+    groups = group([np.ascontiguousarray(word) for word in columns], 0)
+    inorder = rows[groups.order]
+    least = np.repeat(np.minimum.reduceat(inorder, groups.start), groups.count)
+    heads = np.flatnonzero(inorder == least)
+    return groups.group_of_rows(), groups.order[heads]
+
+
+def _summed(log: list[I64]) -> I64:
+    """Volumes of the same path and hour as one."""
+    table = np.concatenate(log, axis=1)
+    order = np.argsort(table[0], kind="stable")
+    table = table[:, order]
+    at = np.flatnonzero(np.diff(table[0], prepend=-1))
+    return np.stack([table[0, at], *(np.add.reduceat(row, at) for row in table[1:])])

@@ -1,0 +1,164 @@
+"""Paths, their silences and volumes, and rhythms, as what is judged over time asks for them."""
+
+from typing import NamedTuple
+
+from otsec.store.database import Store
+
+_SOURCE = (
+    "s.site, s.point_group, "
+    "CASE s.interface WHEN '' THEN s.point ELSE s.point || '/' || s.interface END"
+)
+_JOIN = "JOIN site_source AS s ON s.id = t.source"
+WHOLE = ""  # receiver of the path that stands for a sender as a whole
+
+
+class Listened(NamedTuple):
+    """A source, and when it was listened to."""
+
+    source: int
+    site: str
+    group: str
+    point: str  # `point` or `point/interface`
+    first_time: int
+    last_time: int
+    packets: int
+
+
+class Gap(NamedTuple):
+    """A span in which a source was blind."""
+
+    source: int
+    kind: str
+    begin_time: int
+    end_time: int
+    packet: int
+    detail: str
+
+
+class Path(NamedTuple):
+    """Who sends to whom; without receiver a sender as a whole."""
+
+    source: int
+    place: str
+    sender: str
+    receiver: str
+    first_time: int
+    first_packet: int
+    last_time: int
+    last_packet: int
+    least_ns: int  # silences up to this are usual
+    packets: int  # 0 of a sender as a whole
+
+
+class Silence(NamedTuple):
+    """A path that was silent for longer than usual, and was heard again."""
+
+    source: int
+    place: str
+    sender: str
+    receiver: str
+    begin_time: int
+    begin_packet: int
+    end_time: int
+    end_packet: int
+    least_ns: int
+
+
+class Volume(NamedTuple):
+    """What a path carried in one hour."""
+
+    source: int
+    place: str
+    sender: str
+    receiver: str
+    hour: int
+    packets: int
+    bytes: int
+
+
+class Rhythm(NamedTuple):
+    """Response times, or intervals, of one client and device in one hour."""
+
+    source: int
+    place: str
+    client: str
+    server: str
+    service: str
+    protocol: str
+    device: str
+    hour: int
+    kind: str
+    buckets: bytes
+
+
+def listened(store: Store) -> list[Listened]:
+    """The sources that were heard, in order of names."""
+    return [
+        Listened(*row)
+        for row in store.all(
+            f"SELECT s.id, {_SOURCE}, t.first_time, t.last_time, t.packets "  # noqa: S608 - text of this file
+            f"FROM clock AS t {_JOIN} WHERE t.packets > 0 ORDER BY s.site, s.point, s.interface"
+        )
+    ]
+
+
+def gaps(store: Store) -> list[Gap]:
+    """All gaps, in order of sight."""
+    return [
+        Gap(*row)
+        for row in store.all(
+            "SELECT source, kind, begin_time, end_time, packet, detail FROM gap "
+            "ORDER BY source, number"
+        )
+    ]
+
+
+def paths(store: Store) -> list[Path]:
+    """All paths with their packets."""
+    return [
+        Path(*row)
+        for row in store.all(
+            "SELECT t.source, t.place, t.sender, t.receiver, t.first_time, t.first_packet, "
+            "t.last_time, t.last_packet, t.least_ns, COALESCE(SUM(v.packets), 0) "
+            "FROM path AS t LEFT JOIN volume AS v ON v.source = t.source AND v.place = t.place "
+            "AND v.sender = t.sender AND v.receiver = t.receiver "
+            "GROUP BY t.source, t.place, t.sender, t.receiver"
+        )
+    ]
+
+
+def silences(store: Store) -> list[Silence]:
+    """All silences, in order of their begin."""
+    return [
+        Silence(*row)
+        for row in store.all(
+            "SELECT source, place, sender, receiver, begin_time, begin_packet, end_time, "
+            "end_packet, least_ns FROM silence "
+            "ORDER BY source, begin_time, begin_packet, place, sender, receiver"
+        )
+    ]
+
+
+def volumes(store: Store) -> list[Volume]:
+    """What each path carried, hour by hour."""
+    return [
+        Volume(*row)
+        for row in store.all(
+            "SELECT source, place, sender, receiver, hour, packets, bytes FROM volume "
+            "ORDER BY source, place, sender, receiver, hour"
+        )
+    ]
+
+
+def rhythms(store: Store) -> list[Rhythm]:
+    """How fast devices are asked and answer, hour by hour."""
+    return [
+        Rhythm(*row)
+        for row in store.all(
+            "SELECT t.source, c.place, c.client, c.server, c.service, t.protocol, t.device, "
+            "t.hour, t.kind, t.buckets FROM rhythm AS t "
+            "JOIN conversation AS c ON c.source = t.source AND c.number = t.conversation "
+            "ORDER BY t.source, c.place, c.client, c.server, c.service, t.protocol, t.device, "
+            "t.hour, t.kind"
+        )
+    ]
