@@ -13,7 +13,7 @@ from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.facts import Facts
 from otsec.aggregates.rhythms import Rhythms
 from otsec.aggregates.values import Cells
-from otsec.columns import I64, bucket
+from otsec.columns import I64, bucket, ranges
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import Occurrences
 from otsec.exchanges.recent import Recent
@@ -22,6 +22,8 @@ from otsec.protocols.api import Elements
 
 MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart
 NOTABLE = frozenset({"control", "program", "mode", "firmware", "config", "file", "time", "session"})
+CHANGING = frozenset({"write", "control", "program", "mode", "firmware", "config"})
+HOUR_NS = 3600 * 10**9
 SPREAD = 4  # packets are remembered of occurrences 4, 16, 64, ...
 
 STATS = np.dtype(
@@ -38,6 +40,7 @@ STATS = np.dtype(
         ("channel", "<i8"),  # of rhythms
         ("block", "<i8"),  # of cells; -1 none, UNASKED not known yet
         ("notable", "?"),  # its occurrences are events
+        ("changing", "?"),  # they change something
         ("changed", "?"),
     ]
 )
@@ -91,6 +94,7 @@ class Behaviours:
         lots = Lots(inorder[start], start, np.diff(start, append=len(order)), order)
         before = self.table["count"][lots.number].copy()
         self._count(found, lots)
+        self._count_changes(found, lots)
         self._intervals(found, lots)
         self._responses(found, lots)
         self._remember(found, lots, before)
@@ -161,6 +165,7 @@ class Behaviours:
         self.table["block"][number] = UNASKED
         self.table["notable"][number] = self._event_kind(key) != ""
         self.table["channel"][number] = self.rhythms.number(key[:3])
+        self.table["changing"][number] = key[4] in CHANGING and key[6] in {"ok", ""}
         return number
 
     def _count(self, found: Occurrences, lots: "Lots") -> None:
@@ -176,6 +181,16 @@ class Behaviours:
         table["last"][number[later]] = end[later]
         table["count"][number] += lots.count
         table["changed"][number] = True
+
+    def _count_changes(self, found: Occurrences, lots: "Lots") -> None:
+        """Count by the hour what changes something."""
+        some = np.flatnonzero(self.table["changing"][lots.number])
+        if not len(some):
+            return
+        rows = lots.order[ranges(lots.start[some], lots.count[some])]
+        channel = np.repeat(self.table["channel"][lots.number[some]], lots.count[some])
+        none = np.zeros(len(rows), np.int64)
+        self.rhythms.add("changes", channel, found.time[rows] // HOUR_NS, none, none + 1)
 
     def _intervals(self, found: Occurrences, lots: "Lots") -> None:
         table, number = self.table, lots.number

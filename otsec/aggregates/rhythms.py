@@ -1,4 +1,4 @@
-"""How fast devices are asked and answer, hour by hour: histograms of what a client does with one.
+"""How fast devices are asked and answer, hour by hour, and how often a client changes something.
 
 They are made of the sums that the behaviours keep anyhow, so they cost nothing a packet.
 """
@@ -25,7 +25,7 @@ class Rhythms:
     def __init__(self) -> None:
         self.numbers: dict[Channel, int] = {}
         self.channels: list[Channel] = []
-        self.logs: dict[str, list[I64]] = {"response_us": [], "interval_us": []}
+        self.logs: dict[str, list[I64]] = {"response_us": [], "interval_us": [], "changes": []}
 
     def number(self, channel: Channel) -> int:
         """The number by which `add` knows a channel."""

@@ -16,6 +16,8 @@ GUARDED = "program, mode and firmware become normal by a named person alone"
 ANYBODY = frozenset({"", MANY})
 OPEN = "finding {} is open: {}"
 OWN = "baseline"  # category of the findings that the baseline itself makes
+OUTAGE = "outage"  # category of the findings that silences make
+NO_RULES = frozenset({OWN, OUTAGE})
 
 
 def open_findings(store: Store) -> list[Finding]:
@@ -24,8 +26,8 @@ def open_findings(store: Store) -> list[Finding]:
 
 
 def _counts(case: Case) -> bool:
-    own = case.finding.category == OWN
-    return case.open and not own and LEVELS.index(case.finding.level) >= LEAST
+    by_rule = case.finding.category not in NO_RULES
+    return case.open and by_rule and LEVELS.index(case.finding.level) >= LEAST
 
 
 class Told:

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from otsec.baseline import kinds
+from otsec.baseline import kinds, outage_kinds
 from otsec.baseline.allowed import verdicts
-from otsec.baseline.barred import OWN, Told
+from otsec.baseline.barred import NO_RULES, OWN, Told
 from otsec.baseline.evidence import DAY_NS
 from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline, baseline
 from otsec.baseline.model import CHANGING, NOVEL, Key, Scope, Thing
 from otsec.baseline.ranges import Known, Where, covered, inside, outside
+from otsec.baseline.outages import Outage, outages
 from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.text import time_text
 from otsec.detect import findings as telling
@@ -58,9 +59,11 @@ def judge(store: Store, rules: Sequence[Rule], policy: Policy | None = None) -> 
     base = baseline(store) if kept.ended(store) else None
     if policy is not None:
         found += violations(store, verdicts(store, policy, base=base))
+    out = outages(store, None if base is None else base.shown.inventory)
     if base is not None:
-        deviating = deviations(base, [one for one, _ in found])
+        deviating = deviations(base, [one for one, _ in found], out)
         found += (one.found for one in deviating)
+    found += outage_kinds.told(out)
     if len(found) > len(by_rules):
         found = incidents.joined(found)
         found.sort(key=lambda one: (-LEVELS.index(one[0].level), -one[0].last_time, one[0].id))
@@ -75,10 +78,15 @@ class Deviation:
     things: tuple[Thing, ...]
 
 
-def deviations(base: Baseline, told: Sequence[Finding]) -> list[Deviation]:
-    """All that deviates; ``told``: findings of rules, of which nothing is told again."""
-    rules = [one for one in told if one.category != OWN and one.level != "informational"]
-    look = _Look(base, Told(rules))
+def deviations(
+    base: Baseline, told: Sequence[Finding], out: Sequence[Outage] = ()
+) -> list[Deviation]:
+    """All that deviates; ``told``: findings of rules, of which nothing is told again.
+
+    ``out``: outages, by which devices are silent that are not missed for it.
+    """
+    rules = [one for one in told if one.category not in NO_RULES and one.level != "informational"]
+    look = _Look(base, Told(rules), tuple(one for one in out if one.open and len(one.devices) > 1))
     groups: dict[tuple[str, telling.Key], list[Thing]] = defaultdict(list)
     by_name = {one.name: one for one in kinds.ALL}
     for kind, thing, about in look.deviating():
@@ -136,6 +144,7 @@ def _begin(things: Iterable[Thing]) -> tuple[int, int, Key]:
 class _Look:
     base: Baseline
     told: Told
+    out: tuple[Outage, ...] = ()  # of several devices, that go on
 
     # --------------------------------------------------------------------- what deviates
 
@@ -252,12 +261,23 @@ class _Look:
             always[network] += 1
             heard = self.base.shown.spans.of_group(network)
             gone_s = heard.between(thing.last_time, heard.end) // SECOND_NS
-            if gone_s >= max(SILENCES * longest_s, LEAST_SILENT_S):
+            late = gone_s >= max(SILENCES * longest_s, LEAST_SILENT_S)
+            if late and not self._is_out(thing.scope):
                 silent[network].append(thing)
         for network, things in silent.items():
             many = len(things) >= SEVERAL and len(things) > SHIFTED * always[network]
             for thing in things:
                 yield kinds.SILENT, thing, AT_ONCE if many else ""
+
+    def _is_out(self, scope: Scope) -> bool:
+        """Whether an outage that goes on tells why a device is silent."""
+        asset = self.base.shown.inventory.at(Node(*scope))
+        mine = {scope.address} if asset is None else {one.text for one in asset.addresses}
+        return any(
+            (one.site, one.group) == scope[:2]
+            and not mine.isdisjoint(device.address for device in one.devices)
+            for one in self.out
+        )
 
     # ------------------------------------------------------------------------ the finding
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-from otsec.baseline.barred import OWN, Told, tells
+from otsec.baseline.barred import NO_RULES, Told, tells
 from otsec.baseline.deviations import Deviation, deviations
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import CHANGING, KINDS, Key, Thing
@@ -44,7 +44,7 @@ class Reason:
 
 def deviating(store: Store, base: Baseline) -> list[Deviation]:
     """What deviates in a store, as it was judged last."""
-    return deviations(base, [one for one in findings(store) if one.category != OWN])
+    return deviations(base, [one for one in findings(store) if one.category not in NO_RULES])
 
 
 def things_of(store: Store, base: Baseline, finding: str) -> list[Thing]:
@@ -88,7 +88,7 @@ def explained(store: Store, base: Baseline, words: Sequence[str]) -> list[Reason
     """
     made = deviating(store, base)
     told = {thing.key: one.found[0].id for one in made for thing in one.things}
-    others = [one for one in findings(store) if one.category != OWN]
+    others = [one for one in findings(store) if one.category not in NO_RULES]
     look = _Explaining(base, told, Told(others))
     chosen = _by_id(base, made, others, words[0]) if len(words) == 1 else _flow(base, words)
     if not chosen:

@@ -67,6 +67,7 @@ COMMANDS = {  # in the order of the help
     "selftest": "replay the attack of each rule on this site's devices, and tell whether it fires",
     "evaluate": "replay labelled captures, and tell what is found, how soon, how often falsely",
     "baseline": "learn what is normal, check it before it protects, keep it as text",
+    "outages": "tell what went out and when: tap, VLAN, power, switch, one device, the clock",
     "explain": "tell why something was told or was not: by which line, who, which packets",
     "health": "tell whether the mirror is any good, worst first",
     "db": "dump, describe, check or back up a store",

@@ -51,6 +51,8 @@ KEYS = {  # as inventory.people takes them; help must not import it
     "presence": "always on, shift, on demand, mobile or transient",
     "owner": "who answers for it",
     "location": "where it stands",
+    "cabinet": "the cabinet in which it is",
+    "feed": "the power feed that supplies it",
     "asset_number": "its number in the register",
     "tags": "words for groups of the policy, with commas between",
     "vendor": "the maker",

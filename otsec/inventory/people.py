@@ -63,6 +63,8 @@ SETTABLE: dict[str, Callable[[str], str]] = {  # how each value is checked
     "presence": _one_of(*PRESENCES),
     "owner": _any,
     "location": _any,
+    "cabinet": _any,
+    "feed": _any,
     "asset_number": _any,
     "tags": _tags,
     "vendor": _any,

@@ -15,7 +15,8 @@ from otsec.store.database import Row, Store
 from otsec.store.faults import told
 from otsec.store.schema import NONE, TABLES, Column, Table
 
-LEARNED = "baseline"  # category of the findings that deviate from the baseline
+# Categories of findings that depend on what was learned, and on what people say of devices.
+SAID = frozenset({"baseline", "outage"})
 NOTHING = "-"  # a reference to nothing; every other value has quotes, digits or brackets
 _CONVERSATION = ("place", "kind", "client", "server", "service")
 _BEHAVIOUR = ("protocol", "device", "operation", "class", "object", "outcome")
@@ -62,12 +63,12 @@ def _source(store: Store, name: str, source: int, group: str) -> Iterator[str]:
 def _judged(store: Store, name: str, source: int) -> Iterator[str]:
     """What rules found, with the source that saw most of it.
 
-    What deviates from the baseline stays outside: that is learned and said, not seen.
+    What deviates from the baseline stays outside, and outages: they are learned and said, not seen.
     """
     told, packets = TABLES["finding"], TABLES["finding_packet"]
     category, which = told.names.index("category"), packets.names.index("finding")
     rows = store.rows(told.name, source)
-    own = {row[0] for row in rows if row[category] == LEARNED}
+    own = {row[0] for row in rows if row[category] in SAID}
     show = _line(told, name, {"site_source": {source: name}}, without="short")
     yield from sorted(show(row) for row in rows if row[0] not in own)
     show = _line(packets, name, {"site_source": {source: name}})

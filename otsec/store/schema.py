@@ -268,7 +268,8 @@ _ALL = (
     ),
     Table(
         "rhythm",
-        "How fast a client asks a device, and how fast it answers, by the hour; checkpoints add to it.",
+        "How fast a client asks a device, how fast it answers, and how often it is changed, by the "
+        "hour; checkpoints add to it.",
         (
             _SOURCE,
             _CONVERSATION,
@@ -277,7 +278,8 @@ _ALL = (
             _integer("hour", "The hour, counted from 1970 UTC by the capture's clock."),
             _text(
                 "kind",
-                "`response_us`, or `interval_us` (from a request to the next that is the same).",
+                "`response_us`; `interval_us` (from a request to the next that is the same); `changes`, "
+                "of which bucket 0 counts all.",
             ),
             _blob("buckets", "As in `histogram`."),
         ),
