@@ -18,6 +18,7 @@ from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline, baseline
 from otsec.baseline.model import CHANGING, NOVEL, Key, Scope, Thing
 from otsec.baseline.ranges import Known, Where, covered, inside, outside
+from otsec.baseline.off_time import off_time
 from otsec.baseline.outages import Outage, outages
 from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.text import time_text
@@ -91,10 +92,11 @@ def deviations(
     by_name = {one.name: one for one in kinds.ALL}
     for kind, thing, about in look.deviating():
         groups[kind.name, _key(kind, thing, about)].append(thing)
-    return [
+    made = [
         Deviation(look.finding(by_name[name], key, things), tuple(things))
         for (name, key), things in sorted(_bounded(_several(groups)).items())
     ]
+    return made + [Deviation(found, things) for found, things in off_time(base, out)]
 
 
 def _key(kind: Kind, thing: Thing, about: str) -> telling.Key:

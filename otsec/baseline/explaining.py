@@ -11,6 +11,8 @@ from otsec.baseline.deviations import Deviation, deviations
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import CHANGING, KINDS, Key, Thing
 from otsec.baseline.ranges import Known, outside
+from otsec.baseline.model import CHANGING, KINDS, TIMED, Key, Thing
+from otsec.baseline.outages import outages
 from otsec.baseline.words import described
 from otsec.errors import UsageError
 from otsec.store import Store
@@ -19,7 +21,7 @@ from otsec.store.findings import Finding, findings
 
 Verdict: TypeAlias = Literal["normal", "told", "not judged", "not normal"]
 LEAST_ID = 4  # letters of an id
-DESCRIBING = frozenset({"presence", "volume"})  # of which nothing is ever told but silence
+DESCRIBING = frozenset({"presence", "volume"}) | TIMED  # of which nothing is ever told but silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Reason:
 
 def deviating(store: Store, base: Baseline) -> list[Deviation]:
     """What deviates in a store, as it was judged last."""
-    return deviations(base, [one for one in findings(store) if one.category not in NO_RULES])
+    told = [one for one in findings(store) if one.category not in NO_RULES]
+    return deviations(base, told, outages(store, base.shown.inventory))
 
 
 def things_of(store: Store, base: Baseline, finding: str) -> list[Thing]:

@@ -120,9 +120,9 @@ def key_of(line: Line) -> Key:
     return Key(*line[1:13])  # type: ignore[arg-type]  # its kind was checked when it was read
 
 
-def baseline(store: Store) -> Baseline:
-    """The baseline of a store."""
-    seen = shown(store, inventory(store))
+def baseline(store: Store, until: int | None = None) -> Baseline:
+    """The baseline of a store; ``until``: ns, of time only what was measured by then."""
+    seen = shown(store, inventory(store), until)
     findings = open_findings(store)
     return Baseline(
         seen,
@@ -151,7 +151,7 @@ def learn(store: Store, budget: int, until: int | None = None) -> Learned:
     ``budget``: false alerts in a day that the site can bear; ``until``: ns, learn only what was
     seen by then.
     """
-    base = baseline(store)
+    base = baseline(store, until)
     lines, new = [], 0
     for thing in base.learnable(until):
         if base.end(thing.scope) is not None:

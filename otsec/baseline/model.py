@@ -18,11 +18,16 @@ Kind: TypeAlias = Literal[
     "identity",
     "presence",
     "volume",
+    "cycle",
+    "response",
+    "load",
+    "hours",
 ]
 KINDS: tuple[Kind, ...] = (
     *("device", "conversation", "operation", "object", "writer", "value", "identity"),
-    *("presence", "volume"),
+    *("presence", "volume", "cycle", "response", "load", "hours"),
 )
+TIMED = frozenset({"cycle", "response", "load", "hours"})  # what is measured by the hour
 # Of these one that was never seen before is told; the others describe what is there.
 NOVEL = frozenset({"device", "conversation", "operation", "object", "writer", "identity"})
 # Nobody but a named person makes these normal: they change what a machine does ever after.

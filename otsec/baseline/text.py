@@ -36,6 +36,10 @@ DETAILS: dict[str, tuple[Any, ...]] = {  # what the list in `detail` holds
     "value": (NUMBER, NUMBER, NUMBER),  # least, greatest, first
     "volume": (int, int),
     "presence": (str, int, str),
+    "cycle": (int, NUMBER),  # median, spread
+    "response": (int, NUMBER, int, int, int),  # median, spread, least, limit, missing in a million
+    "load": (int, int, int),  # most, median, hours
+    "hours": (int,) * 24,  # by the hour of the day, UTC
     "operation": (str,),  # outcomes, any number of them
 }
 SCOPE = "ended"  # the kind of a line that tells where learning has ended

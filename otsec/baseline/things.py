@@ -9,11 +9,13 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
+from otsec.baseline import timing
 from otsec.baseline.model import CHANGING, Key, Scope, Sight, Thing
 from otsec.baseline.presence import presence
 from otsec.baseline.spans import Spans
+from otsec.baseline.timing import Timed
 from otsec.detect.rows import scope as scope_of_address
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.knowledge import MAC_PREFIX
@@ -57,6 +59,7 @@ class Shown:
     inventory: Inventory
     spans: Spans
     canonical: Callable[[At, str], str]
+    timed: Callable[[int], Timed]  # what was measured in so many hours, up to the last one
 
     @property
     def by_key(self) -> Mapping[Key, Thing]:
@@ -64,8 +67,11 @@ class Shown:
         return {thing.key: thing for thing in self.things}
 
 
-def shown(store: Store, found: Inventory) -> Shown:
-    """What a store shows: devices, conversations and what is done in them."""
+def shown(store: Store, found: Inventory, until: int | None = None) -> Shown:
+    """What a store shows: devices, conversations and what is done in them.
+
+    ``until``: ns; of time only what was measured by then.
+    """
     canonical = _canonical(found)
     spans = Spans.of(store)
     numbers = {
@@ -81,7 +87,9 @@ def shown(store: Store, found: Inventory) -> Shown:
     rows += maker.conversations(talks, spans)
     rows += maker.operations(acts)
     rows += values
-    return Shown(tuple(_merged(rows)), values, found, spans, canonical)
+    rows += timing.things(store, canonical, maker.scope, until)
+    timed = partial(Timed.of, store, canonical)
+    return Shown(tuple(_merged(rows)), values, found, spans, canonical, timed)
 
 
 def _devices(found: Inventory) -> Iterator[Asset]:
@@ -125,7 +133,7 @@ class _Maker:
     numbers: Mapping[tuple[str, str], int]  # of sources by site and name
     devices_at: frozenset[Scope]  # that were heard, by the address that stands for them
 
-    def _scope(self, at: At, client: str, server: str) -> Scope:
+    def scope(self, at: At, client: str, server: str) -> Scope:
         """Whose learning a conversation belongs to: the server's, else the client's.
 
         Of what goes to a group, to the internet or to nobody it is the client's.
@@ -199,7 +207,7 @@ class _Maker:
         for one in talks:
             key = self._between(one)
             at = (one.site, one.group, one.place)
-            scope = self._scope(at, one.client, one.server)
+            scope = self.scope(at, one.client, one.server)
             parents = tuple(
                 Key("device", *at, server=name)
                 for name in (key.client, key.server)
@@ -227,7 +235,7 @@ class _Maker:
             if one.doubtful:
                 continue
             talk = self._between(one)
-            scope = self._scope((one.site, one.group, one.place), one.client, one.server)
+            scope = self.scope((one.site, one.group, one.place), one.client, one.server)
             seen = Sight(
                 *(one.count, one.source, _point(one)),
                 *(one.first_time, one.first_packet, one.last_time, one.last_packet),
@@ -268,7 +276,7 @@ class _Maker:
                 tuple(dict.fromkeys((one.first_packet, one.last_packet))),
             )
             detail = json.dumps([one.low, one.high, one.first])
-            scope = self._scope(at, one.client, one.server)
+            scope = self.scope(at, one.client, one.server)
             yield Thing(key, scope, seen, (writer,), detail, one.client, one.server)
 
 

@@ -13,6 +13,10 @@ def described(key: Key | Line) -> str:
         "value": f"{key.object} of {_at_device(key)}",
         "identity": f"{key.operation} {key.object} of {_at_device(key)}",
         "presence": f"presence of {key.server}",
+        "cycle": f"how often {key.client} asks {_at_device(key)}",
+        "response": f"how fast {_at_device(key)} answers {key.client}",
+        "load": f"load of {key.client} to {key.server}",
+        "hours": f"hours at which {key.client} changes something",
         "volume": f"volume of {key.client} to {key.server} by {key.service}",
     }
     between = f"{key.client} to {_at_device(key)}"

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 FILTERS = {
     "id": "the thing's id, or its beginning",
-    "kind": "device, conversation, operation, object, writer, value, identity, presence, volume",
+    "kind": "device, conversation, operation, object, writer, value, identity, presence, volume,"
+    " cycle, response, load, hours",
     "client": "address or network of who asks",
     "server": "address or network of who answers, or whom it is about",
     "host": "address or network of either",
@@ -116,6 +117,22 @@ def _of(name: str, title: str = "", kind: Any = "text", about: str = "", *, deta
     )
 
 
+def _ms(us: float) -> str:
+    return f"{us / 1000:.3g} ms" if us < 1e6 else f"{us / 1e6:.3g} s"
+
+
+def _hours(counts: list[int]) -> str:
+    return "changes at " + ", ".join(str(hour) for hour, count in enumerate(counts) if count)
+
+
+TIMED: dict[str, Callable[[Any], str]] = {
+    "cycle": lambda told: f"every {_ms(told[0])}",
+    "response": lambda told: f"after {_ms(told[0])}, {_ms(told[3])} at most, {told[4]} ppm missing",
+    "load": lambda told: f"{told[0]} bytes in the busiest of {told[2]} hours, {told[1]} as a rule",
+    "hours": _hours,
+}
+
+
 def _detail(row: Row) -> str:
     """What a line holds besides what it is, for people."""
     if not row.line.detail:
@@ -123,6 +140,8 @@ def _detail(row: Row) -> str:
     told = json.loads(row.line.detail)
     if row.line.kind == "value":
         return f"{told[0]:g}" if told[0] == told[1] else f"{told[0]:g} to {told[1]:g}"
+    if row.line.kind in TIMED:
+        return TIMED[row.line.kind](told)
     if row.line.kind == "volume":
         return f"{told[0]} bytes a day out, {told[1]} in"
     return ", ".join(told) if row.line.kind == "operation" else f"{told[0]}: {told[2]}"

@@ -658,7 +658,7 @@ _ALL = (
             _text(
                 "kind",
                 "`device`, `conversation`, `operation`, `object`, `writer`, `value`, `identity`, "
-                "`presence` or `volume`.",
+                "`presence`, `volume`, `cycle`, `response`, `load` or `hours`.",
             ),
             _text("site", "The site, by name."),
             _text("point_group", "The point group, by name."),
@@ -674,7 +674,11 @@ _ALL = (
             _text(
                 "detail",
                 "A JSON list: of `value` least, greatest and first; of `presence` the class, the "
-                "longest silence in seconds and why; of `volume` bytes a day out and in; of "
+                "longest silence in seconds and why; of `volume` bytes a day out and in; of `cycle` median "
+                "(microseconds) and spread of hourly medians; of `response` these, the least, what one "
+                "in 10,000 exceeds, and how many of a million are missing; of `load` most and median "
+                "bytes an hour, and hours; of `hours` in how many hours of the day (UTC) something was "
+                "changed; of "
                 "`operation` the outcomes; else empty.",
             ),
             _integer("count", "How often it was seen when it was last learned."),

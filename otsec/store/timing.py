@@ -139,26 +139,35 @@ def silences(store: Store) -> list[Silence]:
     ]
 
 
-def volumes(store: Store) -> list[Volume]:
-    """What each path carried, hour by hour."""
+def newest_hour(store: Store) -> int:
+    """The last hour of which something is known; 0: none."""
+    ((found,),) = store.all("SELECT MAX(hour) FROM volume")
+    return int(found or 0)
+
+
+def volumes(store: Store, since: int = 0) -> list[Volume]:
+    """What each path carried, hour by hour, from an hour on."""
     return [
         Volume(*row)
         for row in store.all(
             "SELECT source, place, sender, receiver, hour, packets, bytes FROM volume "
-            "ORDER BY source, place, sender, receiver, hour"
+            "WHERE hour >= ? ORDER BY source, place, sender, receiver, hour",
+            (since,),
         )
     ]
 
 
-def rhythms(store: Store) -> list[Rhythm]:
-    """How fast devices are asked and answer, hour by hour."""
+def rhythms(store: Store, since: int = 0) -> list[Rhythm]:
+    """How fast devices are asked and answer, hour by hour, from an hour on."""
     return [
         Rhythm(*row)
         for row in store.all(
             "SELECT t.source, c.place, c.client, c.server, c.service, t.protocol, t.device, "
             "t.hour, t.kind, t.buckets FROM rhythm AS t "
             "JOIN conversation AS c ON c.source = t.source AND c.number = t.conversation "
+            "WHERE t.hour >= ? "
             "ORDER BY t.source, c.place, c.client, c.server, c.service, t.protocol, t.device, "
-            "t.hour, t.kind"
+            "t.hour, t.kind",
+            (since,),
         )
     ]

@@ -1,0 +1,358 @@
+"""What deviates in time: answers that come late, not at all or too soon, polls, loads, odd hours.
+
+Each hour is measured against what was learned. A slow drift is found by the running sum of what is
+beyond it (CUSUM); no single hour counts for more than a few, so it takes several to tell.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import exp, log
+from typing import NamedTuple
+
+import numpy as np
+
+from otsec.baseline import timing_kinds as kinds
+from otsec.baseline.barred import OWN
+from otsec.baseline.kinds import Kind
+from otsec.baseline.learning import Baseline
+from otsec.baseline.model import Key, Thing
+from otsec.baseline.outages import Outage
+from otsec.baseline.spread import Reals, sums
+from otsec.baseline.text import time_text
+from otsec.baseline.timing import DAY_HOURS, HOUR_NS, Carried, Hours, Timed, changes, missed
+from otsec.detect import findings as telling
+from otsec.store.findings import Finding, Packet
+
+JUDGED_DAYS = 14  # back from the newest hour
+MOST = 4.0  # standard deviations that one hour counts for at most
+LEAST = 1.0  # that are no news
+ALARM = 12.0  # of the running sum
+SLOWER, POLLS = log(1.3), log(1.5)  # so much other it must be
+STEADY = 6  # hours over which that is measured
+FASTER = log(2)  # below the fastest answer that was learned
+SOON, SOON_SHARE = 20, 0.5  # answers of an hour that came so soon
+LOST, LOST_ALARM, LOST_HOURS = 0.03, 8.0, 3  # share that is no news; requests; hours
+LATER = log(3)  # than the median: no answer that is only slow
+LOADS, LOAD_BYTES = 10, 5_000_000  # so many times the busiest hour, and so much more
+NEAR_HOURS = 2  # around an hour in which something was changed
+
+Found = tuple[Finding, tuple[Packet, ...]]
+
+
+class Off(NamedTuple):
+    """Hours of one thing that deviate."""
+
+    kind: Kind
+    thing: Thing
+    begin: int  # hours since 1970
+    end: int  # the last of them
+    times: int
+    learned: str
+    seen: str
+
+
+def off_time(base: Baseline, out: Sequence[Outage]) -> list[tuple[Found, tuple[Thing, ...]]]:
+    """What deviates, as findings with the things that each tells of."""
+    look = _Look(base, tuple(out))
+    groups: dict[telling.Key, list[Off]] = defaultdict(list)
+    for one in look.found():
+        groups[_key(one)].append(one)
+    made = []
+    often: dict[str, int] = defaultdict(int)
+    for key, some in sorted(groups.items(), key=lambda one: (min(o.begin for o in one[1]), one[0])):
+        often[key.rule] += 1
+        if often[key.rule] <= telling.MOST:
+            found = _finding(base, key, some)
+            made.append((found, tuple(one.thing for one in some)))
+    return made
+
+
+def _key(one: Off) -> telling.Key:
+    """Answers are grouped by who gives them, all else by both."""
+    key, by_server = one.thing.key, one.kind in kinds.OF_SERVERS
+    client = "" if by_server else one.thing.client
+    server = "" if one.kind is kinds.ODD_HOUR else one.thing.server
+    device = key.device if by_server else ""
+    return telling.Key(key.site, key.group, key.place, one.kind.id, client, server, "", device)
+
+
+@dataclass(frozen=True)
+class _Look:
+    base: Baseline
+    out: tuple[Outage, ...]
+
+    @cached_property
+    def timed(self) -> Timed:
+        return self.base.shown.timed(JUDGED_DAYS * DAY_HOURS)
+
+    @cached_property
+    def things(self) -> Mapping[Key, Thing]:
+        return self.base.shown.by_key
+
+    def found(self) -> Iterator[Off]:
+        """All hours that deviate, by thing and kind."""
+        if not any(key.kind in kinds.LEARNED for key in self.base.known):
+            return
+        lost = missed(self.timed.measured)
+        for one in self.timed.measured.get("response_us", ()):
+            yield from self._answers(one, lost.get(one.key, {}))
+        for one in self.timed.measured.get("interval_us", ()):
+            yield from self._polls(one)
+        for path in self.timed.carried:
+            yield from self._loads(path)
+        for key, some in changes(self.timed.measured.get("changes", ())).items():
+            yield from self._odd_hours(key, some)
+
+    def _judged(self, key: Key) -> tuple[Thing, list[float], int] | None:
+        """The thing of a key, what was learned of it, and the first hour that is judged."""
+        line, thing = self.base.known.get(key), self.things.get(key)
+        if line is None or thing is None or line.how == "forgotten":
+            return None
+        end = self.base.end(thing.scope)
+        if end is None:
+            return None
+        return thing, json.loads(line.detail), -(-max(end.ended, line.since) // HOUR_NS)
+
+    # ------------------------------------------------------------------------- answers
+
+    def _answers(self, one: Hours, lost: Mapping[int, tuple[int, int]]) -> Iterator[Off]:
+        found = self._judged(one.key)
+        if found is None:
+            return
+        thing, (middle, spread, least, limit, missing), since = found
+        late = one.among(np.flatnonzero(one.hour >= since))
+        if not len(late.hour):
+            return
+        hours, medians = late.hour, late.spreads.medians()
+        for begin, end, change in _drifts(medians, log(middle), spread, SLOWER, (1,)):
+            seen = f"{_ms(middle * exp(change))} in the hours from {_hour(hours[begin])} on"
+            yield Off(
+                *(kinds.DRIFT, thing, int(hours[begin]), int(hours[end]), end - begin + 1),
+                *(_ms(middle), seen),
+            )
+        soon = late.spreads.below(log(max(least, 1)) - FASTER)
+        rows = np.flatnonzero((soon >= SOON) & (soon >= SOON_SHARE * late.spreads.total))
+        if len(rows):
+            seen = f"{int(soon[rows].sum())} answers in less than {_ms(least / 2)}"
+            yield Off(
+                *(kinds.COLLAPSE, thing, int(hours[rows[0]]), int(hours[rows[-1]])),
+                *(int(soon[rows].sum()), f"no less than {_ms(least)}", seen),
+            )
+        yield from self._losses(late, medians, lost, thing, (log(middle), log(limit), missing))
+
+    def _losses(
+        self,
+        late: Hours,
+        medians: Reals,
+        lost: Mapping[int, tuple[int, int]],
+        thing: Thing,
+        learned: tuple[float, float, float],
+    ) -> Iterator[Off]:
+        """Answers that are missing, or come so late that they were asked for again."""
+        middle, limit, missing = learned
+        limits = np.maximum(limit, medians + max(limit - middle, LATER))
+        slow = late.spreads.above(limits)
+        blind = self._blind(thing)
+        rows = [
+            (hour, gone + int(slow[at]), asked)
+            for at, hour in enumerate(late.hour.tolist())
+            for gone, asked in (lost.get(hour, (0, int(late.spreads.total[at]))),)
+            if hour not in blind
+        ]
+        usual = missing / 1e6 + LOST
+        running = sums([trouble - asked * usual for _, trouble, asked in rows])
+        above = [at for at, total in enumerate(running) if total >= LOST_ALARM]
+        if not above:
+            return
+        begin = max((at + 1 for at in range(above[0]) if not running[at]), default=0)
+        mine = [row for row in rows[begin : above[-1] + 1] if row[1]]
+        if len(mine) < LOST_HOURS:
+            return
+        trouble, asked = sum(row[1] for row in mine), sum(row[2] for row in mine)
+        seen = f"{trouble} of {asked} requests were answered late or not at all"
+        learned_text = (
+            f"{missing / 1e4:.1f} % are missing, and none takes longer than {_ms(exp(limit))}"
+        )
+        yield Off(kinds.LINK, thing, mine[0][0], mine[-1][0], trouble, learned_text, seen)
+
+    def _blind(self, thing: Thing) -> set[int]:
+        """Hours in which an outage tells why there was no answer."""
+        hours: set[int] = set()
+        names = {thing.client, thing.server}
+        for one in self.out:
+            if (one.site, one.group) != thing.scope[:2]:
+                continue
+            mine = names.intersection(device.address for device in one.devices)
+            if mine or not one.devices:
+                last = one.end or thing.last_time + HOUR_NS
+                hours.update(range(one.begin // HOUR_NS, last // HOUR_NS + 1))
+        return hours
+
+    # --------------------------------------------------------------------------- polls
+
+    def _polls(self, one: Hours) -> Iterator[Off]:
+        found = self._judged(one.key._replace(kind="cycle"))
+        if found is None:
+            return
+        thing, (middle, spread), since = found
+        late = one.among(np.flatnonzero(one.hour >= since))
+        for begin, end, change in _drifts(
+            late.spreads.medians(), log(middle), spread, POLLS, (1, -1)
+        ):
+            seen = f"every {_ms(middle * exp(change))} since {_hour(late.hour[begin])}"
+            yield Off(
+                *(kinds.POLL, thing, int(late.hour[begin]), int(late.hour[end]), end - begin + 1),
+                *(f"every {_ms(middle)}", seen),
+            )
+
+    def _loads(self, one: Carried) -> Iterator[Off]:
+        found = self._judged(one.key)
+        if found is None:
+            return
+        thing, (most, usual, hours), since = found
+        rows = np.flatnonzero(
+            (one.hour >= since) & (one.bytes > LOADS * most) & (one.bytes > most + LOAD_BYTES)
+        )
+        if len(rows):
+            seen = f"{_bytes(int(one.bytes[rows].max()))} within an hour"
+            learned = f"{_bytes(int(most))} at most, {_bytes(int(usual))} as a rule"
+            learned += f", in {int(hours)} hours"
+            span = (int(one.hour[rows[0]]), int(one.hour[rows[-1]]))
+            yield Off(kinds.LOAD, thing, *span, len(rows), learned, seen)
+
+    def _odd_hours(self, key: Key, some: Sequence[Hours]) -> Iterator[Off]:
+        """Changes at an hour of the day around which the client never changed anything."""
+        found = self._judged(key)
+        if found is None:
+            return
+        thing, by_hour, since = found
+        usual = {at for at, count in enumerate(by_hour) if count}
+        near = {(at + by) % DAY_HOURS for at in usual for by in range(-NEAR_HOURS, NEAR_HOURS + 1)}
+        odd: list[tuple[int, str, int]] = []
+        for one in some:
+            rows = np.flatnonzero(one.hour >= since)
+            times = zip(one.hour[rows].tolist(), one.spreads.total[rows].tolist(), strict=True)
+            odd += [(hour, one.server, n) for hour, n in times if hour % DAY_HOURS not in near]
+        if odd:
+            names = ", ".join(sorted({server for _, server, _ in odd})[: telling.KEPT])
+            at = ", ".join(dict.fromkeys(_hour(hour) for hour, _, _ in sorted(odd)[:4]))
+            learned = f"only from {_ranges(usual)} o'clock UTC, in {sum(map(int, by_hour))} hours"
+            count = sum(n for _, _, n in odd)
+            span = (min(odd)[0], max(odd)[0])
+            yield Off(kinds.ODD_HOUR, thing, *span, count, learned, f"{names} in the hour of {at}")
+
+
+def _drifts(
+    values: Reals, middle: float, spread: float, least: float, ways: Iterable[int]
+) -> Iterator[tuple[int, int, float]]:
+    """Where values have gone away for good: first and last position, and by how much at the end."""
+    for way in ways:
+        off = way * (values - middle)
+        running = sums((np.clip(off / spread, -MOST, MOST) - LEAST).tolist())
+        steady = [float(np.median(off[max(at - STEADY + 1, 0) : at + 1])) for at in range(len(off))]
+        above = [
+            at
+            for at, total in enumerate(running)
+            if total >= ALARM and steady[at] >= least and at + 1 >= STEADY
+        ]
+        if above:
+            begin = max((at + 1 for at in range(above[0]) if not running[at]), default=0)
+            yield begin, above[-1], way * steady[above[-1]]
+
+
+# ------------------------------------------------------------------------------- the finding
+
+
+def _finding(base: Baseline, key: telling.Key, some: Sequence[Off]) -> Found:
+    first = min(some, key=lambda one: (one.begin, one.thing.key))
+    worst = max(some, key=lambda one: (one.times, one.thing.key))
+    kind, thing = first.kind, first.thing
+    clients = _distinct(one.thing.client for one in some)
+    words = {
+        "client": clients[0] if len(clients) == 1 else f"{len(clients)} clients",
+        "server": thing.server,
+        "at": f"{thing.server} ({key.device})" if key.device else thing.server,
+        "learned": worst.learned,
+        "seen": worst.seen,
+        "ids": " ".join(one.thing.id for one in some[:4]) + (" ..." if len(some) > 4 else ""),
+    }
+    sights = [base.shown.by_key[one] for one in thing.parents if one in base.shown.by_key]
+    seen = sights[0].seen if sights else thing.seen
+    begin, end = first.begin * HOUR_NS, (max(one.end for one in some) + 1) * HOUR_NS - 1
+    finding = Finding(
+        id=key.id,
+        site=key.site,
+        group=key.group,
+        place=key.place,
+        rule=kind.id,
+        name=kind.name,
+        category=OWN,
+        level=kind.level,
+        title=kind.title,
+        client=clients[0] if len(clients) == 1 else telling.MANY,
+        server=key.server,
+        service="",
+        device=key.device,
+        protocol=thing.key.protocol,
+        times=max(one.times for one in some),
+        source=thing.seen.source,
+        witnesses=(),
+        first_time=begin,
+        first_packet=seen.first_packet,
+        last_time=end,
+        last_packet=seen.last_packet,
+        operations=(),
+        objects=(),
+        outcomes=(),
+        techniques=kind.techniques,
+        falsepositives=kind.falsepositives,
+        seen=kind.seen.format_map(words),
+        expected=kind.expected.format_map(words),
+        why=kind.why,
+        next=kind.next.format_map(words),
+        doubt="Times are told by the hour",
+        incident="",
+    )
+    what = "of the conversation"
+    shown = {seen.first_packet: seen.first_time, seen.last_packet: seen.last_time}
+    if seen.source != finding.source or not sights:
+        return finding, ()
+    return finding, tuple(
+        Packet(seen.source, finding.id, packet, time, what) for packet, time in shown.items()
+    )
+
+
+def _distinct(values: Iterable[str]) -> list[str]:
+    return sorted(set(values))
+
+
+def _ms(us: float) -> str:
+    for least, unit in ((1e6, "s"), (1e3, "ms")):
+        if us >= least:
+            return f"{us / least:.3g} {unit}"
+    return f"{us:.0f} us"
+
+
+def _bytes(size: int) -> str:
+    for least, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= least:
+            return f"{size / least:.3g} {unit}"
+    return f"{size} bytes"
+
+
+def _hour(hour: int) -> str:
+    return time_text(int(hour) * HOUR_NS)[:16].replace("T", " ")
+
+
+def _ranges(hours: Iterable[int]) -> str:
+    """Hours of the day as `6 to 21`."""
+    told: list[list[int]] = []
+    for hour in sorted(hours):
+        if told and hour == told[-1][1] + 1:
+            told[-1][1] = hour
+        else:
+            told.append([hour, hour])
+    return ", ".join(f"{first} to {last + 1}" for first, last in told)

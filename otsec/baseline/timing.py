@@ -1,0 +1,240 @@
+"""Time as it is learned: cycles, response times, loads, and the hours at which something is changed.
+
+How fast a client asks, how fast a device answers, how much a path carries in an hour, and at which
+hours of the day a client changes something.
+
+All of it is read from what the store keeps by the hour. What is told of a whole is the median over
+its hours, so that an hour in which something was wrong moves little.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import exp, log
+from typing import NamedTuple
+
+import numpy as np
+
+from otsec.baseline.model import Key, Scope, Sight, Thing
+from otsec.baseline.spans import SECOND_NS
+from otsec.baseline.spread import Spreads, centre, limit, near, quantile
+from otsec.columns import I64
+from otsec.store import Store
+from otsec.store.queries import is_device
+from otsec.store.timing import Rhythm, listened, newest_hour, rhythms, volumes
+
+HOUR_NS = 3600 * SECOND_NS
+DAY_HOURS = 24
+LEARNED_DAYS = 60  # as far back as it is learned from
+LEAST_HOURS = 12  # in which something was measured, to have a rule
+LEAST_MEASURED = 100
+LEAST_SPREAD = 0.05  # of hourly medians: buckets are no finer
+CYCLIC = 0.5  # more spread than this is no cycle
+NEAR, REGULAR = log(1.3), 0.7  # of a cycle, so much of it lies so near to its median
+LEAST = 0.001  # quantile: what is faster is as fast as it gets
+CHANGED_HOURS, CHANGED_DAYS = 20, 4  # in which a client changed something, to have a rule
+LEAST_BYTES = 10_000  # of the busiest hour: a path that carries less is not learned
+
+At = tuple[str, str, str]
+Canonical = Callable[[At, str], str]
+
+
+@dataclass(frozen=True)
+class Hours:
+    """What was measured of one thing, hour by hour, in order."""
+
+    key: Key
+    source: int
+    point: str
+    client: str  # as seen
+    server: str
+    hour: I64
+    spreads: Spreads  # one an hour
+
+    def among(self, rows: I64) -> "Hours":
+        """Some of the hours."""
+        return Hours(
+            *(self.key, self.source, self.point, self.client, self.server),
+            *(self.hour[rows], self.spreads.take(rows)),
+        )
+
+
+@dataclass(frozen=True)
+class Timed:
+    """All that was measured, from some hour on."""
+
+    measured: Mapping[str, Sequence[Hours]]
+    carried: Sequence["Carried"]
+
+    @classmethod
+    def of(cls, store: Store, canonical: "Canonical", back: int) -> "Timed":
+        """The last hours of a store."""
+        since = newest_hour(store) - back
+        return cls(measured(store, canonical, since), carried(store, canonical, since))
+
+
+class Carried(NamedTuple):
+    """What a path carried, hour by hour."""
+
+    key: Key
+    source: int
+    point: str
+    sender: str
+    receiver: str
+    hour: I64
+    bytes: I64
+
+
+def measured(store: Store, canonical: Canonical, since: int) -> dict[str, list[Hours]]:
+    """All that was measured from an hour on, by kind; of what several saw, by who saw most."""
+    points = {one.source: one for one in listened(store)}
+    rows: dict[tuple[str, Key], dict[int, list[Rhythm]]] = defaultdict(lambda: defaultdict(list))
+    for one in rhythms(store, since):
+        here = points[one.source]
+        at = (here.site, here.group, one.place)
+        client, server = canonical(at, one.client), canonical(at, one.server)
+        key = Key("response", *at, client, server, one.service, one.protocol, one.device)
+        rows[one.kind, key][one.source].append(one)
+    found: dict[str, list[Hours]] = defaultdict(list)
+    for (kind, key), by_source in sorted(rows.items()):
+        source = max(by_source, key=lambda number: (len(by_source[number]), -number))
+        found[kind].append(_hours(key, source, points[source].point, by_source[source]))
+    return found
+
+
+def _hours(key: Key, source: int, point: str, rows: Sequence[Rhythm]) -> Hours:
+    hours: dict[int, bytes] = {}
+    for row in rows:  # addresses of one device may share an hour
+        hours[row.hour] = hours.get(row.hour, b"") + row.buckets
+    ordered = sorted(hours)
+    spreads = _sorted(Spreads.of([hours[hour] for hour in ordered]))
+    return Hours(key, source, point, rows[0].client, rows[0].server, np.array(ordered), spreads)
+
+
+def _sorted(spreads: Spreads) -> Spreads:
+    order = np.lexsort((spreads.bucket, spreads.owner))
+    return Spreads(spreads.owner[order], spreads.bucket[order], spreads.count[order], spreads.total)
+
+
+def carried(store: Store, canonical: Canonical, since: int) -> list[Carried]:
+    """What each path carried from an hour on."""
+    points = {one.source: one for one in listened(store)}
+    rows: dict[Key, dict[int, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
+    names: dict[Key, tuple[str, str]] = {}
+    for one in volumes(store, since):
+        if not is_device(one.sender):
+            continue
+        here = points[one.source]
+        at = (here.site, here.group, one.place)
+        key = Key("load", *at, canonical(at, one.sender), canonical(at, one.receiver))
+        hours = rows[key][one.source]
+        hours[one.hour] = hours.get(one.hour, 0) + one.bytes
+        names.setdefault(key, (one.sender, one.receiver))
+    found = []
+    for key, by_source in sorted(rows.items()):
+        source = max(by_source, key=lambda number: (sum(by_source[number].values()), -number))
+        hours = dict(sorted(by_source[source].items()))
+        columns = (np.array(list(hours)), np.array(list(hours.values())))
+        found.append(Carried(key, source, points[source].point, *names[key], *columns))
+    return found
+
+
+def changes(found: Iterable[Hours]) -> Mapping[Key, list[Hours]]:
+    """The hours in which each client changed something, whatever it changed."""
+    by_client: dict[Key, list[Hours]] = defaultdict(list)
+    for one in found:
+        if is_device(one.key.client):
+            by_client[Key("hours", *one.key[1:4], one.key.client)].append(one)
+    return by_client
+
+
+# -------------------------------------------------------------------------------- learning
+
+
+def things(
+    store: Store, canonical: Canonical, scope: Callable[[At, str, str], Scope], until: int | None
+) -> Iterator[Thing]:
+    """What is learned of time; ``until``: ns, from whole hours before it alone."""
+    newest = newest_hour(store)
+    stop = newest + 1 if until is None else until // HOUR_NS
+    found = measured(store, canonical, stop - LEARNED_DAYS * DAY_HOURS)
+    missing = missed(found)
+
+    def thing(key: Key, one: Hours | Carried, detail: list[object], times: int) -> Thing:
+        client, server = (
+            (one.client, one.server) if isinstance(one, Hours) else (one.sender, one.receiver)
+        )
+        first, last = (int(one.hour[at]) * HOUR_NS for at in (0, -1))
+        seen = Sight(times, one.source, one.point, first, 0, last, 0, ())
+        where = scope(key[1:4], client, client if key.kind == "hours" else server)
+        parent = Key("conversation", *key[1:8]) if key.kind in {"response", "cycle"} else None
+        parents = () if parent is None else (parent,)
+        return Thing(key, where, seen, parents, json.dumps(detail), client, server)
+
+    for kind, make in (("response_us", _response), ("interval_us", _cycle)):
+        for one in found.get(kind, ()):
+            early = one.among(np.flatnonzero(one.hour < stop))
+            times = int(early.spreads.total.sum())
+            if len(early.hour) < LEAST_HOURS or times < LEAST_MEASURED:
+                continue
+            detail = make(early, missing.get(one.key, {}))
+            if detail is not None:
+                key = one.key._replace(kind="cycle") if kind == "interval_us" else one.key
+                yield thing(key, early, detail, times)
+    for path in carried(store, canonical, stop - LEARNED_DAYS * DAY_HOURS):
+        rows = np.flatnonzero(path.hour < stop)
+        sizes = path.bytes[rows]
+        if len(rows) >= LEAST_HOURS and sizes.max() >= LEAST_BYTES:
+            detail = [int(sizes.max()), int(np.median(sizes)), len(rows)]
+            early_path = path._replace(hour=path.hour[rows], bytes=sizes)
+            yield thing(path.key, early_path, detail, len(rows))
+    for key, some in changes(found.get("changes", ())).items():
+        cells = {int(hour) for one in some for hour in one.hour if hour < stop}
+        if len(cells) < CHANGED_HOURS or len({cell // DAY_HOURS for cell in cells}) < CHANGED_DAYS:
+            continue
+        by_hour = np.bincount([cell % DAY_HOURS for cell in sorted(cells)], minlength=DAY_HOURS)
+        first = min(some, key=lambda one: int(one.hour[0]))
+        early = first.among(np.flatnonzero(first.hour < stop))
+        yield thing(key, early, by_hour.tolist(), len(cells))
+
+
+def _response(one: Hours, missing: Mapping[int, tuple[int, int]]) -> list[object] | None:
+    """Median, spread of hourly medians, least, limit, and how many of a million are missing."""
+    middle, spread = centre(one.spreads.medians(), LEAST_SPREAD)
+    counts = one.spreads.whole()
+    asked = [missing[hour] for hour in one.hour.tolist() if hour in missing]
+    lost, total = sum(lost for lost, _ in asked), sum(total for _, total in asked)
+    return [
+        *(round(exp(middle)), round(spread, 3), round(exp(quantile(counts, LEAST)))),
+        *(round(exp(limit(counts))), round(1e6 * lost / total) if total else 0),
+    ]
+
+
+def _cycle(one: Hours, _: Mapping[int, tuple[int, int]]) -> list[object] | None:
+    """Median and spread of hourly medians; None where there is no cycle."""
+    middle, spread = centre(one.spreads.medians(), LEAST_SPREAD)
+    if spread > CYCLIC or near(one.spreads.whole(), middle, NEAR) < REGULAR:
+        return None
+    return [round(exp(middle)), round(spread, 3)]
+
+
+def missed(found: Mapping[str, Sequence[Hours]]) -> Mapping[Key, Mapping[int, tuple[int, int]]]:
+    """Of each channel, by the hour: requests without an answer, and all of them.
+
+    Requests are counted by the times between them, so the first of each sort is not among them.
+    """
+    answered = {
+        one.key: dict(zip(one.hour.tolist(), one.spreads.total.tolist(), strict=True))
+        for one in found.get("response_us", ())
+    }
+    missing: dict[Key, dict[int, tuple[int, int]]] = {}
+    for one in found.get("interval_us", ()):
+        told = answered.get(one.key)
+        if told is None:
+            continue
+        missing[one.key] = {
+            hour: (max(asked - told.get(hour, 0), 0), asked)
+            for hour, asked in zip(one.hour.tolist(), one.spreads.total.tolist(), strict=True)
+        }
+    return missing

@@ -1,0 +1,79 @@
+"""The findings that time makes: what each is called, how bad it is, what it says."""
+
+from otsec.baseline.kinds import APPROVE, Kind
+
+LEARNED = frozenset({"cycle", "response", "load", "hours"})  # kinds of lines that are judged so
+DRIFT = Kind(
+    "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b01",
+    "response-drift",
+    "low",
+    "Device answers ever slower",
+    (),
+    "{at} answers after {seen}.",
+    "After {learned}.",
+    "A controller that gets slow is overloaded, ages, or somebody stands in between.",
+    f"Look at its load and diagnosis, and at who else asks it. {APPROVE}",
+    ("The program became larger.", "More clients than before."),
+)
+COLLAPSE = Kind(
+    "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b02",
+    "response-collapse",
+    "medium",
+    "Answers come sooner than the device can give them",
+    ("T0856",),
+    "{at}: {seen}.",
+    "It takes {learned}.",
+    "Who answers for a device, or replays what it said, need not read any sensor.",
+    f"Compare the MAC address of {{server}} with the register, and look who else has it. {APPROVE}",
+    ("A device that was replaced by a faster one.",),
+)
+LINK = Kind(
+    "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b03",
+    "link-failing",
+    "low",
+    "Answers are lost again and again",
+    (),
+    "{at}: {seen}.",
+    "{learned}.",
+    "A cable or connector that fails gets worse until it is gone.",
+    f"Look at cable and connector of {{server}}, and at the error counters of its port. {APPROVE}",
+    ("A device that is overloaded.",),
+)
+POLL = Kind(
+    "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b04",
+    "poll-changed",
+    "low",
+    "Device is asked at another pace",
+    (),
+    "{client} asks {server} {seen}.",
+    "{learned}.",
+    "A client that asks at another pace has another program, or is another client.",
+    f"Ask who works at {{client}}. {APPROVE}",
+    ("The project of the client was changed.",),
+)
+LOAD = Kind(
+    "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b05",
+    "load-unusual",
+    "medium",
+    "Much more is sent than ever before",
+    ("T0882",),
+    "{client} sent {server} {seen}.",
+    "{learned}.",
+    "Data that leave, and programs that come, are larger than measured values.",
+    f"Find out what was sent. {APPROVE}",
+    ("A backup or an update.",),
+)
+ODD_HOUR = Kind(
+    "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b06",
+    "unusual-hour",
+    "medium",
+    "Changed at an hour at which it never is",
+    ("T0855",),
+    "{client} changed {seen}.",
+    "It changes something {learned}.",
+    "When nobody of the shift is there, somebody else is.",
+    f"Ask the shift who was at {{client}}. {APPROVE}",
+    ("Work at night that was not announced.",),
+)
+OF_SERVERS = (DRIFT, COLLAPSE, LINK)  # told of the server, whoever asks
+ALL = (DRIFT, COLLAPSE, LINK, POLL, LOAD, ODD_HOUR)
