@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from otsec.aggregates.announcements import Announcements
 from otsec.aggregates.behaviours import Behaviours
 from otsec.aggregates.contents import Contents, Heard
 from otsec.aggregates.conversations import Conversations
@@ -116,6 +117,7 @@ class Engine:
         self.conversations = Conversations(caps.conversations, self.connections, ports, singles)
         self.stations = Stations(caps.stations)
         self.lookups = Lookups(caps.stations)
+        self.announcements = Announcements(caps.stations)
         self.paths = Paths(caps.conversations, caps.stations)
         self.counters = Counters()
         self.cells = Cells(caps.value_cells)
@@ -448,7 +450,9 @@ class Engine:
         self.seen.update(prepared.seen)
         self.stations.add(packets, flows, ordinal)
         self.stations.opened(packets, openings(batch.buffer, packets))
-        self.lookups.add(arp(batch.buffer, packets), packets, ordinal)
+        said = arp(batch.buffer, packets)
+        self.lookups.add(said, packets, ordinal)
+        self.announcements.add(said, packets, ordinal)
 
     def _note_fragments(self) -> None:
         """What became of the datagrams that came in fragments; seen from the first fragment on."""
@@ -520,6 +524,7 @@ class Engine:
             "counter": self.counters.take_rows(source),
             "gap": [(source, *gap) for gap in self.gaps],
             "lookup": self.lookups.take_rows(source),
+            "announcement": self.announcements.take_rows(source),
             **self.paths.take_rows(source),
         }  # fmt: skip
         used = 0
@@ -597,6 +602,7 @@ class Engine:
             "conversations": self.conversations.dump(),
             "stations": self.stations.dump(),
             "paths": self.paths.dump(),
+            "announcements": self.announcements.dump(),
             "streams": self.streams.dump(),
             "behaviours": self.behaviours.dump(),
             "sequences": self.sequences.dump(),
@@ -626,8 +632,9 @@ class Engine:
             "behaviours", "sequences",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
-        if "paths" in state:
-            self.paths.load(state["paths"])
+        for name in ("paths", "announcements"):
+            if name in state:  # a store of an older version has none
+                getattr(self, name).load(state[name])
         for table in (self.connections.table, self.conversations.table):
             table["protocol"] = self.registry.renumber(
                 state["engine"]["protocols"], table["protocol"]

@@ -28,7 +28,7 @@ from otsec.store.findings import Finding, Packet
 
 JUDGED_DAYS = 14  # back from the newest hour
 MOST = 4.0  # standard deviations that one hour counts for at most
-LEAST = 1.0  # that are no news
+LEAST = 2.0  # that are no news: days differ from each other
 ALARM = 12.0  # of the running sum
 SLOWER, POLLS = log(1.3), log(1.5)  # so much other it must be
 STEADY = 6  # hours over which that is measured

@@ -35,6 +35,8 @@ Kind: TypeAlias = Literal[
 ALL = 0.9  # share of those who could be noticed: then it was all of them
 SEVERAL = 2
 NEAR_NS = 15 * SECOND_NS  # between an announcement and what else is heard of a device
+DAY_NS = 86_400 * SECOND_NS
+OFTEN = 8  # announcements within a day of one that means nothing then
 RESTARTS = 3  # so often a device went and came: it does so again and again
 FEEDS = ("feed", "cabinet")  # attributes by which people say what is on one supply
 STORM_PACKETS = 360_000  # to everybody within one hour: 100 a second
@@ -368,37 +370,22 @@ class _Look:
         return sorted(made.values(), key=lambda device: (device.begin_time, device.address))
 
     def _announced(self, one: Quiet) -> bool:
-        """Whether it told everybody that it is there just before it was heard again.
+        """Whether an address of it was announced when it came back, and seldom is otherwise.
 
-        That is a path to a group that was silent as well, or new, and was heard first.
+        A host may start, announce itself and wait until it is asked; that is no longer than usual.
         """
         if not one.end_time:
             return False
         asset = self._asset(one.path.place, one.path.sender)
         mine = [] if asset is None else [each.text for each in asset.addresses]
+        begin = max(one.begin_time, one.end_time - one.usual_ns - NEAR_NS)
         for address in dict.fromkeys([one.path.sender, *mine]):
-            for path in self.heard.from_(one.path.place, address):
-                if is_device(path.receiver):
-                    continue
-                first = self._heard_again(path, one.begin_time)
-                if one.begin_time < first <= one.end_time + NEAR_NS:
-                    late = one.end_time - first <= one.usual_ns + NEAR_NS
-                    if late and self._seldom(path):
-                        return True
+            times = self.heard.announced.get((one.path.place, address), ())
+            near = sum(begin < time <= one.end_time + NEAR_NS for time in times)
+            day = sum(abs(time - one.end_time) <= DAY_NS for time in times)
+            if near and day < OFTEN:
+                return True
         return False
-
-    def _seldom(self, path: Path) -> bool:
-        """Whether a path to a group is one of announcements, not what is sent all the time."""
-        spacing = (path.last_time - path.first_time) // max(path.packets - 1, 1)
-        return path.packets < 2 * RESTARTS or spacing > 3600 * SECOND_NS
-
-    def _heard_again(self, path: Path, begin: int) -> int:
-        """When a path was first heard behind a time."""
-        if path.first_time > begin:
-            return path.first_time
-        where = (path.place, path.sender, path.receiver)
-        ends = [one.end_time for one in self.heard.silences.get(where, ()) if one.end_time > begin]
-        return min(ends, default=0)
 
     def _feed(self, devices: Sequence[Device]) -> tuple[str, int]:
         """The feed that people say all these devices are on, and how many others are on it."""

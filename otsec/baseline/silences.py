@@ -53,6 +53,7 @@ class Followed:
     paths: Mapping[Where, Path]
     silences: Mapping[Where, Sequence[Silence]]
     sent: Mapping[tuple[str, str], int]  # packets of each sender
+    announced: Mapping[tuple[str, str], Sequence[int]]  # when an address was announced
 
     @property
     def senders(self) -> Iterator[Path]:
@@ -69,18 +70,6 @@ class Followed:
         for one in self.paths.values():
             if one.receiver != WHOLE:
                 found[one.place, one.receiver].append(one)
-        return found
-
-    def from_(self, place: str, sender: str) -> Sequence[Path]:
-        """To whom an address sends."""
-        return self._from.get((place, sender), ())
-
-    @cached_property
-    def _from(self) -> Mapping[tuple[str, str], Sequence[Path]]:
-        found: dict[tuple[str, str], list[Path]] = defaultdict(list)
-        for one in self.paths.values():
-            if one.receiver != WHOLE:
-                found[one.place, one.sender].append(one)
         return found
 
     def packets(self, path: Path) -> int:
@@ -155,6 +144,10 @@ def followed(store: Store) -> list[Followed]:
     for silence in kept.silences(store):
         where = (silence.place, silence.sender, silence.receiver)
         silences[silence.source][where].append(silence)
+    announced: dict[int, dict[tuple[str, str], list[int]]]
+    announced = defaultdict(lambda: defaultdict(list))
+    for told in kept.announcements(store):
+        announced[told.source][told.place, told.address].append(told.time)
     for gap in kept.gaps(store):
         gaps[gap.source].append(gap)
     return [
@@ -164,6 +157,7 @@ def followed(store: Store) -> list[Followed]:
             paths[source.source],
             silences[source.source],
             sent[source.source],
+            announced[source.source],
         )
         for source in kept.listened(store)
     ]

@@ -25,10 +25,12 @@ from otsec.store.queries import is_device
 from otsec.store.timing import Rhythm, listened, newest_hour, rhythms, volumes
 
 HOUR_NS = 3600 * SECOND_NS
+CALLING = frozenset({"arp"})  # who looks for others has no rhythm of his own
 DAY_HOURS = 24
 LEARNED_DAYS = 60  # as far back as it is learned from
 LEAST_HOURS = 12  # in which something was measured, to have a rule
 LEAST_MEASURED = 100
+DAYS = 3  # from which on days are compared
 LEAST_SPREAD = 0.05  # of hourly medians: buckets are no finer
 CYCLIC = 0.5  # more spread than this is no cycle
 NEAR, REGULAR = log(1.3), 0.7  # of a cycle, so much of it lies so near to its median
@@ -91,6 +93,8 @@ def measured(store: Store, canonical: Canonical, since: int) -> dict[str, list[H
     points = {one.source: one for one in listened(store)}
     rows: dict[tuple[str, Key], dict[int, list[Rhythm]]] = defaultdict(lambda: defaultdict(list))
     for one in rhythms(store, since):
+        if one.protocol in CALLING:
+            continue
         here = points[one.source]
         at = (here.site, here.group, one.place)
         client, server = canonical(at, one.client), canonical(at, one.server)
@@ -201,7 +205,7 @@ def things(
 
 def _response(one: Hours, missing: Mapping[int, tuple[int, int]]) -> list[object] | None:
     """Median, spread of hourly medians, least, limit, and how many of a million are missing."""
-    middle, spread = centre(one.spreads.medians(), LEAST_SPREAD)
+    middle, spread = _centre(one)
     counts = one.spreads.whole()
     asked = [missing[hour] for hour in one.hour.tolist() if hour in missing]
     lost, total = sum(lost for lost, _ in asked), sum(total for _, total in asked)
@@ -213,10 +217,18 @@ def _response(one: Hours, missing: Mapping[int, tuple[int, int]]) -> list[object
 
 def _cycle(one: Hours, _: Mapping[int, tuple[int, int]]) -> list[object] | None:
     """Median and spread of hourly medians; None where there is no cycle."""
-    middle, spread = centre(one.spreads.medians(), LEAST_SPREAD)
+    middle, spread = _centre(one)
     if spread > CYCLIC or near(one.spreads.whole(), middle, NEAR) < REGULAR:
         return None
     return [round(exp(middle)), round(spread, 3)]
+
+
+def _centre(one: Hours) -> tuple[float, float]:
+    """Median of hourly medians, and how far they spread: from hour to hour, or from day to day."""
+    medians, days = one.spreads.medians(), one.hour // DAY_HOURS
+    middle, spread = centre(medians, LEAST_SPREAD)
+    daily = np.array([np.median(medians[days == day]) for day in np.unique(days)])
+    return middle, max(spread, centre(daily, LEAST_SPREAD)[1]) if len(daily) >= DAYS else spread
 
 
 def missed(found: Mapping[str, Sequence[Hours]]) -> Mapping[Key, Mapping[int, tuple[int, int]]]:

@@ -492,6 +492,17 @@ CREATE TABLE rhythm (
 )
 """,
     """
+CREATE TABLE announcement (
+    source INTEGER NOT NULL,
+    place TEXT NOT NULL,
+    address TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    packet INTEGER NOT NULL,
+    mac TEXT NOT NULL,
+    PRIMARY KEY (source, place, address, packet)
+)
+""",
+    """
 CREATE TABLE path (
     source INTEGER NOT NULL,
     place TEXT NOT NULL,

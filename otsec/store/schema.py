@@ -500,6 +500,19 @@ _ALL = (
         key=("source", "place", "address"),
     ),
     Table(
+        "announcement",
+        "When somebody told everybody that an address is his, as hosts do when they start; eight of "
+        "an address and day.",
+        (
+            *(_SOURCE, _PLACE),
+            _text("address", "The address that is announced, or asked for before it is taken."),
+            _integer("time", "Time of the packet, ns."),
+            _integer("packet", "Ordinal of the packet."),
+            _text("mac", "Who announces it."),
+        ),
+        key=("source", "place", "address", "packet"),
+    ),
+    Table(
         "heartbeat",
         "How a sensor went, a row an interface and minute; by the clock of the machine.",
         (

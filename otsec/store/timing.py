@@ -64,6 +64,17 @@ class Silence(NamedTuple):
     least_ns: int
 
 
+class Announcement(NamedTuple):
+    """Somebody told everybody that an address is his."""
+
+    source: int
+    place: str
+    address: str
+    time: int
+    packet: int
+    mac: str
+
+
 class Volume(NamedTuple):
     """What a path carried in one hour."""
 
@@ -143,6 +154,17 @@ def newest_hour(store: Store) -> int:
     """The last hour of which something is known; 0: none."""
     ((found,),) = store.all("SELECT MAX(hour) FROM volume")
     return int(found or 0)
+
+
+def announcements(store: Store) -> list[Announcement]:
+    """All announcements, in order of time."""
+    return [
+        Announcement(*row)
+        for row in store.all(
+            "SELECT source, place, address, time, packet, mac FROM announcement "
+            "ORDER BY source, time, packet"
+        )
+    ]
 
 
 def volumes(store: Store, since: int = 0) -> list[Volume]:
