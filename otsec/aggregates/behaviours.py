@@ -234,15 +234,17 @@ class Behaviours:
         log = self.spread[f"{name}_us"]
         codes = lots.number[lot] << 8 | bucket(value)
         log.append(_tally(codes))
-        self._note_rhythm(f"{name}_us", codes, time[rows] // HOUR_NS, log[-1])
+        self._note_rhythm(f"{name}_us", codes, time[rows], log[-1])
         if sum(len(part) for part in log) > MERGE_ROWS:
             log[:] = [_merge(log)]
 
-    def _note_rhythm(self, kind: str, codes: I64, hour: I64, tally: I64) -> None:
+    def _note_rhythm(self, kind: str, codes: I64, time: I64, tally: I64) -> None:
         """The same by hour; ``tally``: the codes, summed up, which will do where the hour is one."""
-        count = np.ones(len(codes), np.int64)
-        if (hour == hour[0]).all():
-            (codes, count), hour = tally, np.broadcast_to(hour[:1], tally.shape[1])
+        first = int(time.min()) // HOUR_NS
+        if first == int(time.max()) // HOUR_NS:
+            (codes, count), hour = tally, np.full(tally.shape[1], first)
+        else:
+            count, hour = np.ones(len(codes), np.int64), time // HOUR_NS
         channel = self.table["channel"][codes >> 8]
         self.rhythms.add(kind, channel, hour, codes & 255, count)
 

@@ -1,10 +1,10 @@
 """Who sends to whom: how much in each hour, and when one who speaks all the time fell silent.
 
 Two sorts are followed: each pair of sender and receiver, and each sender as a whole (a path
-without receiver). A silence is kept by itself, with the packets before and behind it, if it is
-longer than the path is usually silent: half a minute at first, twice as much after every few that
-were kept. So a path has a bounded number of them, however long it is followed, and what is rare
-for it is among them.
+without receiver). Up to which length silences are usual for a path is learned on the way: half a
+minute at first; every few that were longer raise it, to the mean of them at least. A silence is
+kept by itself, with the packets before and behind it, if it is twice as long as that, and no sooner
+than an hour after the path was first heard. So a path has few of them, however long it is followed.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,10 @@ from otsec.streams.flows import Flows
 
 LEAST_NS = 3 * TICK_NS  # shorter silences are not looked for
 EMPTY_TICKS = 3  # from one tick to the next: less cannot hold such a silence
-KEPT = 8  # silences that are kept before only those twice as long are
+OFTEN = 8  # silences that were longer than usual are usual
+RAISED = (3, 2)  # by which what is usual is raised at least, numerator and denominator
+NEWS = 2  # times what is usual: such a silence is kept
+YOUNG_NS = 3600 * 10**9  # none is kept of a path that was heard for less
 NEVER = -(1 << 40)  # a tick before all others
 MOST_CELLS = 1 << 20  # of the table that tells in which ticks a path was heard
 HOUR_NS = 3600 * 10**9
@@ -37,7 +40,9 @@ PATH = np.dtype(
         ("steady", "<i8"),  # of the last packet
         ("epoch", "<i8"),
         ("least", "<i8"),  # silences up to this are usual, ns
-        ("kept", "<i8"),  # silences that were kept since it was last raised
+        ("longer", "<i8"),  # silences that were longer since it was last raised
+        ("sum", "<i8"),  # of these
+        ("since", "<i8"),  # when it was first heard, Times.steady
         ("changed", "?"),
     ]
 )
@@ -175,9 +180,10 @@ class Followed:
         """Enter new paths in the order of their first rows, as far as there is room."""
         order = np.argsort(rows, kind="stable")
         first = seen.sights(rows[order])
-        self.index.of(keys[order], self._entering(keys[order], first))
+        begun = seen.steady[seen.row[rows[order]]]
+        self.index.of(keys[order], self._entering(keys[order], first, begun))
 
-    def _entering(self, keys: U64, first: I64) -> Callable[[int], int]:
+    def _entering(self, keys: U64, first: I64, begun: I64) -> Callable[[int], int]:
         def enter(row: int) -> int:
             number = len(self.keys)
             if number >= self.cap:
@@ -188,6 +194,7 @@ class Followed:
             self.table["first"][number] = first[row]
             self.table["epoch"][number] = -1  # it was not heard before
             self.table["least"][number] = LEAST_NS
+            self.table["since"][number] = begun[row]
             return number
 
         return enter
@@ -259,18 +266,28 @@ class Followed:
         gone = seen.steady[seen.row[first]] - before[:, 0]
         long = (gone > table["least"][path]) & (before[:, 1] == seen.epoch[seen.row[first]])
         some = np.flatnonzero(long)
-        behind = seen.sights(first[some]).tolist()
-        least, kept = table["least"], table["kept"]
-        for one, length, begin, end in zip(
-            path[some].tolist(), gone[some].tolist(), before[some, 2:].tolist(), behind, strict=True
+        old = before[some, 0] - table["since"][path[some]] >= YOUNG_NS
+        news = np.flatnonzero(old & (gone[some] > NEWS * table["least"][path[some]]))
+        ends = dict(zip(news.tolist(), seen.sights(first[some[news]]).tolist(), strict=True))
+        for at, (one, length) in enumerate(
+            zip(path[some].tolist(), gone[some].tolist(), strict=True)
         ):
-            usual = int(least[one])
-            if length <= usual:  # it was raised meanwhile
-                continue
-            self.silences.append((one, begin[0], begin[1], end[0], end[1], usual))
-            kept[one] += 1
-            if kept[one] >= KEPT:
-                kept[one], least[one] = 0, 2 * usual
+            usual = int(table["least"][one])
+            if length > usual:  # else it was raised meanwhile
+                if at in ends and length > NEWS * usual:
+                    begin, end = before[some[at], 2:].tolist(), ends[at]
+                    self.silences.append((one, begin[0], begin[1], end[0], end[1], usual))
+                self._raise(one, length, usual)
+
+    def _raise(self, path: int, length: int, usual: int) -> None:
+        """Count a silence that was longer than usual; so many are usual."""
+        row = self.table[path]
+        row["longer"] += 1
+        row["sum"] += length
+        if row["longer"] >= OFTEN:
+            raised = usual * RAISED[0] // RAISED[1]
+            row["least"] = max(raised, int(row["sum"]) // OFTEN)
+            row["longer"] = row["sum"] = 0
 
     # ------------------------------------------------------------------ store
 

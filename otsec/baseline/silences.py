@@ -17,14 +17,14 @@ from otsec.store import timing as kept
 from otsec.store.timing import WHOLE, Gap, Listened, Path, Silence
 
 LEAST_NS = 30 * SECOND_NS  # as the store keeps them
-MISSED = 3  # so many polls in a row, of the slowest that are usual
+MISSED = 2.5  # times what is usual, which is the slowest poll or half as much again
 PACKETS = 30  # whoever sent fewer has no rule
-WATCHED_NS = 3_600 * SECOND_NS  # nor who was heard for less
+HOUR_NS = 3_600 * SECOND_NS
+PRESENT = 0.6  # share of the hours in which it was heard
+WATCHED_NS = HOUR_NS  # nor who was heard for less
 RARE = 4  # other silences, half as long or longer, that a sender may have had
 SLOWEST_NS = 600 * SECOND_NS  # who is silent for longer as a rule tells nothing by it
 MOST = 0.7  # share of a span
-USUAL = 0.75  # share of the kept silences that are taken for usual, where there are many
-MANY = 8
 
 Where: TypeAlias = tuple[str, str, str]  # place, sender, receiver
 
@@ -52,7 +52,6 @@ class Followed:
     gaps: tuple[Gap, ...]
     paths: Mapping[Where, Path]
     silences: Mapping[Where, Sequence[Silence]]
-    sent: Mapping[tuple[str, str], int]  # packets of each sender
     announced: Mapping[tuple[str, str], Sequence[int]]  # when an address was announced
 
     @property
@@ -72,27 +71,15 @@ class Followed:
                 found[one.place, one.receiver].append(one)
         return found
 
-    def packets(self, path: Path) -> int:
-        """How many packets a path carried."""
-        if path.receiver != WHOLE:
-            return path.packets
-        return self.sent.get((path.place, path.sender), 0)
-
     def usual_ns(self, path: Path) -> int:
-        """How long a path is silent as a rule: from packet to packet, or of its long silences.
-
-        No less than half a minute, which is as fine as silences are kept.
-        """
-        mine = self.silences.get(_where(path), ())
-        if len(mine) >= MANY:
-            lengths = sorted(one.end_time - one.begin_time for one in mine)
-            return max(lengths[int(USUAL * (len(lengths) - 1))], LEAST_NS)
-        spacing = (path.last_time - path.first_time) // max(self.packets(path), 1)
-        return max(spacing, LEAST_NS)
+        """How long a path is silent as a rule, at most; no less than half a minute."""
+        return path.least_ns
 
     def steady(self, path: Path, begin: int) -> bool:
-        """Whether a path had a rule by then."""
-        return self.packets(path) >= PACKETS and begin - path.first_time >= WATCHED_NS
+        """Whether a path had a rule by then, and is there more often than not."""
+        span = (path.last_time - path.first_time) // HOUR_NS + 1
+        often = path.packets >= PACKETS and path.hours >= PRESENT * span
+        return often and begin - path.first_time >= WATCHED_NS
 
     def quiet(self, path: Path) -> Iterator[Quiet]:
         """The silences of a path that are news, the open one too."""
@@ -124,7 +111,7 @@ class Followed:
     def tells(self, path: Path, begin: int, end: int) -> bool:
         """Whether it would have been noticed if a path was silent in a span."""
         usual = self.usual_ns(path)
-        known = path.first_time < begin and self.packets(path) >= PACKETS
+        known = self.steady(path, begin)
         return known and usual <= SLOWEST_NS and end - begin >= MISSED * usual
 
 
@@ -135,12 +122,10 @@ def _where(path: Path) -> Where:
 def followed(store: Store) -> list[Followed]:
     """What is known of the paths of each source."""
     paths: dict[int, dict[Where, Path]] = defaultdict(dict)
-    sent: dict[int, dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
     silences: dict[int, dict[Where, list[Silence]]] = defaultdict(lambda: defaultdict(list))
     gaps: dict[int, list[Gap]] = defaultdict(list)
     for one in kept.paths(store):
         paths[one.source][_where(one)] = one
-        sent[one.source][one.place, one.sender] += one.packets
     for silence in kept.silences(store):
         where = (silence.place, silence.sender, silence.receiver)
         silences[silence.source][where].append(silence)
@@ -156,7 +141,6 @@ def followed(store: Store) -> list[Followed]:
             tuple(gaps[source.source]),
             paths[source.source],
             silences[source.source],
-            sent[source.source],
             announced[source.source],
         )
         for source in kept.listened(store)

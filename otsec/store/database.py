@@ -475,8 +475,9 @@ def _merged(name: str, store: Store, rows: Iterable[Row], which: int) -> list[Ro
             piece = keys[begin : begin + MERGED_AT_ONCE]
             asked = sorted({key[which] for key in piece})
             stored = _stored_histograms(store, name, source, which, asked)
-            sums = histograms.add(
-                [stored.get(key, b"") for key in piece], [added[key] for key in piece]
+            blobs = [added[key] for key in piece]
+            sums = (
+                histograms.add([stored.get(key, b"") for key in piece], blobs) if stored else blobs
             )
             merged += [(source, *key, total) for key, total in zip(piece, sums, strict=True)]
     return merged

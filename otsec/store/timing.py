@@ -47,7 +47,8 @@ class Path(NamedTuple):
     last_time: int
     last_packet: int
     least_ns: int  # silences up to this are usual
-    packets: int  # 0 of a sender as a whole
+    packets: int
+    hours: int  # in which it was heard
 
 
 class Silence(NamedTuple):
@@ -125,15 +126,21 @@ def gaps(store: Store) -> list[Gap]:
 
 
 def paths(store: Store) -> list[Path]:
-    """All paths with their packets."""
+    """All paths, with the packets and hours of each."""
     return [
         Path(*row)
         for row in store.all(
+            "WITH sent AS ("
+            "SELECT source, place, sender, receiver, SUM(packets) AS packets, COUNT(*) AS hours "
+            "FROM volume GROUP BY source, place, sender, receiver "
+            "UNION ALL "
+            "SELECT source, place, sender, '', SUM(packets), COUNT(DISTINCT hour) "
+            "FROM volume GROUP BY source, place, sender) "
             "SELECT t.source, t.place, t.sender, t.receiver, t.first_time, t.first_packet, "
-            "t.last_time, t.last_packet, t.least_ns, COALESCE(SUM(v.packets), 0) "
-            "FROM path AS t LEFT JOIN volume AS v ON v.source = t.source AND v.place = t.place "
+            "t.last_time, t.last_packet, t.least_ns, COALESCE(v.packets, 0), COALESCE(v.hours, 0) "
+            "FROM path AS t LEFT JOIN sent AS v ON v.source = t.source AND v.place = t.place "
             "AND v.sender = t.sender AND v.receiver = t.receiver "
-            "GROUP BY t.source, t.place, t.sender, t.receiver"
+            "ORDER BY t.source, t.place, t.sender, t.receiver"
         )
     ]
 
