@@ -11,7 +11,7 @@ import numpy as np
 
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.facts import Facts
-from otsec.aggregates.rhythms import Rhythms
+from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
 from otsec.aggregates.values import Cells
 from otsec.columns import I64, bucket, ranges
 from otsec.exchanges.cache import Content
@@ -189,8 +189,10 @@ class Behaviours:
             return
         rows = lots.order[ranges(lots.start[some], lots.count[some])]
         channel = np.repeat(self.table["channel"][lots.number[some]], lots.count[some])
-        none = np.zeros(len(rows), np.int64)
-        self.rhythms.add("changes", channel, found.time[rows] // HOUR_NS, none, none + 1)
+        hour = found.time[rows] // HOUR_NS
+        self.rhythms.add(
+            "changes", (channel << HOUR_BITS | hour) << BUCKET_BITS, np.ones_like(hour)
+        )
 
     def _intervals(self, found: Occurrences, lots: "Lots") -> None:
         table, number = self.table, lots.number
@@ -232,21 +234,9 @@ class Behaviours:
         stats[number, 0] += count
         stats[number, 3] += np.add.reduceat(value, start)
         log = self.spread[f"{name}_us"]
-        codes = lots.number[lot] << 8 | bucket(value)
-        log.append(_tally(codes))
-        self._note_rhythm(f"{name}_us", codes, time[rows], log[-1])
-        if sum(len(part) for part in log) > MERGE_ROWS:
+        log.append(_hourly(lots.number[lot] << BUCKET_BITS | bucket(value), time[rows]))
+        if sum(part.shape[1] for part in log) > MERGE_ROWS:
             log[:] = [_merge(log)]
-
-    def _note_rhythm(self, kind: str, codes: I64, time: I64, tally: I64) -> None:
-        """The same by hour; ``tally``: the codes, summed up, which will do where the hour is one."""
-        first = int(time.min()) // HOUR_NS
-        if first == int(time.max()) // HOUR_NS:
-            (codes, count), hour = tally, np.full(tally.shape[1], first)
-        else:
-            count, hour = np.ones(len(codes), np.int64), time // HOUR_NS
-        channel = self.table["channel"][codes >> 8]
-        self.rhythms.add(kind, channel, hour, codes & 255, count)
 
     def _remember(self, found: Occurrences, lots: "Lots", before: I64) -> None:
         """Keep the packets of occurrences 4, 16, 64, ... of each behaviour."""
@@ -460,12 +450,17 @@ class Behaviours:
         )  # fmt: skip
 
     def _histograms(self, source: int) -> Iterable[Row]:
+        """What is to be added to the table `histogram`; to `rhythm` by the hour."""
         for kind, log in self.spread.items():
             if not log:
                 continue
-            merged = _merge(log)
+            (code, count), size = _merge(log), HOUR_BITS + BUCKET_BITS
             log.clear()
-            number = merged[0] >> 8
+            number, rest = code >> size, code & (1 << size) - 1
+            self.rhythms.add(kind, self.table["channel"][number] << size | rest, count)
+            whole = number << BUCKET_BITS | code & (1 << BUCKET_BITS) - 1
+            merged = _merge([np.stack([whole, count])])
+            number = merged[0] >> BUCKET_BITS
             start = np.flatnonzero(np.diff(number, prepend=-1)).tolist()
             for begin, end in zip(start, [*start[1:], len(number)], strict=True):
                 pairs = np.empty(end - begin, HISTOGRAM)
@@ -568,6 +563,19 @@ def _tally(codes: I64) -> I64:
     """Distinct codes and how often each comes; shape (2, n)."""
     code, count = np.unique(codes, return_counts=True)
     return np.stack([code, count])
+
+
+def _hourly(codes: I64, time: I64) -> I64:
+    """Distinct codes with the hour before the bucket, and how often each comes; shape (2, n)."""
+    low = (1 << BUCKET_BITS) - 1
+    hour = int(time.min()) // HOUR_NS
+    if hour != int(time.max()) // HOUR_NS:
+        split = (codes >> BUCKET_BITS) << HOUR_BITS | time // HOUR_NS
+        return _tally(split << BUCKET_BITS | codes & low)
+    tally = _tally(codes)
+    split = (tally[0] >> BUCKET_BITS) << HOUR_BITS | hour
+    tally[0] = split << BUCKET_BITS | tally[0] & low
+    return tally
 
 
 def _merge(log: list[I64]) -> I64:

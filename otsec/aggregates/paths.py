@@ -110,12 +110,12 @@ class Paths:
 
     def take_rows(self, source: int) -> dict[str, list[Row]]:
         """Rows of the tables path, silence and volume since the last call."""
-        names = self.pairs.name
+        names = self.pairs.names
         rows: list[Row] = []
         if self.volumes:
             for word, packets, size in _summed(self.volumes).T.tolist():
                 hour = word & (1 << HOUR_BITS) - 1
-                rows.append((source, *names(word >> HOUR_BITS), hour, packets, size))
+                rows.append((source, *names[word >> HOUR_BITS], hour, packets, size))
             self.volumes = []
         followed = (self.senders, self.pairs)
         return {
@@ -173,6 +173,7 @@ class Followed:
         self.words, self.cap = words, cap
         self.index = Numbers()
         self.keys: list[list[int]] = []
+        self.names: list[tuple[str, str, str]] = []  # place, sender, receiver
         self.table = np.zeros(256, PATH)
         self.silences: list[Silence] = []
 
@@ -189,6 +190,7 @@ class Followed:
             if number >= self.cap:
                 return -1
             self.keys.append(keys[row].tolist())
+            self.names.append(_name(self.keys[-1]))
             if number == len(self.table):
                 self.table = np.concatenate([self.table, np.zeros(number, PATH)])
             self.table["first"][number] = first[row]
@@ -269,34 +271,23 @@ class Followed:
         old = before[some, 0] - table["since"][path[some]] >= YOUNG_NS
         news = np.flatnonzero(old & (gone[some] > NEWS * table["least"][path[some]]))
         ends = dict(zip(news.tolist(), seen.sights(first[some[news]]).tolist(), strict=True))
+        names = ("least", "longer", "sum")
+        paths = np.unique(path[some])
+        rows = zip(*(table[name][paths].tolist() for name in names), strict=True)
+        usuals = dict(zip(paths.tolist(), map(list, rows), strict=True))
         for at, (one, length) in enumerate(
             zip(path[some].tolist(), gone[some].tolist(), strict=True)
         ):
-            usual = int(table["least"][one])
+            usual = usuals[one][0]
             if length > usual:  # else it was raised meanwhile
                 if at in ends and length > NEWS * usual:
                     begin, end = before[some[at], 2:].tolist(), ends[at]
                     self.silences.append((one, begin[0], begin[1], end[0], end[1], usual))
-                self._raise(one, length, usual)
-
-    def _raise(self, path: int, length: int, usual: int) -> None:
-        """Count a silence that was longer than usual; so many are usual."""
-        row = self.table[path]
-        row["longer"] += 1
-        row["sum"] += length
-        if row["longer"] >= OFTEN:
-            raised = usual * RAISED[0] // RAISED[1]
-            row["least"] = max(raised, int(row["sum"]) // OFTEN)
-            row["longer"] = row["sum"] = 0
+                _raise(usuals[one], length)
+        for name, column in zip(names, zip(*usuals.values(), strict=True), strict=False):
+            table[name][paths] = column
 
     # ------------------------------------------------------------------ store
-
-    def name(self, number: int) -> tuple[str, str, str]:
-        """Place, sender and receiver as text; the latter is empty for a sender as a whole."""
-        what, high, low, *receiver = self.keys[number]
-        kind = what & 0xFF
-        there = address_text(kind, *receiver) if receiver else ""
-        return place_text(what >> 8), address_text(kind, high, low), there
 
     def take_rows(self, source: int) -> list[Row]:
         """Rows of the table `path` that changed since the last call."""
@@ -305,14 +296,14 @@ class Followed:
         table = self.table[changed]
         columns = (table[name].tolist() for name in ("first", "last", "least"))
         return [
-            (source, *self.name(number), *first, *last, least)
+            (source, *self.names[number], *first, *last, least)
             for number, first, last, least in zip(changed.tolist(), *columns, strict=True)
         ]
 
     def take_silences(self, source: int) -> list[Row]:
         """Rows of the table `silence` since the last call."""
         found, self.silences = self.silences, []
-        return [(source, *self.name(path), *row) for path, *row in found]
+        return [(source, *self.names[path], *row) for path, *row in found]
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""
@@ -323,10 +314,19 @@ class Followed:
         """Go on from what `dump` gave."""
         keys = state["keys"].reshape(-1, self.words)
         self.keys = keys.tolist()
+        self.names = list(map(_name, self.keys))
         self.index = Numbers(zip(key_bytes(keys), range(len(keys)), strict=True))
         table = np.frombuffer(state["table"].tobytes(), PATH)
         self.table = np.zeros(max(256, len(table)), PATH)
         self.table[: len(table)] = table
+
+
+def _raise(usual: list[int], length: int) -> None:
+    """Count a silence that was longer than usual; so many are usual."""
+    usual[1] += 1
+    usual[2] += length
+    if usual[1] >= OFTEN:
+        usual[:] = [max(usual[0] * RAISED[0] // RAISED[1], usual[2] // OFTEN), 0, 0]
 
 
 def _words(flows: Flows) -> U64:
@@ -344,6 +344,14 @@ def _words(flows: Flows) -> U64:
         ],
         axis=1,
     )
+
+
+def _name(key: list[int]) -> tuple[str, str, str]:
+    """Place, sender and receiver as text; the latter is empty for a sender as a whole."""
+    what, high, low, *receiver = key
+    kind = what & 0xFF
+    there = address_text(kind, *receiver) if receiver else ""
+    return place_text(what >> 8), address_text(kind, high, low), there
 
 
 def _distinct(words: U64, rows: I64) -> tuple[I64, I64]:

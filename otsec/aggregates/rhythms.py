@@ -34,10 +34,10 @@ class Rhythms:
             self.channels.append(channel)
         return self.numbers[channel]
 
-    def add(self, kind: str, channel: I64, hour: I64, bucket: I64, count: I64) -> None:
-        """Count measured values; all columns of one length."""
+    def add(self, kind: str, word: I64, count: I64) -> None:
+        """Count measured values; ``word``: of each the channel, the hour and the bucket."""
         log = self.logs[kind]
-        log.append(np.stack([(channel << HOUR_BITS | hour) << BUCKET_BITS | bucket, count]))
+        log.append(np.stack([word, count]))
         if sum(part.shape[1] for part in log) > MERGE_ROWS:
             log[:] = [_summed(log)]
 

@@ -18,7 +18,7 @@ from otsec.baseline import timing_kinds as kinds
 from otsec.baseline.barred import OWN
 from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline
-from otsec.baseline.model import Key, Thing
+from otsec.baseline.model import Key, Sight, Thing
 from otsec.baseline.outages import Outage
 from otsec.baseline.spread import Reals, sums
 from otsec.baseline.text import time_text
@@ -106,11 +106,24 @@ class _Look:
         for key, some in changes(self.timed.measured.get("changes", ())).items():
             yield from self._odd_hours(key, some)
 
-    def _judged(self, key: Key) -> tuple[Thing, list[float], int] | None:
-        """The thing of a key, what was learned of it, and the first hour that is judged."""
+    def _judged(
+        self, key: Key, one: Hours | Carried | None = None
+    ) -> tuple[Thing, list[float], int] | None:
+        """The thing of a key, what was learned of it, and the first hour that is judged.
+
+        ``one``: what is measured of it now, for a cycle that is none any more is no thing.
+        """
         line, thing = self.base.known.get(key), self.things.get(key)
-        if line is None or thing is None or line.how == "forgotten":
+        if line is None or line.how == "forgotten":
             return None
+        if thing is None:
+            if not isinstance(one, Hours):
+                return None
+            scope = self.base.shown.scope(key[1:4], one.client, one.server)
+            begin, end_ = (int(one.hour[at]) * HOUR_NS for at in (0, -1))
+            seen = Sight(line.times, one.source, one.point, begin, 0, end_, 0, ())
+            parent = Key("conversation", *key[1:8])
+            thing = Thing(key, scope, seen, (parent,), line.detail, one.client, one.server)
         end = self.base.end(thing.scope)
         if end is None:
             return None
@@ -119,7 +132,7 @@ class _Look:
     # ------------------------------------------------------------------------- answers
 
     def _answers(self, one: Hours, lost: Mapping[int, tuple[int, int]]) -> Iterator[Off]:
-        found = self._judged(one.key)
+        found = self._judged(one.key, one)
         if found is None:
             return
         thing, (middle, spread, least, limit, missing), since = found
@@ -194,7 +207,7 @@ class _Look:
     # --------------------------------------------------------------------------- polls
 
     def _polls(self, one: Hours) -> Iterator[Off]:
-        found = self._judged(one.key._replace(kind="cycle"))
+        found = self._judged(one.key._replace(kind="cycle"), one)
         if found is None:
             return
         thing, (middle, spread), since = found

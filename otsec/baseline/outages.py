@@ -260,8 +260,8 @@ class _Look:
         device = self._devices([one])[0]
         cluster = Cluster((one,), one.begin_time, one.usual_ns)
         asked, unasked = self._asked(cluster)
-        polls = (one.until(self.now) - one.begin_time) // one.usual_ns
-        reasons = [f"silent for {polls} times as long as it is as a rule"]
+        times = (one.until(self.now) - one.begin_time) / one.usual_ns
+        reasons = [f"silent for {times:.1f} times as long as it is as a rule"]
         if asked:
             reasons.append(f"{_few(asked)} went on asking it")
         elif unasked:
@@ -322,10 +322,10 @@ class _Look:
 
     def _peer(self, one: Quiet) -> Outage:
         path = one.path
-        polls = (one.until(self.now) - one.begin_time) // one.usual_ns
+        times = (one.until(self.now) - one.begin_time) / one.usual_ns
         name = self._name(path)
         reasons = (
-            f"{name} stopped asking for {polls} times as long as it pauses as a rule",
+            f"{name} stopped asking for {times:.1f} times as long as it pauses as a rule",
             "both were heard meanwhile",
         )
         stop = one.until(self.now)

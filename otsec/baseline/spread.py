@@ -100,7 +100,7 @@ def near(counts: I64, middle: float, within: float) -> float:
 
 
 def limit(counts: I64) -> float:
-    """The logarithm of what one value in ten thousand exceeds, as the tail tells.
+    """The logarithm of what one value in ten thousand exceeds, as the tail tells, and none yet did.
 
     A generalised Pareto distribution is fitted to the values above a high quantile, by their mean
     and variance (Hosking and Wallis, 1987). With too few of them it is twice the greatest.

@@ -60,6 +60,7 @@ class Shown:
     spans: Spans
     canonical: Callable[[At, str], str]
     timed: Callable[[int], Timed]  # what was measured in so many hours, up to the last one
+    scope: Callable[[At, str, str], Scope]  # whose learning a client and a server belong to
 
     @property
     def by_key(self) -> Mapping[Key, Thing]:
@@ -89,7 +90,7 @@ def shown(store: Store, found: Inventory, until: int | None = None) -> Shown:
     rows += values
     rows += timing.things(store, canonical, maker.scope, until)
     timed = partial(Timed.of, store, canonical)
-    return Shown(tuple(_merged(rows)), values, found, spans, canonical, timed)
+    return Shown(tuple(_merged(rows)), values, found, spans, canonical, timed, maker.scope)
 
 
 def _devices(found: Inventory) -> Iterator[Asset]:

@@ -27,7 +27,7 @@ from otsec.store.timing import Rhythm, listened, newest_hour, rhythms, volumes
 HOUR_NS = 3600 * SECOND_NS
 CALLING = frozenset({"arp"})  # who looks for others has no rhythm of his own
 DAY_HOURS = 24
-LEARNED_DAYS = 60  # as far back as it is learned from
+LEARNED_DAYS = 14  # as far back as it is learned from: what was long ago is no longer so
 LEAST_HOURS = 12  # in which something was measured, to have a rule
 LEAST_MEASURED = 100
 DAYS = 3  # from which on days are compared
@@ -228,7 +228,7 @@ def _centre(one: Hours) -> tuple[float, float]:
     medians, days = one.spreads.medians(), one.hour // DAY_HOURS
     middle, spread = centre(medians, LEAST_SPREAD)
     daily = np.array([np.median(medians[days == day]) for day in np.unique(days)])
-    return middle, max(spread, centre(daily, LEAST_SPREAD)[1]) if len(daily) >= DAYS else spread
+    return middle, max(spread, float(np.std(daily, ddof=1))) if len(daily) >= DAYS else spread
 
 
 def missed(found: Mapping[str, Sequence[Hours]]) -> Mapping[Key, Mapping[int, tuple[int, int]]]:

@@ -14,6 +14,7 @@ from otsec.store.schema import NONE, TABLES
 from otsec.store.sensor import Heartbeat
 
 DAY_NS = 86_400 * 10**9
+DAY_HOURS = 24
 PAST = "past"  # kind of the events, and state of the heartbeats, that stand for a day
 STEPS = 64  # days summed up in one call, so that it ends soon; the next one goes on
 
@@ -29,6 +30,8 @@ def retire(store: Store, source: int, keep: Keep, stop: Callable[[], bool]) -> i
         *_connections(store, source, keep),
         *_heartbeats(store, source, keep),
     ):
+    steps = (_events, _hours, _heartbeats)
+    for step in (one for some in steps for one in some(store, source, keep)):
         if stop():
             break
         gone += step()
@@ -56,6 +59,29 @@ def _events(store: Store, source: int, keep: Keep) -> Iterator[Step]:
         total -= fewer
         yield lambda day=day: _sum_up_events(store, source, int(day))  # type: ignore[misc]
     yield lambda: _delete_events(store, source, keep.event_rows)
+
+
+def _hours(store: Store, source: int, keep: Keep) -> Iterator[Step]:
+    """What is kept by the hour goes as events do; nothing stands for it, for paths stay."""
+    found = store.all("SELECT last_time FROM clock WHERE source = ?", (source,))
+    if found:
+        day = int(found[0][0]) // DAY_NS - keep.event_days
+        for table, column, first in (
+            ("rhythm", "hour", day * DAY_HOURS),
+            ("volume", "hour", day * DAY_HOURS),
+            ("announcement", "time", day * DAY_NS),
+        ):
+            yield lambda row=(table, column, first): _delete_before(store, source, *row)  # type: ignore[misc]
+
+
+def _delete_before(store: Store, source: int, table: str, column: str, first: int) -> int:
+    with store._transaction():  # noqa: SLF001 - this is a part of the store
+        return int(
+            store.db.conn.execute(
+                f"DELETE FROM {table} WHERE source = ? AND {column} < ?",  # noqa: S608 - names of this file
+                (source, first),
+            ).rowcount
+        )
 
 
 def _count(store: Store, source: int) -> int:
