@@ -215,10 +215,10 @@ class _Look:
         for begin, end, change in _drifts(
             late.spreads.medians(), log(middle), spread, POLLS, (1, -1)
         ):
-            seen = f"every {_ms(middle * exp(change))} since {_hour(late.hour[begin])}"
+            seen = f"about every {_ms(middle * exp(change))} since {_hour(late.hour[begin])}"
             yield Off(
                 *(kinds.POLL, thing, int(late.hour[begin]), int(late.hour[end]), end - begin + 1),
-                *(f"every {_ms(middle)}", seen),
+                *(f"About every {_ms(middle)}", seen),
             )
 
     def _loads(self, one: Carried) -> Iterator[Off]:
