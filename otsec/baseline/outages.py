@@ -42,6 +42,7 @@ FEEDS = ("feed", "cabinet")  # attributes by which people say what is on one sup
 STORM_PACKETS = 360_000  # to everybody within one hour: 100 a second
 STORM_TIMES = 20  # so many times what is usual
 DROPS_NEAR_NS = 60 * SECOND_NS  # losses that follow one another so soon are one
+STEPS = 3  # of the clock; more are one thing
 NAMED = 4
 
 
@@ -123,6 +124,7 @@ class _Look:
 
     def _gaps(self) -> Iterator[Outage]:
         lost: list[Outage] = []
+        steps: list[Outage] = []
         for gap in self.heard.gaps:
             if gap.kind == "outage":
                 why = f"the sensor says so: {gap.detail}" if gap.detail else "the sensor says so"
@@ -144,8 +146,21 @@ class _Look:
                 why = f"from one packet to the next the time goes {way} by {abs(by_s):.0f} s"
                 made = self._made("clock-step", gap.begin_time, gap.end_time, 1.0, why)
                 made = replace(made, begin=min(made.begin, made.end), end=max(made.begin, made.end))
-            yield replace(made, packet=max(gap.packet - 1, 0), end_packet=gap.packet)
+            made = replace(made, packet=max(gap.packet - 1, 0), end_packet=gap.packet)
+            if made.kind == "clock-step":
+                steps.append(made)
+            else:
+                yield made
         yield from lost
+        if len(steps) > STEPS:
+            reasons = (
+                f"the time steps {len(steps)} times",
+                "captures of different times or machines were joined, or the clock is set by hand",
+            )
+            last = max(steps, key=lambda one: one.end)
+            made = replace(steps[0], times=len(steps), reasons=reasons)
+            steps = [replace(made, end=last.end, end_packet=last.end_packet)]
+        yield from steps
 
     def _storms(self, by_hour: Sequence[Volume]) -> Iterator[Outage]:
         """Hours in which somebody sends to everybody as nobody does."""
