@@ -562,7 +562,16 @@ class Engine:
             self.counters.add(f"seen:{name}", count, begin, here)
             self.seen[name] = 0
         for name in (
-            *("conversations", "behaviours", "stations", "lookups", "cells", "facts", "stamps", "paths"),
+            *(
+                "conversations",
+                "behaviours",
+                "stations",
+                "lookups",
+                "cells",
+                "facts",
+                "stamps",
+                "paths",
+            ),
         ):
             part = getattr(self, name)
             refused = part.refused

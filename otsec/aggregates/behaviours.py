@@ -23,7 +23,6 @@ from otsec.protocols.api import Elements
 MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart
 NOTABLE = frozenset({"control", "program", "mode", "firmware", "config", "file", "time", "session"})
 CHANGING = frozenset({"write", "control", "program", "mode", "firmware", "config"})
-HOUR_NS = 3600 * 10**9
 SPREAD = 4  # packets are remembered of occurrences 4, 16, 64, ...
 
 STATS = np.dtype(

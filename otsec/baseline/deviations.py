@@ -17,9 +17,9 @@ from otsec.baseline.evidence import DAY_NS
 from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline, baseline
 from otsec.baseline.model import CHANGING, NOVEL, Key, Scope, Thing
-from otsec.baseline.ranges import Known, Where, covered, inside, outside
 from otsec.baseline.off_time import off_time
 from otsec.baseline.outages import Outage, outages
+from otsec.baseline.ranges import Known, Where, covered, inside, outside
 from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.text import time_text
 from otsec.detect import findings as telling

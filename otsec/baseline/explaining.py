@@ -9,10 +9,9 @@ from typing import Literal, TypeAlias
 from otsec.baseline.barred import NO_RULES, Told, tells
 from otsec.baseline.deviations import Deviation, deviations
 from otsec.baseline.learning import Baseline
-from otsec.baseline.model import CHANGING, KINDS, Key, Thing
-from otsec.baseline.ranges import Known, outside
 from otsec.baseline.model import CHANGING, KINDS, TIMED, Key, Thing
 from otsec.baseline.outages import outages
+from otsec.baseline.ranges import Known, outside
 from otsec.baseline.words import described
 from otsec.errors import UsageError
 from otsec.store import Store

@@ -471,9 +471,6 @@ CREATE TABLE connection (
 _STAMPS = (
     """
 CREATE TABLE stamp (
-_TIMING = (
-    """
-CREATE TABLE rhythm (
     source INTEGER NOT NULL,
     conversation INTEGER NOT NULL,
     protocol TEXT NOT NULL,
@@ -485,6 +482,22 @@ CREATE TABLE rhythm (
     last_ahead INTEGER NOT NULL,
     least_ahead INTEGER NOT NULL,
     most_ahead INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, conversation, protocol, device, speaker, way)
+)
+""",
+)
+
+_TIMING = (
+    """
+CREATE TABLE rhythm (
+    source INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    device TEXT NOT NULL,
     hour INTEGER NOT NULL,
     kind TEXT NOT NULL,
     buckets BLOB NOT NULL,
@@ -512,7 +525,6 @@ CREATE TABLE path (
     first_packet INTEGER NOT NULL,
     last_time INTEGER NOT NULL,
     last_packet INTEGER NOT NULL,
-    PRIMARY KEY (source, conversation, protocol, device, speaker, way)
     least_ns INTEGER NOT NULL,
     PRIMARY KEY (source, place, sender, receiver)
 )

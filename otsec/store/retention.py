@@ -28,10 +28,9 @@ def retire(store: Store, source: int, keep: Keep, stop: Callable[[], bool]) -> i
     for step in (
         *_events(store, source, keep),
         *_connections(store, source, keep),
+        *_hours(store, source, keep),
         *_heartbeats(store, source, keep),
     ):
-    steps = (_events, _hours, _heartbeats)
-    for step in (one for some in steps for one in some(store, source, keep)):
         if stop():
             break
         gone += step()
