@@ -439,3 +439,25 @@ def test_without_a_terminal_it_says_so(analysed: Path, otsec_command: Command) -
 
     assert done.returncode == 2
     assert "needs a terminal" in done.stderr
+
+
+def test_go_leads_to_every_screen(analysed: Path) -> None:
+    """G lists all screens, also those without a digit; the key behind it leads there."""
+    from otsec.tui.places import EVERY
+
+    async def do(seat: Seat) -> None:
+        assert len({one.key for one in EVERY} - {"g"}) == len(EVERY)
+        for one in EVERY:
+            await seat.press("g")
+            assert one.title in seat.text
+            await seat.press(one.key)
+            assert seat.app.current_mode == one.name
+        await seat.press("3", "end")
+        assert seat.table.cursor
+        await seat.pilot.press("g", "g")
+        await seat.settle()
+        assert not seat.table.cursor
+        await seat.press("g", "question_mark")
+        assert seat.app.current_mode == "assets"
+
+    visit(analysed, do)

@@ -1,11 +1,10 @@
 """The application: screens by their keys, the clock of the store, what every screen can do."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, tzinfo
-from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
@@ -16,6 +15,7 @@ from otsec.errors import OtsecError, StorageError, UsageError
 from otsec.store import Store, open_store, paging, queries
 from otsec.tui import commands
 from otsec.tui.cells import time_text
+from otsec.tui.places import EVERY, FIRST, PLACES, keys_of, opened
 from otsec.tui.screen import BaseScreen
 from otsec.tui.state import Filters
 from otsec.tui.themes import THEMES
@@ -28,47 +28,12 @@ LOOK_S = 0.2  # between looks at whether the store was written: 5 Hz at most
 REST = 3  # times as long as the last reading took there is no other
 
 
-class Place(NamedTuple):
-    """A screen with a key of its own."""
-
-    key: str
-    name: str  # of the mode, and of the command
-    title: str
-    short: str  # where there is little room
-    path: str  # module and class
-
-
-PLACES = (
-    Place("1", "overview", "Overview", "Over", "overview:OverviewScreen"),
-    Place("2", "findings", "Findings", "Find", "findings:FindingsScreen"),
-    Place("3", "assets", "Assets", "Assets", "assets:AssetsScreen"),
-    Place("4", "sensors", "Sensors", "Sens", "sensors:SensorsScreen"),
-    Place("5", "conversations", "Conversations", "Conv", "conversations:ConversationsScreen"),
-    Place("6", "protocols", "Protocols", "Prot", "protocols:ProtocolsScreen"),
-    Place("7", "sessions", "Sessions", "Sess", "sessions:SessionsScreen"),
-    Place("8", "values", "Values", "Vals", "values:ValuesScreen"),
-    Place("9", "zones", "Zones", "Zone", "zones:ZonesScreen"),
-)
-FIRST = Place("", "first", "First start", "", "first:FirstScreen")
-
-
-def _screen(mode: Place) -> Callable[[], Screen[Any]]:
-    """Make a screen when it is first shown, and import it then."""
-
-    def make() -> Screen[Any]:
-        module, name = mode.path.split(":")
-        made: Screen[Any] = getattr(import_module(f"otsec.tui.screens.{module}"), name)()
-        return made
-
-    return make
-
-
 class OtsecApp(App[None]):
     """The terminal UI over one store."""
 
     TITLE = "otsec"
     ENABLE_COMMAND_PALETTE = True
-    MODES: ClassVar[dict[str, Any]] = {one.name: _screen(one) for one in (*PLACES, FIRST)}
+    MODES: ClassVar[dict[str, Any]] = {one.name: opened(one) for one in (*EVERY, FIRST)}
     CSS = """
     Screen { background: $background; color: $foreground; }
     Footer { background: $panel; }
@@ -77,6 +42,9 @@ class OtsecApp(App[None]):
         *(
             Binding(one.key, f"show('{one.name}')", one.title, show=False, id=f"screen.{one.name}")
             for one in PLACES
+        ),
+        Binding(
+            "g", "go", "Go", show=False, id="go", tooltip="Go to any screen; g g: to the first row"
         ),
         Binding("colon", "command", "Command", id="command", tooltip="Type a command"),
         Binding("space", "pause", "Pause", id="pause", tooltip="Stop following the store"),
@@ -93,7 +61,7 @@ class OtsecApp(App[None]):
         self.paused, self.utc = False, False
         self.newest = 0  # time of the last packet, ns
         self.packets = 0
-        self.commands = commands.commands([(one.name, one.title) for one in PLACES])
+        self.commands = commands.commands([(one.name, one.title) for one in EVERY])
         self.filters = Filters()
         self._store: Store | None = None
         self._version = -1
@@ -226,7 +194,7 @@ class OtsecApp(App[None]):
     @property
     def here(self) -> str:
         """Title of the screen that is shown, or from which it was opened."""
-        return next((one.title for one in PLACES if one.name == self.current_mode), "")
+        return next((one.title for one in EVERY if one.name == self.current_mode), "")
 
     @property
     def state(self) -> str:
@@ -263,6 +231,25 @@ class OtsecApp(App[None]):
         """Show a screen."""
         if self.packets or name == "first":
             self.show(name)
+
+    def action_go(self) -> None:
+        """Ask where to go: a screen, or with `g` once more the first row."""
+        from otsec.tui.dialogs import GoDialog  # noqa: PLC0415 - only who asks pays
+
+        def go(name: str | None) -> None:
+            if name == "":
+                self.first_row()
+            elif name is not None:
+                self.action_show(name)
+
+        self.push_screen(GoDialog([(one.key, one.name, one.title) for one in EVERY]), go)
+
+    def first_row(self) -> None:
+        """Select the first row, where there are rows."""
+        from otsec.tui.table import VirtualTable  # noqa: PLC0415 - imported with a screen
+
+        if isinstance(self.screen.focused, VirtualTable):
+            self.screen.focused.action_first()
 
     def action_pause(self) -> None:
         """Stop following what is written, or go on."""
@@ -416,8 +403,8 @@ class OtsecApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers: screens and actions."""
-        for one in PLACES:
-            yield SystemCommand(one.title, f"Show {one.title} (key {one.key})", lambda n=one.name: self.show(n))  # fmt: skip
+        for one in EVERY:
+            yield SystemCommand(one.title, f"Show {one.title} (keys {keys_of(one)})", lambda n=one.name: self.show(n))  # fmt: skip
         for title, about, action in (
             ("Explain this screen", "Keys and words (key ?)", self.action_explain),
             ("UTC or site zone", "Zone of all times (key u)", self.action_zone),

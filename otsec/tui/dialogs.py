@@ -141,6 +141,39 @@ class LineDialog(ModalScreen[str | None]):
         self.dismiss(event.value)
 
 
+class GoDialog(ModalScreen[str | None]):
+    """Every screen and the key that leads there; `g` leads to the first row."""
+
+    DEFAULT_CSS = """
+    GoDialog { align: center middle; background: $background 40%; }
+    GoDialog > Static { width: auto; height: auto; background: $surface; border: round $primary; padding: 0 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Never mind", id="go.leave")
+    ]
+
+    def __init__(self, places: Sequence[tuple[str, str, str]]) -> None:
+        """``places``: key, name and title of each."""
+        super().__init__()
+        self._places = places
+
+    def compose(self) -> ComposeResult:
+        """A line a screen."""
+        text = Text("Go to\n", "bold")
+        for key, _, title in (*self._places, ("g", "", "the first row")):
+            text.append(f"\n  {key}  ", "bold")
+            text.append(title)
+        yield Static(text)
+
+    def on_key(self, event: events.Key) -> None:
+        """Go where the key leads; any other key closes."""
+        if event.key == "escape":
+            return
+        event.stop()
+        names = {"g": "", **{key: name for key, name, _ in self._places}}
+        self.dismiss(names.get(event.character or ""))
+
+
 class ColumnsDialog(ModalScreen[list[str] | None]):
     """Which columns are shown."""
 

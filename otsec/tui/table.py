@@ -64,7 +64,7 @@ class VirtualTable(ScrollView, can_focus=True):
         Binding("down,j", "move(1)", "Down", show=False, id="table.down", tooltip="One row down"),
         Binding("pageup", "page(-1)", "Page up", show=False, id="table.page_up"),
         Binding("pagedown", "page(1)", "Page down", show=False, id="table.page_down"),
-        Binding("home,g", "first", "First", show=False, id="table.first", tooltip="First row"),
+        Binding("home", "first", "First", show=False, id="table.first", tooltip="First row"),
         Binding("end,G", "last", "Last", show=False, id="table.last", tooltip="Last row"),
         Binding("left,h", "sideways(-8)", "Left", show=False, id="table.left"),
         Binding("right,l", "sideways(8)", "Right", show=False, id="table.right"),
