@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CI_PACKAGES = frozenset({"tshark", "tcpdump", "tcpreplay", "tmux", "zstd"})  # as in .ci/setup
+CI_PACKAGES = frozenset(
+    {"tshark", "tcpdump", "tcpreplay", "tmux", "zstd", "chromium"}
+)  # as in .ci/setup
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -27,6 +27,7 @@ from otsec.errors import (
 
 COMMANDS = {  # in the order of the help
     "tui": "look around in the terminal; what `otsec` alone does",
+    "serve": "the terminal UI in a browser on this machine",
     "analyze": "read captures into a store and sum up what they show",
     "watch": "follow a folder in which a recorder writes captures",
     "monitor": "listen on interfaces, passively, and record evidence",

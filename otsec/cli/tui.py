@@ -1,5 +1,6 @@
 """``otsec tui``: the terminal UI over a store, also while it is being written."""
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 
@@ -25,10 +26,15 @@ def configure(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Open it, until it is left."""
     config = options.configured(arguments, "db", "site")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (_served() or (sys.stdin.isatty() and sys.stdout.isatty())):
         raise UsageError("the terminal UI needs a terminal; `otsec assets` and others list")
     from otsec.tui.app import OtsecApp
 
     app = OtsecApp(config, readonly=arguments.read_only, who=arguments.by)
     app.run()
     return int(app.return_code or Exit.FINE)
+
+
+def _served() -> bool:
+    """Whether `otsec serve` runs it, for a page of a browser."""
+    return os.environ.get("TEXTUAL_DRIVER") == "textual.drivers.web_driver:WebDriver"
