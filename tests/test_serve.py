@@ -235,6 +235,11 @@ def test_a_finding_is_acknowledged_in_a_browser(analysed: Path, tmp_path: Path) 
             assert await page.picture() != picture
             await page.type("a")
             await wait(acts, "the act")
+            await page.call(
+                "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path)
+            )
+            await page.type(":export shown.csv\n")
+            await wait((tmp_path / "shown.csv").exists, "the download")
             await page.type("q")
             await page.until("document.body.classList.contains('-closed')")
             own = re.compile(rf"(http|ws)://127\.0\.0\.1:{served.port}/")
@@ -244,6 +249,7 @@ def test_a_finding_is_acknowledged_in_a_browser(analysed: Path, tmp_path: Path) 
 
     try:
         asyncio.run(do())
+        assert "S7 controller stopped" in (tmp_path / "shown.csv").read_text("utf-8")
         assert [(act.kind, act.after, act.who) for act in acts()] == [
             ("ack", "acknowledged", "ann")
         ]

@@ -1,5 +1,7 @@
 """The screens of the terminal UI over the plant of the demo, at their least and usual size."""
 
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -190,6 +192,10 @@ def _read(name: str) -> str:
     return Path(name).read_text("utf-8")
 
 
+def _hash(name: str) -> str:
+    return hashlib.sha256(Path(name).read_bytes()).hexdigest()
+
+
 @pytest.mark.parametrize(
     ("key", "name"), [("3", "assets.csv"), ("5", "talks.json"), ("2", "found.jsonl")]
 )
@@ -211,6 +217,35 @@ def test_what_is_shown_is_exported(
         await seat.type(f"export {name}")
         await seat.press("enter")
         assert _read(name) == written
+
+    visit(analysed, do)
+
+
+def test_the_packets_of_what_is_shown_are_exported(
+    analysed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that ends in .pcapng takes the packets of the marked rows, else of all that are shown."""
+    monkeypatch.chdir(tmp_path)
+
+    async def do(seat: Seat) -> None:
+        await seat.press("2", "slash")
+        await seat.type("level=high")
+        await seat.press("enter", "x")
+        assert ".pcapng" in seat.text
+        await seat.press(*["backspace"] * len("findings.csv"))
+        await seat.type("stop.pcapng")
+        await seat.press("enter")
+        told = json.loads(_read("stop.pcapng.manifest.json"))
+        assert told["ids"] == [f"finding:{seat.table.rows.at(0).row.finding.id}"]
+        assert _hash("stop.pcapng") == told["sha256"]
+        assert any(
+            "STOP" in str(one["why"]) or "plc_stop" in str(one["why"]) for one in told["packets"]
+        )
+        seat.app.clear_notifications()
+        await seat.press("3", "colon")
+        await seat.type("export assets.pcapng")
+        await seat.press("enter")
+        assert "no packets are kept" in next(iter(seat.app._notifications)).message
 
     visit(analysed, do)
 

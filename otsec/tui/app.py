@@ -1,8 +1,10 @@
 """The application: screens by their keys, the clock of the store, what every screen can do."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, tzinfo
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,6 +23,8 @@ from otsec.tui.state import Filters
 from otsec.tui.themes import THEMES
 
 if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
+
     from otsec.inventory.assembly import Inventory
     from otsec.tui.listing import ListingScreen
 
@@ -67,6 +71,8 @@ class OtsecApp(App[None]):
         self._version = -1
         self._inventory: tuple[int, Inventory] | None = None
         self._counting = Lock()
+        self._server = os.getppid()  # where pages of a browser are served
+        self._outbox: TemporaryDirectory[str] | None = None
 
     # ----------------------------------------------------------------------------- start
 
@@ -114,6 +120,8 @@ class OtsecApp(App[None]):
 
     def follow(self) -> None:
         """Look whether the store was written; renew what is shown, not too often."""
+        if self.is_web and os.getppid() != self._server:
+            self.exit()  # the server is gone, and with it whoever looks
         with suppress(ScreenStackError):  # it is being left
             self._follow()
 
@@ -294,8 +302,12 @@ class OtsecApp(App[None]):
 
     def run_command(self, line: str) -> None:
         """Do what a line says, or tell why not."""
+        self.attempt(lambda: commands.run(self, self.commands, line))
+
+    def attempt(self, what: Callable[[], None]) -> None:
+        """Do something, or tell why not."""
         try:
-            commands.run(self, self.commands, line)
+            what()
         except OtsecError as error:
             self.complain(str(error))
 
@@ -330,26 +342,69 @@ class OtsecApp(App[None]):
 
         def use(line: str | None) -> None:
             if line:
-                self.export_to(line)
+                self.run_command(f"export {line}")
 
-        self.push_screen(
-            LineDialog("export to FILE.csv, FILE.json or FILE.jsonl:", f"{kind}.csv"), use
-        )
+        title = "export to FILE.csv, .json, .jsonl, or its packets to FILE.pcapng:"
+        self.push_screen(LineDialog(title, f"{kind}.csv"), use)
 
     def export_to(self, name: str) -> None:
         """Write what is shown to a file, in a thread; an existing file stays."""
-        from otsec.tui.export import export, target  # noqa: PLC0415 - only who asks pays
+        from otsec.tui.export import FORMATS, PACKETS, export, target  # noqa: PLC0415 - as above
 
-        path, zone = target(name), self.zone
-        kind, columns, rows = self.listing().exported()
-        screen = self.screen
-        if not isinstance(screen, BaseScreen):
-            screen = self.listing()
-        screen.ask(
+        path, zone, listing = (
+            target(name, [*FORMATS, PACKETS], self.outbox()),
+            self.zone,
+            self.listing(),
+        )
+        if path.suffix.lower() == PACKETS:
+            self.write_packets(path, listing.shown_by_all())
+            return
+        kind, columns, rows = listing.exported()
+        self._asking().ask(
             "export",
             lambda store: export(path, kind, columns, rows(store), zone),
-            lambda count: self.notify(f"{count} rows written to {path}"),
+            lambda count: self.hand_over(path, f"{count} rows"),
         )
+
+    def write_packets(self, path: Path, ids: Sequence[str]) -> None:
+        """Write packets as a capture with hashes, in a thread."""
+        from otsec.tui.export import packed, write_packets  # noqa: PLC0415 - as above
+
+        def write(store: Store) -> tuple[Path, int]:
+            count = write_packets(path, store, ids)
+            return packed(path) if self.is_web else path, count
+
+        self.notify("gathering the packets", timeout=2)
+        self._asking().ask(
+            "export",
+            write,
+            lambda made: self.hand_over(made[0], f"{made[1]} packets with hashes"),
+        )
+
+    def _asking(self) -> BaseScreen:
+        """The screen that is shown, or the one below a dialog."""
+        return next(one for one in reversed(self.screen_stack) if isinstance(one, BaseScreen))
+
+    def outbox(self) -> Path | None:
+        """Where files are written that a browser then takes; None: where a person says."""
+        if not self.is_web:
+            return None
+        from tempfile import TemporaryDirectory, mkdtemp  # noqa: PLC0415 - only who asks pays
+
+        if self._outbox is None:
+            self._outbox = TemporaryDirectory(prefix="otsec-")  # goes when this process does
+        return Path(mkdtemp(dir=self._outbox.name))
+
+    def hand_over(self, path: Path, told: str) -> None:
+        """Say where a file is; in a browser it is a download, and stays nowhere else."""
+        if not self.is_web:
+            self.notify(f"{told} written to {path}", markup=False)
+            return
+        from shutil import rmtree  # noqa: PLC0415 - only who asks pays
+
+        self.deliver_binary(path)  # it is open by now
+        rmtree(path.parent, ignore_errors=True)
+        self.notify(f"{told} handed to the browser", markup=False)
 
     def open_asset(self, name: str) -> None:
         """Show all of one asset, by name, id or address."""

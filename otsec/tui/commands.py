@@ -109,7 +109,12 @@ def commands(screens: Sequence[tuple[str, str]]) -> dict[str, Command]:
         Command("filter", "filter the rows", _filter, _nothing),
         Command("sort", "COLUMN [up|down]: order the rows", _sort, _columns),
         Command("columns", "A,B,...: show these columns", _choose, _columns),
-        Command("export", "FILE.csv, .json or .jsonl: write what is shown", _export, _nothing),
+        Command(
+            "export",
+            "FILE.csv, .json, .jsonl: write what is shown; FILE.pcapng: its packets",
+            _export,
+            _nothing,
+        ),
         Command("save", "NAME: keep this screen's filter", _save, _saved),
         Command("use", "NAME: filter by what was kept", _use, _saved),
         Command("forget", "NAME: keep a filter no longer", _forget, _saved),

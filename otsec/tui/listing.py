@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from otsec.cli.listing import moment, natural
 from otsec.cli.output import Column
+from otsec.errors import UsageError
 from otsec.health.verdict import counted
 from otsec.store import Store
 from otsec.store.filters import Field, Filter
@@ -261,6 +262,31 @@ class ListingScreen(BaseScreen):
         """What an export writes: the kind of the rows, their columns, and how to read them all."""
         rows = self.table.rows
         return self.KIND, self.COLUMNS, lambda _: rows.all_rows()
+
+    def shown_by(self, row: Any) -> Sequence[str]:  # noqa: ARG002 - of screens that know
+        """The packets that show a row, as `otsec show` takes them."""
+        raise UsageError(
+            f"of {self.ONE[1]} no packets are kept; open one to find those that show it"
+        )
+
+    def shown_by_all(self) -> list[str]:
+        """The packets that show the marked rows, else all rows."""
+        from otsec.tui.export import MOST_ROWS  # noqa: PLC0415 - only who asks pays
+
+        rows, marked = self.table.rows, self.table.marked
+        count = len(marked) or len(rows)
+        if count > MOST_ROWS:
+            raise UsageError(
+                f"the packets of {count:,} {self.ONE[1]} are more than a capture is good for; "
+                f"filter or mark at most {MOST_ROWS:,}"
+            )
+        chosen = self.table.chosen if marked else rows.all_rows()
+        return [name for row in chosen for name in self.shown_by(row)]
+
+    def action_packets(self) -> None:
+        """The packets that show the selected row."""
+        if (row := self.table.selected) is not None:
+            self.otsec.attempt(lambda: self.otsec.show_packets(self.shown_by(row)))
 
     def words(self) -> Words:
         """Columns, filters, signs."""

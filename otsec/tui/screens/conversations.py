@@ -82,11 +82,9 @@ class ConversationsScreen(ListingScreen):
 
         self.app.push_screen(ConversationScreen(row))
 
-    def action_packets(self) -> None:
+    def shown_by(self, row: Any) -> Sequence[str]:
         """Its first and last packet."""
-        if (row := self.table.selected) is not None:
-            ids = named(row.site, source_of(row), row.first_packet, row.last_packet)
-            self.otsec.show_packets(ids)
+        return named(row.site, source_of(row), row.first_packet, row.last_packet)
 
     def action_asset(self) -> None:
         """All of the server."""

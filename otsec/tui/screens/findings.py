@@ -100,10 +100,9 @@ class FindingsScreen(ListingScreen):
 
         self.app.push_screen(FindingScreen(row.finding.id))
 
-    def action_packets(self) -> None:
-        """The packets that show it."""
-        if (row := self.table.selected) is not None:
-            self.otsec.show_packets([row.finding.id])
+    def shown_by(self, row: Any) -> Sequence[str]:
+        """Those that the finding names."""
+        return [f"finding:{row.finding.id}"]
 
     def action_decide(self, kind: str) -> None:
         """Take down what is decided of the marked findings, else of the selected one."""

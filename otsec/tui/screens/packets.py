@@ -1,7 +1,6 @@
 """Packets behind a row: as otsec reads them, as tshark does, and their bytes."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rich.text import Text
@@ -13,8 +12,7 @@ from textual.widgets import Static
 
 from otsec.cli.output import Column, duration_text
 from otsec.cli.show import FIELDS, HEX, LOWER, TITLES, VALUES, hex_dump
-from otsec.errors import UsageError
-from otsec.store import Store, open_store
+from otsec.store import Store
 from otsec.tui.cells import safe, time_text
 from otsec.tui.rows import Listed
 from otsec.tui.screen import BaseScreen, Words
@@ -173,27 +171,16 @@ class PacketsScreen(BaseScreen):
 
         def use(line: str | None) -> None:
             if line:
-                self.ask("write", lambda _: self._write(Path(line).expanduser()), self.notify)
+                self.otsec.attempt(lambda: self._write(line))
 
         self.app.push_screen(
             LineDialog("write the packets to FILE.pcapng:", "evidence.pcapng"), use
         )
 
-    def _write(self, path: Path) -> str:
-        from otsec.evidence import package  # noqa: PLC0415 - in the thread
-        from otsec.evidence.captures import Library  # noqa: PLC0415
-        from otsec.evidence.gather import Rule, gather  # noqa: PLC0415
-        from otsec.evidence.references import resolve  # noqa: PLC0415
+    def _write(self, name: str) -> None:
+        from otsec.tui.export import PACKETS, target  # noqa: PLC0415 - only who asks pays
 
-        for one in (path, package.manifest_path(path)):
-            if one.exists():
-                raise UsageError(f"{one}: is there already; name another file")
-        with open_store(self.otsec.path, readonly=True) as store:
-            library, wanted = Library(store), resolve(store, self.ids)
-            written = package.write(
-                path, library, self.ids, wanted, gather(library, wanted, Rule()), None
-            )
-        return f"{written.packets} packets written to {written.path}, hashes beside it"
+        self.otsec.write_packets(target(name, [PACKETS], self.otsec.outbox()), self.ids)
 
     def words(self) -> Words:
         """Columns."""

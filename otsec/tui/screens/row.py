@@ -67,11 +67,7 @@ class RowScreen(BaseScreen):
 
     def action_packets(self) -> None:
         """Packets that show it, where the list knows them."""
-        action = getattr(self._listing, "action_packets", None)
-        if action is None:
-            self.notify("no packet is known for this")
-        else:
-            action()
+        self._listing.action_packets()
 
     def action_roll(self, lines: int) -> None:
         """Scroll."""

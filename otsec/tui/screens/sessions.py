@@ -57,10 +57,9 @@ class SessionsScreen(ListingScreen):
             return "warn"
         return "bad" if column.name == "client" and row.client.outside else ""
 
-    def action_packets(self) -> None:
+    def shown_by(self, row: Any) -> Sequence[str]:
         """Its first and last packet."""
-        if (row := self.table.selected) is not None:
-            self.otsec.show_packets(named(row.site, row.point, row.first_packet, row.last_packet))
+        return named(row.site, row.point, row.first_packet, row.last_packet)
 
     def action_asset(self, end: str) -> None:
         """All of one of the two."""

@@ -50,12 +50,9 @@ class ValuesScreen(ListingScreen):
         """Values, with the same filter."""
         self.app.push_screen(HeldScreen(self.line.text))
 
-    def action_packets(self) -> None:
+    def shown_by(self, row: Any) -> Sequence[str]:
         """The first and the last packet."""
-        if (row := self.table.selected) is not None:
-            self.otsec.show_packets(
-                named(row.site, source_of(row), row.first_packet, row.last_packet)
-            )
+        return named(row.site, source_of(row), row.first_packet, row.last_packet)
 
     def action_asset(self) -> None:
         """All of the device."""
