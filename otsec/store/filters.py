@@ -5,7 +5,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, Literal, TypeAlias
 
 from otsec.errors import UsageError
@@ -49,6 +49,7 @@ class Condition:
     sql: str
     parameters: tuple[object, ...]
     tests: tuple[Test, ...]
+    columns: tuple[str, ...] = ()  # that the tests look at
 
     def keeps(self, cells: Cells) -> bool:
         """Whether a row passes the tests that are not in the SQL."""
@@ -83,15 +84,39 @@ def span(text: str) -> Span | None:
 def condition(filters: Sequence[Filter], fields: Mapping[str, Field]) -> Condition:
     """Turn filters into a condition. Raises UsageError naming what is wrong with one."""
     sql, parameters, tests = ["1 = 1"], list[object](), list[Test]()
+    columns: dict[str, None] = {}
     for one in filters:
         field = _field(one, fields)
-        if (test := _test(one, field)) is not None:
+        begin, whole = _octets(one, field)
+        if not whole and (test := _test(one, field)) is not None:
             tests.append(test)
-            continue
-        part, bound = _sql(one, field)
+            columns |= dict.fromkeys(field.columns)
+            if not begin or one.negated:
+                continue
+        part, bound = _beginning(begin, field) if begin else _sql(one, field)
         sql.append(f"NOT ({part})" if one.negated else f"({part})")
         parameters += bound
-    return Condition(" AND ".join(sql), tuple(parameters), tuple(tests))
+    return Condition(" AND ".join(sql), tuple(parameters), tuple(tests), tuple(columns))
+
+
+def _octets(one: Filter, field: Field) -> tuple[str, bool]:
+    """``10.20.``: how all addresses of a network begin, and whether all that begin so are of it."""
+    if field.match != "address" or "/" not in one.value:
+        return "", False
+    try:
+        network = ipaddress.ip_network(one.value, strict=False)
+    except ValueError:
+        return "", False
+    count = min(network.prefixlen // 8, 3) if network.version == 4 else 0
+    octets = str(network.network_address).split(".")[:count]
+    return "".join(f"{octet}." for octet in octets), count > 0 and network.prefixlen == 8 * count
+
+
+def _beginning(text: str, field: Field) -> tuple[str, list[object]]:
+    """Texts that begin so, as a range that needs no function: of a million rows in no time."""
+    beyond = text[:-1] + chr(ord(text[-1]) + 1)
+    part = " OR ".join(f"({column} >= ? AND {column} < ?)" for column in field.columns)
+    return part, [text, beyond] * len(field.columns)
 
 
 def _field(one: Filter, fields: Mapping[str, Field]) -> Field:
@@ -164,11 +189,13 @@ def _in_network(one: Filter) -> Callable[[str], bool]:
             f"{one.field}:{one.value} is not a network; write it as 10.0.0.0/8"
         ) from None
 
-    @lru_cache(maxsize=65_536)  # addresses repeat from row to row
+    family = AF_INET if network.version == 4 else AF_INET6
+    mask, base = int(network.netmask), int(network.network_address)
+
     def matches(address: str) -> bool:
         try:
-            return ipaddress.ip_address(address) in network
-        except ValueError:  # a MAC address
+            return int.from_bytes(inet_pton(family, address), "big") & mask == base
+        except (OSError, ValueError):  # of the other family, a MAC address, a NUL in a name
             return False
 
     return matches

@@ -214,8 +214,8 @@ def _keys(
     store: Store, plain: str, wanted: Condition, ranks: Sequence[str], tail: str, limit: int
 ) -> Iterator[Any]:
     """Keys that pass, each with what ranks it, if anything does."""
-    columns = "*" if wanted.tests else "key"
-    shown = ", ".join((columns, *(f"{rank} AS rank_{n}" for n, rank in enumerate(ranks))))
+    ordering = (f"{rank} AS rank_{n}" for n, rank in enumerate(ranks))
+    shown = ", ".join(("key", *wanted.columns, *ordering))
     statement = f"SELECT {shown} FROM ({plain}) AS t WHERE {wanted.sql} {tail}"  # noqa: S608 - text of this package; values are bound
     with told(store.path):
         rows = _connection(store).execute(statement, wanted.parameters)
