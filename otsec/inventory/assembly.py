@@ -26,8 +26,12 @@ SERVICES_NAMED = 8  # unrecognised ones that an asset asks or answers: a scanner
 class Inventory:
     """All assets, in order of their addresses."""
 
-    assets: tuple[Asset, ...]
+    assets: Sequence[Asset]
     by_node: Mapping[Node, int]  # where each address stands in `assets`
+
+    def named(self, text: str) -> "list[Asset] | None":  # noqa: ARG002 - of shelves
+        """All that a person's word can mean, where that needs not all assets; None: it does."""
+        return None
 
     def at(self, node: Node) -> Asset | None:
         """The asset that has an address."""

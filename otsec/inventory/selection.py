@@ -29,7 +29,7 @@ def chosen(assets: Iterable[Asset], filters: Sequence[Filter]) -> list[Asset]:
 
 
 def _passes(asset: Asset, one: Filter) -> bool:
-    return passes(asset, one, KEYS, _texts, (asset.first_time, asset.last_time))
+    return passes(asset, one, KEYS, texts, (asset.first_time, asset.last_time))
 
 
 def passes(
@@ -92,7 +92,8 @@ def _values(asset: Asset, attributes: Sequence[str]) -> tuple[str, ...]:
     return told or ("",)
 
 
-def _texts(asset: Asset) -> Iterable[str]:
+def texts(asset: Asset) -> Iterable[str]:
+    """Everything in which a text is looked for."""
     yield from (asset.id, asset.name, asset.role.role, asset.site)
     yield from (*asset.ips, *asset.macs, *asset.groups, *asset.places)
     yield from (*asset.answers, *asset.asks)
@@ -139,6 +140,8 @@ def find(found: Inventory, text: str) -> Asset:
 
 def candidates(found: Inventory, text: str) -> list[Asset]:
     """All that the text can mean: by id, else by name, else by address."""
+    if (told := found.named(text)) is not None:
+        return told
     wanted = text.strip().casefold()
     for node, number in found.by_node.items():
         if node_id(node) == wanted:

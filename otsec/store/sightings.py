@@ -120,6 +120,14 @@ _SEEN = "first_time, {0}.first_packet, {0}.last_time, {0}.last_packet"
 _SILENT = "b.outcome IN ('', 'unanswered', 'unknown', 'open') OR b.outcome LIKE '%gateway_%'"
 
 
+def many(store: Store, stations_: int, conversations: int) -> bool:
+    """Whether there are more of either than so many."""
+    return any(
+        store.all(f"SELECT 1 FROM {table} LIMIT 1 OFFSET ?", [most])  # noqa: S608 - text of this file
+        for table, most in (("station", stations_), ("conversation", conversations))
+    )
+
+
 def stations(store: Store) -> list[Station]:
     """Who sent, source by source."""
     rows = store.all(

@@ -14,11 +14,12 @@ from textual.screen import Screen
 
 from otsec.config import Config
 from otsec.errors import OtsecError, StorageError, UsageError
-from otsec.store import Store, open_store, paging, queries
+from otsec.store import Store, open_store, paging, queries, sightings
 from otsec.tui import commands
 from otsec.tui.cells import time_text
 from otsec.tui.places import EVERY, FIRST, PLACES, keys_of, opened
 from otsec.tui.screen import BaseScreen
+from otsec.tui.shelving import STOPPED, Shelving
 from otsec.tui.state import Filters
 from otsec.tui.themes import THEMES
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from otsec.tui.listing import ListingScreen
 
 LOOK_S = 0.2  # between looks at whether the store was written: 5 Hz at most
+LARGE = (5_000, 50_000)  # stations or conversations of which a child makes the inventory
 REST = 3  # times as long as the last reading took there is no other
 
 
@@ -71,6 +73,8 @@ class OtsecApp(App[None]):
         self._version = -1
         self._inventory: tuple[int, Inventory] | None = None
         self._counting = Lock()
+        self._stopped = -1  # revision of which no inventory is wanted
+        self.shelving = Shelving(self.path)
         self._server = os.getppid()  # where pages of a browser are served
         self._outbox: TemporaryDirectory[str] | None = None
 
@@ -168,6 +172,7 @@ class OtsecApp(App[None]):
 
     def look(self) -> None:
         """Take the store as it is now."""
+        self._stopped = -1
         self._version = paging.revision(self.store)
         self.revision += 1
         self._clock()
@@ -184,8 +189,30 @@ class OtsecApp(App[None]):
         with self._counting:
             revision = self.revision
             if self._inventory is None or self._inventory[0] != revision:
-                self._inventory = (revision, inventory(store))
+                if self._stopped == revision:
+                    raise UsageError(STOPPED)
+                large = sightings.many(store, *LARGE)
+                self._inventory = (revision, self.shelving.made() if large else inventory(store))
             return self._inventory[1]
+
+    @property
+    def known(self) -> "Inventory | None":
+        """The last inventory that was made, be it of now or not."""
+        return None if self._inventory is None else self._inventory[1]
+
+    def stop_counting(self) -> bool:
+        """End what makes an inventory, until it is asked for again; gives whether something did."""
+        if not self.shelving.busy:
+            return False
+        self._stopped = self.revision
+        self.shelving.stop()
+        return True
+
+    def on_unmount(self) -> None:
+        """Nobody waits any more."""
+        self.shelving.stop(for_good=True)
+        if self._outbox is not None:
+            self._outbox.cleanup()
 
     # ---------------------------------------------------------------------------- lookup
 

@@ -1,17 +1,24 @@
 """Assets: every device, what it is and what is known of it."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from textual.binding import Binding, BindingType
 
 from otsec.cli import assets
 from otsec.cli.output import Column
 from otsec.store import Store
-from otsec.store.filters import Field, Filter
-from otsec.tui.listing import ListingScreen
-from otsec.tui.rows import Key
+from otsec.store.filters import Field
+from otsec.store.paging import Keyed
+from otsec.tui.listing import Ask, ListingScreen, arranged
+from otsec.tui.rows import Key, Listed, Paged, Rows
 from otsec.tui.screen import Words
+
+if TYPE_CHECKING:
+    from otsec.columns import I64
+    from otsec.inventory.assembly import Inventory
+    from otsec.inventory.shelf import Shelf
 
 SURE = 0.8  # a role below it places nobody in a group of the policy
 _MATCH = {"host": Field(("host",), "address"), "level": Field(("level",), "number")}
@@ -21,6 +28,21 @@ FIELDS = {
     "until": Field(("first_time",), "until"),
     "text": Field(("text",), "text"),
 }
+
+
+def shelved(found: "Shelf", ask: Ask) -> Paged:
+    """The rows of an inventory on disk."""
+    ids = found.ids
+
+    def fetch(keys: "Sequence[int] | I64") -> list[Keyed]:
+        wanted = np.asarray(keys, np.int64)
+        places = by_id[np.searchsorted(ids, wanted, sorter=by_id)]
+        return [
+            Keyed(int(key), found.assets[int(at)]) for key, at in zip(wanted, places, strict=True)
+        ]
+
+    by_id = np.argsort(ids, kind="stable")
+    return Paged(ids[found.order(ask.filters, ask.sort, descending=ask.descending)], fetch)
 
 
 class AssetsScreen(ListingScreen):
@@ -38,15 +60,41 @@ class AssetsScreen(ListingScreen):
         Binding("w", "talks", "Talks", id="asset.talks", tooltip="Its conversations"),
     ]
 
-    def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
-        """The assets that the filters leave, by address."""
+    def find(self, store: Store, ask: Ask) -> Iterator[Rows]:
+        """What was known last, where all of it takes long; then what is known now."""
+        from otsec.inventory.shelf import Shelf  # noqa: PLC0415 - in the thread
+
+        known = self.otsec.known
+        if isinstance(known, Shelf):
+            yield shelved(known, ask)
+        found = self.otsec.inventory(store)
+        if not isinstance(found, Shelf):
+            yield from self._listed(found, ask)
+        elif found is not known:
+            yield shelved(found, ask)
+
+    def _listed(self, found: "Inventory", ask: Ask) -> Iterator[Rows]:
         from otsec.inventory.selection import chosen  # noqa: PLC0415 - in the thread
 
-        return chosen(self.otsec.inventory(store).assets, filters)
+        rows = chosen(found.assets, ask.filters)
+        ordered = arranged(rows, self.COLUMNS, ask.sort, descending=ask.descending)
+        yield Listed(ordered, lambda row: int(row.id, 16))
+
+    def action_clear(self) -> None:
+        """All rows again; while all are being made, no more of that."""
+        if not self.otsec.stop_counting():
+            super().action_clear()
+
+    def none_text(self) -> str:
+        """What is said where there are no rows."""
+        counting = (
+            "counting: who is there is told when every conversation was looked at; Esc ends it"
+        )
+        return counting if self.otsec.shelving.busy else super().none_text()
 
     def key(self, row: Any) -> Key:
-        """An asset's id stays the same."""
-        return row.id  # type: ignore[no-any-return]
+        """Rows bring their keys with them."""
+        raise NotImplementedError
 
     def tone(self, row: Any, column: Column) -> str:
         """What is not sure is quiet."""
