@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from otsec.inventory import knowledge, roles, stacks
@@ -15,6 +15,7 @@ from otsec.inventory.model import Address, Asset, Join, Node
 from otsec.inventory.roles import Traits
 from otsec.store import Store, sightings
 from otsec.store.acts import Act, acts
+from otsec.store.filters import Filter
 from otsec.store.queries import address_key, is_device
 from otsec.store.sightings import Deed, Said, Talk
 
@@ -28,6 +29,14 @@ class Inventory:
 
     assets: Sequence[Asset]
     by_node: Mapping[Node, int]  # where each address stands in `assets`
+
+    def pick(
+        self,
+        filters: Sequence[Filter],
+        choose: Callable[[Iterable[Asset], Sequence[Filter]], list[Asset]],
+    ) -> list[Asset]:
+        """The assets that pass filters; ``choose`` does so where they are all at hand."""
+        return choose(self.assets, filters)
 
     def named(self, text: str) -> "list[Asset] | None":  # noqa: ARG002 - of shelves
         """All that a person's word can mean, where that needs not all assets; None: it does."""

@@ -141,6 +141,10 @@ class Shelf(Inventory):
                 left -= len(block)
                 yield from block
 
+    def pick(self, filters: Sequence[Filter], _choose: Any = None) -> list[Asset]:
+        """The assets that pass filters, only these unpacked."""
+        return [self.assets[int(at)] for at in self.order(filters, "", descending=False)]
+
     def named(self, text: str) -> list[Asset]:
         """By id, else by name, else by address."""
         wanted, address = text.strip().casefold(), canonical(text)

@@ -31,10 +31,11 @@ PLACES = (
     Place("6", "protocols", "Protocols", "Prot", "protocols:ProtocolsScreen"),
     Place("7", "sessions", "Sessions", "Sess", "sessions:SessionsScreen"),
     Place("8", "values", "Values", "Vals", "values:ValuesScreen"),
+    Place("9", "topology", "Topology", "Topo", "topology:TopologyScreen"),
 )
-FURTHER: tuple[
-    Place, ...
-] = ()  # a line each: Place("z", "zones", "Zones", "", "zones:ZonesScreen")
+FURTHER = (  # a line each
+    Place("z", "zones", "Zones", "Zone", "zones:ZonesScreen"),
+)
 FIRST = Place("", "first", "First start", "", "first:FirstScreen")
 EVERY = (*PLACES, *FURTHER)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from otsec.inventory.shelf import Shelf
 
 KEPT = 2  # shelves: of the one before the last rows may still be on the screen
-NICE = 10  # what is looked at now goes before
+NICE = 5  # what is looked at now goes before
 STOPPED = "the inventory was not made to its end; r makes it"
 
 

@@ -1,0 +1,69 @@
+"""What hangs on what: ports are told, the far end is inferred, with why."""
+
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Command
+from tui_pilot import Seat, visit
+
+from otsec.inventory.assembly import inventory
+from otsec.inventory.topology import Line, topology
+from otsec.store import open_store
+
+
+def _lines(command: Command, path: Path, *captures: Path) -> list[Line]:
+    assert not command("analyze", *captures, "--db", path, "-q").returncode
+    with open_store(path, readonly=True) as store:
+        return topology(store, inventory(store))
+
+
+def test_one_switch_has_its_neighbours(tmp_path: Path, otsec_command: Command) -> None:
+    """Where one switch is heard, whoever else names a port hangs on it, and that is inferred."""
+    found = _lines(otsec_command, tmp_path / "x.db", ROOT / "pcaps" / "lldp" / "neighbours.pcap")
+
+    assert [(line.depth, line.name, line.port, line.how, line.by) for line in found] == [
+        (0, "site, untagged", "", "", ""),
+        (1, "cell-4", "", "told", ""),
+        (2, "", "ethX3", "told", "lldp"),
+        (2, "", "ethX4", "told", "lldp"),
+        (2, "00:0e:8c:10:00:03", "port-001.et200sp-cell4", "inferred", "lldp"),
+        (2, "P3245-V 192.168.50.40", "00:40:8c:10:00:02", "inferred", "lldp"),
+    ]
+    assert all(line.why and line.packets for line in found if line.depth == 2)
+
+
+def test_of_several_switches_none_is_guessed(tmp_path: Path, otsec_command: Command) -> None:
+    """Where two switches are heard it is said that nobody tells which of them it is."""
+    captures = [ROOT / "pcaps" / "lldp" / "neighbours.pcap", ROOT / "pcaps" / "cdp" / "switch.pcap"]
+    found = _lines(otsec_command, tmp_path / "x.db", *captures)
+
+    assert {line.name for line in found if line.depth == 1 and line.how == "told"} == {
+        "cell-4",
+        "core-1",
+    }
+    hosts = [line for line in found if line.how == "inferred"]
+    assert hosts
+    assert all((line.depth, "which of the switches" in line.why) == (1, True) for line in hosts)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_the_screen_draws_it(tmp_path: Path, otsec_command: Command, size: tuple[int, int]) -> None:
+    """Key 9 draws what is told with lines and what is inferred dotted; p shows the packets."""
+    path = tmp_path / "x.db"
+    _lines(otsec_command, path, ROOT / "pcaps" / "lldp" / "neighbours.pcap")
+
+    async def do(seat: Seat) -> None:
+        await seat.press("9")
+        assert "\u251c\u2500\u2500 cell-4" in seat.text
+        assert "\u2502   \u251c\u2500\u2500 port ethX3" in seat.text
+        assert "\u2502   \u2506\u254c\u254c P3245-V" in seat.text
+        await seat.press("slash")
+        await seat.type("how:inferred")
+        await seat.press("enter", "end")
+        assert len(seat.table.rows) == 2
+        await seat.press("p")
+        assert "lldp" in seat.text
+        await seat.press("escape", "question_mark")
+        assert "Topology: help" in seat.text
+
+    visit(path, do, size=size)
