@@ -14,6 +14,12 @@ def _table() -> bytes:
     return (files("otsec.inventory") / "tables" / "oui.tsv").read_bytes()
 
 
+def dated() -> str:
+    """The day of the table, `2024-05-20`."""
+    head = _table()[:400].decode().split("\n")
+    return next(line[8:] for line in head if line.startswith("# date: "))
+
+
 @cache
 def vendor_of_mac(mac: str) -> str:
     """To whom the first three bytes of a MAC address were given; empty: to nobody known.

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 from rich.text import Text
@@ -11,13 +13,15 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Static
 
+from otsec import __version__
 from otsec.cli.output import Column, bytes_text, duration_text
 from otsec.health import Report, Severity, judge, overall
 from otsec.health.verdict import counted, percent
 from otsec.store import Store, overview, paging
+from otsec.store import pulse as pulses
 from otsec.store.filters import Filter
 from otsec.store.overview import Here, Unread
-from otsec.store.pulse import Pulse, blind, pulse
+from otsec.store.pulse import Pulse, Remote, blind, pulse
 from otsec.store.queries import behaviours, sources
 from otsec.summary import gathered
 from otsec.tui.cells import safe, time_text
@@ -25,12 +29,15 @@ from otsec.tui.rows import Listed
 from otsec.tui.screen import BaseScreen, Words
 from otsec.tui.table import VirtualTable
 
+RECENT_NS = 600 * 10**9  # before the last packet: who was heard then is still there
 MOST = 6  # of each kind of thing that needs a person
 WORST = 6  # protocols of which most was not decoded
 PARTS = 60  # of the time line
+FEW = 36  # of the lines that stand beside words
 BARS = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 GRAVE = {"program": "high", "mode": "high", "firmware": "high", "config": "medium"}
 WORST_FINDINGS = 12  # open ones that are named
+TONES = {"critical": "bold red", "high": "bold red", "medium": "bold yellow"}
 LEVELS = ("critical", "high", "medium", "low", "informational", "note")
 
 
@@ -76,8 +83,11 @@ class OverviewScreen(BaseScreen):
                 yield _panel("health", "Capture health")
                 yield _panel("share", "Decoded")
             with Horizontal():
+                yield _panel("findings", "Findings over time")
+                yield _panel("remote", "In from another machine, as the capture ends")
+            with Horizontal():
                 yield _panel("pulse", "Notable events over time")
-                yield _panel("dates", "Data")
+                yield _panel("dates", "Data and rules")
 
     def on_resize(self) -> None:
         """Panels beside each other where there is room."""
@@ -92,7 +102,10 @@ class OverviewScreen(BaseScreen):
         table = self.query_one(VirtualTable)
         table.zone, table.waiting = self.otsec.zone, "looking"
         table.follow_top = True  # the worst stands first; nothing is decided here
-        self.ask("dates", lambda store: _dates(store, site), self._tell_dates)
+        own = self.otsec.config.rules
+        self.ask("dates", lambda store: _dates(store, site, own), self._tell_dates)
+        self.ask("findings", lambda store: pulses.findings(store, site, FEW), self._tell_findings)
+        self.ask("remote", lambda store: _remote(store, site), self._tell_remote)
         self.ask("pulse", lambda store: pulse(store, site, PARTS), self._tell_pulse)
         self.ask("share", lambda store: overview.unread(Here.of(store, site), WORST), self._tell_share)  # fmt: skip
         self.ask("health", lambda store: _health(store, site), self._tell_health)
@@ -144,12 +157,35 @@ class OverviewScreen(BaseScreen):
 
     def _tell_pulse(self, found: Pulse) -> None:
         most = max(found.counts)
-        line = "".join(BARS[-(-count * 8 // most) if most else 0] for count in found.counts)
+        line = bars(found.counts)
         begin = time_text(found.begin, self.otsec.zone)
         end = time_text(found.begin + found.width * len(found.counts), self.otsec.zone)
         text = Text(f"{line}\n{begin} to {end[11:] if end[:10] == begin[:10] else end}\n")
         text.append(f"{counted(sum(found.counts), 'event')}, at most {most} in {duration_text(found.width // 1000)}")  # fmt: skip
         self._tell("pulse", text)
+
+    def _tell_findings(self, found: dict[str, Pulse]) -> None:
+        text = Text()
+        for level in (level for level in LEVELS if level in found):
+            counts = found[level].counts
+            line = bars(counts).rstrip()
+            text.append(f"{level:<14}", TONES.get(level, ""))
+            text.append(f"{sum(counts):>6}  {line}\n")
+        if found:
+            one = next(iter(found.values()))
+            text.append(f"each mark {duration_text(one.width // 1000)}, by first sight", "dim")
+        self._tell("findings", text if found else Text("no findings"))
+
+    def _tell_remote(self, found: Sequence[Remote]) -> None:
+        text = Text()
+        for one in found[:MOST]:
+            how = f"{one.protocol}, by its port" if one.by_port else one.protocol
+            when = time_text(one.last_time, self.otsec.zone)[11:]
+            text.append(f"{safe(one.client)} on {safe(one.server)}, {how}, {when}\n")
+        if len(found) > MOST:
+            text.append("and more; key 7 lists all\n", "dim")
+        text.rstrip()
+        self._tell("remote", text if found else Text("nobody by a protocol that otsec knows"))
 
     def _tell_dates(self, found: dict[str, Any]) -> None:
         text = Text()
@@ -163,6 +199,10 @@ class OverviewScreen(BaseScreen):
         )
         if found["incomplete"]:
             text.append(f"\n{counted(found['incomplete'], 'capture')} not read to the end")
+        text.append(f"\nrules of otsec {__version__}: {found['rules']}")
+        if found["own_rules"]:
+            text.append(f"\nyour rules: {found['own_rules']}, newest of {found['own_date']}")
+        text.append(f"\nmakers of network cards as of {found['makers']}")
         self._tell("dates", text)
 
     # ---------------------------------------------------------------------------- actions
@@ -182,7 +222,9 @@ class OverviewScreen(BaseScreen):
                     ("Capture health", "whether the mirror port shows what it should; a gap or blind time is a span of which nothing can be told"),
                     ("Decoded", "how much of what was sent otsec could read; # is read, . is not"),
                     ("Notable events", "commands, failures, sessions and first sights over the time of the captures"),
-                    ("Data", "from when to when packets were seen, and how many"),
+                    ("Findings over time", "by level, when each was first seen; a mark of full height is the most of that level in one part"),
+                    ("In from another machine", "who works on what by SSH, RDP, VNC and the like, or a tunnel, and was heard in the last ten minutes of the capture"),
+                    ("Data and rules", "from when to when packets were seen, and how many; how old the rules and tables are that they were judged by"),
                 ],
             ),
             (
@@ -208,10 +250,40 @@ def _tone(need: Need, column: Column) -> str:
     return {"critical": "bad", "high": "bad", "medium": "warn"}.get(need.level, "quiet")
 
 
-def _dates(store: Store, site: str) -> dict[str, Any]:
+def bars(counts: Sequence[int]) -> str:
+    """Counts as bars beside each other, the greatest the highest."""
+    most = max(counts, default=0)
+    return "".join(BARS[-(-count * 8 // most) if most else 0] for count in counts)
+
+
+def _remote(store: Store, site: str) -> list[Remote]:
+    from otsec.sessions.kinds import BY_PORT, INTERACTIVE, TUNNEL  # noqa: PLC0415 - in the thread
+
+    return pulses.remote(store, site, sorted(INTERACTIVE | TUNNEL), BY_PORT, MOST + 1, RECENT_NS)
+
+
+def _rules(own: Path | None) -> dict[str, Any]:
+    """How many rules there are; of a person's own ones the date of the newest."""
+    from otsec.detect import loading  # noqa: PLC0415 - in the thread
+    from otsec.detect.documents import files  # noqa: PLC0415
+
+    mine = files(own) if own is not None and own.is_dir() else []
+    newest = max((path.stat().st_mtime for path in mine), default=0)
+    return {
+        "rules": len(files(loading.folders(None)[0])),
+        "own_rules": len(mine),
+        "own_date": f"{datetime.fromtimestamp(newest, UTC):%Y-%m-%d}",
+    }
+
+
+def _dates(store: Store, site: str, own: Path | None) -> dict[str, Any]:
+    from otsec.inventory.vendors import dated  # noqa: PLC0415 - in the thread
+
     found = sources(store, [Filter("site", site)])
     heard = [one for one in found if one.packets]
     return {
+        **_rules(own),
+        "makers": dated(),
         "packets": sum(one.packets for one in found),
         "captures": sum(one.captures for one in found),
         "incomplete": sum(one.incomplete for one in found),
