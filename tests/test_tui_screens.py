@@ -497,3 +497,41 @@ def test_go_leads_to_every_screen(analysed: Path) -> None:
         assert seat.app.current_mode == "assets"
 
     visit(analysed, do)
+
+
+def test_back_and_forward(analysed: Path) -> None:
+    """Back leads through where one was, with filter, row and what was open there; forward undoes it."""
+
+    async def do(seat: Seat) -> None:
+        def here() -> tuple[str, str, str, object]:
+            first = seat.app.screen_stack[0]
+            return (
+                seat.app.current_mode,
+                type(seat.app.screen).__name__,
+                first.line.text if hasattr(first, "line") else "",
+                first.table.key if hasattr(first, "line") else None,
+            )
+
+        places = [here()]
+        await seat.press("3", "slash")
+        await seat.type("role:plc")
+        await seat.press("enter", "down", "down")
+        places.append(here())
+        await seat.press("enter")
+        places.append(here())
+        await seat.press("5", "end")
+        places.append(here())
+        await seat.press("2")
+        places.append(here())
+        for place in places[-2::-1]:
+            await seat.press("left_curly_bracket")
+            assert here() == place
+        await seat.press("left_curly_bracket")
+        assert here() == places[0]
+        for place in places[1:]:
+            await seat.press("right_curly_bracket")
+            assert here() == place
+        await seat.press("ctrl+o", "escape")
+        assert here() == places[-2]
+
+    visit(analysed, do)

@@ -11,6 +11,7 @@ from otsec.cli.output import Column
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otsec.inventory.assembly import Inventory
     from otsec.sessions.model import Session
     from otsec.store import Store
     from otsec.store.queries import Filter
@@ -209,14 +210,19 @@ def _named(store: "Store", shown: "Sequence[Session]", *, short: bool) -> Naming
 
 
 def query(
-    store: "Store", filters: "Sequence[Filter]", *, active: bool = False, remote: bool = False
+    store: "Store",
+    filters: "Sequence[Filter]",
+    *,
+    active: bool = False,
+    remote: bool = False,
+    found: "Inventory | None" = None,
 ) -> "Sequence[Any]":
-    """The sessions that the filters leave."""
+    """The sessions that the filters leave; ``found``: the inventory, if it is made already."""
     from otsec.sessions.assembly import sessions
     from otsec.sessions.selection import chosen
 
     return [
         one
-        for one in chosen(sessions(store), filters)
+        for one in chosen(sessions(store, found), filters)
         if (one.active or not active) and (one.remote or not remote)
     ]

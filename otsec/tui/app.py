@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widget import AwaitMount
 
 from otsec.config import Config
 from otsec.errors import OtsecError, StorageError, UsageError
 from otsec.store import Store, open_store, paging, queries, sightings
 from otsec.tui import commands
 from otsec.tui.cells import time_text
+from otsec.tui.jumps import Jumps
 from otsec.tui.places import EVERY, FIRST, PLACES, keys_of, opened
 from otsec.tui.screen import BaseScreen
 from otsec.tui.shelving import STOPPED, Shelving
@@ -52,6 +54,22 @@ class OtsecApp(App[None]):
         Binding(
             "g", "go", "Go", show=False, id="go", tooltip="Go to any screen; g g: to the first row"
         ),
+        Binding(
+            "left_curly_bracket,ctrl+o,alt+left",
+            "jump('back')",
+            "Back",
+            show=False,
+            id="jump.back",
+            tooltip="Where you were before",
+        ),
+        Binding(
+            "right_curly_bracket,alt+right",
+            "jump('forward')",
+            "Forward",
+            show=False,
+            id="jump.forward",
+            tooltip="Forward again",
+        ),
         Binding("colon", "command", "Command", id="command", tooltip="Type a command"),
         Binding("space", "pause", "Pause", id="pause", tooltip="Stop following the store"),
         Binding("u", "zone", "UTC", show=False, id="zone", tooltip="UTC, or the site's zone"),
@@ -69,6 +87,7 @@ class OtsecApp(App[None]):
         self.packets = 0
         self.commands = commands.commands([(one.name, one.title) for one in EVERY])
         self.filters = Filters()
+        self.jumps = Jumps(self)
         self._store: Store | None = None
         self._version = -1
         self._inventory: tuple[int, Inventory] | None = None
@@ -261,6 +280,27 @@ class OtsecApp(App[None]):
         self.switch_mode(name)
         if text is not None:
             self.listing().filter_by(text)
+
+    def switch_mode(self, mode: str) -> AwaitMount:
+        """Show a screen; where one was is remembered."""
+        if self.current_mode != mode:
+            self.jumps.leave()
+        return super().switch_mode(mode)
+
+    def push_screen(self, screen: Any, *given: Any, **named: Any) -> Any:
+        """Show something above the screen; where one was is remembered."""
+        if isinstance(screen, BaseScreen):
+            self.jumps.leave()
+        return super().push_screen(screen, *given, **named)
+
+    def action_jump(self, way: str) -> None:
+        """Go where one was before, or forward again."""
+        if not isinstance(self.screen, BaseScreen):
+            return
+        if not (self.jumps.back() if way == "back" else self.jumps.forward()):
+            self.notify(
+                "no place before this one" if way == "back" else "this is the last place", timeout=2
+            )
 
     def action_show(self, name: str) -> None:
         """Show a screen."""

@@ -22,6 +22,7 @@ KEYS = ("down", "down", "pagedown", "up", "pagedown", "end", "up", "home", "page
 ROUNDS = 6  # of the keys, on each screen
 SCREENS = ("findings", "conversations")
 PATIENCE_S = 60.0  # for a screen; what takes longer is told as that
+LONG_S = 900.0  # for a hundred thousand assets
 LIVE_S = 5.0  # how long a store that is written is followed
 
 
@@ -76,14 +77,41 @@ async def _screens(app: Any, tell: Callable[[str], None]) -> list[Figure]:
             Figure("resident with long listings open", resident_bytes() / 1e6, "MB", 200)
         )
         figures.append(await _live())
-        for name in ("sensors", "values", "protocols", "sessions", "assets"):
+        for name in ("sensors", "values", "protocols", "sessions", "topology"):
             tell(f"screen {name}")
             begin = perf_counter()
             app.show(name)
             await pilot.pause(0.01)
             await _settled(pilot)
             figures.append(Figure(f"{name}: complete", (perf_counter() - begin) * 1000, "ms"))
+        figures += await _assets(pilot, app, tell)
     return figures
+
+
+async def _assets(pilot: Any, app: Any, tell: Callable[[str], None]) -> list[Figure]:
+    """The inventory of a large store is made by a child; keys must not wait for it, nor filters."""
+    tell("screen assets")
+    begin = perf_counter()
+    app.show("assets")
+    await pilot.pause(0.01)
+    figures = [Figure("assets: shown, counting", (perf_counter() - begin) * 1000, "ms", 300)]
+    figures.append(_repaint("assets, counting", await _keys(pilot)))
+    await _settled(pilot, LONG_S)
+    figures.append(Figure("assets: complete", (perf_counter() - begin) * 1000, "ms"))
+    figures.append(_repaint("assets", await _keys(pilot)))
+    for text in ("host:10.0.7.0/24", "text", ""):
+        tell(f"assets {text}")
+        begin = perf_counter()
+        app.listing().filter_by(text)
+        await pilot.pause(0.25)  # until typing is over
+        await _settled(pilot)
+        told = f"assets: filtered by {text}" if text else "assets: all again"
+        figures.append(Figure(told, (perf_counter() - begin) * 1000, "ms", 2000))
+    begin = perf_counter()
+    app.listing().table.sort_by("name")
+    await pilot.pause(0.01)
+    await _settled(pilot)
+    return [*figures, Figure("assets: by name", (perf_counter() - begin) * 1000, "ms", 2000)]
 
 
 def _repaint(name: str, times: Sequence[float]) -> Figure:
@@ -109,9 +137,9 @@ async def _rows(pilot: Any, app: Any) -> None:
         await pilot.pause(0.005)
 
 
-async def _settled(pilot: Any) -> None:
+async def _settled(pilot: Any, patience_s: float = PATIENCE_S) -> None:
     await pilot.pause()
-    end = perf_counter() + PATIENCE_S
+    end = perf_counter() + patience_s
     while getattr(pilot.app.screen, "busy", None) and perf_counter() < end:
         await pilot.pause(0.01)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -41,6 +41,19 @@ class BaseScreen(Screen[Any]):
         ),
         Binding("r", "load", "Read again", show=False, id="reload", tooltip="Ask the store again"),
     ]
+
+    _given: tuple[Any, ...]  # what it was made with
+    _named: dict[str, Any]
+
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        """Keep what it is made with, to be made again."""
+        made = super().__new__(cls)
+        made._given, made._named = given, named
+        return made
+
+    def again(self) -> "BaseScreen":
+        """Another screen of the same thing: a screen that was left is gone."""
+        return type(self)(*self._given, **self._named)
 
     def __init__(self) -> None:
         super().__init__()

@@ -357,6 +357,10 @@ class VirtualTable(ScrollView, can_focus=True):
             self._select(max(0, min(place, len(self.rows) - 1)))
             self.refresh()
 
+    def select(self, place: int) -> None:
+        """Select the row at a place."""
+        self._go(place)
+
     def action_move(self, rows: int) -> None:
         """Select another row."""
         self._go(self.cursor + rows)

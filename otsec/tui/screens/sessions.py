@@ -45,7 +45,7 @@ class SessionsScreen(ListingScreen):
 
     def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
         """The sessions, the oldest first."""
-        return sessions.query(store, filters)
+        return sessions.query(store, filters, found=self.otsec.inventory(store))
 
     def key(self, row: Any) -> Key:
         """A session's id."""
