@@ -1,5 +1,7 @@
 """The terminal UI over a store that is being written, that is hostile, or that is not there."""
 
+import asyncio
+import os
 import shutil
 import subprocess
 import sys
@@ -121,6 +123,80 @@ def test_first_start_offers_the_demo(tmp_path: Path) -> None:
         await seat.until(lambda: not seat.app.reading)
 
     visit(path, do, size=(80, 24))
+
+
+def test_first_start_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listening runs `otsec monitor` on an interface that there is; `:stop` ends it."""
+    from otsec.tui.screens import first
+
+    told = tmp_path / "told"
+    fake = tmp_path / "monitor"
+    fake.write_text(f'#!/bin/sh\necho "$@" >{told}\nexec sleep 600\n', "utf-8")
+    fake.chmod(0o755)
+    monkeypatch.setattr(first.sys, "executable", str(fake))
+
+    async def do(seat: Seat) -> None:
+        await seat.press("l")
+        assert "lo" in seat.text
+        await seat.type("nowhere")
+        await seat.press("enter")
+        assert "no such interface" in seat.text
+        await seat.press(*["backspace"] * len("nowhere"))
+        await seat.type("lo")
+        await seat.press("enter")
+        assert "reading on lo" in seat.text
+        await seat.until(told.exists)
+        await seat.press("colon")
+        await seat.type("stop")
+        await seat.press("enter")
+        await seat.until(lambda: not seat.app.reading)
+
+    visit(tmp_path / "new.db", do)
+    assert told.read_text("utf-8").startswith("-m otsec monitor -i lo --quiet --db ")
+
+
+def test_two_at_once_lose_nothing(tmp_path: Path) -> None:
+    """What two people decide at the same time of the same finding and asset stands in the record, both of it."""
+    from otsec.config import Config
+    from otsec.store.acts import every_act
+    from otsec.tui.app import OtsecApp
+
+    path = tmp_path / "plant.db"
+    words = [sys.executable, "-m", "otsec", "analyze", ROOT / "pcaps" / "plant", "--db", path, "-q"]
+    subprocess.run(words, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+    async def one(who: str, meeting: asyncio.Barrier) -> None:
+        from otsec.tui.edit import _say
+
+        app = OtsecApp(Config(store=path), who=who)
+        async with app.run_test(size=(120, 40)) as pilot:
+            seat = Seat(app, pilot)
+            await seat.settle()
+            await seat.press("2")
+            await meeting.wait()
+            await seat.press("a", "C")
+            await seat.type(f"seen by {who}")
+            await seat.press("enter", "3")
+            ids = [app.listing().table.selected.id]
+            await meeting.wait()
+            app.screen.ask(
+                "say", lambda _: _say(app.screen, ids, {"owner": who}, ""), lambda _: None
+            )
+            await seat.settle()
+            await meeting.wait()
+
+    async def both() -> None:
+        meeting = asyncio.Barrier(2)
+        await asyncio.gather(one("ann", meeting), one("bob", meeting))
+
+    asyncio.run(both())
+    with open_store(path, readonly=True) as store:
+        acts = every_act(store)
+    comments = {(act.who, act.reason or act.after) for act in acts if act.kind == "comment"}
+    assert comments == {("ann", "seen by ann"), ("bob", "seen by bob")}
+    owners = [act for act in acts if act.attribute == "owner"]
+    assert {act.after for act in owners} == {"ann", "bob"}
+    assert len([act for act in acts if act.kind == "ack"]) >= 1
 
 
 def test_a_store_of_another_program_is_told(tmp_path: Path) -> None:

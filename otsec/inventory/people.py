@@ -1,13 +1,14 @@
 """What people may say of assets, and how it becomes acts of the record."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 
 from otsec.errors import UsageError
 from otsec.inventory.addresses import canonical
 from otsec.inventory.identity import parts_text
+from otsec.inventory.knowledge import by_people
 from otsec.inventory.model import PERSON, Asset, Node
 from otsec.inventory.roles import ROLES
 from otsec.store.acts import Act, ActKind
@@ -117,6 +118,14 @@ def shown(asset: Asset, attribute: str) -> str:
     if attribute == "level":
         return "" if asset.level is None else f"{asset.level:g}"
     return asset.value(attribute)
+
+
+def now_said(asset: Asset, people: Iterable[Act]) -> Asset:
+    """The asset with all that people have said of it by now, if it was made some time ago."""
+    nodes = set(_nodes(asset))
+    mine = [act for act in people if Node(*json.loads(act.asset)) in nodes]
+    own = {name: known for name, known in asset.own.items() if known.said_by != PERSON}
+    return replace(asset, own=own | {known.attribute: known for known in by_people(mine)})
 
 
 def said_values(

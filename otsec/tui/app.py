@@ -121,7 +121,8 @@ class OtsecApp(App[None]):
             self.look()
 
     trouble = ""  # why the store cannot be read
-    reading = ""  # the capture that a process of ours reads into it
+    reading = ""  # what a process of ours reads into it
+    stop_reading: Callable[[], None] | None = None  # ends that process
 
     def reopen(self) -> None:
         """Look at the store, which may have been made only now."""

@@ -30,6 +30,12 @@ def _quit(app: "OtsecApp", _: str) -> None:
     app.exit()
 
 
+def _stop(app: "OtsecApp", _: str) -> None:
+    if not app.reading or app.stop_reading is None:
+        raise UsageError("stop: nothing is being read")
+    app.stop_reading()
+
+
 def _theme(app: "OtsecApp", rest: str) -> None:
     known = _themes(app)
     found = [name for name in known if rest in {name, name.removeprefix("otsec-")}]
@@ -121,6 +127,9 @@ def commands(screens: Sequence[tuple[str, str]]) -> dict[str, Command]:
         Command("theme", "NAME: other colours, or none", _theme, _themes),
         Command("utc", "times in UTC, or in the site's zone", _action("app.zone"), _nothing),
         Command("pause", "stop following the store, or go on", _action("app.pause"), _nothing),
+        Command(
+            "stop", "stop reading a capture, or listening; what was read stays", _stop, _nothing
+        ),
         Command("help", "explain this screen", _action("app.explain"), _nothing),
         Command("quit", "leave", _quit, _nothing),
         Command("q", "leave", _quit, _nothing),

@@ -131,15 +131,23 @@ def edit(screen: "BaseScreen", assets: "Sequence[Asset]") -> None:
 def _say(screen: "BaseScreen", ids: Sequence[str], values: dict[str, str], reason: str) -> int:
     """Write it in one short transaction; what another said meanwhile stands in `before`."""
     from otsec.inventory.assembly import inventory  # noqa: PLC0415 - in the thread
-    from otsec.inventory.people import Word, said_values  # noqa: PLC0415
+    from otsec.inventory.people import Word, now_said, said_values  # noqa: PLC0415
     from otsec.inventory.selection import find  # noqa: PLC0415
+    from otsec.inventory.shelf import Shelf  # noqa: PLC0415
     from otsec.store import open_store  # noqa: PLC0415
+    from otsec.store.acts import acts as every  # noqa: PLC0415
     from otsec.store.acts import record  # noqa: PLC0415
 
     word = Word(who(screen.otsec.who), time.time_ns(), reason)
     with open_store(screen.otsec.path, create=False) as store:
-        found = inventory(store)
-        acts = [act for name in ids for act in said_values(find(found, name), values, word)]
+        shelf = screen.otsec.known
+        if isinstance(shelf, Shelf):  # what people said since it was made is added
+            people = every(store)
+            assets = [now_said(find(shelf, name), people) for name in ids]
+        else:
+            found = inventory(store)
+            assets = [find(found, name) for name in ids]
+        acts = [act for asset in assets for act in said_values(asset, values, word)]
         if acts:
             record(store, acts)
     return len(acts)

@@ -36,6 +36,7 @@ class FirstScreen(BaseScreen):
     CSS = "FirstScreen Static { height: auto; padding: 1 2; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "open", "Open a capture", id="first.open", tooltip="Read a capture, or a folder of them"),
+        Binding("l", "listen", "Listen", id="first.listen", tooltip="Listen on an interface of this machine, without ever sending"),
         Binding("d", "demo", "Load the demo", id="first.demo", tooltip="Ten minutes of a water works, with an incident"),
         Binding("escape", "stop", "Stop reading", show=False, id="first.stop", tooltip="Stop reading; what was read stays"),
     ]  # fmt: skip
@@ -64,6 +65,8 @@ class FirstScreen(BaseScreen):
             text.append(f"{safe(self.otsec.trouble, 600)}\n", "bold yellow")
         text.append("\n  o", "bold")
         text.append("  open a capture: pcap or pcapng, also compressed, or a folder of them\n")
+        text.append("  l", "bold")
+        text.append("  listen on an interface of this machine, without ever sending\n")
         if demo() is not None:
             text.append("  d", "bold")
             text.append("  load the demo: ten minutes of a water works, with an incident in it\n")
@@ -104,16 +107,38 @@ class FirstScreen(BaseScreen):
         else:
             self.read(path)
 
+    def action_listen(self) -> None:
+        """Ask on which interface, and listen there."""
+        from otsec.capture.live.interface import names  # noqa: PLC0415 - only who asks pays
+        from otsec.tui.dialogs import LineDialog  # noqa: PLC0415 - as above
+
+        known = names()
+
+        def use(line: str | None) -> None:
+            if line and line.strip():
+                self._run(f"on {line.strip()}", "monitor", "-i", line.strip())
+
+        def check(line: str) -> str:
+            return "" if line.strip() in known else "this machine has no such interface"
+
+        title = f"listen on (there are: {', '.join(known)}):"
+        self.app.push_screen(LineDialog(title, words=lambda _: known, check=check), use)
+
     def read(self, path: Path) -> None:
-        """Read a capture into the store, in a process of its own."""
+        """Read a capture into the store."""
+        self._run(str(path), "analyze", str(path))
+
+    def _run(self, what: str, *command: str) -> None:
+        """Run a command that fills the store, in a process of its own."""
         if self.otsec.readonly:
             self.otsec.complain("this otsec only reads; start it without --read-only")
             return
         if self._reading is not None:
-            self.otsec.complain("another capture is being read; Esc stops that")
+            self.otsec.complain(f"{self._what} is being read; Esc or :stop ends that")
             return
-        self._what = self.otsec.reading = str(path)
-        words = [sys.executable, "-m", "otsec", "analyze", str(path), "--quiet"]
+        self._what = self.otsec.reading = what
+        self.otsec.stop_reading = self.action_stop
+        words = [sys.executable, "-m", "otsec", *command, "--quiet"]
         words += ["--db", str(self.otsec.path), "--site", self.otsec.config.site]
         if self.otsec.config.path is not None:
             words += ["--config", str(self.otsec.config.path)]
