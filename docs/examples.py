@@ -1,4 +1,4 @@
-"""Runs what the documents show: the output below each command in README.md, and the pictures.
+"""Runs what the documents show: the output below each command in README.md and docs/tour.md, and the pictures.
 
     python docs/examples.py            # write both
     python docs/examples.py --check    # say what is old
@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md",)
+PAGES = (ROOT / "README.md", ROOT / "docs" / "tour.md")
 PICTURES = {  # by name, the command and how many of its first lines are shown; 0: all
     "summary": ("make demo", 0),
     "health": ("otsec health --db mirror.db", 0),

@@ -77,6 +77,8 @@ async def _screens(app: Any, tell: Callable[[str], None]) -> list[Figure]:
             Figure("resident with long listings open", resident_bytes() / 1e6, "MB", 200)
         )
         figures.append(await _live())
+        figures += await _assets(pilot, app, tell)
+        figures.append(Figure("resident with assets open", resident_bytes() / 1e6, "MB", 200))
         for name in ("sensors", "values", "protocols", "sessions", "topology"):
             tell(f"screen {name}")
             begin = perf_counter()
@@ -84,7 +86,6 @@ async def _screens(app: Any, tell: Callable[[str], None]) -> list[Figure]:
             await pilot.pause(0.01)
             await _settled(pilot)
             figures.append(Figure(f"{name}: complete", (perf_counter() - begin) * 1000, "ms"))
-        figures += await _assets(pilot, app, tell)
     return figures
 
 
