@@ -2,7 +2,6 @@
 
 import difflib
 import fnmatch
-import ipaddress
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -11,7 +10,7 @@ from otsec.errors import UsageError
 from otsec.inventory.addresses import canonical
 from otsec.inventory.assembly import MODELS, Inventory, node_id
 from otsec.inventory.model import Asset
-from otsec.store.filters import SIGNS, Filter
+from otsec.store.filters import SIGNS, Filter, inside
 
 ORDERS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -70,16 +69,9 @@ def _matches(told: Iterable[str], wanted: str) -> bool:
 
 def _in_network(field: str, told: Iterable[str], wanted: str) -> bool:
     try:
-        network = ipaddress.ip_network(wanted, strict=False)
+        return any(map(inside(wanted), told))
     except ValueError:
         raise UsageError(f"{field}:{wanted} is not a network; write it as 10.0.0.0/8") from None
-    for address in told:
-        try:
-            if ipaddress.ip_address(address) in network:
-                return True
-        except ValueError:  # a MAC address
-            continue
-    return False
 
 
 def _names(asset: Asset) -> tuple[str, ...]:

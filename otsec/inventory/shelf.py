@@ -23,16 +23,14 @@ from otsec.columns import I64, U64, Ints
 from otsec.inventory.addresses import canonical
 from otsec.inventory.assembly import Inventory, node_id
 from otsec.inventory.model import Asset, Node
-from otsec.inventory.selection import KEYS, texts
-from otsec.inventory.selection import passes as passes_filter
+from otsec.inventory.selection import KEYS, passes, texts
 from otsec.store.filters import Filter
 
-BLOCK = 512  # assets whose texts are read together
+TEXT, TIMES = "text", "times"  # columns beside those of the filters
 UNKNOWN = -1  # place in the order of a column of which an asset has no value
+BETWEEN = "\0"  # texts of an asset
 PACKED = 1  # zlib's quickest: a third of the size, for a twentieth of the time
 
-Told = dict[str, tuple[str, ...]]  # by filter, what it looks at
-Texts = tuple[int, int, Told, tuple[str, ...]]  # first and last time; the last: all texts
 Value = Callable[[Asset], Any]  # of a column
 Rank = Callable[[Any], Any]  # what puts values in order
 
@@ -65,19 +63,15 @@ def _put_assets(folder: Path, assets: Sequence[Asset]) -> None:
 
 
 def _put_texts(folder: Path, assets: Sequence[Asset]) -> None:
-    """Of each asset its times, the texts of each filter, and all its texts."""
-    with (folder / "texts").open("wb") as file:
-        for begin in range(0, len(assets), BLOCK):
-            block = [
-                (
-                    one.first_time,
-                    one.last_time,
-                    {key: tuple(told(one)) for key, told in KEYS.items()},
-                    tuple(texts(one)),
-                )
-                for one in assets[begin : begin + BLOCK]
-            ]
-            marshal.dump(block, file)
+    """For each filter what it looks at, asset by asset; all texts as one; times."""
+    columns: dict[str, list[Any]] = {
+        **{key: [tuple(told(one)) for one in assets] for key, told in KEYS.items()},
+        TEXT: [BETWEEN.join(texts(one)).casefold() for one in assets],
+        TIMES: [(one.first_time, one.last_time) for one in assets],
+    }
+    for key, column in columns.items():
+        with (folder / f"told-{key}").open("wb") as file:
+            marshal.dump(column, file)
 
 
 def _ranks(values: Sequence[Any], rank: Rank) -> list[int]:
@@ -125,21 +119,27 @@ class Shelf(Inventory):
         return kept[np.argsort(placed, kind="stable")]
 
     def _kept(self, filters: Sequence[Filter]) -> I64:
-        looked_at = {one.field: _told(one.field) for one in filters}
-        passing = [
-            number
-            for number, row in enumerate(self._texts())
-            if all(passes_filter(row, one, looked_at, _all_texts, row[:2]) for one in filters)
-        ]
-        return np.array(passing, np.int64)
+        kept = np.ones(len(self.ids), np.bool_)
+        for one in filters:
+            kept &= np.fromiter(self._passing(one), np.bool_, len(self.ids))
+        return np.flatnonzero(kept)
 
-    def _texts(self) -> Iterator[Texts]:
-        left = len(self.ids)
-        with (self._folder / "texts").open("rb") as file:
-            while left > 0:
-                block = marshal.load(file)  # noqa: S302 - written by a child of ours
-                left -= len(block)
-                yield from block
+    def _passing(self, one: Filter) -> Iterator[bool]:
+        """Asset by asset whether it passes; a plain text is looked for in all texts at once."""
+        if one.field in {"since", "until"}:
+            return (passes(None, one, {}, _nothing, span) for span in self._told(TIMES))
+        if one.field == TEXT:
+            wanted = one.value.casefold()
+            if "*" not in wanted:
+                return ((wanted in told) is not one.negated for told in self._told(TEXT))
+            return (passes(told, one, {}, _apart, (0, 0)) for told in self._told(TEXT))
+        looked_at = {one.field: _itself}
+        return (passes(told, one, looked_at, _nothing, (0, 0)) for told in self._told(one.field))
+
+    def _told(self, key: str) -> list[Any]:
+        with (self._folder / f"told-{key}").open("rb") as file:
+            found: list[Any] = marshal.load(file)  # noqa: S302 - written by a child of ours
+        return found
 
     def pick(self, filters: Sequence[Filter], _choose: Any = None) -> list[Asset]:
         """The assets that pass filters, only these unpacked."""
@@ -151,21 +151,25 @@ class Shelf(Inventory):
         for node, number in self.by_node.items():
             if node_id(node) == wanted:
                 return [self.assets[number]]
-        named, at = list[int](), list[int]()
-        for number, (_, _, told, _) in enumerate(self._texts()):
-            if wanted in (name.casefold() for name in told["name"]):
-                named.append(number)
-            if address in told["host"]:
-                at.append(number)
+        named = [
+            number
+            for number, names in enumerate(self._told("name"))
+            if wanted in (name.casefold() for name in names)
+        ]
+        at = [number for number, hosts in enumerate(self._told("host")) if address in hosts]
         return [self.assets[number] for number in named or at]
 
 
-def _told(field: str) -> Callable[[Texts], Iterable[str]]:
-    return lambda row: row[2][field]
+def _nothing(_: object) -> Iterable[str]:
+    return ()
 
 
-def _all_texts(row: Texts) -> Iterable[str]:
-    return row[3]
+def _itself(told: Iterable[str]) -> Iterable[str]:
+    return told
+
+
+def _apart(told: str) -> Iterable[str]:
+    return told.split(BETWEEN)
 
 
 class _Assets(Sequence[Asset]):

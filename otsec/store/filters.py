@@ -5,6 +5,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, Literal, TypeAlias
 
@@ -183,12 +184,17 @@ def _test(one: Filter, field: Field) -> Test | None:
 
 def _in_network(one: Filter) -> Callable[[str], bool]:
     try:
-        network = ipaddress.ip_network(one.value, strict=False)
+        return inside(one.value)
     except ValueError:
         raise UsageError(
             f"{one.field}:{one.value} is not a network; write it as 10.0.0.0/8"
         ) from None
 
+
+@lru_cache(maxsize=16)  # of a filter asked of row after row
+def inside(text: str) -> Callable[[str], bool]:
+    """Whether an address is of a network. Raises ValueError if the text names none."""
+    network = ipaddress.ip_network(text, strict=False)
     family = AF_INET if network.version == 4 else AF_INET6
     mask, base = int(network.netmask), int(network.network_address)
 

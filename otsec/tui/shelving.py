@@ -14,7 +14,7 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING
 
-from otsec.errors import StorageError, UsageError
+from otsec.errors import OtsecError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from otsec.inventory.shelf import Shelf
@@ -96,4 +96,7 @@ def main(store: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except OtsecError as error:
+        sys.exit(str(error))
