@@ -35,7 +35,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     ("words", "line"),
     [
         (["conversatons"], "otsec: no COMMAND 'conversatons'; did you mean conversations?; see `otsec --help`"),
-        (["zzz"], "otsec: no COMMAND 'zzz'; there are: tui, analyze, watch, monitor, conversations,"),
+        (["zzz"], "otsec: no COMMAND 'zzz'; there are: tui, serve, analyze, watch, monitor,"),
         (["writers", "--jsn"], "otsec: writers: no option '--jsn'; did you mean --json?; see `otsec writers --help`"),
         (["--colums=a", "writers"], "otsec: writers: no option '--colums'; did you mean --columns?"),
         (["config", "shw"], "otsec: config: no check|show 'shw'; did you mean show?"),

@@ -40,7 +40,7 @@ SCREENS = {  # key, and what must stand on the screen at any size
     "5": ("5 Conversations", "10.20.1.1", "tcp/502", "modbus", "conversations"),
     "6": ("6 Protocols", "modbus", "s7comm", "protocols"),
     "7": ("7 Sessions", "engineering", "EWS-1", "11 sessions"),
-    "9": ("9 Topology", "sw-control-room", "port 8", "told"),
+    "9": ("9 Topo", "sw-control-r", "port 8", "told"),
     "8": ("8 Values", "holding 100", "10.20.1.23", "writes"),
 }
 

@@ -46,7 +46,7 @@ def test_crossings_and_their_flows(plant: Path, size: tuple[int, int]) -> None:
     """The worst crossing stands first, with its flows and why they are denied."""
 
     async def do(seat: Seat) -> None:
-        await seat.press("9")
+        await seat.press("g", "z")
         shown = seat.text
         for word in ("guests", "violated", "site.yaml: ", "flows cut", "deny"):
             assert word in shown, shown
@@ -61,7 +61,7 @@ def test_draft(plant: Path) -> None:
     """A draft is tried on the same store, what it judges otherwise is told, and Escape goes back."""
 
     async def do(seat: Seat) -> None:
-        await seat.press("9", "d")
+        await seat.press("g", "z", "d")
         await seat.type(str(plant / "draft.yaml"))
         await seat.press("enter")
         assert "draft.yaml: nothing cut" in seat.text
@@ -78,7 +78,7 @@ def test_wrong_draft_and_none(plant: Path) -> None:
     """A draft with errors is told with its line and changes nothing; without policy it says how."""
 
     async def do(seat: Seat) -> None:
-        await seat.press("9", "d")
+        await seat.press("g", "z", "d")
         await seat.type(str(plant / "wrong.yaml"))
         await seat.press("enter")
         await seat.until(lambda: any("E107" in one.message for one in seat.app._notifications))
@@ -86,7 +86,7 @@ def test_wrong_draft_and_none(plant: Path) -> None:
         assert "site.yaml: " in seat.text
 
     async def none(seat: Seat) -> None:
-        await seat.press("9")
+        await seat.press("g", "z")
         assert "no policy: name one in otsec.yaml" in seat.text
 
     visit(plant / "plant.db", do, policy=plant / "site.yaml")
