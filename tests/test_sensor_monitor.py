@@ -224,7 +224,7 @@ def _leads_back(folder: Path, file: Path, evidence: str) -> None:
     assert (b"P_PROGRAM" in (folder / "out.pcapng").read_bytes()) == (evidence != "headers")
     file.unlink()
     told = otsec(folder, "evidence", finding, "--db", "live.db", "-w", "gone.pcapng", "-q")
-    assert (told.returncode, told.stderr.count("\n")) == (2, 1), told.stderr
+    assert (told.returncode, told.stderr.count("\n")) == (3, 1), told.stderr
     assert "is no longer there" in told.stderr
 
 

@@ -127,6 +127,12 @@ class Judging:
 
         return time.monotonic() - self._ended >= self._took * LEAST_BETWEEN
 
+    def version(self) -> str:
+        """Which rules are in effect; empty: none are judged."""
+        from otsec.detect.loading import version
+
+        return version(self._read()) if self.wanted else ""
+
     def read_again(self) -> None:
         """Read the rules again at the next judging; those with mistakes are told and left out.
 

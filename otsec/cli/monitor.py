@@ -248,7 +248,7 @@ def _listen(
         if files is not None:
             files.pinned = partial(pinned, store, ear.source, files.bounds)
     manager = Manager()
-    heart = Heart(store, sensor.ears, arguments.heartbeat)
+    heart = Heart(store, sensor.ears, arguments.heartbeat, judging.version)
     beat = _Beat(arguments, config, sensor, heart, manager, progress, tell, judging)
     with _reloading(beat):
         until = None if arguments.for_s is None else time.monotonic() + arguments.for_s

@@ -1,13 +1,14 @@
 """A row and a line a minute that say how the sensor goes."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from otsec.engine import Engine
 from otsec.sensor.listening import Ear
 from otsec.sensor.machine import Clock, clock
 from otsec.store import Store
+from otsec.store.paging import open_findings
 from otsec.store.sensor import Heartbeat, beat
 from otsec.streams.connections import COUNTS
 
@@ -28,8 +29,15 @@ class Before:
 class Heart:
     """Beats for all interfaces of a sensor."""
 
-    def __init__(self, store: Store, ears: Sequence[Ear], every_s: float = EVERY_S) -> None:
-        self.store, self.ears, self.every_s = store, ears, every_s
+    def __init__(
+        self,
+        store: Store,
+        ears: Sequence[Ear],
+        every_s: float = EVERY_S,
+        rules: Callable[[], str] = str,
+    ) -> None:
+        """``rules``: gives the version of the rules in effect."""
+        self.store, self.ears, self.every_s, self.rules = store, ears, every_s, rules
         self._last = time.monotonic()
         self._before = {ear.source: _counts(ear) for ear in ears}
 
@@ -42,7 +50,15 @@ class Heart:
         now = time.monotonic()
         span_ms, self._last = round((now - self._last) * 1000), now
         told, moment = clock(), time.time_ns()
-        rows = [self._row(ear, moment, span_ms, told, stopped=stopped) for ear in self.ears]
+        told_of = open_findings(self.store), self.rules()
+        rows = [
+            replace(
+                self._row(ear, moment, span_ms, told, stopped=stopped),
+                findings=told_of[0],
+                rules=told_of[1],
+            )
+            for ear in self.ears
+        ]
         beat(self.store, rows)
         return rows
 
@@ -104,9 +120,10 @@ def line(ear: Ear, row: Heartbeat) -> str:
     """A heartbeat as a line of a log."""
     rate = row.packets * 1000 / max(row.span_ms, 1)
     shed = f", shed {row.shed}" if row.shed else ""
-    clock = "" if row.clock == "synchronised" else f", clock {row.clock}"
+    off = f" ({row.clock_offset_us / 1000:+.1f} ms)" if row.clock == "synchronised" else ""
+    findings = f", {row.findings:,} findings open, rules {row.rules or 'none'}"
     return (
         f"{ear.name}: {row.state}, {row.packets:,} packets ({rate:,.0f}/s), "
         f"{row.dropped:,} dropped, ring {row.ring_percent} % full at most, "
-        f"{row.lag_ms / 1000:.1f} s behind at most{shed}{clock}"
+        f"{row.lag_ms / 1000:.1f} s behind at most{shed}, clock {row.clock}{off}{findings}"
     )

@@ -582,6 +582,13 @@ MIGRATIONS = (
     Migration("single connections", _CONNECTIONS),
     Migration("what clocks said", _STAMPS),
     Migration("rhythms, volumes and silences", _TIMING),
+    Migration(
+        "heartbeats tell of findings and rules",
+        (
+            "ALTER TABLE heartbeat ADD COLUMN findings INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE heartbeat ADD COLUMN rules TEXT NOT NULL DEFAULT ''",
+        ),
+    ),
 )
 NEWEST = len(MIGRATIONS)
 

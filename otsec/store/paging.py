@@ -253,6 +253,14 @@ def page(store: Store, query: str, keys: Sequence[int] | I64) -> list[Keyed]:
     return [found[key] for key in wanted if key in found]
 
 
+def open_findings(store: Store) -> int:
+    """How many findings somebody has yet to decide of."""
+    ((count,),) = store.all(
+        f"SELECT COUNT(*) FROM (SELECT {_FINDINGS}) WHERE standing = 'open'"  # noqa: S608 - text of this file
+    )
+    return int(count)
+
+
 def judged(store: Store) -> bool:
     """Whether rules have found anything."""
     return bool(store.all("SELECT 1 FROM finding LIMIT 1"))

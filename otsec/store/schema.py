@@ -542,6 +542,10 @@ _ALL = (
                 "clock_offset_us",
                 "Microseconds between the clock and its server, as the system estimates it.",
             ),
+            _integer("findings", "Findings that were open, of the whole store."),
+            _text(
+                "rules", "Version of the rules: of otsec, and a hash of their files; empty: none."
+            ),
         ),
         key=("source", "time"),
         derived=False,

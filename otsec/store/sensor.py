@@ -30,6 +30,8 @@ class Heartbeat:
     shed: str
     clock: str
     clock_offset_us: int
+    findings: int = 0
+    rules: str = ""
 
 
 def beat(store: Store, rows: list[Heartbeat]) -> None:
