@@ -1,12 +1,14 @@
 """What is not learned although it was seen, and why."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from otsec.baseline.model import TIMED, Key, Thing
 from otsec.baseline.spans import SECOND_NS, Spans
+from otsec.changes.records import Record
 from otsec.detect.cases import Case, cases
 from otsec.detect.findings import KEPT, MANY
 from otsec.detect.model import LEVELS, Level
+from otsec.inventory.model import Node
 from otsec.store import Store
 from otsec.store.findings import Finding
 
@@ -49,7 +51,12 @@ class Told:
         return None
 
 
-def barred(things: Iterable[Thing], spans: Spans, findings: Iterable[Finding]) -> Mapping[Key, str]:
+def barred(
+    things: Iterable[Thing],
+    spans: Spans,
+    findings: Iterable[Finding],
+    announced: Sequence[Record] = (),
+) -> Mapping[Key, str]:
     """Why each of the things that must not be learned is not."""
     told = Told(findings)
     found: dict[Key, str] = {}
@@ -61,7 +68,21 @@ def barred(things: Iterable[Thing], spans: Spans, findings: Iterable[Finding]) -
             found[thing.key] = "it was only seen while the capture lost packets"
         elif one := told.by(thing):
             found[thing.key] = OPEN.format(one.id, one.title)
+        elif record := _during(thing, announced):
+            found[thing.key] = f"it was only seen during {record.id} ({record.sort})"
     return found
+
+
+def _during(thing: Thing, announced: Sequence[Record]) -> Record | None:
+    """The change or maintenance in which alone a thing was seen."""
+    here = thing.scope[:3]
+    ends = {end for end in (thing.client, thing.server, thing.key.client, thing.key.server) if end}
+    for one in announced:
+        if one.lasts(thing.first_time, thing.last_time) and any(
+            one.about(Node(*here, end)) for end in ends
+        ):
+            return one
+    return None
 
 
 def tells(finding: Finding, thing: Thing) -> bool:

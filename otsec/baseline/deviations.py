@@ -22,6 +22,7 @@ from otsec.baseline.outages import Outage, outages
 from otsec.baseline.ranges import Known, Where, covered, inside, outside
 from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.text import time_text
+from otsec.changes.linking import link
 from otsec.detect import findings as telling
 from otsec.detect import incidents
 from otsec.detect.judging import found_in
@@ -68,7 +69,9 @@ def judge(store: Store, rules: Sequence[Rule], policy: Policy | None = None) -> 
     if len(found) > len(by_rules):
         found = incidents.joined(found)
         found.sort(key=lambda one: (-LEVELS.index(one[0].level), -one[0].last_time, one[0].id))
-    return replace(store, found)
+    told = replace(store, found)
+    link(store, told)
+    return told
 
 
 @dataclass(frozen=True, slots=True)

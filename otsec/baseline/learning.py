@@ -10,6 +10,7 @@ from otsec.baseline.barred import OPEN, barred, open_findings
 from otsec.baseline.evidence import Evidence, Pool, closing, evidence
 from otsec.baseline.model import KINDS, Key, Scope, Thing
 from otsec.baseline.things import At, Shown, shown
+from otsec.changes.records import records
 from otsec.detect.cases import LONGEST, Word
 from otsec.errors import UsageError
 from otsec.inventory.assembly import inventory
@@ -128,7 +129,7 @@ def baseline(store: Store, until: int | None = None) -> Baseline:
         seen,
         tuple(one for one in kept.lines(store) if one.kind in KINDS),
         {Scope(*one[:4]): one for one in kept.ended(store)},
-        barred(seen.things, seen.spans, findings),
+        barred(seen.things, seen.spans, findings, records(store)),
         tuple(findings),
     )
 

@@ -63,6 +63,8 @@ COMMANDS = {  # in the order of the help
     "reopen": "take back what was decided of a finding",
     "assign": "give a finding to somebody",
     "comment": "add a remark to a finding",
+    "change": "announce changes, and tell which findings they explain and which none does",
+    "maintenance": "say when and where people work: nothing of it is learned",
     "audit": "list what people said and decided, who, when and why",
     "rules": "list, check and test the rules, or judge the store anew",
     "selftest": "replay the attack of each rule on this site's devices, and tell whether it fires",

@@ -1,12 +1,13 @@
-"""``otsec audit``: all that people said of assets and decided of findings, and self-tests."""
+"""``otsec audit``: all that people said of assets and changes, decided of findings, and tests."""
 
 import json
 import sys
 from argparse import ArgumentParser, Namespace
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from otsec.cli import options
-from otsec.cli.output import Column, say, style_of, write
+from otsec.cli.output import Column, say, style_of, time_text, write
 
 if TYPE_CHECKING:
     from otsec.store.acts import Act
@@ -27,7 +28,20 @@ def _what(act: "Act") -> str:
         return what
     if act.finding:
         return act.attribute or "finding"
+    if act.kind.startswith("change-"):
+        return "record"
     return "rules" if not act.asset else act.attribute or "asset"
+
+
+def _held(act: "Act", text: str) -> str:
+    """What held; of a record where, when and what, in words."""
+    if not act.kind.startswith("change-") or not text:
+        return text
+    said = json.loads(text)
+    ends = [time_text(said[name], UTC) for name in ("begin", "end") if name in said]
+    where = said.get("zone") or ", ".join(said.get("assets", ())) or said.get("site", "")
+    told = [where, " to ".join(ends), ", ".join(said.get("allowed", ()))]
+    return "; ".join(one for one in told if one)
 
 
 COLUMNS = (
@@ -39,8 +53,8 @@ COLUMNS = (
     Column("kind", "what", about="the decision"),
     Column("subject", "of", about="the finding, or an address of the asset", value=_subject),
     Column("attribute", "attribute", about="what of it", value=_what),
-    Column("before", "before", about="what held before"),
-    Column("after", "after", about="what holds since"),
+    Column("before", "before", about="what held before", value=lambda act: _held(act, act.before)),
+    Column("after", "after", about="what holds since", value=lambda act: _held(act, act.after)),
     Column("reason", "why", about="in the person's words"),
 )
 

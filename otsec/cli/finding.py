@@ -139,6 +139,8 @@ def _page(
     page.head("What was seen")
     page.text(one.seen)
     page.text(_when(case, style))
+    if case.change:
+        page.text(_announced(case.change))
     if one.doubt:
         page.text(f"{one.doubt}.")
     page.gap()
@@ -178,6 +180,12 @@ def _when(case: "Case", style: Style) -> str:
         return f"Once, at {first}." if one.times == 1 else f"{one.times} times, at {first}."
     often = "Once" if one.times == 1 else f"{one.times} times"
     return f"{often}, from {first} to {last}."
+
+
+def _announced(change: str) -> str:
+    if change == "unlinked":
+        return "No record of a change announces it (otsec change add)."
+    return f"It was announced: {change} (otsec change list id:{change})."
 
 
 def _parties(case: "Case", assets: "Inventory") -> list[Party]:

@@ -10,6 +10,7 @@ from otsec.errors import UsageError
 from otsec.inventory.selection import passes
 from otsec.store import Store
 from otsec.store.acts import Act, FindingAct, acts_of_findings
+from otsec.store.changes import links
 from otsec.store.filters import Filter
 from otsec.store.findings import Finding, findings
 
@@ -21,7 +22,8 @@ STATES: Mapping[str, str] = {  # what each decision makes of a finding
     "expect": "expected",
     "reopen": "reopened",
 }
-NEW, AGAIN = "new", "reopened"
+NEW, AGAIN, EXPECTED = "new", "reopened", "expected"
+UNLINKED = "unlinked"  # a change that no record announces
 OPEN = frozenset({NEW, AGAIN, "acknowledged"})
 LONGEST = 2_000  # letters of a reason or a remark
 
@@ -44,6 +46,7 @@ class Case:
     state: str
     owner: str  # to whom it is assigned; empty: nobody
     acts: tuple[Act, ...]  # the oldest first
+    change: str = ""  # the record that announces it; `unlinked`: none does, and one should
 
     @property
     def open(self) -> bool:
@@ -61,7 +64,10 @@ def cases(store: Store) -> list[Case]:
     by_finding: dict[str, list[Act]] = defaultdict(list)
     for act in acts_of_findings(store):
         by_finding[act.finding].append(act)
-    found = [_case(one, by_finding.get(one.id, ())) for one in findings(store)]
+    announced = links(store)
+    found = [
+        _case(one, by_finding.get(one.id, ()), announced.get(one.id, "")) for one in findings(store)
+    ]
     return sorted(found, key=lambda case: case.rank)
 
 
@@ -74,7 +80,8 @@ def cases_of(store: Store, ids: Sequence[str]) -> list[Case]:
     for name in ids:
         if name not in found:
             raise UsageError(f"no finding {name!a} any more: rules or captures are others now")
-    return [_case(found[name], by_finding.get(name, ())) for name in ids]
+    announced = links(store)
+    return [_case(found[name], by_finding.get(name, ()), announced.get(name, "")) for name in ids]
 
 
 def in_incident(store: Store, incident: str) -> list[Case]:
@@ -83,16 +90,17 @@ def in_incident(store: Store, incident: str) -> list[Case]:
     return sorted(cases_of(store, ids), key=lambda case: case.finding.first_time)
 
 
-def _case(finding: Finding, acts: Sequence[Act]) -> Case:
-    state, owner = NEW, ""
+def _case(finding: Finding, acts: Sequence[Act], change: str) -> Case:
+    fresh = EXPECTED if change not in {"", UNLINKED} else ""  # what nobody has decided is so
+    state, owner = fresh or NEW, ""
     for act in acts:
         if act.kind == "assign":
             owner = act.after
         elif act.kind in STATES:
             state = STATES[act.kind]
             if state == "resolved" and finding.last_time > act.seen_until:
-                state = AGAIN  # it went on
-    return Case(finding, state, owner, tuple(acts))
+                state = fresh or AGAIN  # it went on
+    return Case(finding, state, owner, tuple(acts), change)
 
 
 def went_on(case: Case) -> bool:
@@ -178,6 +186,7 @@ KEYS: Mapping[str, Callable[[Case], Iterable[str]]] = {  # what each filter look
     "technique": lambda case: case.finding.techniques or ("",),
     "incident": lambda case: (case.finding.incident,),
     "owner": lambda case: (case.owner,),
+    "change": lambda case: (case.change,),
     "client": lambda case: (case.finding.client,),
     "server": lambda case: (case.finding.server,),
     "host": lambda case: (case.finding.client, case.finding.server),

@@ -1,4 +1,4 @@
-"""What people said of assets and decided of findings and of the baseline: an append-only record.
+"""What people said of assets and of changes, decided of findings and of the baseline: only added to.
 
 It stands apart from all that derives from packets.
 
@@ -21,7 +21,10 @@ BaselineAct: TypeAlias = Literal[
     "baseline-approve", "baseline-forget", "baseline-import", "baseline-review"
 ]
 ControlAct: TypeAlias = Literal["attest", "policy-approve"]
-ActKind: TypeAlias = AssetAct | FindingAct | BaselineAct | ControlAct | Literal["selftest"]
+ChangeAct: TypeAlias = Literal["change-add", "change-import", "change-close"]
+ActKind: TypeAlias = (
+    AssetAct | FindingAct | BaselineAct | ControlAct | ChangeAct | Literal["selftest"]
+)
 
 
 class Act(NamedTuple):
@@ -65,6 +68,11 @@ def acts_of_findings(store: Store) -> list[Act]:
     )
     order = [name for name in Act._fields if name != "finding"]
     return [Act(**dict(zip((*order, "finding"), row, strict=True))) for row in rows]
+
+
+def acts_of_changes(store: Store) -> list[Act]:
+    """All that was announced, and closed, the oldest first."""
+    return [act for act in every_act(store) if act.kind.startswith("change-")]
 
 
 def self_tests(store: Store) -> list[Act]:

@@ -557,6 +557,16 @@ CREATE TABLE volume (
 """,
 )
 
+_CHANGES = (
+    """
+CREATE TABLE finding_change (
+    finding TEXT NOT NULL,
+    change TEXT NOT NULL,
+    PRIMARY KEY (finding)
+)
+""",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
@@ -589,6 +599,7 @@ MIGRATIONS = (
             "ALTER TABLE heartbeat ADD COLUMN rules TEXT NOT NULL DEFAULT ''",
         ),
     ),
+    Migration("findings that were announced", _CHANGES),
 )
 NEWEST = len(MIGRATIONS)
 

@@ -61,11 +61,12 @@ class Decided(NamedTuple):
     finding: Finding
     state: str
     owner: str
+    change: str
 
 
 def _decided(cells: Mapping[str, Any], _: tuple[str, ...]) -> Decided:
     row = tuple(cells[name] for name in TABLES["finding"].names)
-    return Decided(finding_of(row), cells["state"], cells["owner"])
+    return Decided(finding_of(row), cells["state"], cells["owner"], cells["change"])
 
 
 _STATES = {
@@ -75,22 +76,24 @@ _STATES = {
     "expect": "expected",
     "reopen": "reopened",
 }
+_ANNOUNCED = "COALESCE(l.change, 'unlinked') <> 'unlinked'"  # where nobody decided
 _STATE = (
-    "CASE d.kind WHEN 'resolve' THEN CASE WHEN f.last_time > d.seen_until THEN 'reopened' "
-    "ELSE 'resolved' END "
+    "CASE d.kind WHEN 'resolve' THEN CASE WHEN f.last_time <= d.seen_until THEN 'resolved' "
+    f"WHEN {_ANNOUNCED} THEN 'expected' ELSE 'reopened' END "
     + " ".join(f"WHEN '{kind}' THEN '{state}'" for kind, state in _STATES.items())
-    + " ELSE 'new' END"
+    + f" ELSE CASE WHEN {_ANNOUNCED} THEN 'expected' ELSE 'new' END END"
 )
 _DECIDING = ", ".join(repr(kind) for kind in ("resolve", *_STATES))
 # Of several acts SQLite gives the other columns of the row that has the MAX.
 _FINDINGS = (
-    f"f.*, f.count AS weight, {_STATE} AS state, COALESCE(o.after, '') AS owner, "  # noqa: S608 - text of this file
+    f"f.*, f.count AS weight, {_STATE} AS state, COALESCE(o.after, '') AS owner, COALESCE(l.change, '') AS change, "  # noqa: S608 - text of this file
     f"CASE WHEN {_STATE} IN ('new', 'reopened', 'acknowledged') THEN 'open' ELSE 'closed' END "
     "AS standing FROM finding AS f "
     f"LEFT JOIN (SELECT {MEANT} AS meant, kind, seen_until, MAX(number) FROM act "
     f"WHERE kind IN ({_DECIDING}) GROUP BY meant) AS d ON d.meant = f.id "
     f"LEFT JOIN (SELECT {MEANT} AS meant, after, MAX(number) FROM act WHERE kind = 'assign' "
-    "GROUP BY meant) AS o ON o.meant = f.id"
+    "GROUP BY meant) AS o ON o.meant = f.id "
+    "LEFT JOIN finding_change AS l ON l.finding = f.id"
 )
 _LEVEL = "CASE level " + " ".join(f"WHEN '{one}' THEN {n}" for n, one in enumerate(LEVELS)) + " END"
 FINDING_FIELDS = {
@@ -107,6 +110,7 @@ FINDING_FIELDS = {
     "proto": Field(("protocol",)),
     "category": Field(("category",)),
     "owner": Field(("owner",)),
+    "change": Field(("change",)),
     "vlan": Field(("place",)),
     "group": Field(("point_group",)),
     "site": Field(("site",)),
@@ -161,7 +165,7 @@ LISTINGS: dict[str, _Listing] = {
         (_LEVEL, "last_time"),
         frozenset({"level", "count", "first_time", "last_time", "first_packet", "last_packet"}),
         "f.*, f.count AS weight FROM finding AS f",
-        frozenset({"state", "owner", "text"}),
+        frozenset({"state", "owner", "change", "text"}),
         {
             "level": _LEVEL,
             "client": "ADDRESS_RANK(client)",

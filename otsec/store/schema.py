@@ -585,7 +585,8 @@ _ALL = (
                 "Of an asset `set`, `import`, `merge`, `split`, `inventory-approve` or `inventory-retire`; of a "
                 "finding `ack`, `resolve`, `false-positive`, `accept`, `expect`, `reopen`, `assign` or "
                 "`comment`; of the baseline `baseline-approve`, `baseline-forget`, `baseline-import` or "
-                "`baseline-review`; `policy-approve`, `attest` or `selftest`.",
+                "`baseline-review`; of what is announced `change-add`, `change-import` or "
+                "`change-close`; `policy-approve`, `attest` or `selftest`.",
             ),
             _text(
                 "asset",
@@ -595,7 +596,8 @@ _ALL = (
             _text(
                 "attribute",
                 "What was said of it; empty for `merge` and `split`; of a self-test the rule, or "
-                "`all rules`; of an approval `inventory`, or the policy's file; of `attest` the row.",
+                "`all rules`; of an approval `inventory`, or the policy's file; of `attest` the row; of "
+                "what is announced its id.",
             ),
             _text("before", "What held before; of `merge` and `split` the parts, a JSON list."),
             _text(
@@ -727,6 +729,17 @@ _ALL = (
             _integer("watched_ns", "How long it had been watched, gaps left out."),
         ),
         key=("site", "point_group", "place", "address"),
+        derived=False,
+        pushed=False,
+    ),
+    Table(
+        "finding_change",
+        "Findings that a record of a change or of maintenance announces, or should have announced.",
+        (
+            _text("finding", "The finding, by id."),
+            _text("change", "The record, by id; `unlinked`: a change that nobody announced."),
+        ),
+        key=("finding",),
         derived=False,
         pushed=False,
     ),

@@ -32,7 +32,7 @@ WORDS = [
 
 def case_of(row: paging.Decided) -> Case:
     """A row of the listing as the findings of the command line are."""
-    return Case(row.finding, row.state, row.owner, ())
+    return Case(row.finding, row.state, row.owner, (), row.change)
 
 
 def fetched(store: Store, keys: Any) -> list[paging.Keyed]:

@@ -1,0 +1,1 @@
+"""What was announced: records of changes and maintenance, and the findings that they explain."""
