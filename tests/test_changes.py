@@ -49,9 +49,7 @@ def told(plant: Plant, **other: Any) -> Finding:
     """A finding of a download by the HMI at half past ten."""
     at = int(10.5 * HOUR) * SECOND
     cells: dict[str, Any] = dict.fromkeys(Finding._fields, "")
-    cells |= {
-        name: () for name in ("witnesses", "objects", "outcomes", "techniques", "falsepositives")
-    }
+    cells |= dict.fromkeys(("witnesses", "objects", "outcomes", "techniques", "falsepositives"), ())
     cells |= {
         "id": "0123456789abcde",
         "site": "plant",
