@@ -108,6 +108,8 @@ class Config:
     """The site's policy of zones and conduits; what goes against it becomes findings."""
     points: Mapping[str, Point] = field(default_factory=dict)
     """Capture points by name."""
+    states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """States of the plant by name, each with its times: `mon-fri 06:00-22:00`."""
     caps: Caps = Caps()
     """The most that is kept of what packets can make grow."""
     keep: Keep = Keep()
@@ -193,6 +195,19 @@ def _zone(text: str) -> str:
     return text
 
 
+DAYS_OF_WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY = "(?:" + "|".join(DAYS_OF_WEEK) + ")"
+_HOUR = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_HOURS = re.compile(f"(?:{_DAY}(?:-{_DAY})?(?:,{_DAY}(?:-{_DAY})?)* )?{_HOUR}-({_HOUR}|24:00)")
+
+
+def _hours(text: str) -> str:
+    """Hours of days of the week; they may end on the next day."""
+    if not _HOURS.fullmatch(text):
+        raise _UnusableError(f'expected times such as "mon-fri 06:00-22:00", found {text!a}')
+    return text
+
+
 def _path(text: str) -> str:
     """A path, not looked at yet."""
     if not text or "\0" in text:
@@ -226,7 +241,7 @@ POINT: dict[str, Check] = {"group": _name, "files": _path, "interfaces": _name}
 POINT_LISTS = frozenset({"files", "interfaces"})
 _COUNTED = {f"{part}.{name}": check for part in COUNTS for name, check in COUNTS[part].items()}
 NUMBERS = frozenset({"alert_budget", *_COUNTED})
-TOP: dict[str, Any] = {**SCALARS, "points": POINT, "keys": None, **COUNTS}
+TOP: dict[str, Any] = {**SCALARS, "points": POINT, "states": None, "keys": None, **COUNTS}
 
 
 def settings() -> dict[str, Check]:
@@ -308,6 +323,7 @@ def shown(config: Config) -> list[Setting]:
     ]
     for point in config.points.values():
         rows += [(f"points.{point.name}.{key}", getattr(point, key)) for key in POINT]
+    rows += [(f"states.{name}", spans) for name, spans in config.states.items()]
     for part, names in COUNTS.items():
         rows += [(f"{part}.{name}", getattr(getattr(config, part), name)) for name in names]
     return [Setting(name, value, config.origins.get(name, DEFAULT_ORIGIN)) for name, value in rows]
@@ -344,6 +360,7 @@ class _Reading:
         self.values: dict[str, Value] = {}
         self.origins: dict[str, str] = {}
         self.points: dict[str, Point] = {}
+        self.states: dict[str, tuple[str, ...]] = {}
         self.keys: dict[str, str] = {}
         self.mistakes: list[str] = []
 
@@ -358,6 +375,7 @@ class _Reading:
         return Config(
             **plain,
             points=self.points,
+            states=self.states,
             caps=replace(Caps(), **self._counted("caps")),
             keep=replace(Keep(), **self._counted("keep")),
             keys=self.keys,
@@ -393,6 +411,11 @@ class _Reading:
         for key, node in self._entries(root, TOP, "otsec.yaml"):
             if key == "points":
                 self._points(node)
+            elif key == "states":
+                for name, value in self._entries(node, None, "states"):
+                    self._list(full := f"states.{name}", value, _hours)
+                    if isinstance(spans := self.values.get(full), tuple):
+                        self.states[name] = spans
             elif key in COUNTS:
                 for name, value in self._entries(node, COUNTS[key], key):
                     self._scalar(f"{key}.{name}", value, COUNTS[key][name])

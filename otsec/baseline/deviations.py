@@ -21,8 +21,10 @@ from otsec.baseline.off_time import off_time
 from otsec.baseline.outages import Outage, outages
 from otsec.baseline.ranges import Known, Where, covered, inside, outside
 from otsec.baseline.spans import SECOND_NS
+from otsec.baseline.states import by_state, elsewhere, states
 from otsec.baseline.text import time_text
 from otsec.changes.linking import link
+from otsec.config import Config
 from otsec.detect import findings as telling
 from otsec.detect import incidents
 from otsec.detect.judging import found_in
@@ -51,10 +53,15 @@ LEVEL_OF_CLASS: Mapping[str, Level] = {  # of an operation that its client never
 }
 
 
-def judge(store: Store, rules: Sequence[Rule], policy: Policy | None = None) -> list[Finding]:
+def judge(
+    store: Store,
+    rules: Sequence[Rule],
+    policy: Policy | None = None,
+    config: Config | None = None,
+) -> list[Finding]:
     """Judge a store by rules, by the site's policy and by its baseline, and keep the findings.
 
-    Gives them, the worst first.
+    ``config``: tells of states of the plant. Gives them, the worst first.
     """
     by_rules = found_in(store, rules)
     found = list(by_rules)
@@ -63,7 +70,9 @@ def judge(store: Store, rules: Sequence[Rule], policy: Policy | None = None) -> 
         found += violations(store, verdicts(store, policy, base=base))
     out = outages(store, None if base is None else base.shown.inventory)
     if base is not None:
-        deviating = deviations(base, [one for one, _ in found], out)
+        told_of = states(config, store) if config is not None else None
+        strange = () if told_of is None else tuple(elsewhere(base, told_of, store))
+        deviating = deviations(base, [one for one, _ in found], out, strange)
         found += (one.found for one in deviating)
     found += outage_kinds.told(out)
     if len(found) > len(by_rules):
@@ -83,11 +92,15 @@ class Deviation:
 
 
 def deviations(
-    base: Baseline, told: Sequence[Finding], out: Sequence[Outage] = ()
+    base: Baseline,
+    told: Sequence[Finding],
+    out: Sequence[Outage] = (),
+    strange: Iterable[tuple[Thing, str]] = (),
 ) -> list[Deviation]:
     """All that deviates; ``told``: findings of rules, of which nothing is told again.
 
-    ``out``: outages, by which devices are silent that are not missed for it.
+    ``out``: outages, by which devices are silent that are not missed for it; ``strange``: what was
+    done in another state of the plant than otherwise, with that state.
     """
     rules = [one for one in told if one.category not in NO_RULES and one.level != "informational"]
     look = _Look(base, Told(rules), tuple(one for one in out if one.open and len(one.devices) > 1))
@@ -95,6 +108,11 @@ def deviations(
     by_name = {one.name: one for one in kinds.ALL}
     for kind, thing, about in look.deviating():
         groups[kind.name, _key(kind, thing, about)].append(thing)
+    for thing, state in strange:
+        if look.judges(thing):
+            level = LEVEL_OF_CLASS.get(thing.key.cls, "low")
+            key = _key(kinds.OTHER_STATE, thing, f"{level}: {state}")
+            groups[kinds.OTHER_STATE.name, key].append(thing)
     made = [
         Deviation(look.finding(by_name[name], key, things), tuple(things))
         for (name, key), things in sorted(_bounded(_several(groups)).items())
@@ -182,6 +200,11 @@ class _Look:
             return False
         heard = self.base.shown.spans.of_group(thing.scope.network)
         return not heard.in_gap(thing.first_time, thing.last_time)
+
+    def judges(self, thing: Thing) -> bool:
+        """Whether a thing is to be told of, and no rule has told of it."""
+        level = _level(kinds.OTHER_STATE, thing.key.cls, "")
+        return self._judged(thing) and not self._told(thing, level)
 
     def _told(self, thing: Thing, level: Level) -> bool:
         """Whether a rule tells of it, and as no less than it is."""
@@ -360,6 +383,7 @@ class _Look:
             kinds.VALUE.name: self._of_value,
             kinds.IDENTITY.name: self._of_identity,
             kinds.SILENT.name: self._of_silent,
+            kinds.OTHER_STATE.name: self._of_state,
         }
         return fill | filling[kind.name](things)
 
@@ -464,6 +488,10 @@ class _Look:
         ]
         return {"identity": _few(told), "identity_known": f"{_few(known)}."}
 
+    def _of_state(self, things: Sequence[Thing]) -> dict[str, str]:
+        state, normal = by_state(things)
+        return {"state": state, "states": _few(normal)}
+
     def _of_silent(self, things: Sequence[Thing]) -> dict[str, str]:
         first = min(things, key=lambda one: one.last_time)
         heard = self.base.shown.spans.of_group(first.scope.network)
@@ -485,7 +513,7 @@ WRITES = frozenset({"write", "control", "program", "mode", "firmware"})
 
 
 def _level(kind: Kind, cls: str, about: str) -> Level:
-    if kind is kinds.NEW_OPERATION:
+    if kind in {kinds.NEW_OPERATION, kinds.OTHER_STATE}:
         return LEVEL_OF_CLASS.get(cls, "low")
     if kind is kinds.NEW_OBJECT:
         return OBJECTS[about.removesuffix(telling.FURTHER).strip()]

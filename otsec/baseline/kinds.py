@@ -121,6 +121,18 @@ IDENTITY = Kind(
     f"Look for the change record, and at the device. {APPROVE}",
     ("A device that was replaced.", "A firmware that was updated."),
 )
+OTHER_STATE = Kind(
+    "7b9e0c54-6a1d-5e2f-9c47-35d2a8f1b6c3",
+    "other-state",
+    "medium",
+    "Known operation in another state of the plant",
+    ("T0855",),
+    "{client} did {operations} at {at} while the plant was in the state {state}.",
+    "It was done in {states}, and never in {state} while that was learned.",
+    "The right command at the wrong time is what an attacker sends who knows the plant.",
+    f"Ask the shift what was going on. {APPROVE}",
+    ("The state was another than the calendar says.", "Work that is seldom done in this state."),
+)
 SILENT = Kind(
     "61d2f7a0-0f0b-5c6a-8a0a-3f1d9c5b7e42",
     "silent-device",
@@ -136,5 +148,5 @@ SILENT = Kind(
 )
 ALL = (
     *(NEW_DEVICE, NEW_CONVERSATION, NEW_PEER, NEW_WRITER, NEW_OPERATION, NEW_OBJECT, VALUE),
-    *(IDENTITY, SILENT),
+    *(IDENTITY, SILENT, OTHER_STATE),
 )

@@ -52,6 +52,7 @@ class Record:
     end: int
     who: str
     reason: str
+    state: str = ""  # of the plant meanwhile; empty: it does not tell
     closed: bool = False
 
     @cached_property
@@ -170,7 +171,10 @@ def checked_allowed(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _said(one: Record) -> str:
-    names = ("sort", "site", "assets", "zone", "nodes", "nets", "hosts", "allowed", "begin", "end")
+    names = (
+        *("sort", "site", "assets", "zone", "nodes", "nets", "hosts", "allowed", "begin", "end"),
+        "state",
+    )
     return json.dumps({name: getattr(one, name) for name in names}, ensure_ascii=False)
 
 

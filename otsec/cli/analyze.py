@@ -111,7 +111,7 @@ class Judging:
         from otsec.baseline.deviations import judge
 
         begun = time.monotonic()
-        found = judge(self.store, self._read(), self._policy)
+        found = judge(self.store, self._read(), self._policy, self.config)
         self._ended = time.monotonic()
         self._took = self._ended - begun
         return found

@@ -59,6 +59,8 @@ COLUMNS = (
     Column("hosts", "from hosts", "list", "who may do it", value=lambda one: one.record.hosts),
     Column("who", "by", about="who announced it", value=lambda one: one.record.who),
     Column("reason", "why", about="why", value=lambda one: one.record.reason),
+    Column("state", "state", about="of the plant meanwhile", detail=True,
+           value=lambda one: one.record.state),
     Column("done", "done", "list", "operations seen in its time, of what it allows", detail=True),
     Column("site", "site", about="the site", detail=True, value=lambda one: one.record.site),
 )  # fmt: skip
@@ -140,6 +142,9 @@ def place(action: ArgumentParser) -> None:
     )
     where.add_argument("--zone", metavar="NAME", help="a zone of the policy that otsec.yaml names")
     where.add_argument("--everywhere", action="store_true", help="the whole site")
+    action.add_argument(
+        "--state", metavar="NAME", default="", help="the plant is in this state meanwhile: cleaning"
+    )
     action.add_argument(
         "--host", action="append", metavar="NAME", default=[],
         help="only what these hosts do (default: whoever does it); repeatable",
@@ -227,6 +232,7 @@ class Asked(NamedTuple):
     hosts: tuple[str, ...]
     who: str
     reason: str
+    state: str = ""
 
 
 def _add(arguments: Namespace) -> int:
@@ -252,6 +258,7 @@ def announce(arguments: Namespace, sort: "Sort", name: str, allowed: Sequence[st
         tuple(arguments.host),
         word.who,
         word.reason,
+        arguments.state,
     )
     with open_store(config.store, create=False) as store:
         made = _record(asked, sort, config, inventory(store), word)
@@ -290,6 +297,7 @@ def _record(
         _moment(asked.end, zone, at_end=True),
         asked.who,
         asked.reason,
+        asked.state.strip(),
     )
 
 

@@ -260,7 +260,7 @@ def _run(arguments: Namespace) -> int:
     _tell(loaded)
     policy = site_policy(config)
     with open_store(config.store, create=False) as store:
-        found = judge(store, loaded.rules, policy)
+        found = judge(store, loaded.rules, policy, config)
     if not arguments.quiet:
         say(f"{len(loaded.rules)} rules: {len(found)} findings in {config.store}: otsec findings")
     return Exit.USAGE if loaded.problems else Exit.FINE

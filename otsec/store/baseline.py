@@ -5,7 +5,7 @@ people said, so they are no part of the canonical dump.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -137,6 +137,39 @@ def reopen(store: Store, scopes: Iterable[Ended]) -> None:
             "WHERE site = ? AND point_group = ? AND place = ? AND address = ?",
             [scope[:4] for scope in scopes],
         )
+
+
+class Moment(NamedTuple):
+    """One notable operation that was not refused."""
+
+    site: str
+    group: str
+    place: str
+    client: str
+    server: str
+    service: str
+    protocol: str
+    device: str
+    operation: str
+    cls: str
+    time: int
+    packet: int
+    source: int
+
+
+def moments(store: Store) -> Iterator[Moment]:
+    """All notable operations that are kept one by one, in order of packets of each source."""
+    for row in store.db.conn.execute(
+        "SELECT s.site, s.point_group, c.place, c.client, c.server, c.service, b.protocol, b.device, "  # noqa: S608 - only marks are put in
+        "b.operation, b.class, e.time, e.packet, e.source FROM event AS e "
+        "JOIN behaviour AS b ON b.source = e.source AND b.number = e.behaviour "
+        "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
+        f"JOIN site_source AS s ON s.id = e.source WHERE e.kind = 'operation' "
+        f"AND b.outcome IN ({marks(NOT_REFUSED)}) "
+        "ORDER BY s.site, s.point, s.interface, e.packet, e.part, e.behaviour",
+        NOT_REFUSED,
+    ):
+        yield Moment._make(row)
 
 
 def _all(store: Store, name: str) -> list[Row]:

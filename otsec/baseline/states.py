@@ -1,0 +1,176 @@
+"""States of the plant (production, cleaning, start-up): what is normal in one and not in another.
+
+A state is told by the calendar of otsec.yaml, or by a record of a change or of maintenance, which
+counts more. Judged is what the store keeps one by one: operations that change something.
+"""
+
+import json
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from otsec.baseline.learning import Baseline
+from otsec.baseline.model import Key, Scope, Thing
+from otsec.changes.records import Record, records
+from otsec.columns import I64
+from otsec.config import DAYS_OF_WEEK, Config
+from otsec.policy.model import NOWHERE, Window
+from otsec.policy.windows import inside
+from otsec.store import Store
+from otsec.store import baseline as kept
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+OTHERWISE = "otherwise"  # when no state is told
+STEP_NS = 15 * 60 * 1_000_000_000  # how finely it is looked in which states anybody listened
+SAID = frozenset({"approved", "imported"})
+
+
+@dataclass(frozen=True, slots=True)
+class States:
+    """When the plant is in which state."""
+
+    windows: Mapping[str, tuple[Window, ...]]
+    zone: tzinfo
+    announced: tuple[Record, ...]  # that tell a state
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All states; the last is that of all other times."""
+        said = (one.state for one in self.announced)
+        return tuple(dict.fromkeys((*self.windows, *said, OTHERWISE)))
+
+    def at(self, times: I64) -> I64:
+        """The state at each time (ns), by its position in `names`."""
+        names = self.names
+        found = np.full(len(times), len(names) - 1, np.int64)
+        for number, windows in reversed([*enumerate(self.windows.values())]):  # the first counts
+            for window in windows:
+                found[inside(window, times, cast("ZoneInfo", self.zone))] = number
+        for one in self.announced:
+            found[(times >= one.begin) & (times <= one.end)] = names.index(one.state)
+        return found
+
+
+def states(config: Config, store: Store) -> States | None:
+    """The states of a site; None: nobody told of any, so that nothing is judged by them."""
+    announced = tuple(one for one in records(store) if one.state)
+    if not config.states and not announced:
+        return None
+    windows = {name: tuple(map(_window, spans)) for name, spans in config.states.items()}
+    return States(windows, config.zone(), announced)
+
+
+def _window(text: str) -> Window:
+    """`mon-fri 06:00-22:00`, as the configuration has checked it."""
+    *named, hours = text.split()
+    start, end = (int(one[:2]) * 60 + int(one[3:]) for one in hours.split("-"))
+    days: set[int] = set()
+    for part in ",".join(named).split(",") if named else ():
+        first, _, last = part.partition("-")
+        begin = DAYS_OF_WEEK.index(first)
+        size = (DAYS_OF_WEEK.index(last or first) - begin) % 7
+        days.update((begin + step) % 7 for step in range(size + 1))
+    return Window(text, frozenset(days), start, end, None, None, NOWHERE)
+
+
+# ------------------------------------------------------------------------------ deviations
+
+
+def elsewhere(base: Baseline, told: States, store: Store) -> Iterator[tuple[Thing, str]]:
+    """What is known and was done in a state in which it never was; and that state.
+
+    A thing is told with only those of its packets; its detail is a JSON list of the state and of
+    those in which it was done. A state in which nobody listened while learning is told of nothing.
+    """
+    by_key = base.shown.by_key
+    watched: dict[tuple[Scope, int], frozenset[int]] = {}
+    for key, marks in _times(base, store).items():
+        thing = by_key.get(key)
+        until = _until(base, thing) if thing is not None else None
+        if thing is None or until is None:
+            continue
+        times, packets, sources = (np.array(one, dtype=np.int64) for one in marks)
+        numbers = told.at(times)
+        normal = frozenset(numbers[times <= until].tolist())
+        network = thing.scope.network
+        if (network, until) not in watched:
+            watched[network, until] = _watched(base, told, network, until)
+        strange = [*watched[network, until] - normal] if normal else []
+        for number in sorted(strange):
+            rows = np.flatnonzero((times > until) & (numbers == number))
+            if len(rows):
+                yield _told(thing, told, number, normal, times[rows], packets[rows], sources[rows])
+
+
+def _until(base: Baseline, thing: Thing) -> int | None:
+    """Up to when all that is known of a thing is normal, ns; None: it is not judged."""
+    line, end = base.known.get(thing.key), base.end(thing.scope)
+    if line is None or end is None or line.how == "forgotten":
+        return None
+    return max(end.ended, line.since) if line.how in SAID else end.ended
+
+
+def _watched(base: Baseline, told: States, network: Scope, until: int) -> frozenset[int]:
+    """In which states anybody listened while it was learned."""
+    found: set[int] = set()
+    for begin, end in base.shown.spans.of_group(network).spans:
+        if begin <= until:
+            times = np.arange(begin, min(end, until) + 1, STEP_NS, dtype=np.int64)
+            found.update(np.unique(told.at(times)).tolist())
+    return frozenset(found)
+
+
+Marks = tuple["array[int]", "array[int]", "array[int]"]  # times, packets and sources
+
+
+def _times(base: Baseline, store: Store) -> Mapping[Key, Marks]:
+    """When each operation was done that is kept one by one."""
+    found: dict[Key, Marks] = defaultdict(lambda: (array("q"), array("q"), array("q")))
+    for one in kept.moments(store):
+        at = (one.site, one.group, one.place)
+        key = Key(
+            *("operation", *at),
+            *(base.shown.canonical(at, one.client), base.shown.canonical(at, one.server)),
+            *(one.service, one.protocol, one.device, one.operation, one.cls),
+        )
+        for column, value in zip(found[key], (one.time, one.packet, one.source), strict=True):
+            column.append(value)
+    return found
+
+
+def _told(
+    thing: Thing,
+    told: States,
+    number: int,
+    normal: frozenset[int],
+    times: I64,
+    packets: I64,
+    sources: I64,
+) -> tuple[Thing, str]:
+    mine = sources == sources[0]
+    first, last = int(np.argmin(times[mine])), int(np.argmax(times[mine]))
+    seen = thing.seen._replace(
+        times=int(mine.sum()),
+        source=int(sources[0]),
+        first_time=int(times[mine][first]),
+        first_packet=int(packets[mine][first]),
+        last_time=int(times[mine][last]),
+        last_packet=int(packets[mine][last]),
+        packets=(),
+    )
+    names = told.names
+    detail = json.dumps([names[number], [names[one] for one in sorted(normal)]])
+    return replace(thing, seen=seen, detail=detail), names[number]
+
+
+def by_state(things: Sequence[Thing]) -> tuple[str, list[str]]:
+    """The state of a finding, and the states in which its things are normal."""
+    state, normal = json.loads(things[0].detail)
+    return str(state), [str(one) for one in normal]
