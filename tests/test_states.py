@@ -25,7 +25,7 @@ CALENDAR = {"production": ("06:00-22:00",), "cleaning": ("22:00-06:00",)}
 
 
 def plant(folder: Path, *late: int, **other: Any) -> Plant:
-    """A setpoint written at ten each day of a week that is learned, then at the seconds of `late`."""
+    """A command given at ten each day of a week that is learned, then at the seconds of `late`."""
     made = Plant(folder)
     for address in (HMI, PLC):
         made.hears(address, 0, DAYS * DAY)
@@ -52,8 +52,8 @@ def told(made: Plant, calendar: dict[str, tuple[str, ...]]) -> list[Finding]:
     return [one for one in found if one.name == "other-state"]
 
 
-def test_a_known_write_in_another_state_is_told(tmp_path: Path) -> None:
-    """A setpoint that is written in production alone and then while cleaning is one finding."""
+def test_a_known_command_in_another_state_is_told(tmp_path: Path) -> None:
+    """A command that is given in production alone and then while cleaning is one finding."""
     late = 7 * DAY + 23 * HOUR
     (one,) = told(plant(tmp_path, late), CALENDAR)
 
@@ -63,8 +63,8 @@ def test_a_known_write_in_another_state_is_told(tmp_path: Path) -> None:
     assert "It was done in production, and never in cleaning" in one.expected
 
 
-def test_a_known_write_in_its_own_state_is_not(tmp_path: Path) -> None:
-    """The same setpoint at another hour of production is normal."""
+def test_a_known_command_in_its_own_state_is_not(tmp_path: Path) -> None:
+    """The same command at another hour of production is normal."""
     assert not told(plant(tmp_path, 7 * DAY + 15 * HOUR), CALENDAR)
 
 

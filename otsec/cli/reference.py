@@ -106,6 +106,7 @@ def settings() -> str:
         for field in fields(Point)
         if field.name != "name"
     ]
+    lines.append(f"| `states.NAME` | none | | {_about(Config)['states']} |")
     for part in COUNTS:
         values = getattr(config, part)
         about = _about(type(values))

@@ -13,6 +13,7 @@ from otsec.health.verdict import counted
 from otsec.tui.edit import who
 
 if TYPE_CHECKING:
+    from otsec.detect.cases import Word
     from otsec.store.acts import FindingAct
     from otsec.tui.screen import BaseScreen
 
@@ -88,18 +89,25 @@ def _check(kind: str) -> Callable[[str], str]:
     return check
 
 
-def _take_down(screen: "BaseScreen", kind: str, ids: Sequence[str], text: str) -> int:
-    """Write it in one short transaction, over what others decided meanwhile."""
-    from otsec.detect.cases import Word, cases_of, decided  # noqa: PLC0415 - in the thread
-    from otsec.store import open_store  # noqa: PLC0415
-    from otsec.store.acts import record  # noqa: PLC0415
+def word_of(name: str, reason: str) -> "Word":
+    """Who decides, when, where and why."""
+    from otsec.detect.cases import Word  # noqa: PLC0415 - in the thread
 
     try:
         login = getpass.getuser()
     except (ImportError, KeyError, OSError):
         login = ""
+    return Word(who(name), login, platform.node(), time.time_ns(), reason)
+
+
+def _take_down(screen: "BaseScreen", kind: str, ids: Sequence[str], text: str) -> int:
+    """Write it in one short transaction, over what others decided meanwhile."""
+    from otsec.detect.cases import cases_of, decided  # noqa: PLC0415 - in the thread
+    from otsec.store import open_store  # noqa: PLC0415
+    from otsec.store.acts import record  # noqa: PLC0415
+
     said = kind in {"assign", "comment"}
-    word = Word(who(screen.otsec.who), login, platform.node(), time.time_ns(), "" if said else text)
+    word = word_of(screen.otsec.who, "" if said else text)
     with open_store(screen.otsec.path, create=False) as store:
         acts = [
             decided(case, cast("FindingAct", kind), word, text if said else "")
