@@ -32,8 +32,10 @@ def plant(analysed: Path, tmp_path: Path) -> Path:
 
 async def opened(seat: Seat) -> BaselineScreen:
     """The screen over the store."""
-    screen = BaselineScreen()
-    await seat.app.push_screen(screen)
+    await seat.press("g")
+    await seat.press("b")
+    screen = seat.app.screen
+    assert isinstance(screen, BaselineScreen)
     await seat.until(lambda: len(screen.table.rows))
     return screen
 

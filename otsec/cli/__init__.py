@@ -71,6 +71,7 @@ COMMANDS = {  # in the order of the help
     "evaluate": "replay labelled captures, and tell what is found, how soon, how often falsely",
     "baseline": "learn what is normal, check it before it protects, keep it as text",
     "outages": "tell what went out and when: tap, VLAN, power, switch, one device, the clock",
+    "unusual": "rank hours of devices by how unlike their others they are, for the curious",
     "explain": "tell why something was told or was not: by which line, who, which packets",
     "health": "tell whether the mirror is any good, worst first",
     "db": "dump, describe, check or back up a store",
