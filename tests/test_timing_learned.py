@@ -64,7 +64,7 @@ def found(made: Plant) -> list[Finding]:
     learn(made.store, 1, LEARNED * DAY * SECOND)
     assert kept.ended(made.store)
     names = {"response-drift", "response-collapse", "link-failing", "poll-changed"}
-    names |= {"load-unusual", "unusual-hour"}
+    names |= {"load-unusual", "unusual-hour", "write-burst"}
     return [one for one in judge(made.store, ()) if one.name in names]
 
 
@@ -193,6 +193,40 @@ def test_odd_hour(tmp_path: Path) -> None:
     assert "6 to 14" in one.expected
 
 
+BUSY = (LEARNED + 2) * 24 + 9
+
+
+@pytest.mark.parametrize(
+    ("most", "count", "told"), [(3, 300, 1), (3, 40, 0), (40, 300, 0), (40, 401, 1)]
+)
+def test_write_burst(tmp_path: Path, most: int, count: int, told: int) -> None:
+    """Far more changes in an hour than ever are told once; some more of few, or of many, are not."""
+
+    def by_panel(hour: int) -> Iterable[float]:
+        usual = hour % most + 1 if 6 <= hour % 24 < 14 else 0
+        return [0] * (count if hour == BUSY else usual)
+
+    some = found(plant(tmp_path, response_us=STEADY, interval_us=POLLS, changes=by_panel))
+
+    assert [(one.name, one.level, one.client, one.server) for one in some] == [
+        ("write-burst", "medium", HMI, PLC)
+    ] * told
+    for one in some:
+        assert one.first_time == BUSY * 3600 * SECOND
+        assert f"{count} times in the hour of" in one.seen
+
+
+def test_few_hours_of_changes_promise_nothing(tmp_path: Path) -> None:
+    """Of who changed something in a few hours only it is not known what would be many."""
+    changing = {8: 3, 33: 2, BUSY: 500}
+    made = plant(
+        tmp_path, response_us=STEADY, interval_us=POLLS,
+        changes=lambda hour: [0] * changing.get(hour, 0),
+    )  # fmt: skip
+
+    assert found(made) == []
+
+
 def test_only_hours_before_are_learned(tmp_path: Path) -> None:
     """Learning until a time takes nothing from later hours."""
     made = plant(tmp_path, response_us=later(STEADY, about(90_000)), interval_us=POLLS)
@@ -213,9 +247,11 @@ def test_lines_are_text(tmp_path: Path) -> None:
     learn(made.store, 1)
 
     lines = [
-        one for one in kept.lines(made.store) if one.kind in {"cycle", "response", "load", "hours"}
+        one
+        for one in kept.lines(made.store)
+        if one.kind in {"cycle", "response", "load", "changes", "hours"}
     ]
-    assert {one.kind for one in lines} == {"cycle", "response", "load", "hours"}
+    assert {one.kind for one in lines} == {"cycle", "response", "load", "changes", "hours"}
     text = "\n".join(written(lines))
     again, _ = read(text, "baseline.txt")
     assert "\n".join(written(again)) == text

@@ -21,13 +21,14 @@ Kind: TypeAlias = Literal[
     "cycle",
     "response",
     "load",
+    "changes",
     "hours",
 ]
 KINDS: tuple[Kind, ...] = (
     *("device", "conversation", "operation", "object", "writer", "value", "identity"),
-    *("presence", "volume", "cycle", "response", "load", "hours"),
+    *("presence", "volume", "cycle", "response", "load", "changes", "hours"),
 )
-TIMED = frozenset({"cycle", "response", "load", "hours"})  # what is measured by the hour
+TIMED = frozenset({"cycle", "response", "load", "changes", "hours"})  # what is measured by the hour
 # Of these one that was never seen before is told; the others describe what is there.
 NOVEL = frozenset({"device", "conversation", "operation", "object", "writer", "identity"})
 # Nobody but a named person makes these normal: they change what a machine does ever after.

@@ -1,4 +1,4 @@
-"""What deviates in time: answers that come late, not at all or too soon, polls, loads, odd hours.
+"""What deviates in time: answers that come late, not at all or too soon, polls, loads, bursts, odd hours.
 
 Each hour is measured against what was learned. A slow drift is found by the running sum of what is
 beyond it (CUSUM); no single hour counts for more than a few, so it takes several to tell.
@@ -37,6 +37,7 @@ SOON, SOON_SHARE = 20, 0.5  # answers of an hour that came so soon
 LOST, LOST_ALARM, LOST_HOURS = 0.03, 8.0, 3  # share that is no news; requests; hours
 LATER = log(3)  # than the median: no answer that is only slow
 LOADS, LOAD_BYTES = 10, 5_000_000  # so many times the busiest hour, and so much more
+BURSTS, BURST_CHANGES = 10, 60  # so many times the busiest hour, and so many more
 NEAR_HOURS = 2  # around an hour in which something was changed
 
 Found = tuple[Finding, tuple[Packet, ...]]
@@ -71,11 +72,11 @@ def off_time(base: Baseline, out: Sequence[Outage]) -> list[tuple[Found, tuple[T
 
 
 def _key(one: Off) -> telling.Key:
-    """Answers are grouped by who gives them, all else by both."""
+    """Answers are grouped by who gives them, all else by both; bursts by the device they meet."""
     key, by_server = one.thing.key, one.kind in kinds.OF_SERVERS
     client = "" if by_server else one.thing.client
     server = "" if one.kind is kinds.ODD_HOUR else one.thing.server
-    device = key.device if by_server else ""
+    device = key.device if by_server or one.kind is kinds.BURST else ""
     return telling.Key(key.site, key.group, key.place, one.kind.id, client, server, "", device)
 
 
@@ -103,6 +104,8 @@ class _Look:
             yield from self._polls(one)
         for path in self.timed.carried:
             yield from self._loads(path)
+        for one in self.timed.measured.get("changes", ()):
+            yield from self._bursts(one)
         for key, some in changes(self.timed.measured.get("changes", ())).items():
             yield from self._odd_hours(key, some)
 
@@ -235,6 +238,24 @@ class _Look:
             learned += f", in {int(hours)} hours"
             span = (int(one.hour[rows[0]]), int(one.hour[rows[-1]]))
             yield Off(kinds.LOAD, thing, *span, len(rows), learned, seen)
+
+    def _bursts(self, one: Hours) -> Iterator[Off]:
+        """Hours in which a client changes a device far more often than it ever did."""
+        found = self._judged(one.key._replace(kind="changes"), one)
+        if found is None:
+            return
+        thing, (most, usual, hours), since = found
+        times = one.spreads.total
+        rows = np.flatnonzero(
+            (one.hour >= since) & (times > BURSTS * most) & (times > most + BURST_CHANGES)
+        )
+        if len(rows):
+            peak = rows[np.argmax(times[rows])]
+            seen = f"{int(times[peak])} times in the hour of {_hour(one.hour[peak])}"
+            learned = f"{int(most)} times an hour at most, {int(usual)} as a rule"
+            learned += f", in {int(hours)} hours"
+            span = (int(one.hour[rows[0]]), int(one.hour[rows[-1]]))
+            yield Off(kinds.BURST, thing, *span, int(times[rows].sum()), learned, seen)
 
     def _odd_hours(self, key: Key, some: Sequence[Hours]) -> Iterator[Off]:
         """Changes at an hour of the day around which the client never changed anything."""

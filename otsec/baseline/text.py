@@ -39,6 +39,7 @@ DETAILS: dict[str, tuple[Any, ...]] = {  # what the list in `detail` holds
     "cycle": (int, NUMBER),  # median, spread
     "response": (int, NUMBER, int, int, int),  # median, spread, least, limit, missing in a million
     "load": (int, int, int),  # most, median, hours
+    "changes": (int, int, int),  # most and median an hour, hours
     "hours": (int,) * 24,  # by the hour of the day, UTC
     "operation": (str,),  # outcomes, any number of them
 }

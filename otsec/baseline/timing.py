@@ -1,7 +1,7 @@
-"""Time as it is learned: cycles, response times, loads, and the hours at which something is changed.
+"""Time as it is learned: cycles, response times, loads, and when and how often something is changed.
 
-How fast a client asks, how fast a device answers, how much a path carries in an hour, and at which
-hours of the day a client changes something.
+How fast a client asks, how fast a device answers, how much a path carries and how often a client
+changes a device in an hour, and at which hours of the day it changes something.
 
 All of it is read from what the store keeps by the hour. What is told of a whole is the median over
 its hours, so that an hour in which something was wrong moves little.
@@ -172,7 +172,9 @@ def things(
         first, last = (int(one.hour[at]) * HOUR_NS for at in (0, -1))
         seen = Sight(times, one.source, one.point, first, 0, last, 0, ())
         where = scope(key[1:4], client, client if key.kind == "hours" else server)
-        parent = Key("conversation", *key[1:8]) if key.kind in {"response", "cycle"} else None
+        parent = (
+            Key("conversation", *key[1:8]) if key.kind in {"response", "cycle", "changes"} else None
+        )
         parents = () if parent is None else (parent,)
         return Thing(key, where, seen, parents, json.dumps(detail), client, server)
 
@@ -193,6 +195,12 @@ def things(
             detail = [int(sizes.max()), int(np.median(sizes)), len(rows)]
             early_path = path._replace(hour=path.hour[rows], bytes=sizes)
             yield thing(path.key, early_path, detail, len(rows))
+    for one in found.get("changes", ()):
+        early = one.among(np.flatnonzero(one.hour < stop))
+        counts = early.spreads.total
+        if len(counts) >= LEAST_HOURS:
+            detail = [int(counts.max()), int(np.median(counts)), len(counts)]
+            yield thing(one.key._replace(kind="changes"), early, detail, int(counts.sum()))
     for key, some in changes(found.get("changes", ())).items():
         cells = {int(hour) for one in some for hour in one.hour if hour < stop}
         if len(cells) < CHANGED_HOURS or len({cell // DAY_HOURS for cell in cells}) < CHANGED_DAYS:

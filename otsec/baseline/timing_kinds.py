@@ -1,8 +1,9 @@
 """The findings that time makes: what each is called, how bad it is, what it says."""
 
 from otsec.baseline.kinds import APPROVE, Kind
+from otsec.baseline.model import TIMED
 
-LEARNED = frozenset({"cycle", "response", "load", "hours"})  # kinds of lines that are judged so
+LEARNED = TIMED  # kinds of lines that are judged so
 DRIFT = Kind(
     "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b01",
     "response-drift",
@@ -75,5 +76,17 @@ ODD_HOUR = Kind(
     f"Ask the shift who was at {{client}}. {APPROVE}",
     ("Work at night that was not announced.",),
 )
+BURST = Kind(
+    "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b07",
+    "write-burst",
+    "medium",
+    "Changed far more often than ever before",
+    ("T0806",),
+    "{client} changed {at} {seen}.",
+    "{learned}.",
+    "Values that are each as usual wear out a drive or a valve when they come again and again.",
+    f"Look at what {{client}} wrote, and what runs on it. {APPROVE}",
+    ("A program that was changed.", "Commissioning that was not announced."),
+)
 OF_SERVERS = (DRIFT, COLLAPSE, LINK)  # told of the server, whoever asks
-ALL = (DRIFT, COLLAPSE, LINK, POLL, LOAD, ODD_HOUR)
+ALL = (DRIFT, COLLAPSE, LINK, POLL, LOAD, BURST, ODD_HOUR)

@@ -129,6 +129,7 @@ TIMED: dict[str, Callable[[Any], str]] = {
     "cycle": lambda told: f"every {_ms(told[0])}",
     "response": lambda told: f"after {_ms(told[0])}, {_ms(told[3])} at most, {told[4]} ppm missing",
     "load": lambda told: f"{told[0]} bytes in the busiest of {told[2]} hours, {told[1]} as a rule",
+    "changes": lambda told: f"{told[0]} in the busiest of {told[2]} hours, {told[1]} as a rule",
     "hours": _hours,
 }
 
