@@ -6,12 +6,14 @@ from random import Random
 
 import pytest
 from baseline_stores import DAY, HMI, LAPTOP, PLC, WORD, Plant, polled
+from store_rows import array, row
 
 from otsec.baseline.deviations import judge
 from otsec.baseline.explaining import explained, things_of
 from otsec.baseline.learning import approve, baseline, learn
 from otsec.baseline.ranges import SAID, Known, looks, outside
-from otsec.store.findings import Finding, findings
+from otsec.store import TABLES
+from otsec.store.findings import Finding, findings, packets
 
 Change = Callable[[Plant], None]
 LEARNED, END = 5 * DAY, 6 * DAY
@@ -34,8 +36,6 @@ def judged(folder: Path, change: Change, *, end: int = END) -> tuple[Plant, list
 
 
 def _until(table: str, cells: tuple[object, ...], end: int) -> tuple[object, ...]:
-    from otsec.store import TABLES
-
     at = {name: n for n, name in enumerate(TABLES[table].names)}
     told = list(cells)
     if told[at["last_packet"]] == LEARNED:
@@ -143,6 +143,42 @@ def test_each_deviation_is_one_finding(
         assert LEARNED < one.first_packet <= one.last_packet or one.name == "value-outside"
 
 
+def rewritten(times: list[int]) -> Change:
+    """The station writes at these times, to what it always wrote; one of the values is high."""
+
+    def change(plant: Plant) -> None:
+        at = {name: n for n, name in enumerate(TABLES["value"].names)}
+        (cells,) = plant.tap.rows["value"]
+        told = list(cells)
+        told[at["maximum"]] = array(500)
+        plant.tap.rows["value"] = [tuple(told)]
+        plant.tap.rows["event"] = [
+            row("event", source=plant.tap.number, packet=time, time=time * 10**9, conversation=0,
+                behaviour=told[at["behaviour"]], kind="operation", count=1)
+            for time in times
+        ]  # fmt: skip
+
+    return change
+
+
+def test_a_value_was_written_behind_its_learning(tmp_path: Path) -> None:
+    """Of writes one by one those behind the learned ones are told, and that it was one of them."""
+    late = [LEARNED + 60, LEARNED + 3600, END]
+    plant, (one,) = judged(tmp_path, rewritten([10, LEARNED - 60, *late]))
+
+    assert (one.name, one.first_packet, one.last_packet) == ("value-outside", late[0], END)
+    assert (one.times, one.doubt) == (3, "Which of 3 writes it was is not kept")
+    assert [packet.packet for packet, _ in packets(plant.store, one.id)] == late
+
+
+def test_the_only_write_is_the_one(tmp_path: Path) -> None:
+    """Where nothing else was written since it is told to the packet, without doubt."""
+    plant, (one,) = judged(tmp_path, rewritten([10, LEARNED - 60, END]))
+
+    assert (one.first_packet, one.last_packet, one.times, one.doubt) == (END, END, 1, "")
+    assert [packet.packet for packet, _ in packets(plant.store, one.id)] == [END]
+
+
 def test_texts_say_what_was_expected(tmp_path: Path) -> None:
     """A finding says what was seen, what is known and how often, and how to approve it."""
     _, (one,) = judged(tmp_path, value_outside)
@@ -172,8 +208,6 @@ def test_a_device_that_is_always_on_is_missed(tmp_path: Path) -> None:
 
 
 def _cut(cells: tuple[object, ...], last: int) -> tuple[object, ...]:
-    from otsec.store import TABLES
-
     names = TABLES["station"].names
     told = dict(zip(names, cells, strict=True))
     told.update(last_time=last * 10**9, last_packet=last)

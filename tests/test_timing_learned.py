@@ -216,8 +216,8 @@ def test_write_burst(tmp_path: Path, most: int, count: int, told: int) -> None:
         assert f"{count} times in the hour of" in one.seen
 
 
-def test_few_hours_of_changes_promise_nothing(tmp_path: Path) -> None:
-    """Of who changed something in a few hours only it is not known what would be many."""
+def test_few_days_of_changes_promise_nothing(tmp_path: Path) -> None:
+    """Of who changed something on two days only it is not known what would be many."""
     changing = {8: 3, 33: 2, BUSY: 500}
     made = plant(
         tmp_path, response_us=STEADY, interval_us=POLLS,

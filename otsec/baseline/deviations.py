@@ -4,6 +4,7 @@ Only devices of which learning has ended are judged. What a rule has told alread
 again; what comes with something new (the operations of a new conversation) is told with it.
 """
 
+import dataclasses
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +39,7 @@ from otsec.store import baseline as kept
 from otsec.store.baseline import Line
 from otsec.store.filters import Span
 from otsec.store.findings import Finding, Packet, replace
+from otsec.store.judged import Occurrence
 
 Found = tuple[Finding, tuple[Packet, ...]]
 SEVERAL = 5  # new servers of one client by one service that are told as one finding
@@ -265,13 +267,39 @@ class _Look:
         return found
 
     def _values(self, new: set[Key]) -> Iterator[tuple[Kind, Thing, str]]:
+        off: dict[int, list[Thing]] = defaultdict(list)
         for thing in self.base.shown.values:
             line = self._holding.get(thing.key)
             if line is None or not self._judged(thing) or not new.isdisjoint(thing.parents):
                 continue
             low, high, _ = json.loads(thing.detail)
-            if outside(low, high, Known.of(line)) and not self._told(thing, kinds.VALUE.level):
-                yield kinds.VALUE, thing, ""
+            if outside(low, high, Known.of(line)):
+                off[thing.seen.source].append(thing)
+        for source, things in off.items():
+            writes: dict[int, list[Occurrence]] = defaultdict(list)
+            for one in self.base.shown.events(source, sorted({one.behaviour for one in things})):
+                writes[one.behaviour].append(one)
+            for thing in things:
+                late = self._since_known(thing, writes[thing.behaviour])
+                if not self._told(late, kinds.VALUE.level):
+                    yield kinds.VALUE, late, ""
+
+    def _since_known(self, thing: Thing, writes: Sequence[Occurrence]) -> Thing:
+        """The writes of a value among which those outside of its range must be.
+
+        What was written while its range was learned is within it.
+        """
+        line = self._holding[thing.key]
+        late = [one for one in writes if one.time > line.last_time]
+        if not late:
+            return thing
+        moments = tuple((one.packet, one.time) for one in late)
+        if len(moments) > telling.PACKETS:
+            moments = (*moments[: telling.PACKETS - 2], *moments[-2:])
+        packet, time = moments[0]
+        times = sum(one.times for one in late)
+        seen = thing.seen._replace(times=times, first_time=time, first_packet=packet)
+        return dataclasses.replace(thing, seen=seen, moments=moments)
 
     def _silent(self) -> Iterator[tuple[Kind, Thing, str]]:
         always: dict[Scope, int] = defaultdict(int)
@@ -349,7 +377,7 @@ class _Look:
             expected=kind.expected.format_map(words),
             why=kind.why.format_map(words),
             next=kind.next.format_map(words),
-            doubt=_doubt(outcomes, key),
+            doubt=_doubt(outcomes, key) or words.get("doubt", ""),
             incident="",
         )
         return finding, tuple(_packets(finding, mine))
@@ -469,16 +497,18 @@ class _Look:
         return {"covered": told, "objects_known": did if known else "It never did so on anything."}
 
     def _of_value(self, things: Sequence[Thing]) -> dict[str, str]:
-        values, ranges = [], []
+        values, ranges, among = [], [], 0
         for one in things[:NAMED]:
-            low, high, _ = json.loads(one.detail)
+            low, high, first = json.loads(one.detail)
             line = self._holding[one.key]
             known = Known.of(line)
             off = [value for value in dict.fromkeys((low, high)) if outside(value, value, known)]
             values.append(f"{' and '.join(f'{value:g}' for value in off)} to {one.key.object}")
+            among = max(among, 0 if outside(first, first, known) else one.seen.times)
             told = f"{one.key.object} from {known.least:g} to {known.greatest:g}"
             ranges.append(f"{told} ({_how(line)})")
-        return {"values": ", ".join(values), "ranges": f"{', '.join(ranges)}."}
+        doubt = f"Which of {among} writes it was is not kept" if among > 1 else ""
+        return {"values": ", ".join(values), "ranges": f"{', '.join(ranges)}.", "doubt": doubt}
 
     def _of_identity(self, things: Sequence[Thing]) -> dict[str, str]:
         told = [f"{one.key.operation.replace('_', ' ')} {one.key.object}" for one in things]
@@ -574,6 +604,7 @@ def _packets(finding: Finding, things: Iterable[Thing]) -> Iterator[Packet]:
         for number, time in (
             (one.seen.first_packet, one.first_time),
             (one.seen.last_packet, one.last_time),
+            *one.moments,
         ):
             packet = Packet(one.seen.source, finding.id, number, time, what[: telling.LONGEST])
             shown.setdefault(number, packet)

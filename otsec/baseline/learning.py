@@ -185,12 +185,13 @@ def _line(thing: Thing, how: How, since: int, who: str = "", reason: str = "", u
     """A thing as a line; ``until``: as it was known then."""
     late = until is not None and thing.last_time > until
     detail = thing.detail
-    if late and thing.key.kind == "value":  # its range may be that of later
+    last = until if late and until is not None else thing.last_time
+    if late and thing.key.kind == "value":  # its range may be that of later, but for the first
         first = json.loads(detail)[2]
-        detail = json.dumps([first, first, first])
+        detail, last = json.dumps([first, first, first]), thing.first_time
     return Line(
         *(thing.id, *thing.key, detail, thing.seen.times, thing.first_time),
-        until if late and until is not None else thing.last_time,
+        last,
         *(thing.seen.point, json.dumps(list(thing.seen.packets)), how, who, reason, since, 0),
     )
 

@@ -103,6 +103,8 @@ class Thing:
     client: str = ""  # the addresses as they were seen
     server: str = ""
     outcomes: tuple[str, ...] = ()
+    behaviour: int = -1  # of what was written by one client: its number within the source
+    moments: tuple[tuple[int, int], ...] = ()  # packet and time of further writes that show it
 
     @property
     def id(self) -> str:

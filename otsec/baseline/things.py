@@ -22,6 +22,7 @@ from otsec.inventory.knowledge import MAC_PREFIX
 from otsec.inventory.model import Asset, Node
 from otsec.store import NONE, Store
 from otsec.store import baseline as kept
+from otsec.store.judged import Occurrence, occurrences
 from otsec.store.queries import (
     NOT_REFUSED,
     Behaviour,
@@ -60,6 +61,7 @@ class Shown:
     spans: Spans
     canonical: Callable[[At, str], str]
     timed: Callable[[int], Timed]  # what was measured in so many hours, up to the last one
+    events: Callable[[int, Sequence[int]], list[Occurrence]]  # of behaviours of a source
     scope: Callable[[At, str, str], Scope]  # whose learning a client and a server belong to
 
     @property
@@ -89,8 +91,8 @@ def shown(store: Store, found: Inventory, until: int | None = None) -> Shown:
     rows += maker.operations(acts)
     rows += values
     rows += timing.things(store, canonical, maker.scope, until)
-    timed = partial(Timed.of, store, canonical)
-    return Shown(tuple(_merged(rows)), values, found, spans, canonical, timed, maker.scope)
+    timed, events = partial(Timed.of, store, canonical), partial(occurrences, store)
+    return Shown(tuple(_merged(rows)), values, found, spans, canonical, timed, events, maker.scope)
 
 
 def _devices(found: Inventory) -> Iterator[Asset]:
@@ -278,7 +280,8 @@ class _Maker:
             )
             detail = json.dumps([one.low, one.high, one.first])
             scope = self.scope(at, one.client, one.server)
-            yield Thing(key, scope, seen, (writer,), detail, one.client, one.server)
+            told = (detail, one.client, one.server, (), one.number)
+            yield Thing(key, scope, seen, (writer,), *told)
 
 
 def _point(one: Conversation | Behaviour) -> str:

@@ -35,7 +35,7 @@ LEAST_SPREAD = 0.05  # of hourly medians: buckets are no finer
 CYCLIC = 0.5  # more spread than this is no cycle
 NEAR, REGULAR = log(1.3), 0.7  # of a cycle, so much of it lies so near to its median
 LEAST = 0.001  # quantile: what is faster is as fast as it gets
-CHANGED_HOURS, CHANGED_DAYS = 20, 4  # in which a client changed something, to have a rule
+CHANGED_HOURS, CHANGED_DAYS = 20, 4  # in which something was changed, to have a rule
 LEAST_BYTES = 10_000  # of the busiest hour: a path that carries less is not learned
 
 At = tuple[str, str, str]
@@ -197,8 +197,8 @@ def things(
             yield thing(path.key, early_path, detail, len(rows))
     for one in found.get("changes", ()):
         early = one.among(np.flatnonzero(one.hour < stop))
-        counts = early.spreads.total
-        if len(counts) >= LEAST_HOURS:
+        counts, days = early.spreads.total, np.unique(early.hour // DAY_HOURS)
+        if len(days) >= CHANGED_DAYS:
             detail = [int(counts.max()), int(np.median(counts)), len(counts)]
             yield thing(one.key._replace(kind="changes"), early, detail, int(counts.sum()))
     for key, some in changes(found.get("changes", ())).items():

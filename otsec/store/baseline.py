@@ -81,6 +81,7 @@ class Watched(NamedTuple):
 class Written(NamedTuple):
     """What a client wrote to one element."""
 
+    number: int  # of the behaviour within its source
     site: str
     group: str
     point: str
@@ -239,6 +240,7 @@ def written(store: Store) -> list[Written]:
             for name in ("minimum", "maximum", "first")
         )
         told_once = Written(
+            number=cells["number"],
             site=cells["site"],
             group=cells["point_group"],
             point=source_name(cells),
