@@ -355,7 +355,9 @@ def _finding(base: Baseline, key: telling.Key, some: Sequence[Off]) -> Found:
     if seen.source != finding.source or not sights:
         return finding, ()
     return finding, tuple(
-        Packet(seen.source, finding.id, packet, time, what) for packet, time in shown.items()
+        Packet(seen.source, finding.id, packet, time, what)
+        for packet, time in shown.items()
+        if begin <= time <= end  # others show the conversation, not these hours of it
     )
 
 
