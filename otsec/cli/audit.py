@@ -1,4 +1,4 @@
-"""``otsec audit``: all that people said of assets and changes, decided of findings, and tests."""
+"""``otsec audit``: what people said, decided and announced, reports, settings, tests; its chain."""
 
 import json
 import sys
@@ -8,12 +8,28 @@ from typing import TYPE_CHECKING
 
 from otsec.cli import options
 from otsec.cli.output import Column, say, style_of, time_text, write
+from otsec.errors import Exit, UsageError
 
 if TYPE_CHECKING:
+    from otsec.config import Config
     from otsec.store.acts import Act
+    from otsec.store.chain import Head
+
+VERIFY = ["verify"]
+EPILOG = """\
+otsec audit verify                    # follow the chain: is each act as it was recorded
+otsec audit verify --head 214:9c1f..  # and does it still hold what it held when this was noted
+
+Each act is linked by a hash to the one before. A row that was changed, deleted or slipped in past
+otsec is named, and the exit code is 1. Whoever can write the store could link all of it anew:
+keep the head that is told elsewhere. Every scheduled report holds it, signed.
+"""
 
 
-WHAT = {"baseline": "baseline", "inventory": "inventory", "policy": "policy", "attest": "control"}
+WHAT = {
+    **{"baseline": "baseline", "inventory": "inventory", "policy": "policy", "attest": "control"},
+    **{"config": "settings", "export": "report", "schedule": "schedule", "retention": "report"},
+}
 
 
 def _subject(act: "Act") -> str:
@@ -61,10 +77,18 @@ COLUMNS = (
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("words", nargs="*", metavar="TEXT", help="only acts that hold all of these")
+    parser.add_argument(
+        "words", nargs="*", metavar="TEXT",
+        help="only acts that hold all of these; `verify` alone: follow the chain of hashes",
+    )  # fmt: skip
+    parser.add_argument(
+        "--head", action="append", default=[], metavar="N:LINK",
+        help="of verify: a head that was noted, which the chain must still hold",
+    )  # fmt: skip
     options.store(parser)
     parser.add_argument("--limit", type=int, metavar="N", help="only the last N")
     options.formats(parser)
+    parser.epilog = EPILOG
 
 
 def run(arguments: Namespace) -> int:
@@ -73,6 +97,10 @@ def run(arguments: Namespace) -> int:
     from otsec.store.acts import every_act
 
     config = options.configured(arguments, "db")
+    if arguments.words == VERIFY:
+        return _verify(arguments, config)
+    if arguments.head:
+        raise UsageError("--head: only `otsec audit verify` takes it")
     with open_store(config.store, readonly=True) as store:
         found = [act for act in every_act(store) if _matches(act, arguments.words)]
     if arguments.limit is not None:
@@ -82,6 +110,41 @@ def run(arguments: Namespace) -> int:
     if not found and style.format == "table" and not arguments.quiet:
         say(f"nobody has said or decided anything in {config.store}")
     return 0
+
+
+BROKEN = (
+    Column("number", "no.", "number", "the act"),
+    Column("what", "what is wrong", about="how it differs from what was recorded"),
+)
+
+
+def _verify(arguments: Namespace, config: "Config") -> int:
+    """Follow the chain, name each row that does not hold, tell the head."""
+    from otsec.store import open_store
+    from otsec.store.acts import verified
+
+    noted = [_head(text) for text in arguments.head]
+    with open_store(config.store, readonly=True) as store:
+        found = verified(store, noted)
+    style = style_of(arguments, config.zone())
+    if found.broken or style.format != "table":
+        write("audit verify", BROKEN, found.broken, style, sys.stdout)
+    if not arguments.quiet:
+        head = f"; head {found.head.number}:{found.head.link}" if found.head.number else ""
+        acts = f"{found.acts:,} act{'' if found.acts == 1 else 's'}"
+        good = "each is as it was recorded" if found.acts else "nothing is recorded yet"
+        bad = f"{len(found.broken)} broken" if found.broken else ""
+        say(f"{acts}: {bad or good}{head}")
+    return Exit.FINDINGS if found.broken else Exit.FINE
+
+
+def _head(text: str) -> "Head":
+    from otsec.store.chain import Head
+
+    number, _, link = text.partition(":")
+    if not number.isdecimal() or len(number) > 18 or len(link) != 64:
+        raise UsageError(f"--head {text!a}: write NUMBER:LINK, as `otsec audit verify` tells it")
+    return Head(int(number), link.lower())
 
 
 def _matches(act: "Act", words: list[str]) -> bool:

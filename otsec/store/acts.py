@@ -2,13 +2,16 @@
 
 It stands apart from all that derives from packets.
 
-Rows are only ever added. Triggers of the schema refuse to change or delete one, whoever asks.
+Rows are only ever added. Triggers of the schema refuse to change or delete one, whoever asks, and
+each row has a link to the one before (`otsec/store/chain.py`).
 """
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
+from otsec.store import chain
 from otsec.store.database import Store, storable
+from otsec.store.faults import told
 from otsec.store.schema import TABLES
 
 AssetAct: TypeAlias = Literal[
@@ -22,8 +25,9 @@ BaselineAct: TypeAlias = Literal[
 ]
 ControlAct: TypeAlias = Literal["attest", "policy-approve"]
 ChangeAct: TypeAlias = Literal["change-add", "change-import", "change-close"]
+RecordAct: TypeAlias = Literal["config", "export", "schedule", "retention"]
 ActKind: TypeAlias = (
-    AssetAct | FindingAct | BaselineAct | ControlAct | ChangeAct | Literal["selftest"]
+    AssetAct | FindingAct | BaselineAct | ControlAct | ChangeAct | RecordAct | Literal["selftest"]
 )
 
 
@@ -96,9 +100,16 @@ def record(store: Store, said: Sequence[Act]) -> None:
 def add(store: Store, said: Sequence[Act]) -> None:
     """Add acts within the transaction of who calls; their numbers are given here."""
     table = TABLES["act"]
-    for act in said:
+    (newest,) = store.db.conn.execute("SELECT COALESCE(MAX(number), 0) FROM act").fetchone()
+    for number, act in enumerate(said, int(newest) + 1):
         store.db.conn.execute(
-            f"INSERT INTO act ({', '.join(table.names)}) VALUES "  # noqa: S608 - names of schema.py
-            f"((SELECT COALESCE(MAX(number), 0) + 1 FROM act), {', '.join('?' * len(act[1:]))})",
-            [storable(cell) if isinstance(cell, str) else cell for cell in act[1:]],
+            f"INSERT INTO act ({', '.join(table.names)}) VALUES ({', '.join('?' * len(act))})",  # noqa: S608 - names of schema.py
+            [number, *(storable(cell) if isinstance(cell, str) else cell for cell in act[1:])],
         )
+        chain.extend(store.db.conn, number)
+
+
+def verified(store: Store, noted: Sequence[chain.Head] = ()) -> chain.Verified:
+    """Follow the chain of the record; ``noted``: heads that were told earlier."""
+    with told(store.path):
+        return chain.verified(store.db.conn, noted)

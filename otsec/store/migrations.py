@@ -5,7 +5,10 @@ version: the number of the last record.
 """
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from otsec.store import chain
 
 APPLICATION_ID = 0x4F54_5345  # "OTSE" in the file's header tells a store from other databases
 
@@ -16,6 +19,7 @@ class Migration:
 
     name: str
     statements: tuple[str, ...]
+    then: Callable[[sqlite3.Connection], None] | None = None  # what SQL alone cannot compute
 
 
 _TABLES_OF_1 = (
@@ -567,6 +571,23 @@ CREATE TABLE finding_change (
 """,
 )
 
+_CHAIN = (
+    """
+CREATE TABLE act_link (
+    number INTEGER NOT NULL PRIMARY KEY,
+    link TEXT NOT NULL
+)
+""",
+    """
+CREATE TRIGGER act_link_unchanged BEFORE UPDATE ON act_link
+BEGIN SELECT RAISE(ABORT, 'links of acts are never changed'); END
+""",
+    """
+CREATE TRIGGER act_link_kept BEFORE DELETE ON act_link
+BEGIN SELECT RAISE(ABORT, 'links of acts are never deleted'); END
+""",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
@@ -600,6 +621,7 @@ MIGRATIONS = (
         ),
     ),
     Migration("findings that were announced", _CHANGES),
+    Migration("acts are linked by hashes", _CHAIN, chain.link_all),
 )
 NEWEST = len(MIGRATIONS)
 
@@ -641,6 +663,8 @@ def migrate(connection: sqlite3.Connection, migrations: tuple[Migration, ...] = 
 def _apply(connection: sqlite3.Connection, number: int, migration: Migration) -> None:
     for statement in migration.statements:
         connection.execute(statement)
+    if migration.then is not None:
+        migration.then(connection)
     connection.execute(
         "INSERT INTO migration (number, name) VALUES (?, ?)", (number, migration.name)
     )

@@ -586,7 +586,8 @@ _ALL = (
                 "finding `ack`, `resolve`, `false-positive`, `accept`, `expect`, `reopen`, `assign` or "
                 "`comment`; of the baseline `baseline-approve`, `baseline-forget`, `baseline-import` or "
                 "`baseline-review`; of what is announced `change-add`, `change-import` or "
-                "`change-close`; `policy-approve`, `attest` or `selftest`.",
+                "`change-close`; `policy-approve`, `attest`, `config`, `export`, "
+                "`schedule`, `retention` or `selftest`.",
             ),
             _text(
                 "asset",
@@ -613,6 +614,17 @@ _ALL = (
             _integer(
                 "seen_until", "Last packet's time of the finding when it was decided; else 0."
             ),
+        ),
+        key=("number",),
+        derived=False,
+        pushed=False,
+    ),
+    Table(
+        "act_link",
+        "The hash chain over the acts (`otsec audit verify`); rows are only ever added.",
+        (
+            _integer("number", "The act, by number."),
+            _text("link", "SHA-256 of the link before and of what the act says, in hex."),
         ),
         key=("number",),
         derived=False,
