@@ -9,7 +9,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otsec.cli import options
+from otsec.cli import options, verified
 from otsec.cli.harmless import harmless
 from otsec.cli.output import Column, bytes_text, duration_text, say, style_of, time_text, write
 from otsec.errors import InputError, StorageError, UsageError
@@ -28,6 +28,7 @@ ACTIONS = {
     "run": "write reports",
     "kinds": "list the kinds of reports and who reads each",
     "assessment": "write the assessment: one page, the same as `run assessment`",
+    "verify": "check a folder of scheduled reports: who signed it, every file, the chain of runs",
 }
 EPILOG = """\
 otsec report run executive --format html,pdf -o reports/
@@ -58,6 +59,8 @@ def configure(parser: ArgumentParser) -> None:
         action.set_defaults(parser=action)
         if name == "kinds":
             options.formats(action)
+        elif name == "verify":
+            verified.configure(action)
         else:
             _run_arguments(action, several=name == "run")
 
@@ -125,6 +128,8 @@ def run(arguments: Namespace) -> int:
     """Write what is asked."""
     if arguments.action == "kinds":
         return _kinds(arguments)
+    if arguments.action == "verify":
+        return verified.run(arguments)
     from otsec.store import open_store
 
     kinds = getattr(arguments, "kinds", ["assessment"])

@@ -1,0 +1,1 @@
+"""Reports by schedule: when they are due, runs of which none is lost, signatures, delivery."""
