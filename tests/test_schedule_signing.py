@@ -111,9 +111,7 @@ def test_a_changed_missing_or_added_file_is_named(folder: Path, key: sshsig.Key)
 def test_a_link_out_of_the_folder_is_not_followed(
     folder: Path, key: sshsig.Key, tmp_path: Path
 ) -> None:
-    """A file replaced by a link to the same content elsewhere is told, and a manifest cannot name
-    a file outside.
-    """
+    """A link to the same content elsewhere is told; no manifest names a file outside."""
     (tmp_path / "elsewhere").write_bytes((folder / "report.json").read_bytes())
     (folder / "report.json").unlink()
     (folder / "report.json").symlink_to(tmp_path / "elsewhere")

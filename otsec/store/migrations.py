@@ -588,6 +588,63 @@ BEGIN SELECT RAISE(ABORT, 'links of acts are never deleted'); END
 """,
 )
 
+_SCHEDULES = (
+    """
+CREATE TABLE schedule (
+    name TEXT NOT NULL,
+    words TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    kinds TEXT NOT NULL,
+    formats TEXT NOT NULL,
+    span TEXT NOT NULL,
+    options TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    targets TEXT NOT NULL,
+    catch_up TEXT NOT NULL,
+    keep_count INTEGER NOT NULL,
+    keep_days INTEGER NOT NULL,
+    hold INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (name)
+)
+""",
+    """
+CREATE TABLE report_run (
+    schedule TEXT NOT NULL,
+    due INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    recorded INTEGER NOT NULL,
+    period TEXT NOT NULL,
+    begin INTEGER NOT NULL,
+    end INTEGER NOT NULL,
+    started INTEGER NOT NULL,
+    ended INTEGER NOT NULL,
+    tries INTEGER NOT NULL,
+    next_try INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    manifest TEXT NOT NULL,
+    hold INTEGER NOT NULL,
+    PRIMARY KEY (schedule, due)
+)
+""",
+    """
+CREATE TABLE delivery (
+    schedule TEXT NOT NULL,
+    due INTEGER NOT NULL,
+    target TEXT NOT NULL,
+    state TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    next_try INTEGER NOT NULL,
+    ended INTEGER NOT NULL,
+    error TEXT NOT NULL,
+    PRIMARY KEY (schedule, due, target)
+)
+""",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
@@ -622,6 +679,7 @@ MIGRATIONS = (
     ),
     Migration("findings that were announced", _CHANGES),
     Migration("acts are linked by hashes", _CHAIN, chain.link_all),
+    Migration("reports by schedule", _SCHEDULES),
 )
 NEWEST = len(MIGRATIONS)
 

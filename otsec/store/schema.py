@@ -631,6 +631,85 @@ _ALL = (
         pushed=False,
     ),
     Table(
+        "schedule",
+        "Which reports are written when (`otsec schedule`).",
+        (
+            _text("name", "Its name; the folder of its runs is named so."),
+            _text("words", "When, in the words of who added it."),
+            _text("cron", "When, as five fields of cron."),
+            _text("zone", "Time zone in which it is due."),
+            _text("kinds", "Kinds of reports, separated by commas."),
+            _text("formats", "Formats, separated by commas; `json` is always among them."),
+            _text(
+                "span",
+                "What a report covers: the whole `hour`, `day`, `week`, `month`, `quarter` or `year` before "
+                "the due time, `since` the due time before, or `all`.",
+            ),
+            _text("options", "Further words of `otsec report run`; a JSON list."),
+            _text("folder", "Folder in which the folder of its runs lies."),
+            _text("targets", "To whom reports go, by name in otsec.yaml, separated by commas."),
+            _text("catch_up", "Which missed runs are made good: `last`, `all` or `none`."),
+            _integer("keep_count", "How many runs are kept; 0: as many as there are."),
+            _integer("keep_days", "For how many days a run is kept; 0: for ever."),
+            _integer("hold", "1: nothing of it is deleted."),
+            _integer("since", "When it was added, ns since 1970 UTC; nothing before is due."),
+        ),
+        key=("name",),
+        derived=False,
+        pushed=False,
+    ),
+    Table(
+        "report_run",
+        "One due time of a schedule, and what came of it.",
+        (
+            _text("schedule", "The schedule, by name; it may be gone."),
+            _integer("due", "When it was due, ns since 1970 UTC."),
+            _text("state", "`waiting`, `running`, `done`, `failed`, `missed` or `retired`."),
+            _integer(
+                "recorded", "When the row was first written, by the clock of the machine, ns."
+            ),
+            _text("period", "The period that it covers, in words."),
+            _integer("begin", "Begin of that period, ns; 0: all that was captured."),
+            _integer("end", "End of that period, ns; 0: all that was captured."),
+            _integer(
+                "started", "When the last try began, by the clock of the machine, ns; 0: never."
+            ),
+            _integer(
+                "ended", "When it came to an end, by the clock of the machine, ns; 0: not yet."
+            ),
+            _integer("tries", "How often it was tried."),
+            _integer("next_try", "Not tried again before, ns; 0: at once."),
+            _text("error", "Why the last try failed; empty: it did not."),
+            _text("folder", "Where the reports lie; empty: nowhere yet."),
+            _integer("number", "Its number in the chain of manifests, from 1; 0: none yet."),
+            _text("manifest", "SHA-256 of its manifest; empty: none yet."),
+            _integer("hold", "1: it is not deleted."),
+        ),
+        key=("schedule", "due"),
+        derived=False,
+        pushed=False,
+    ),
+    Table(
+        "delivery",
+        "One report on its way to one target.",
+        (
+            _text("schedule", "The schedule of the run, by name."),
+            _integer("due", "When the run was due, ns since 1970 UTC."),
+            _text("target", "The target, by name in otsec.yaml."),
+            _text("state", "`waiting`, `sent` or `failed`."),
+            _integer("tries", "How often it was tried."),
+            _integer("next_try", "Not tried again before, ns; 0: at once."),
+            _integer(
+                "ended",
+                "When it was sent or given up, by the clock of the machine, ns; 0: not yet.",
+            ),
+            _text("error", "Why the last try failed; empty: it did not."),
+        ),
+        key=("schedule", "due", "target"),
+        derived=False,
+        pushed=False,
+    ),
+    Table(
         "finding",
         "What a rule found; written anew whenever the store is judged.",
         (

@@ -1,0 +1,70 @@
+"""What the record of acts tells of settings and reports, beside what people decide."""
+
+import getpass
+import hashlib
+import json
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from otsec.config import Config, shown
+from otsec.store import Store
+from otsec.store.acts import Act, RecordAct, every_act, record
+from otsec.store.chain import Head, head
+
+
+def login() -> str:
+    """The login name; empty where there is none."""
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):
+        return ""
+
+
+def act(
+    kind: RecordAct, now: int, who: str, what: str, before: str = "", after: str = "", why: str = ""
+) -> Act:
+    """An act that is about no asset and no finding."""
+    return Act(0, now, who, kind, "", what, before, after, why, login(), platform.node())
+
+
+def configuration(store: Store, config: Config, now: int) -> None:
+    """Record the settings in effect if they differ from those that were recorded last.
+
+    Policy and rules are told by hash. Secrets stand in files of their own, never in otsec.yaml.
+    """
+    said = dict(_said(config))
+    known = [one for one in every_act(store) if one.kind == "config"]
+    before = known[-1].after if known else ""
+    after = json.dumps(said, ensure_ascii=False, sort_keys=True)
+    if before == after:
+        return
+    old: dict[str, object] = json.loads(before) if before else {}
+    changed = sorted(name for name in {*old, *said} if old.get(name) != said.get(name))
+    why = f"changed: {', '.join(changed)}" if old else "the first that was seen"
+    what = str(config.path or "no otsec.yaml")
+    record(store, [act("config", now, login() or "otsec", what, before, after, why)])
+
+
+def _said(config: Config) -> Iterator[tuple[str, object]]:
+    for one in shown(config):
+        yield one.name, list(one.value) if isinstance(one.value, tuple) else one.value
+    if config.policy is not None:
+        yield "policy SHA-256", _digest([config.policy])
+    if config.rules is not None:
+        yield "rules SHA-256", _digest(sorted(config.rules.rglob("*.y*ml")))
+
+
+def _digest(paths: list[Path]) -> str:
+    found = hashlib.sha256()
+    for path in paths:
+        try:
+            found.update(hashlib.sha256(path.read_bytes()).digest())
+        except OSError:
+            found.update(b"cannot be read")
+    return found.hexdigest()
+
+
+def audit_head(store: Store) -> Head:
+    """Where the record ends; reports hold it, so that a record made anew is told."""
+    return head(store.db.conn)
