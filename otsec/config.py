@@ -91,6 +91,34 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """To whom scheduled reports go: by mail, into a folder, or to a webhook; exactly one of these.
+
+    Nothing else is ever connected to. Mail holds counts and no report unless `attach` is `all`.
+    """
+
+    name: str
+    mail: tuple[str, ...] = ()
+    """Addresses that get a mail."""
+    sender: str = ""
+    """Address from which mail comes."""
+    server: str = ""
+    """Mail server, NAME:PORT; port 587 where none is named."""
+    security: str = "starttls"
+    """`starttls`, `tls`, or `none`: then everything, a password too, can be read on the way."""
+    user: str = ""
+    """Login name at the mail server; empty: none."""
+    secret: str = ""
+    """File whose first line is the password, or the token of the webhook; only its owner may read it."""
+    attach: str = "nothing"
+    """What of the reports mail or webhook hold: `nothing` but counts, or `all` files."""
+    folder: str = ""
+    """Folder into which the folder of each run is copied."""
+    webhook: str = ""
+    """Address that gets a POST of JSON: https, or http where `security` is `none`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The effective configuration; `origins` tells where each setting came from."""
 
@@ -114,6 +142,8 @@ class Config:
     """The most that is kept of what packets can make grow."""
     keep: Keep = Keep()
     """How long a sensor keeps what grows with time."""
+    delivery: Mapping[str, Target] = field(default_factory=dict)
+    """Where scheduled reports go, by name."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Keys of the terminal UI by the name of what they do; `?` there shows both."""
     path: Path | None = None  # the file it was read from
@@ -208,6 +238,44 @@ def _hours(text: str) -> str:
     return text
 
 
+def checked_zone(text: str) -> str:
+    """A time zone that this system knows. Raises ConfigError."""
+    try:
+        return _zone(text)
+    except _UnusableError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _address(text: str) -> str:
+    """An address of mail; nothing that could begin another header."""
+    if not re.fullmatch(r"[!-~]{1,64}@[A-Za-z0-9.\[\]:-]{1,255}", text) or set(text) & set("<>,;"):
+        raise _UnusableError(f"expected an address such as otsec@plant.example, found {text!a}")
+    return text
+
+
+def _server(text: str) -> str:
+    """NAME or NAME:PORT."""
+    found = re.fullmatch(r"([A-Za-z0-9.-]{1,253})(?::(\d{1,5}))?", text)
+    if not found or not 0 < int(found[2] or 587) < 65_536:
+        raise _UnusableError(f"expected a server such as mail.plant.example:587, found {text!a}")
+    return text
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[!-~]+", text):
+        raise _UnusableError(f"expected an address such as https://..., found {text!a}")
+    return text
+
+
+def _one_of(*words: str) -> Check:
+    def check(text: str) -> str:
+        if text not in words:
+            raise _UnusableError(f"expected one of {', '.join(words)}, found {text!a}")
+        return text
+
+    return check
+
+
 def _path(text: str) -> str:
     """A path, not looked at yet."""
     if not text or "\0" in text:
@@ -239,9 +307,28 @@ SCALARS: dict[str, Check] = {
 }
 POINT: dict[str, Check] = {"group": _name, "files": _path, "interfaces": _name}
 POINT_LISTS = frozenset({"files", "interfaces"})
+TARGET: dict[str, Check] = {
+    "mail": _address,
+    "sender": _address,
+    "server": _server,
+    "security": _one_of("starttls", "tls", "none"),
+    "user": _name,
+    "secret": _path,
+    "attach": _one_of("nothing", "all"),
+    "folder": _path,
+    "webhook": _url,
+}
+TARGET_LISTS = frozenset({"mail"})
 _COUNTED = {f"{part}.{name}": check for part in COUNTS for name, check in COUNTS[part].items()}
 NUMBERS = frozenset({"alert_budget", *_COUNTED})
-TOP: dict[str, Any] = {**SCALARS, "points": POINT, "states": None, "keys": None, **COUNTS}
+TOP: dict[str, Any] = {
+    **SCALARS,
+    "points": POINT,
+    "states": None,
+    "delivery": TARGET,
+    "keys": None,
+    **COUNTS,
+}
 
 
 def settings() -> dict[str, Check]:
@@ -324,6 +411,9 @@ def shown(config: Config) -> list[Setting]:
     for point in config.points.values():
         rows += [(f"points.{point.name}.{key}", getattr(point, key)) for key in POINT]
     rows += [(f"states.{name}", spans) for name, spans in config.states.items()]
+    for target in config.delivery.values():
+        told = {key: getattr(target, key) for key in TARGET}
+        rows += [(f"delivery.{target.name}.{key}", told[key]) for key in told if told[key]]
     for part, names in COUNTS.items():
         rows += [(f"{part}.{name}", getattr(getattr(config, part), name)) for name in names]
     return [Setting(name, value, config.origins.get(name, DEFAULT_ORIGIN)) for name, value in rows]
@@ -361,6 +451,7 @@ class _Reading:
         self.origins: dict[str, str] = {}
         self.points: dict[str, Point] = {}
         self.states: dict[str, tuple[str, ...]] = {}
+        self.delivery: dict[str, Target] = {}
         self.keys: dict[str, str] = {}
         self.mistakes: list[str] = []
 
@@ -376,6 +467,7 @@ class _Reading:
             **plain,
             points=self.points,
             states=self.states,
+            delivery=self.delivery,
             caps=replace(Caps(), **self._counted("caps")),
             keep=replace(Keep(), **self._counted("keep")),
             keys=self.keys,
@@ -416,6 +508,8 @@ class _Reading:
                     self._list(full := f"states.{name}", value, _hours)
                     if isinstance(spans := self.values.get(full), tuple):
                         self.states[name] = spans
+            elif key == "delivery":
+                self._targets(node)
             elif key in COUNTS:
                 for name, value in self._entries(node, COUNTS[key], key):
                     self._scalar(f"{key}.{name}", value, COUNTS[key][name])
@@ -492,6 +586,25 @@ class _Reading:
                     found[key] = self.values[full]
             self.points[name] = Point(name, **found)
 
+    def _targets(self, node: "yaml.Node") -> None:
+        """Targets of reports by name; each is one of mail, folder and webhook."""
+        for name, body in self._entries(node, None, "delivery"):
+            found: dict[str, Any] = {}
+            for key, value in self._entries(body, TARGET, f"target {name}"):
+                full = f"delivery.{name}.{key}"
+                take = self._list if key in TARGET_LISTS else self._scalar
+                take(full, value, TARGET[key])
+                if full in self.values:
+                    found[key] = self.values[full]
+            for key in {"folder", "secret"} & found.keys():
+                found[key] = str(self._beside(f"delivery.{name}.{key}", found[key]))
+            target = Target(name, **found)
+            if "," in name:
+                self._wrong(body, f"target {name} has a comma in its name, which --to cannot name")
+            if lacks := _lacking(target):
+                self._wrong(body, f"target {name} {lacks}")
+            self.delivery[name] = target
+
     def _scalar(self, name: str, node: "yaml.Node", check: Check) -> None:
         """Take one value."""
         value = self._take(node, check)
@@ -525,6 +638,20 @@ class _Reading:
     def _wrong(self, node: "yaml.Node", what: str) -> None:
         mark = node.start_mark
         self.mistakes.append(f"{self.path}:{mark.line + 1}:{mark.column + 1}: {what}")
+
+
+def _lacking(target: Target) -> str:
+    """What keeps a target from being one; empty: nothing."""
+    ways = [key for key in ("mail", "folder", "webhook") if getattr(target, key)]
+    if len(ways) != 1:
+        return f"needs one of mail, folder and webhook, and has {', '.join(ways) or 'none'}"
+    if target.mail and not (target.sender and target.server):
+        return "sends mail, and needs sender and server"
+    if target.webhook.startswith("http://") and target.security != "none":
+        return "posts to http, which everybody on the way can read; write https, or security: none"
+    if target.user and not target.secret:
+        return "has a user, and needs the file of its secret"
+    return ""
 
 
 READ_AS = {  # what YAML 1.1 makes of words that people mean as text

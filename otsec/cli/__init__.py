@@ -45,6 +45,7 @@ COMMANDS = {  # in the order of the help
     "clocks": "list each device's clock against the capture's, and where its time comes from",
     "diff": "tell what is new, gone or bigger between two stores, captures or periods",
     "report": "write reports for people who were not there: in eight formats",
+    "schedule": "say which reports are written when, and see what came of it",
     "policy": "check a policy of zones and conduits, judge by it, suggest one, try one out",
     "controls": "tell what the evidence says of each control of a standard, and what is missing",
     "attest": "vouch for what no packet shows, beside a row of controls",

@@ -27,8 +27,14 @@ keep the head that is told elsewhere. Every scheduled report holds it, signed.
 
 
 WHAT = {
-    **{"baseline": "baseline", "inventory": "inventory", "policy": "policy", "attest": "control"},
-    **{"config": "settings", "export": "report", "schedule": "schedule", "retention": "report"},
+    "baseline": "baseline",
+    "inventory": "inventory",
+    "policy": "policy",
+    "attest": "control",
+    "config": "settings",
+    "export": "report",
+    "schedule": "schedule",
+    "retention": "report",
 }
 
 

@@ -5,11 +5,12 @@ import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otsec.cli import options, verified
+from otsec.cli import due, options, verified
 from otsec.cli.harmless import harmless
 from otsec.cli.output import Column, bytes_text, duration_text, say, style_of, time_text, write
 from otsec.errors import InputError, StorageError, UsageError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from otsec.reports.formats import Manner
     from otsec.reports.redaction import Redaction
     from otsec.reports.subject import Order, Subject
+    from otsec.schedule.running import Task
     from otsec.store import Store
 
 STDOUT = Path("-")
@@ -35,6 +37,7 @@ otsec report run executive --format html,pdf -o reports/
 otsec report run findings inventory --period 2026-01 --format json,csv -o reports/
 otsec report run segmentation --policy site-policy.yaml -o segmentation.html
 otsec report run incident --finding 4b8d41b0 -o -
+otsec report run --due                 # what schedules ask for by now; see otsec schedule --help
 
 -o names a file (its ending tells the format), a folder, or - for standard output. Without it the
 files are written here. csv is a file a table in a folder, and one archive as a file.
@@ -68,7 +71,10 @@ def configure(parser: ArgumentParser) -> None:
 def _run_arguments(parser: ArgumentParser, *, several: bool) -> None:
     if several:
         parser.add_argument(
-            "kinds", nargs="+", metavar="KIND", help="which ones; otsec report kinds lists them"
+            "kinds", nargs="*", metavar="KIND", help="which ones; otsec report kinds lists them"
+        )
+        parser.add_argument(
+            "--due", action="store_true", help="those that schedules ask for by now, and no others"
         )
         parser.epilog = EPILOG
     parser.add_argument(
@@ -76,6 +82,23 @@ def _run_arguments(parser: ArgumentParser, *, several: bool) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="file, folder or -")
     parser.add_argument("--period", metavar="P", help="the time it covers (default: all)")
+    of_what(parser)
+    parser.add_argument(
+        "--last", type=Path, metavar="FILE", help="JSON of the last report, to compare with"
+    )
+    parser.add_argument(
+        "--key", type=Path, metavar="FILE",
+        help="the secret of the pseudonyms, made where it is missing (default: beside the store)",
+    )  # fmt: skip
+    options.store(parser)
+    options.rules(parser)
+    parser.add_argument(
+        "--utc", action="store_true", help="times in UTC instead of the site's zone"
+    )
+
+
+def of_what(parser: ArgumentParser) -> None:
+    """What a report is about; schedules take the same."""
     parser.add_argument("--framework", default="", metavar="F", help="of an evidence report")
     parser.add_argument(
         "--inputs", type=Path, metavar="FILE",
@@ -91,9 +114,6 @@ def _run_arguments(parser: ArgumentParser, *, several: bool) -> None:
         help="of an incident report",
     )
     parser.add_argument(
-        "--last", type=Path, metavar="FILE", help="JSON of the last report, to compare with"
-    )
-    parser.add_argument(
         "--tlp", type=_tlp, default="AMBER", metavar="MARK",
         help="traffic light: CLEAR, GREEN, AMBER (default), AMBER+STRICT, RED",
     )  # fmt: skip
@@ -102,16 +122,7 @@ def _run_arguments(parser: ArgumentParser, *, several: bool) -> None:
         help="write pseudonyms for addresses, names and people",
     )  # fmt: skip
     parser.add_argument(
-        "--key", type=Path, metavar="FILE",
-        help="the secret of the pseudonyms, made where it is missing (default: beside the store)",
-    )  # fmt: skip
-    options.store(parser)
-    options.rules(parser)
-    parser.add_argument(
         "--site", metavar="NAME", help="the site (default: that of otsec.yaml, else the only one)"
-    )
-    parser.add_argument(
-        "--utc", action="store_true", help="times in UTC instead of the site's zone"
     )
 
 
@@ -132,6 +143,8 @@ def run(arguments: Namespace) -> int:
         return verified.run(arguments)
     from otsec.store import open_store
 
+    if getattr(arguments, "due", False):
+        return due.run(arguments)
     kinds = getattr(arguments, "kinds", ["assessment"])
     _check(kinds, arguments)
     formats = _formats(arguments)
@@ -160,6 +173,8 @@ def _kinds(arguments: Namespace) -> int:
 def _check(kinds: Sequence[str], arguments: Namespace) -> None:
     from otsec.reports.kinds import KINDS
 
+    if not kinds:
+        raise UsageError("report run: name a KIND (otsec report kinds lists them), or say --due")
     for kind in kinds:
         if kind not in KINDS:
             hint = options.nearest(kind, [*KINDS]) or f"; there are: {', '.join(KINDS)}"
@@ -215,6 +230,47 @@ def _order(arguments: Namespace, config: "Config", store: "Store") -> "Order":
         last=None if arguments.last is None else _last(arguments.last),
         versions=versions,
     )
+
+
+def scheduled(arguments: Namespace, task: "Task") -> dict[str, Any]:
+    """Write the reports of a run of a schedule into its folder; what its manifest tells of them."""
+    from zoneinfo import ZoneInfo
+
+    from otsec.differences import Period
+    from otsec.reports.subject import Subject
+    from otsec.store import open_store
+
+    _check(arguments.kinds, arguments)
+    formats = _formats(arguments)
+    config = options.configured(arguments, "db", "rules")
+    zone = ZoneInfo(task.schedule.zone)
+    period = Period(task.run.begin, task.run.end) if task.run.end else None
+    with open_store(config.store, readonly=True) as store:
+        order = replace(
+            _order(arguments, config, store), zone=zone, period=period, asked=task.run.period
+        )
+        subject = Subject(store, order)
+        hidden = _redaction(arguments, subject)
+        for kind in arguments.kinds:
+            subject.order = replace(order, last=due.last(task, kind, order.framework))
+            for name, content in _files(
+                subject, [kind], formats, manner(zone), hidden, arguments.output
+            ):
+                _write(arguments.output / name, content)
+    return {
+        "site": order.site,
+        "kinds": arguments.kinds,
+        "tlp": order.tlp,
+        "versions": dict(order.versions),
+        "counts": _counts(subject),
+    }
+
+
+def _counts(subject: "Subject") -> dict[str, int]:
+    """What a notice may tell without a report: numbers, and no name."""
+    levels = [case.finding.level for case in subject.open]
+    found = {f"Open findings, {level}": levels.count(level) for level in ("critical", "high")}
+    return {"Devices": len(subject.assets), "Open findings": len(levels), **found}
 
 
 def _inputs(arguments: Namespace, config: "Config") -> "Inputs | None":
