@@ -14,6 +14,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from http.client import HTTPException
@@ -140,12 +141,16 @@ def _by_mail(what: Parcel, target: Target) -> None:
     if target.security == "tls":
         make, more = smtplib.SMTP_SSL, {"context": context}
     message = mail(what, target)
-    with make(name, number, timeout=TIMEOUT_S, **more) as server:
+    server = make(name, number, timeout=TIMEOUT_S, **more)
+    try:
         if target.security == "starttls":
             server.starttls(context=context)
         if target.user:
             server.login(target.user, _secret(target))
         refused = server.send_message(message)
+    finally:
+        with suppress(smtplib.SMTPException, OSError):  # how it says goodbye changes nothing
+            server.quit()
     if refused:  # some took it: it counts as sent only when all did
         raise UsageError(f"refused by the server: {', '.join(sorted(refused))}")
 

@@ -100,12 +100,12 @@ def plan(store: Store, now: int) -> int:
 
 
 def _early(store: Store, schedule: Schedule, now: int) -> list[Run]:
-    """Runs that were missed ahead of now, by a clock that was wrong: they wait for their time."""
+    """Runs that were missed by a clock that stood ahead of now: they wait for their time."""
     mine = kept.runs_of(store, schedule.name)
     return [
-        one._replace(state="waiting", error="")
+        one._replace(state="waiting", recorded=now, error="")
         for one in mine
-        if one.state == "missed" and one.due > now
+        if one.state == "missed" and one.recorded > now
     ]
 
 

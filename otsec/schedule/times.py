@@ -33,7 +33,8 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     (rf"(?:weekly|every week){_TIME}", "* * 1", "week"),
     (rf"(?:weekly|every|every week on) {_DAY}{_TIME}", "* * {day}", "week"),
     (rf"(?:monthly|every month){_TIME}", "1 * *", "month"),
-    (rf"(?:monthly|every month)(?: on)? (?P<of>\d{{1,2}}|last){_TIME}", "{of} * *", "month"),
+    (rf"(?:monthly|every month)(?: on)? (?P<of>\d{{1,2}}){_TIME}", "{of} * *", "month"),
+    (rf"(?:monthly|every month)(?: on)? last{_TIME}", "L * *", "since"),  # closes the month
     (rf"(?:quarterly|every quarter){_TIME}", "1 1,4,7,10 *", "quarter"),
     (rf"(?:yearly|every year){_TIME}", "1 1 *", "year"),
 )
@@ -61,11 +62,10 @@ def _cron(words: str, found: re.Match[str], fields: str) -> str:
     clock = [int(text) for text in texts[-2:]] if len(texts) > 1 and texts[-1].isdecimal() else []
     hour, minute = clock or map(int, DEFAULT_TIME.split(":"))
     of = groups.get("of")
-    if of and of != "last" and not 1 <= int(of) <= 28:
+    if of and not 1 <= int(of) <= 28:
         raise UsageError(f"schedule {words!a}: not every month has a day {of}; say `monthly last`")
     day = next((str(DAYS.index(text)) for text in texts if text in DAYS), "")
-    of = "L" if of == "last" else str(int(of or 1))
-    return _checked(words, f"{minute} {hour} {fields.format(day=day, of=of)}")
+    return _checked(words, f"{minute} {hour} {fields.format(day=day, of=int(of or 1))}")
 
 
 def _checked(words: str, cron: str) -> str:
