@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from otsec.cli import COMMANDS, EXITS, build_parser
-from otsec.config import COUNTS, Config, Point, variable
+from otsec.config import COUNTS, Config, Point, Target, variable
 from otsec.controls.frameworks import catalogue
 from otsec.controls.inputs import BLOCKS
 from otsec.controls.metrics.attributes import ATTRIBUTES
@@ -107,6 +107,12 @@ def settings() -> str:
         if field.name != "name"
     ]
     lines.append(f"| `states.NAME` | none | | {_about(Config)['states']} |")
+    about, target = _about(Target), Target("")
+    lines += [
+        f"| `delivery.NAME.{field.name}` | {_default(getattr(target, field.name))} | | {about[field.name]} |"
+        for field in fields(Target)
+        if field.name != "name"
+    ]
     for part in COUNTS:
         values = getattr(config, part)
         about = _about(type(values))

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -141,6 +142,7 @@ def run(arguments: Namespace) -> int:
         return _kinds(arguments)
     if arguments.action == "verify":
         return verified.run(arguments)
+    from otsec.schedule import recorded
     from otsec.store import open_store
 
     if getattr(arguments, "due", False):
@@ -155,7 +157,10 @@ def run(arguments: Namespace) -> int:
         subject = Subject(store, _order(arguments, config, store))
         hidden = _redaction(arguments, subject)
         shown = UTC if arguments.utc else config.zone()
-        _give(arguments, _files(subject, kinds, formats, manner(shown), hidden, arguments.output))
+        hashes = _give(
+            arguments, _files(subject, kinds, formats, manner(shown), hidden, arguments.output)
+        )
+    recorded.exported(config.store, ",".join(kinds), hashes, time.time_ns())
     return 0
 
 
@@ -358,11 +363,11 @@ def manner(zone: tzinfo) -> "Manner":
     """How reports tell numbers and times."""
     from otsec.reports.formats import Manner
 
-    def time(ns: int) -> str:
+    def told(ns: int) -> str:
         text = time_text(ns, zone)
         return f"{text[:10]} {text[11:19]}{text[23:]}".replace("+00:00", "Z")
 
-    return Manner(time, bytes_text, duration_text)
+    return Manner(told, bytes_text, duration_text)
 
 
 Files = Iterator[tuple[str, bytes]]
@@ -396,9 +401,12 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() or path.suffix == ""
 
 
-def _give(arguments: Namespace, files: Files) -> None:
-    """Write files where the person said: to standard output, to one file, or into a folder."""
+def _give(arguments: Namespace, files: Files) -> dict[str, str]:
+    """Write files to standard output, one file, or into a folder; gives the SHA-256 of each."""
+    import hashlib
+
     output: Path | None = arguments.output
+    hashes: dict[str, str] = {}
     if output == STDOUT:
         for number, (name, content) in enumerate(files):
             if number or not name.endswith((".html", ".json", ".md")):
@@ -406,7 +414,8 @@ def _give(arguments: Namespace, files: Files) -> None:
                     "-o -: standard output takes one report as html, json, md or oscal"
                 )
             sys.stdout.buffer.write(content)
-        return
+            hashes[name] = hashlib.sha256(content).hexdigest()
+        return hashes
     told: list[str] = []
     folder = Path() if output is None else output if _is_folder(output) else None
     if folder is not None:
@@ -416,9 +425,11 @@ def _give(arguments: Namespace, files: Files) -> None:
             raise UsageError(f"{output}: is one file; name a folder for several reports or formats")
         path = folder / name if folder is not None else arguments.output
         _write(path, content)
+        hashes[name] = hashlib.sha256(content).hexdigest()
         told.append(f"otsec: wrote {path}, {bytes_text(len(content))}")
     if not arguments.quiet:
         say("\n".join(told))
+    return hashes
 
 
 def _write(path: Path, content: bytes) -> None:

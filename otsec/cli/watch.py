@@ -46,6 +46,7 @@ def run(arguments: Namespace) -> int:
     """Follow the folder."""
     from otsec.cli.progress import Progress
     from otsec.cli.signals import listening
+    from otsec.schedule.recorded import configuration
     from otsec.store import open_store
     from otsec.watch import Folder, Following
 
@@ -56,6 +57,7 @@ def run(arguments: Namespace) -> int:
         )
     folder = Folder(arguments.folder, arguments.point)
     with listening() as stop, open_store(config.store) as store:
+        configuration(store, config, time.time_ns())
         with Progress(None, quiet=bool(arguments.quiet)) as progress:
 
             def update(_bytes: int, packets: int, label: str) -> None:

@@ -4,13 +4,14 @@ import getpass
 import hashlib
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from otsec.config import Config, shown
-from otsec.store import Store
+from otsec.errors import OtsecError
+from otsec.store import Store, open_store
 from otsec.store.acts import Act, RecordAct, every_act, record
-from otsec.store.chain import Head, head
 
 
 def login() -> str:
@@ -65,6 +66,15 @@ def _digest(paths: list[Path]) -> str:
     return found.hexdigest()
 
 
-def audit_head(store: Store) -> Head:
-    """Where the record ends; reports hold it, so that a record made anew is told."""
-    return head(store.db.conn)
+def exported(path: Path, kinds: str, files: Mapping[str, str], now: int) -> None:
+    """Record reports that a person had written: the hash over names and SHA-256 of all files.
+
+    A store that cannot be written, as on a medium that is read only, stays as it is.
+    """
+    digest = hashlib.sha256()
+    for name, of_file in sorted(files.items()):
+        digest.update(f"{of_file}  {name}\n".encode())  # as sha256sum writes it
+    who = login() or "nobody who is logged in"
+    names = ", ".join(sorted(files))
+    with suppress(OtsecError), open_store(path, create=False) as store:
+        record(store, [act("export", now, who, kinds, "", digest.hexdigest(), names)])

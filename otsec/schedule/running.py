@@ -23,6 +23,7 @@ from otsec.schedule import manifest, places, recorded, sshsig
 from otsec.schedule.times import SECOND_NS, covered, latest_dues
 from otsec.store import Store
 from otsec.store import schedules as kept
+from otsec.store.acts import head as head_of_acts
 from otsec.store.schedules import Delivery, Run, Schedule
 
 MOST_DUE = 10_000  # due times looked back at; a week of one a minute
@@ -208,7 +209,7 @@ def _written(
     before = [Path(one.folder) for one in last if one.due < run.due]
     told = produce(Task(schedule, run, part, before[-1] if before else None))
     number, previous = kept.head(store)
-    acts = recorded.audit_head(store)
+    acts = head_of_acts(store)
     about = {
         "schedule": run.schedule,
         "due": _iso(run.due),

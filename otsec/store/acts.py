@@ -109,6 +109,12 @@ def add(store: Store, said: Sequence[Act]) -> None:
         chain.extend(store.db.conn, number)
 
 
+def head(store: Store) -> chain.Head:
+    """Where the record ends; reports hold it, so that a record made anew is told."""
+    with told(store.path):
+        return chain.head(store.db.conn)
+
+
 def verified(store: Store, noted: Sequence[chain.Head] = ()) -> chain.Verified:
     """Follow the chain of the record; ``noted``: heads that were told earlier."""
     with told(store.path):
