@@ -208,7 +208,6 @@ def _listen(
     from otsec.cli.signals import listening
     from otsec.cli.watch import NewFindings
     from otsec.pipeline import CHECKPOINT_S, Options
-    from otsec.schedule.recorded import configuration
     from otsec.sensor.heartbeat import Heart
     from otsec.sensor.listening import Listening
     from otsec.sensor.pinning import pinned
@@ -218,7 +217,6 @@ def _listen(
 
     stop = stack.enter_context(listening())
     store = stack.enter_context(open_store(config.store))
-    configuration(store, config, time.time_ns())
     progress = stack.enter_context(Progress(None, quiet=bool(arguments.quiet)))
 
     def tell(line: str) -> None:
