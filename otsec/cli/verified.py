@@ -73,5 +73,6 @@ def _told(found: "Sequence[Checked]", wrong: "Sequence[Wrong]") -> str:
     retired = sum(one.retired for one in found)
     kept = f", of {retired:,} only the manifest is kept" if retired else ""
     who = ", ".join(sorted({fingerprint(one.signer) for one in found if one.signer})) or "nobody"
-    says = f"{len(wrong):,} things do not hold" if wrong else "all is as it was signed"
+    bad = "1 thing does not hold" if len(wrong) == 1 else f"{len(wrong):,} things do not hold"
+    says = bad if wrong else "all is as it was signed"
     return f"{runs}, {files}{kept}: {says}; signed by {who}"
