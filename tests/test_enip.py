@@ -289,7 +289,7 @@ def test_identities(captures: Path, tmp_path: Path, name: str) -> None:
 # --------------------------------------------------------------------------- own captures
 
 
-OWN_NAMES = ("all_services", "cyclic_io", "discovery", "older_controller", "tags")
+OWN_NAMES = ("all_services", "cyclic_io", "discovery", "files", "older_controller", "tags")
 
 
 @pytest.mark.parametrize("name", OWN_NAMES)

@@ -95,7 +95,7 @@ def test_caps_are_named(store: Path, otsec_command: Command) -> None:
         if 'name="cap:' in line:
             name = line.partition('name="cap:')[2].partition('"')[0]
             counted[name] = int(line.partition(" count=")[2].partition(" ")[0])
-    assert set(counted) == {"connections", "conversations", "stations"}
+    assert set(counted) == {"connections", "conversations", "paths", "stations"}
     assert counted["connections"] > PACKETS * 9 // 10
     assert counted["stations"] > PACKETS * 9 // 10
     assert tables == {
