@@ -164,14 +164,18 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _kinds(arguments: Namespace) -> int:
+def kind_rows() -> list[Namespace]:
+    """The kinds of reports, each with what it needs."""
     from otsec.reports.kinds import KINDS, needs
 
-    rows = [
+    return [
         Namespace(name=one.name, reader=one.reader, about=one.about, needs=needs(one.name))
         for one in KINDS.values()
     ]
-    write("reports", KIND_COLUMNS, rows, style_of(arguments, UTC), sys.stdout)
+
+
+def _kinds(arguments: Namespace) -> int:
+    write("reports", KIND_COLUMNS, kind_rows(), style_of(arguments, UTC), sys.stdout)
     return 0
 
 

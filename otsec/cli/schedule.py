@@ -185,20 +185,25 @@ def run(arguments: Namespace) -> int:
     return DOING[arguments.action](arguments)
 
 
+def rows(store: "Store", names: Sequence[str] = ()) -> list[Row]:
+    """The schedules of these names, all without any. Raises UsageError for one that is not there."""
+    from otsec.store.schedules import runs_of
+
+    return [
+        Row(one, runs_of(store, one.name), _following(one, 1)[0]) for one in _named(store, names)
+    ]
+
+
 def _list(arguments: Namespace) -> int:
     from otsec.store import open_store
-    from otsec.store.schedules import runs_of
 
     config = options.configured(arguments, "db")
     with open_store(config.store, readonly=True) as store:
-        rows = [
-            Row(one, runs_of(store, one.name), _following(one, 1)[0])
-            for one in _named(store, arguments.names)
-        ]
+        found = rows(store, arguments.names)
     write(
-        "schedules", _shown(LIST, arguments), rows, style_of(arguments, config.zone()), sys.stdout
+        "schedules", _shown(LIST, arguments), found, style_of(arguments, config.zone()), sys.stdout
     )
-    if not rows and not arguments.format and not arguments.quiet:
+    if not found and not arguments.format and not arguments.quiet:
         say("no schedules; see `otsec schedule add --help`")
     return 0
 

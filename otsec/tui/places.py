@@ -35,6 +35,7 @@ PLACES = (
 )
 FURTHER = (  # a line each
     Place("z", "zones", "Zones", "Zone", "zones:ZonesScreen"),
+    Place("r", "reports", "Reports", "Rep", "reports:ReportsScreen"),
     Place("b", "baseline", "Baseline", "Base", "baseline:BaselineScreen"),
 )
 FIRST = Place("", "first", "First start", "", "first:FirstScreen")
