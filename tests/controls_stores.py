@@ -16,6 +16,7 @@ from otsec.policy.reading import read
 from otsec.store import Store, findings, open_store
 from otsec.store.acts import Act, record
 from otsec.store.findings import Finding, Packet
+from otsec.store.schedules import Run, Schedule, put_runs, put_schedule
 from otsec.store.sensor import Heartbeat, beat
 
 DAY, HOUR = 86_400, 3_600
@@ -253,7 +254,19 @@ def good(folder: Path) -> Month:
     month.write()
     _baseline(month, [(HMI, PLC, "tcp/502"), (HISTORIAN, PLC, "tcp/502"), (JUMP, EWS, "tcp/3389"),
                       *((one, BACKUP, "tcp/445") for one in (HMI, PLC)), *((one, CLOCK, "udp/123") for one in (HMI, PLC))])  # fmt: skip
+    _reports(month, Run("weekly", 7 * DAY * SECOND, "done", 0, manifest="ab" * 32))
     return month
+
+
+def _reports(month: "Month", *made: Run) -> None:
+    """A schedule, and what came of it."""
+    schedule = Schedule(
+        *("weekly", "weekly", "0 6 * * 1", "UTC", "health", "json", "week", "[]", "reports", ""),
+        *("last", 0, 0, 0, 0),
+    )
+    said = Act(0, 0, "Ann", "schedule", "", "weekly", "", "weekly", "")
+    put_schedule(month.store, schedule, said)
+    put_runs(month.store, made)
 
 
 ASSET = {  # what people say of every asset of the good month
@@ -338,6 +351,13 @@ def bad(folder: Path) -> Month:
     month.finds("siprotec-denial", HMI, PLC, at=9 * DAY)
     month.write(growing=5 * 10**9, dropped=100, offset_us=250_000)
     _baseline(month, [(HMI, PLC, "tcp/502")])
+    _reports(
+        month,
+        Run("weekly", 2 * DAY * SECOND, "done", 0),
+        Run("weekly", 9 * DAY * SECOND, "missed", 0),
+    )
+    with month.store._transaction():
+        month.store.db.conn.execute("DROP TRIGGER act_kept")
     other = month.store.source("plant", "silent", "net", "")
     write(month.store, clock=[row("clock", source=other, packets=50, last_time=10 * DAY * SECOND)])
     return month

@@ -18,7 +18,7 @@ from otsec.controls.site import Site, whole
 from otsec.store import open_store
 
 NO_FEATURE = {  # what this version cannot measure
-    *("intel.age_d", "alerts.forward_fail", "audit.chain_ok", "reports.missed", "reports.unsigned"),
+    *("intel.age_d", "alerts.forward_fail"),
 }
 CANNOT_DIFFER = {  # and why
     "attr.network_monitoring_pct": "which sensors see an asset is known of every asset",
@@ -101,7 +101,7 @@ def test_population(stores: Mapping[str, Measured], name: str) -> None:
             assert item.first_time <= item.last_time
 
 
-UNITS = ("_d", "_h", "_pct", "_min", "_ms", "_days", ".days", ".loaded", ".exists")
+UNITS = ("_d", "_h", "_pct", "_min", "_ms", "_days", ".days", ".loaded", ".exists", "_ok")
 
 
 def test_names_of_findings() -> None:

@@ -9,7 +9,8 @@ from otsec.controls.metrics.coverage import NO_SENSOR
 from otsec.controls.model import COUNTED, Figure, Item, NotConfigured, NotMeasurable, Number
 from otsec.detect.cases import STATES, Case
 from otsec.inventory.model import SURE
-from otsec.store.acts import Act
+from otsec.store.acts import Act, verified
+from otsec.store.schedules import Run, runs, schedules
 
 SECOND_NS = 10**9
 BASELINE = "otsec baseline learn, then otsec baseline approve --by WHO"
@@ -157,19 +158,34 @@ def forward_fail(_basis: Basis) -> Figure:
 # ------------------------------------------------------------------------------------ record
 
 
-def chain_ok(_basis: Basis) -> Figure:
-    """Whether the hash chain of the record holds."""
-    return NotMeasurable("this version keeps no hash chain of the record")
+def chain_ok(basis: Basis) -> Figure:
+    """Whether the hash chain of the record of acts holds: 1 or 0."""
+    found = verified(basis.store)
+    items = tuple(
+        Item(COUNTED, f"act {one.number}", "", "record", one.what) for one in found.broken
+    )
+    return Number(int(not items), f"{found.acts:,} acts", lambda: items)
 
 
-def reports_missed(_basis: Basis) -> Figure:
-    """Reports that were due and not made."""
-    return NotMeasurable("this version has no schedule of reports")
+def reports_missed(basis: Basis) -> Figure:
+    """Runs of schedules that were missed, or given up."""
+    return _runs(basis, lambda run: run.state in {"missed", "failed"})
 
 
-def reports_unsigned(_basis: Basis) -> Figure:
-    """Reports without a valid signature."""
-    return NotMeasurable("this version signs no reports")
+def reports_unsigned(basis: Basis) -> Figure:
+    """Runs of schedules that wrote reports without a signed manifest."""
+    return _runs(basis, lambda run: run.state in {"done", "retired"} and not run.manifest)
+
+
+def _runs(basis: Basis, counts: Callable[[Run], bool]) -> Figure:
+    """Runs that were due since the period began; the clock is the machine's, not the capture's."""
+    if not schedules(basis.store):
+        return NotConfigured("otsec schedule add NAME WHEN KIND --by WHO")
+    due = [run for run in runs(basis.store) if run.due >= basis.period.begin]
+    return count(
+        Item(counts(run), run.schedule, "", "report", f"{run.state} {run.error}".strip(), run.due, run.due)
+        for run in due
+    )  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------- backup
