@@ -34,11 +34,12 @@ class Episode:
     def around(self, begin: int, end: int) -> bool:
         """Whether what was shown from one time to another belongs to it.
 
-        What is judged by the hour is shown by an hour in which it lies. Over a longer time an
-        attack must be there from the first packet on, or else whatever goes on would find it.
+        What is judged by the hour is shown by hours in which it lies. Over a longer time an
+        attack must be there from the first packet on, or from the first hour where hours are
+        told, or else whatever goes on would find it.
         """
         if self.attack and end - begin > HOUR_NS:
-            end = begin
+            end = begin if begin % HOUR_NS else begin + HOUR_NS - 1
         return self.begin - EARLY_NS <= end and begin <= self.end + LATE_NS
 
 
