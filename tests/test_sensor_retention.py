@@ -91,7 +91,7 @@ def test_heartbeats(tmp_path: Path) -> None:
     def one(hour: int, **cells: object) -> Heartbeat:
         values: dict[str, object] = dict.fromkeys(Heartbeat.__slots__, 0)
         values |= {"source": 1, "time": hour * HOUR_NS, "state": "listening", "shed": ""}
-        values |= {"clock": "free", "packets": 5, "lag_ms": hour, "span_ms": 1000}
+        values |= {"clock": "free", "rules": "", "packets": 5, "lag_ms": hour, "span_ms": 1000}
         return Heartbeat(**{**values, **cells})  # type: ignore[arg-type]
 
     beat(store, [one(hour, shed="bodies" if hour == 3 else "") for hour in range(80)])

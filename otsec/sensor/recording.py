@@ -274,7 +274,7 @@ class Recording:
         gone = []
         for path, status in told:
             if total <= self.bounds.bytes and now - status.st_mtime <= self.bounds.age_s:
-                break
+                continue
             if kept is None:  # asked only where something is to go
                 kept = self.pinned()
             if path in kept:

@@ -85,6 +85,11 @@ _CHOICE = {
     "content": "t.protocol, t.kind, t.direction",
     "health": "n.name",
 }
+_STEPPED = (  # by how much the clock was set within a conversation, ns
+    "COALESCE((SELECT SUM(g.end_time - g.begin_time) FROM gap AS g WHERE g.source = c.source "
+    "AND g.kind IN ('clock_back', 'clock_ahead') AND g.packet > c.first_packet "
+    "AND g.packet <= c.last_packet), 0)"
+)
 _ROWS = {
     "operation": (
         f"b.source, b.number, b.count, {_SEEN.format('b')}, b.packets, {_CHOICE['operation']}, "
@@ -94,7 +99,8 @@ _ROWS = {
         f"c.source, c.number, c.connections, {_SEEN.format('c')}, '[]', {_CHOICE['conversation']}, "
         "c.client, c.server, c.place, c.client_reason, c.connections, c.packets_out, c.packets_in, "
         "c.payload_out, c.payload_in, c.undecoded_out + c.undecoded_in, c.malformed, "
-        "(c.packets_out + c.packets_in) / ((c.last_time - c.first_time) / 1000000000 + 1)"
+        f"(c.packets_out + c.packets_in) / (MAX(c.last_time - c.first_time - {_STEPPED}, 0) "
+        "/ 1000000000 + 1)"
     ),
     "identity": (
         f"f.source, -1, f.count, {_SEEN.format('f')}, '[]', {_CHOICE['identity']}, "
