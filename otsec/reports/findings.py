@@ -1,5 +1,8 @@
 """Findings: what is wrong, the worst first, each with its packets and its next step."""
 
+import re
+from hashlib import sha256
+
 from otsec.detect.attack import techniques
 from otsec.detect.cases import STATES, Case
 from otsec.health.verdict import counted
@@ -10,6 +13,7 @@ from otsec.reports.subject import Subject
 from otsec.reports.wrong import Card as Rule
 from otsec.reports.wrong import Wrong
 
+LONGEST_NAME = 60  # letters of the name of a table
 FINDINGS = columns(
     ("id", "Finding"), ("level", "Level", "tag"), ("state", "State"), ("title", "What"),
     ("who", "Who"), ("on", "On"), ("seen", "What was seen"), ("next", "Next*"),
@@ -71,7 +75,7 @@ def card(one: Rule) -> Card:
     hosts = len({row.on or row.who for row in one.rows})
     texts.append(("Seen:", f"{counted(len(one.rows), 'finding')} at {counted(hosts, 'host')}."))
     table = Table(
-        f"rule-{one.rows[0].case.finding.name}",
+        f"rule-{_plain(one.rows[0].case.finding.name)}",
         "",
         columns(("id", "Finding"), ("who", "Who"), ("on", "On"), ("seen", "What was seen"),
                 ("times", "Times", "number"), ("last", "Last", "time"), ("point", "Point"),
@@ -155,3 +159,13 @@ def decided(subject: Subject, title: str) -> Table:
         empty="Nothing was decided yet.",
         key=("id", "state"),
     )  # fmt: skip
+
+
+def _plain(name: str) -> str:
+    """A rule's name as part of a file's: a rule of one's own may be called anything."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME]
+    return (
+        plain
+        if plain == name
+        else f"{plain}-{sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+    )
