@@ -88,7 +88,7 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     return run
 
 
-REPORT_ID = re.compile(r"(?<=assessment )[0-9a-f]{16}|rule-[a-z0-9-]+-[0-9a-f]{8}")
+REPORT_ID = re.compile(r"\b[0-9a-f]{16}\b|rule-[a-z0-9-]+-[0-9a-f]{8}")
 PAGES = [
     *(("findings",), ("findings", "--columns", "all"), ("findings", "--all", "--csv")),
     *(("finding", STOP), ("finding", "i95a2575"), ("finding", STOP, "--csv")),
