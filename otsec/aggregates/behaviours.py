@@ -234,7 +234,8 @@ class Behaviours:
         stats[number, 3] += np.add.reduceat(value, start)
         log = self.spread[f"{name}_us"]
         log.append(_hourly(lots.number[lot] << BUCKET_BITS | bucket(value), time[rows]))
-        if sum(part.shape[1] for part in log) > MERGE_ROWS:
+        fresh = sum(part.shape[1] for part in log[1:])
+        if fresh > max(MERGE_ROWS, log[0].shape[1]):  # the whole is merged when it has doubled
             log[:] = [_merge(log)]
 
     def _remember(self, found: Occurrences, lots: "Lots", before: I64) -> None:
@@ -580,10 +581,10 @@ def _hourly(codes: I64, time: I64) -> I64:
 def _merge(log: list[I64]) -> I64:
     codes = np.concatenate([part[0] for part in log])
     counts = np.concatenate([part[1] for part in log])
-    code, place = np.unique(codes, return_inverse=True)
-    total = np.zeros(len(code), np.int64)
-    np.add.at(total, place, counts)
-    return np.stack([code, total])
+    order = np.argsort(codes)
+    codes = codes[order]
+    start = np.flatnonzero(np.diff(codes, prepend=-1))
+    return np.stack([codes[start], np.add.reduceat(counts[order], start)])
 
 
 def _elements(content: Content | None) -> Elements | None:
