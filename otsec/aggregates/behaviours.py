@@ -12,6 +12,7 @@ import numpy as np
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.facts import Facts
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
+from otsec.aggregates.sums import Sums, summed
 from otsec.aggregates.values import Cells
 from otsec.columns import I64, bucket, ranges
 from otsec.exchanges.cache import Content
@@ -73,7 +74,7 @@ class Behaviours:
         self.events: dict[tuple[int, int, str, int], Row] = {}
         # packet, part, time and connection of the first
         self.capped: dict[int, tuple[int, int, int, int]] = {}
-        self.spread: dict[str, list[I64]] = {"response_us": [], "interval_us": []}
+        self.spread = {"response_us": Sums(), "interval_us": Sums()}
         self.rhythms = Rhythms()
 
     # ------------------------------------------------------------------ one batch
@@ -232,11 +233,8 @@ class Behaviours:
         stats[number, 2] = np.where(none, most, np.maximum(stats[number, 2], most))
         stats[number, 0] += count
         stats[number, 3] += np.add.reduceat(value, start)
-        log = self.spread[f"{name}_us"]
-        log.append(_hourly(lots.number[lot] << BUCKET_BITS | bucket(value), time[rows]))
-        fresh = sum(part.shape[1] for part in log[1:])
-        if fresh > max(MERGE_ROWS, log[0].shape[1]):  # the whole is merged when it has doubled
-            log[:] = [_merge(log)]
+        codes = lots.number[lot] << BUCKET_BITS | bucket(value)
+        self.spread[f"{name}_us"].add(_hourly(codes, time[rows]))
 
     def _remember(self, found: Occurrences, lots: "Lots", before: I64) -> None:
         """Keep the packets of occurrences 4, 16, 64, ... of each behaviour."""
@@ -451,15 +449,14 @@ class Behaviours:
 
     def _histograms(self, source: int) -> Iterable[Row]:
         """What is to be added to the table `histogram`; to `rhythm` by the hour."""
-        for kind, log in self.spread.items():
-            if not log:
+        for kind, sums in self.spread.items():
+            if (told := sums.take()) is None:
                 continue
-            (code, count), size = _merge(log), HOUR_BITS + BUCKET_BITS
-            log.clear()
+            (code, count), size = told, HOUR_BITS + BUCKET_BITS
             number, rest = code >> size, code & (1 << size) - 1
             self.rhythms.add(kind, self.table["channel"][number] << size | rest, count)
             whole = number << BUCKET_BITS | code & (1 << BUCKET_BITS) - 1
-            merged = _merge([np.stack([whole, count])])
+            merged = summed(np.stack([whole, count]))
             number = merged[0] >> BUCKET_BITS
             start = np.flatnonzero(np.diff(number, prepend=-1)).tolist()
             for begin, end in zip(start, [*start[1:], len(number)], strict=True):
@@ -521,9 +518,6 @@ class Behaviours:
         self.table["block"][state["blockless"]] = -1
 
 
-MERGE_ROWS = 1 << 16  # histogram counts that may wait unmerged
-
-
 class Lots:
     """Occurrences brought together by behaviour, each lot in order of completion."""
 
@@ -576,15 +570,6 @@ def _hourly(codes: I64, time: I64) -> I64:
     split = (tally[0] >> BUCKET_BITS) << HOUR_BITS | hour
     tally[0] = split << BUCKET_BITS | tally[0] & low
     return tally
-
-
-def _merge(log: list[I64]) -> I64:
-    codes = np.concatenate([part[0] for part in log])
-    counts = np.concatenate([part[1] for part in log])
-    order = np.argsort(codes)
-    codes = codes[order]
-    start = np.flatnonzero(np.diff(codes, prepend=-1))
-    return np.stack([codes[start], np.add.reduceat(counts[order], start)])
 
 
 def _elements(content: Content | None) -> Elements | None:

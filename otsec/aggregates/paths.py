@@ -15,6 +15,7 @@ import numpy as np
 from otsec.aggregates.addresses import address_text
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.numbers import Numbers
+from otsec.aggregates.sums import Sums
 from otsec.columns import I64, U64, Mask, group
 from otsec.model import TICK_NS, Packets, place_text
 from otsec.streams.clock import Times
@@ -31,7 +32,6 @@ NEVER = -(1 << 40)  # a tick before all others
 MOST_CELLS = 1 << 20  # of the table that tells in which ticks a path was heard
 HOUR_NS = 3600 * 10**9
 HOUR_BITS = 22  # hours up to 2262
-MERGE_ROWS = 1 << 16
 
 PATH = np.dtype(
     [
@@ -57,7 +57,7 @@ class Paths:
         """Of each sort so many are followed; further ones are not."""
         self.pairs = Followed(PAIR_WORDS, pairs)
         self.senders = Followed(SENDER_WORDS, senders)
-        self.volumes: list[I64] = []  # path and hour in one word, packets, bytes
+        self.volumes = Sums()  # path and hour in one word, packets, bytes
         self.refused = Refusals()
 
     def add(self, packets: Packets, flows: Flows, times: Times, ordinal: int) -> None:
@@ -102,9 +102,7 @@ class Paths:
             columns = [np.diff(at, append=len(hours))[some], wire[some]]
             lane, hour = lane[some], hours[at[some]]
         word = number[lane] << HOUR_BITS | hour
-        self.volumes.append(np.stack([word, *columns]))
-        if sum(part.shape[1] for part in self.volumes) > MERGE_ROWS:
-            self.volumes = [_summed(self.volumes)]
+        self.volumes.add(np.stack([word, *columns]))
 
     # ------------------------------------------------------------------ store
 
@@ -112,11 +110,10 @@ class Paths:
         """Rows of the tables path, silence and volume since the last call."""
         names = self.pairs.names
         rows: list[Row] = []
-        if self.volumes:
-            for word, packets, size in _summed(self.volumes).T.tolist():
-                hour = word & (1 << HOUR_BITS) - 1
-                rows.append((source, *names[word >> HOUR_BITS], hour, packets, size))
-            self.volumes = []
+        volumes = self.volumes.take()
+        for word, packets, size in () if volumes is None else volumes.T.tolist():
+            hour = word & (1 << HOUR_BITS) - 1
+            rows.append((source, *names[word >> HOUR_BITS], hour, packets, size))
         followed = (self.senders, self.pairs)
         return {
             "path": [row for one in followed for row in one.take_rows(source)],
@@ -362,12 +359,3 @@ def _distinct(words: U64, rows: I64) -> tuple[I64, I64]:
     least = np.repeat(np.minimum.reduceat(inorder, groups.start), groups.count)
     heads = np.flatnonzero(inorder == least)
     return groups.group_of_rows(), groups.order[heads]
-
-
-def _summed(log: list[I64]) -> I64:
-    """Volumes of the same path and hour as one."""
-    table = np.concatenate(log, axis=1)
-    order = np.argsort(table[0], kind="stable")
-    table = table[:, order]
-    at = np.flatnonzero(np.diff(table[0], prepend=-1))
-    return np.stack([table[0, at], *(np.add.reduceat(row, at) for row in table[1:])])

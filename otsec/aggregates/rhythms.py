@@ -9,12 +9,12 @@ from typing import TypeAlias
 import numpy as np
 
 from otsec.aggregates.counters import Row
+from otsec.aggregates.sums import Sums
 from otsec.columns import I64
 from otsec.model import HISTOGRAM
 
 HOUR_NS = 3600 * 10**9
 HOUR_BITS, BUCKET_BITS = 22, 8  # hours up to 2262
-MERGE_ROWS = 1 << 16
 
 Channel: TypeAlias = tuple[int, str, str]  # conversation, protocol, device
 
@@ -25,7 +25,7 @@ class Rhythms:
     def __init__(self) -> None:
         self.numbers: dict[Channel, int] = {}
         self.channels: list[Channel] = []
-        self.logs: dict[str, list[I64]] = {"response_us": [], "interval_us": [], "changes": []}
+        self.sums = {kind: Sums() for kind in ("response_us", "interval_us", "changes")}
 
     def number(self, channel: Channel) -> int:
         """The number by which `add` knows a channel."""
@@ -36,18 +36,14 @@ class Rhythms:
 
     def add(self, kind: str, word: I64, count: I64) -> None:
         """Count measured values; ``word``: of each the channel, the hour and the bucket."""
-        log = self.logs[kind]
-        log.append(np.stack([word, count]))
-        if sum(part.shape[1] for part in log) > MERGE_ROWS:
-            log[:] = [_summed(log)]
+        self.sums[kind].add(np.stack([word, count]))
 
     def take_rows(self, source: int) -> Iterable[Row]:
         """What is to be added to the table `rhythm`."""
-        for kind, log in self.logs.items():
-            if not log:
+        for kind, sums in self.sums.items():
+            if (told := sums.take()) is None:
                 continue
-            word, count = _summed(log)
-            log.clear()
+            word, count = told
             where = word >> BUCKET_BITS
             pairs = np.empty(len(word), HISTOGRAM)
             pairs["bucket"], pairs["count"] = word & (1 << BUCKET_BITS) - 1, count
@@ -57,11 +53,3 @@ class Rhythms:
             ):
                 channel, hour = self.channels[at >> HOUR_BITS], at & (1 << HOUR_BITS) - 1
                 yield source, *channel, hour, kind, pairs[begin:end].tobytes()
-
-
-def _summed(log: list[I64]) -> I64:
-    """Counts of the same word as one, sorted by word."""
-    table = np.concatenate(log, axis=1)
-    table = table[:, np.argsort(table[0], kind="stable")]
-    at = np.flatnonzero(np.diff(table[0], prepend=-1))
-    return np.stack([table[0, at], np.add.reduceat(table[1], at)])
