@@ -27,7 +27,8 @@ from engine_runs import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otsec.aggregates.behaviours import _merge, _tally
+from otsec.aggregates.behaviours import _tally
+from otsec.aggregates.sums import summed
 from otsec.aggregates.counters import Counters, Refusals
 from otsec.aggregates.span import NOT_SEEN, stretch
 from otsec.config import Caps
@@ -312,7 +313,7 @@ def test_first_and_last_sight(seen: list[tuple[int, int]], batch: int) -> None:
 def test_histograms_merge(values: list[int], batch: int) -> None:
     """A histogram is the same whether its values come at once or lot by lot, in any order."""
     lots = [np.array(values[at : at + batch]) for at in range(0, len(values), batch)]
-    merged = _merge([_tally(lot) for lot in reversed(lots)])
+    merged = summed(np.concatenate([_tally(lot) for lot in reversed(lots)], axis=1))
     assert merged.tolist() == _tally(np.array(values)).tolist()
     assert merged[1].sum() == len(values)
 
