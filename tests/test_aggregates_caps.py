@@ -28,9 +28,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otsec.aggregates.behaviours import _tally
-from otsec.aggregates.sums import summed
 from otsec.aggregates.counters import Counters, Refusals
 from otsec.aggregates.span import NOT_SEEN, stretch
+from otsec.aggregates.sums import summed
 from otsec.config import Caps
 
 
