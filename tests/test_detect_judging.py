@@ -13,9 +13,9 @@ from inventory_stores import SECOND, Tap, new_store, seen, tap
 from store_rows import row
 
 from otsec.detect.conditions import UNKNOWN, all_of, any_of, leaf, not_of
-from otsec.detect.findings import MOST, outcome_words
 from otsec.detect.judging import found_in, judge
 from otsec.detect.rows import scope
+from otsec.detect.telling import MOST, outcome_words
 from otsec.store import TABLES
 from otsec.store.dump import dump
 from otsec.store.findings import packets

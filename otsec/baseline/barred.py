@@ -6,8 +6,8 @@ from otsec.baseline.model import TIMED, Key, Thing
 from otsec.baseline.spans import SECOND_NS, Spans
 from otsec.changes.records import Record
 from otsec.detect.cases import Case, cases
-from otsec.detect.findings import KEPT, MANY
 from otsec.detect.model import LEVELS, Level
+from otsec.detect.telling import KEPT, MANY
 from otsec.inventory.model import Node
 from otsec.store import Store
 from otsec.store.findings import Finding

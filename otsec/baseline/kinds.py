@@ -3,9 +3,11 @@
 Two of them have had a rule of the same id that waits for them (`rules/later`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from otsec.detect.model import Level
+from otsec.detect.telling import FURTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +152,22 @@ ALL = (
     *(NEW_DEVICE, NEW_CONVERSATION, NEW_PEER, NEW_WRITER, NEW_OPERATION, NEW_OBJECT, VALUE),
     *(IDENTITY, SILENT, OTHER_STATE),
 )
+LEVEL_OF_CLASS: Mapping[str, Level] = {  # of an operation that its client never did
+    **dict.fromkeys(("program", "mode", "firmware"), "high"),
+    **dict.fromkeys(("write", "control", "config", "file", "time"), "medium"),
+}
+OBJECTS: Mapping[str, Level] = {
+    "change outside": "high",
+    "change inside": "low",
+    "read outside": "medium",
+    "read inside": "low",
+}
+
+
+def level(kind: Kind, cls: str, about: str) -> Level:
+    """How bad it is; ``about``: what else its finding is grouped by."""
+    if kind in {NEW_OPERATION, OTHER_STATE}:
+        return LEVEL_OF_CLASS.get(cls, "low")
+    if kind is NEW_OBJECT:
+        return OBJECTS[about.removesuffix(FURTHER).strip()]
+    return kind.level

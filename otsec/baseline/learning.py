@@ -1,6 +1,7 @@
 """The baseline of a store: what it holds to be normal, what it learns, and what people decide."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from otsec.baseline import text
 from otsec.baseline.barred import OPEN, barred, open_findings
 from otsec.baseline.evidence import Evidence, Pool, closing, evidence
 from otsec.baseline.model import KINDS, Key, Scope, Thing
+from otsec.baseline.ranges import Where, covered, inside
 from otsec.baseline.things import At, Shown, shown
 from otsec.changes.records import records
 from otsec.detect.cases import LONGEST, Word
@@ -18,6 +20,7 @@ from otsec.store import Store
 from otsec.store import baseline as kept
 from otsec.store.acts import Act, BaselineAct
 from otsec.store.baseline import Ended, How, Line
+from otsec.store.filters import Span
 from otsec.store.findings import Finding
 
 
@@ -40,6 +43,35 @@ class Baseline:
             before = found.get(key)
             if before is None or _rank(one) > _rank(before):
                 found[key] = one
+        return found
+
+    @cached_property
+    def holding(self) -> Mapping[Key, Line]:
+        """What is known and was not taken back."""
+        return {key: one for key, one in self.known.items() if one.how != "forgotten"}
+
+    def covers(self, key: Key) -> bool:
+        """Whether all elements of an object are within those that are known."""
+        return inside(key, self._ranges)
+
+    @cached_property
+    def _ranges(self) -> Mapping[Where, list[Span]]:
+        return covered(self.holding)
+
+    def said_before(self, key: Key) -> list[str]:
+        """What else is known of an attribute of the device."""
+        return [
+            one.object
+            for one in self._identities.get(key._replace(object=""), ())
+            if one.object != key.object
+        ]
+
+    @cached_property
+    def _identities(self) -> Mapping[Key, Sequence[Key]]:
+        found: dict[Key, list[Key]] = defaultdict(list)
+        for key in self.holding:
+            if key.kind == "identity":
+                found[key._replace(object="")].append(key)
         return found
 
     def now(self, key: Key) -> Key:

@@ -23,7 +23,7 @@ from otsec.baseline.outages import Outage
 from otsec.baseline.spread import Reals, sums
 from otsec.baseline.text import time_text
 from otsec.baseline.timing import DAY_HOURS, HOUR_NS, Carried, Hours, Timed, changes, missed
-from otsec.detect import findings as telling
+from otsec.detect import telling
 from otsec.store.findings import Finding, Packet
 
 JUDGED_DAYS = 14  # back from the newest hour

@@ -5,14 +5,14 @@ firmware or another program, is told by `identity-changed`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from otsec.baseline.barred import OUTAGE
-from otsec.baseline.outages import Device, Kind, Outage
+from otsec.baseline.outages import Kind, Outage
 from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.text import time_text
-from otsec.detect import findings as telling
+from otsec.detect import telling
 from otsec.detect.model import Level
 from otsec.store.findings import Finding, Packet
 
@@ -193,7 +193,7 @@ def _words(one: Outage) -> dict[str, str]:
         "from": _second(one.begin),
         "to": _second(one.end),
         "vlan": f"VLAN {one.place}" if one.place else "What has no VLAN tag",
-        "names": _few(one.devices),
+        "names": telling.few([device.name for device in one.devices], most=NAMED),
         "first": names[0],
         "second": names[-1],
         "times": str(one.times),
@@ -209,9 +209,3 @@ def _span(one: Outage) -> str:
 
 def _second(time: int) -> str:
     return time_text(time // SECOND_NS * SECOND_NS)
-
-
-def _few(devices: Iterable[Device]) -> str:
-    names = [device.name[: telling.LONGEST] for device in devices]
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from otsec.baseline.silences import Cluster, Followed, Quiet, clusters, followed
 from otsec.baseline.spans import SECOND_NS
+from otsec.detect.telling import few
 from otsec.inventory.assembly import Inventory, inventory
 from otsec.inventory.model import Asset, Node
 from otsec.store import Store
@@ -43,7 +44,6 @@ STORM_PACKETS = 360_000  # to everybody within one hour: 100 a second
 STORM_TIMES = 20  # so many times what is usual
 DROPS_NEAR_NS = 60 * SECOND_NS  # losses that follow one another so soon are one
 STEPS = 3  # of the clock; more are one thing
-NAMED = 4
 
 
 class Device(NamedTuple):
@@ -250,9 +250,9 @@ class _Look:
         again = one.together_again(self.now)
         reasons = [f"{len(devices)} devices fell silent within {_seconds(one)} s"]
         if asked:
-            reasons.append(f"{_few(asked)} went on asking them: they were gone, not only unseen")
+            reasons.append(f"{few(asked)} went on asking them: they were gone, not only unseen")
         if told:
-            reasons.append(f"{_few([one.name for one in told])} announced themselves when back")
+            reasons.append(f"{few([one.name for one in told])} announced themselves when back")
         if not asked and not told and not others and elsewhere:
             what = f"VLAN {place}" if place else "what is untagged"
             reasons += [f"nothing of {what} was heard, and others were"]
@@ -278,9 +278,9 @@ class _Look:
         times = (one.until(self.now) - one.begin_time) / one.usual_ns
         reasons = [f"silent for {times:.1f} times as long as it is as a rule"]
         if asked:
-            reasons.append(f"{_few(asked)} went on asking it")
+            reasons.append(f"{few(asked)} went on asking it")
         elif unasked:
-            reasons.append(f"{_few(unasked)} stopped asking it")
+            reasons.append(f"{few(unasked)} stopped asking it")
         if device.announced:
             reasons.append("it announced itself when it was back: it had been restarted")
         sure = 0.9 if asked or device.announced else 0.6
@@ -503,8 +503,3 @@ def _seconds(one: Cluster) -> int:
     apart = max(begins) - min(begins)
     usual = max(quiet.usual_ns for quiet in one.quiet)
     return max(min(apart, usual) // SECOND_NS, 1)
-
-
-def _few(names: Sequence[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,7 +1,5 @@
 """From what rules hit to findings: grouped, told in plain words, joined into incidents."""
 
-import hashlib
-import json
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
@@ -13,55 +11,22 @@ from otsec.detect import incidents
 from otsec.detect.correlation import DROPS, Together
 from otsec.detect.model import LEVELS, Rule
 from otsec.detect.rows import Judged, Source
+from otsec.detect.telling import (
+    FURTHER,
+    KEPT,
+    LONGEST,
+    MANY,
+    MOST,
+    Key,
+    few,
+    first_and_last,
+    outcome_words,
+    shared,
+)
 from otsec.store.findings import Finding, Packet
 from otsec.store.judged import Break
 
-# 60 bits: of a million findings two are the same once in two million sites. With a 1 in front it
-# is still a number that a screen can hold in a column (`store.paging`).
-ID_DIGITS = 15
-SHOWN = 4  # of operations, objects and outcomes in a sentence
-KEPT = 20  # of them in a finding
-MOST = 200  # findings of one rule in a point group; a scan must not bury what else is wrong
-PACKETS = 12  # of a finding: the first ones and the last
-LONGEST = 120  # letters of one object or value; devices may say anything
-MANY = "several"
-FURTHER = "further"  # what the finding is about that stands for all beyond MOST
-
-OUTCOMES = {  # in words; others are the device's own
-    "ok": "it was done",
-    "open": "no answer was seen",
-    "unanswered": "it was never answered",
-    "unknown": "no answer was seen",
-    "late": "it was answered late",
-    "unasked": "nobody had asked",
-    "duplicate": "it was answered twice",
-    "malformed": "the answer contradicts the protocol",
-    "mismatch": "the answer belongs to another request",
-    "asked": "the device asked for it",
-    "challenge": "proof was asked for",
-    "in_progress": "more was asked for",
-    "": "it needs no answer",
-}
 _HOLE = re.compile(r"\{(\w+)\}")
-
-
-class Key(NamedTuple):
-    """What makes findings the same."""
-
-    site: str
-    group: str
-    place: str
-    rule: str
-    client: str
-    server: str
-    service: str
-    device: str
-    about: str = ""  # what else a correlation groups by
-
-    @property
-    def id(self) -> str:
-        """A name that never changes; who has fewer digits of it has an older version's, or typed it."""
-        return hashlib.sha256(json.dumps(list(self)).encode()).hexdigest()[:ID_DIGITS]
 
 
 class Sighted(NamedTuple):
@@ -235,9 +200,7 @@ def _finding(
         doubt=doubt,
         incident="",
     )
-    shown = [one for _, one in sights]
-    if len(shown) > PACKETS:
-        shown = [*shown[: PACKETS - 2], *shown[-2:]]
+    shown = first_and_last([one for _, one in sights])
     return finding, tuple(_packet(finding, source, one) for one in shown)
 
 
@@ -264,21 +227,13 @@ def _distinct(rows: Iterable[Judged], name: str) -> tuple[str, ...]:
 # ----------------------------------------------------------------------------------- words
 
 
-def outcome_words(outcome: str) -> str:
-    """An outcome for people."""
-    if outcome in OUTCOMES:
-        return OUTCOMES[outcome]
-    return f"refused ({outcome.removeprefix('exception ').replace('_', ' ')})"
-
-
 def _told(hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
     """What stands for each hole of a rule's texts."""
     first = rows[0]
 
     def one(name: str) -> str:
         """The value that all rows have."""
-        values = {_named(row, name) for row in rows}
-        return values.pop() if len(values) == 1 else MANY
+        return shared(_named(row, name) for row in rows)
 
     server, device, service = one("server"), one("device"), one("service")
     named = f"{server} ({device})" if device not in {"", MANY} else server
@@ -295,10 +250,10 @@ def _told(hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
         "count": str(sum(hit.count for hit in hits)),
         "number": str(max(numbers)),
         "timespan": _timespan(timespan),
-        "operations": _few(_distinct(rows, "operation")),
-        "objects": _few(_distinct(rows, "object")) or "nothing named",
-        "outcomes": _few(list(map(outcome_words, _distinct(rows, "outcome"))), " / "),
-        "values": _few(_values(rows, correlation.counted if correlation else "")),
+        "operations": few(_distinct(rows, "operation")),
+        "objects": few(_distinct(rows, "object")) or "nothing named",
+        "outcomes": few(list(map(outcome_words, _distinct(rows, "outcome"))), between=" / "),
+        "values": few(_values(rows, correlation.counted if correlation else "")),
         "times": _times(sum(hit.count for hit in hits)),
     }
     for name in (
@@ -319,12 +274,6 @@ def _values(rows: Sequence[Judged], counted: str) -> Sequence[str]:
 
 def _times(count: int) -> str:
     return {1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def _few(values: Sequence[str], between: str = ", ") -> str:
-    shown = between.join(values[:SHOWN])
-    more = len(values) - SHOWN
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _timespan(seconds: int) -> str:

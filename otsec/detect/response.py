@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from otsec.detect.findings import MANY
 from otsec.detect.model import LEVELS
 from otsec.detect.rows import scope
+from otsec.detect.telling import MANY
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.model import Asset, Node, is_mac
 from otsec.policy import words

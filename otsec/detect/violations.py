@@ -9,18 +9,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from otsec.detect.findings import (
+from otsec.detect.model import LEVELS, Level
+from otsec.detect.telling import (
     FURTHER,
     KEPT,
     LONGEST,
-    MANY,
     MOST,
     PACKETS,
-    SHOWN,
     Key,
+    distinct,
+    few,
     outcome_words,
+    shared,
 )
-from otsec.detect.model import LEVELS, Level
 from otsec.policy.reasons import conduit_can, expected, reason, smallest_of
 from otsec.policy.simulation import by_weight, is_cut
 from otsec.policy.verdicts import Flow
@@ -221,11 +222,11 @@ def _finding(key: Key, flows: Sequence[Flow], shown: Rows) -> Found:
         category=OWN,
         level=max((_level(flow) for flow in flows), key=LEVELS.index),
         title=kind.title,
-        client=_one(flow.client.address for flow in flows),
-        server=_one(flow.server.address for flow in flows),
-        service=_one(flow.service for flow in flows),
+        client=shared(flow.client.address for flow in flows),
+        server=shared(flow.server.address for flow in flows),
+        service=shared(flow.service for flow in flows),
         device="",
-        protocol=_one(flow.word for flow in flows),
+        protocol=shared(flow.word for flow in flows),
         times=sum(flow.count for flow in flows),
         source=source,
         witnesses=tuple(sorted({name for flow in flows for name in flow.witnesses})),
@@ -233,9 +234,9 @@ def _finding(key: Key, flows: Sequence[Flow], shown: Rows) -> Found:
         first_packet=begin.first_packet,
         last_time=end.last_time,
         last_packet=end.last_packet,
-        operations=_distinct(flow.operation for flow in worst),
-        objects=_distinct(one.object for one in seen),
-        outcomes=_distinct(one.outcome for one in seen),
+        operations=distinct(flow.operation for flow in worst),
+        objects=distinct(one.object for one in seen),
+        outcomes=distinct(one.outcome for one in seen),
         techniques=kind.techniques,
         falsepositives=("The policy is older than the plant.",),
         seen=_seen(worst),
@@ -262,15 +263,15 @@ def _seen(worst: Sequence[Flow]) -> str:
     """What was done by whom, between which zones, and why not; the worst of it first."""
     first = worst[0]
     said = [f"{reason(first)}."]
-    if doing := _few(_distinct(flow.operation for flow in worst)):
+    if doing := few(distinct(flow.operation for flow in worst)):
         said.append(f"Operations: {doing}.")
     for one, other in (("client", "Clients"), ("server", "Servers")):
-        named = _distinct(getattr(flow, one).address for flow in worst)
+        named = distinct(getattr(flow, one).address for flow in worst)
         if len(named) > 1:
             number = len({getattr(flow, one).address for flow in worst})
-            said.append(f"{other} ({number}): {_few(named, number)}.")
-    zones = _distinct(f"{_zone(flow.client)} to {_zone(flow.server)}" for flow in worst)
-    said.append(f"Zones: {_few(zones)}.")
+            said.append(f"{other} ({number}): {few(named, number)}.")
+    zones = distinct(f"{_zone(flow.client)} to {_zone(flow.server)}" for flow in worst)
+    said.append(f"Zones: {few(zones)}.")
     return " ".join(said)
 
 
@@ -280,10 +281,10 @@ def _zone(end: object) -> str:
 
 
 def _next(flows: Sequence[Flow]) -> str:
-    owners = _distinct(
+    owners = distinct(
         flow.server.zone.owner for flow in flows if flow.server.zone and flow.server.zone.owner
     )
-    ask = f"Ask {_few(owners)} (owner of the zone)" if owners else "Find out"
+    ask = f"Ask {few(owners)} (owner of the zone)" if owners else "Find out"
     said = (
         f"{ask} whether it is meant to be so; `otsec respond` tells what cutting it off would cost."
     )
@@ -321,18 +322,3 @@ def _packets(finding: Finding, told: Sequence[Flow], shown: Rows) -> Iterable[Pa
             text = f"{(what or flow.word)[:LONGEST]}{outcome}"
             kept.setdefault(packet, Packet(finding.source, finding.id, packet, time, text))
     return [kept[packet] for packet in sorted(kept)][:PACKETS]
-
-
-def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text[:LONGEST] for text in texts if text))[:KEPT]
-
-
-def _one(texts: Iterable[str]) -> str:
-    found = set(texts)
-    return found.pop() if len(found) == 1 else MANY
-
-
-def _few(texts: Sequence[str], number: int = 0) -> str:
-    more = max(number, len(texts)) - SHOWN
-    shown = ", ".join(texts[:SHOWN])
-    return f"{shown} and {more} more" if more > 0 else shown

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from otsec.baseline.evidence import DAY_NS, poisson_bound
-from otsec.detect.findings import MANY
+from otsec.detect.telling import MANY
 from otsec.evaluation.labels import Episode
 from otsec.evaluation.replay import Alert, Heard
 
