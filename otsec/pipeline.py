@@ -171,7 +171,6 @@ class Run:
     # ------------------------------------------------------------------ one capture
 
     def _capture(self, point: str, path: Path) -> Outcome:
-        source = self._engine(point, "")[0]
         known = None
         if path != STDIN:
             known = self._known(self.store.point_captures(self.config.site, point), path)
@@ -188,6 +187,7 @@ class Run:
         try:
             if known is not None and known.complete and reader.size == known.position:
                 return Outcome(path, point, 0, known=True, complete=True, problem=known.damage)
+            source = self._engine(point, "")[0]  # what is no capture leaves no source behind
             if known is None:
                 self._must_not_overlap(point, path)
                 length, digest = (0, "") if path == STDIN else head_hash(path)
@@ -399,3 +399,24 @@ def plan_sources(paths: list[Path], point: str | None) -> list[Source]:
             raise UsageError("-: standard input is a source of its own; give it alone")
         return [Source(point or "stdin", (STDIN,))]
     return plan(find_captures(paths), point)
+
+
+def must_open(sources: Iterable[Source]) -> None:
+    """See that one of the captures can be read, before a store is made for it.
+
+    Raises InputError where none can, with what is wrong with the first.
+    """
+    problems: list[InputError] = []
+    for path in (path for source in sources for path in source.captures):
+        if path == STDIN or path.is_fifo():
+            return  # what is looked at here would be gone
+        try:
+            open_capture(path).close()
+        except InputError as error:
+            problems.append(error)
+        else:
+            return
+    if len(problems) > 1:
+        raise InputError(f"{problems[0]} (none of the {len(problems)} captures can be read)")
+    if problems:
+        raise problems[0]

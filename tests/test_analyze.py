@@ -94,6 +94,25 @@ def test_only_capture_is_none(otsec_command: Command, tmp_path: Path) -> None:
     assert "824 packets" in both.stdout
 
 
+def test_nothing_readable_leaves_nothing_behind(otsec_command: Command, tmp_path: Path) -> None:
+    """Where no capture can be read no store is made; beside one that can, it leaves no source."""
+    text = tmp_path / "notes.txt"
+    text.write_text("to do: look at the mirror")
+    db = tmp_path / "x.db"
+
+    done = otsec_command("analyze", tmp_path / "nothing.pcap", text, "--db", db)
+
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert "none of the 2 captures can be read" in done.stderr
+    assert not db.exists()
+    done = otsec_command("analyze", "-q", tmp_path / "nothing.pcap", text, POLLING, "--db", db)
+    assert done.returncode == 3, done.stderr
+    health = otsec_command("health", "--db", db)
+    assert "normal_polling" in health.stdout
+    assert "nothing" not in health.stdout.replace("nothing can be told", "")
+    assert "notes" not in health.stdout
+
+
 def test_captures_of_the_configuration(otsec_command: Command, tmp_path: Path) -> None:
     """Without FILE the patterns of the points are read, relative to otsec.yaml, by their names."""
     (tmp_path / "ring").mkdir()

@@ -201,11 +201,12 @@ def run(arguments: Namespace) -> int:
     """Read the captures, then sum up the store."""
     from otsec.cli.progress import Progress
     from otsec.cli.signals import listening
-    from otsec.pipeline import Run
+    from otsec.pipeline import Run, must_open
     from otsec.store import open_store
 
     config = options.configured(arguments, "db", "site", "rules")
     planned = plan(arguments, config)
+    must_open(source for sources, _ in planned for source in sources)
     outcomes: list[Outcome] = []
     with listening() as stop, open_store(config.store) as store:
         with Progress(_size(planned), quiet=bool(arguments.quiet)) as progress:
