@@ -16,11 +16,7 @@ from otsec.store import open_store, queries
 
 FULL = {protocol.name for protocol in PROTOCOLS if protocol.depth == "full"}
 LARGEST = 3_000_000  # bytes of a capture that is read
-ACCOUNTED = 0.99
-OPAQUE = {  # share of the payload that may be opaque, where it is more than a tenth
-    # four of its captures are sessions of Logix software, which lives on classes of its own
-    "enip": 0.2,
-}
+ACCOUNTED, OPAQUE = 0.99, 0.1  # shares of the payload
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +51,7 @@ def test_shares_over_all_captures(bench: Bench, captures: Path) -> None:
     assert len(sums) >= 9
     for protocol, found in sums.items():
         assert found["unaccounted"] <= (1 - ACCOUNTED) * found["payload"], (protocol, found)
-        assert found["opaque"] <= OPAQUE.get(protocol, 0.1) * found["payload"], (protocol, found)
+        assert found["opaque"] <= OPAQUE * found["payload"], (protocol, found)
 
 
 def umas(transaction: int, session: int, code: int, body: bytes) -> bytes:

@@ -551,7 +551,7 @@ def test_tags_and_values_are_not_of_the_key(name: str) -> None:
 
 PATHS = {
     "20012401": ("", "class 0x01 (identity) instance 1"),
-    "2100640025000102300a": ("", "class 0x64 instance 513 attribute 10"),
+    "2100640025000102300a": ("", "class 0x64 (controller) instance 513 attribute 10"),
     "010020012401": ("slot 0", "class 0x01 (identity) instance 1"),
     "120a31302e39392e302e32330102": ("port 2 10.99.0.23/slot 2", ""),
     "910950726f6772616d3a4d": None,  # nine characters said, eight there

@@ -39,6 +39,7 @@ from otsec.protocols.api import (
     Split,
     Units,
 )
+from otsec.protocols.cip.attributes import dotted, identity_facts, read_identity
 from otsec.protocols.cip.codes import (
     CLOSE,
     EMBEDDED,
@@ -67,10 +68,7 @@ from otsec.protocols.cip.cut import (
     unwrap,
 )
 from otsec.protocols.cip.messages import (
-    dotted,
-    identity_facts,
     joined,
-    read_identity,
     read_opening,
     read_send,
     read_service,
@@ -632,6 +630,7 @@ PROTOCOL = Protocol(
         "serial", "product_name", "device_state", "ip_address", "enip_port", "enip_service",
         "network_mask", "gateway", "name_server", "name_server_2", "domain", "hostname", "mac",
         "link_speed", "name", "description", "model_name", "diagnostic_data",
+        "change_number", "change_signature",
         "expected_vendor_id", "expected_device_type", "expected_product_code",
         "expected_revision", "expected_serial", "originator_vendor_id", "originator_serial",
     ),

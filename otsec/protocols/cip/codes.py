@@ -22,8 +22,10 @@ SET_LIST, MULTIPLE = 0x04, 0x0A
 PCCC_SERVICE, CLOSE, SEND, OPEN, LARGE_OPEN = 0x4B, 0x4E, 0x52, 0x54, 0x5B
 IDENTITY_CLASS, ROUTER_CLASS, MANAGER_CLASS, PCCC_CLASS = 0x01, 0x02, 0x06, 0x67
 NAME_CLASS, SCOPE_CLASS, SYMBOL_CLASS = 0x64, 0x68, 0x6B  # a controller's name, a program, tags
+MEMORY_CLASS, EDIT_CLASS = 0x72, 0xAC  # words of a controller's memory; what was changed in it
 INTERFACE_CLASS, LINK_CLASS = 0xF5, 0xF6
 MORE, EMBEDDED = 0x06, 0x1E  # general status: there is more; a service in a packet failed
+READ_WORDS, WORD_BYTES = 0x4C, 4  # of memory
 SEND_FRONT = bytes.fromhex("520220062401")  # an Unconnected_Send to the connection manager
 MULTIPLE_FRONT = bytes.fromhex("0a0220022401")  # services for the message router
 STRUCTURE = 0x02A0  # type of tags that are structures, [DATA]: its handle follows
@@ -79,6 +81,20 @@ def _first_class(path: bytes) -> int:
 def is_single(data: bytes) -> bool:
     """Whether a list of attributes holds one, which was read: number, attribute, status, data."""
     return len(data) > 6 and data[:2] == b"\1\0" and data[4:6] == b"\0\0"
+
+
+MOST_ALIKE = 8  # attributes of a list that are told as values: their numbers are of the key
+
+
+def size_of_each(data: bytes) -> int:
+    """Bytes of each attribute in a list of several that were read, if all have as many; else 0."""
+    count = int.from_bytes(data[:2], "little")
+    if not 2 <= count <= MOST_ALIKE or (len(data) - 2) % count:
+        return 0
+    step = (len(data) - 2) // count
+    heads = [data[at : at + 4] for at in range(2, len(data), step)]
+    right = all(any(head[:2]) and head[2:] == b"\0\0" for head in heads)
+    return step - 4 if right and step - 4 in NUMBERS else 0
 
 
 def is_telling_bytes(data: bytes) -> bool:

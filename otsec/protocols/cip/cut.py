@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from otsec.columns import I64, U64, Bytes, Ints, Mask, gather, gather_spans, ranges, span_word
-from otsec.protocols.api import F32_LE, I16_LE, U8, Split
+from otsec.protocols.api import F32_LE, I16_LE, U8, U32_LE, Split
 from otsec.protocols.cip.codes import (
     CLASSLESS,
     CLOSE,
@@ -17,13 +17,16 @@ from otsec.protocols.cip.codes import (
     LOGICAL_WRITES,
     LONGEST_ROUTE,
     MANAGER_CLASS,
+    MEMORY_CLASS,
     MORE,
+    MOST_ALIKE,
     MULTIPLE,
     NUMBERS,
     OPEN,
     PCCC_CLASS,
     PCCC_REPLIES,
     PCCC_SERVICE,
+    READ_WORDS,
     REPLY,
     REQUESTER,
     SCOPE_CLASS,
@@ -37,16 +40,18 @@ from otsec.protocols.cip.codes import (
     SYMBOL_CLASS,
     SYMBOLIC,
     TYPES,
+    WORD_BYTES,
 )
 
 WORD = np.dtype("<u2")
 
 # --------------------------------------------------------------------- messages as columns
 
-_OTHER, _TAG, _MANAGER, _PCCC = range(4)  # kinds of classes, by what their services mean
+_OTHER, _TAG, _MANAGER, _PCCC, _MEMORY = range(5)  # kinds of classes, by what services mean
 _KINDS = np.zeros((1 << 16) + 2, np.uint8)  # by class + 2
 _KINDS[[SYMBOLIC + 2, SYMBOL_CLASS + 2]] = _TAG
 _KINDS[MANAGER_CLASS + 2], _KINDS[PCCC_CLASS + 2] = _MANAGER, _PCCC
+_KINDS[MEMORY_CLASS + 2] = _MEMORY
 
 # Which part of a message is its key, and what of it is values.
 (
@@ -67,12 +72,14 @@ _KINDS[MANAGER_CLASS + 2], _KINDS[PCCC_CLASS + 2] = _MANAGER, _PCCC
     _COMMANDED,
     _ATTRIBUTES,
     _OUTER,  # whole, with what is around it
-) = range(17)
+    _ALIKE,  # attributes of one size
+    _WORDS,  # of memory
+) = range(19)
 
 
 def _plans() -> Ints:
-    """The plan by reply, kind of class and service: (2, 4, 128)."""
-    table = np.full((2, 4, 128), HEAD, np.uint8)
+    """The plan by reply, kind of class and service: (2, 8, 128)."""
+    table = np.full((2, 8, 128), HEAD, np.uint8)
     asks, tells = table
     asks[:, [0x03, 0x05, 0x11]] = _WHOLE
     asks[:, SET_LIST], asks[:, 0x10], asks[:, MULTIPLE] = _FIRST_ID, _NUMBER, LIST
@@ -80,7 +87,7 @@ def _plans() -> Ints:
     asks[_TAG, 0x4D], asks[_TAG, 0x53], asks[_TAG, 0x4E] = _COUNTED, _FRAGMENT, _MASKS
     asks[_MANAGER, [OPEN, LARGE_OPEN]], asks[_MANAGER, CLOSE] = _OPENS, _CLOSES
     asks[_MANAGER, SEND] = _WHOLE
-    asks[_PCCC, PCCC_SERVICE] = _COMMAND
+    asks[_PCCC, PCCC_SERVICE], asks[_MEMORY, READ_WORDS] = _COMMAND, _WHOLE
     tells[:, 0x01], tells[:, 0x03], tells[:, 0x0E] = _WHOLE, _ATTRIBUTES, _NUMBER
     tells[:, SET_LIST], tells[:, MULTIPLE] = _WHOLE, LIST
     tells[:, [0x4C, 0x52]] = _TYPED
@@ -171,6 +178,7 @@ class Cut:
     value_count: I64
     value_type: Ints
     wrapped: Mask  # whether the message stood in an Unconnected_Send
+    step: I64  # bytes from one value to the next; 0 where they lie side by side
 
     def split(self, words: list[U64], tag: U64, malformed: Mask, alone: Mask | None) -> Split:
         """The same for the engine, with more words in front."""
@@ -189,7 +197,13 @@ class Cut:
             value_type=self.value_type,
             malformed=malformed,
             alone=alone,
+            value_step=self._steps(),
         )
+
+    def _steps(self) -> I64 | None:
+        if not self.step.any():
+            return None
+        return np.where(self.step > 0, self.step, SIZE_OF[self.value_type])
 
 
 def cut_messages(outer: Messages) -> Cut:
@@ -197,7 +211,7 @@ def cut_messages(outer: Messages) -> Cut:
     count = len(outer)
     zero = np.zeros(count, np.uint64)
     messages, route, route_end = unwrap(outer)
-    row = messages.reply.astype(np.int64) << 9 | messages.kind.astype(np.int64) << 7
+    row = messages.reply.astype(np.int64) << 10 | messages.kind.astype(np.int64) << 7
     plan = _PLANS[row | messages.service]
     status = octet(messages.head, 2)
     failed = messages.reply & ~TELLING[status] & ~((plan == LIST) & (status == EMBEDDED))
@@ -212,6 +226,7 @@ def cut_messages(outer: Messages) -> Cut:
         np.zeros(count, np.int64),
         np.full(count, U8, np.uint8),
         outer.start != messages.start,
+        np.zeros(count, np.int64),
     )
     special = np.flatnonzero(plan > _WHOLE)
     for one in np.unique(plan[special]).tolist():
@@ -332,7 +347,7 @@ _TYPE_OF[list(TYPES)] = list(TYPES.values())
 
 
 def _typed(cut: Cut, rows: I64, some: Messages) -> None:
-    """The reply to a read of a tag: its type, then elements; none of it where the type is none."""
+    """The reply to a read of a tag: its type, then elements; else it may be words of memory."""
     word = some.word(some.body)
     code = u16_at(word, 0)
     kind = np.where(code < 256, _TYPE_OF[code & 0xFF], 0)
@@ -341,10 +356,13 @@ def _typed(cut: Cut, rows: I64, some: Messages) -> None:
     kind = np.where(structure, U8, kind)
     size, step = some.end - start, SIZE_OF[kind]
     right = (kind > 0) & (size > 0) & (size % step == 0)
-    cut.plan[rows[~right]] = HEAD
+    words, rest = np.divmod(some.end - some.body, WORD_BYTES)
+    words[rest > 0] = 0
+    cut.plan[rows[~right]] = np.where(words > 0, _WORDS, HEAD)[~right]
     cut.key_end[rows] = np.where(right, start, some.body)
-    cut.value_start[rows], cut.value_type[rows] = start, np.where(right, kind, U8)
-    cut.value_count[rows] = np.where(right, size // step, 0)
+    cut.value_start[rows] = np.where(right, start, some.body)
+    cut.value_type[rows] = np.where(right, kind, U32_LE)
+    cut.value_count[rows] = np.where(right, size // step, words)
 
 
 def _counted(cut: Cut, rows: I64, some: Messages) -> None:
@@ -459,17 +477,46 @@ _NEEDED = 0b1110  # attributes 1 to 3: vendor, type, product code
 
 
 def _attributes(cut: Cut, rows: I64, some: Messages) -> None:
-    """A list of attributes that may be an identity's is of the key; a single attribute is a value.
+    """A single attribute of a list is a value, as are several of one size.
 
-    Of others nothing is read: where one ends and the next begins is not told.
+    Else the list is of the key, for what was asked shows where one attribute ends and the next
+    begins.
     """
     word = some.word(some.body)
     one = (u16_at(word, 0) == 1) & (u16_at(word, 4) == 0) & (some.end > some.body + 6)
-    cut.plan[rows] = np.where(one, _ATTRIBUTES, np.where(_is_identity(some), _WHOLE, HEAD))
-    single, some = rows[one], some.take(np.flatnonzero(one))
-    start = some.body + 6
+    cut.plan[rows] = np.where(one, _ATTRIBUTES, _WHOLE)
+    cut.key_end[rows] = some.end
+    single, first = rows[one], some.take(np.flatnonzero(one))
+    start = first.body + 6
     cut.key_end[single] = start
-    _attribute_value(cut, single, some, start)
+    _attribute_value(cut, single, first, start)
+    others = np.flatnonzero(~one)
+    others = others[~_is_identity(some.take(others))]
+    _alike(cut, rows[others], some.take(others))
+
+
+def _alike(cut: Cut, rows: I64, some: Messages) -> None:
+    """`size_of_each` in columns: one attribute a round, the numbers are words of the key."""
+    count = u16_at(some.word(some.body), 0)
+    size = np.maximum(some.end - some.body - 2, 0)
+    step, rest = np.divmod(size, np.maximum(count, 1))
+    right = (count >= 2) & (count <= MOST_ALIKE) & (rest == 0)
+    right &= np.isin(step - 4, list(NUMBERS))
+    numbers = [np.zeros(len(some), np.uint64) for _ in range(2)]
+    for at in range(MOST_ALIKE):
+        here = right & (count > at)
+        head = some.word(np.minimum(some.body + 2 + at * step, some.end))
+        right &= ~here | ((u16_at(head, 0) > 0) & (u16_at(head, 2) == 0))
+        number = np.where(here, head & np.uint64(0xFFFF), np.uint64(0))
+        numbers[at // 4] |= number << np.uint64(16 * (at % 4))
+    good = np.flatnonzero(right)
+    rows = rows[good]
+    cut.plan[rows], cut.key_end[rows] = _ALIKE, some.body[good]
+    cut.words[2], cut.words[3] = cut.words[2].copy(), cut.words[3].copy()
+    cut.words[2][rows], cut.words[3][rows] = numbers[0][good], numbers[1][good]
+    cut.value_start[rows], cut.value_count[rows] = some.body[good] + 6, count[good]
+    cut.value_type[rows] = _NUMBER_TYPE[np.minimum(step[good] - 4, 9)]
+    cut.step[rows] = step[good]
 
 
 def _is_identity(some: Messages) -> Mask:

@@ -4,24 +4,27 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from otsec.errors import Malformed, Truncated
+from otsec.errors import Malformed
 from otsec.protocols.api import U8, Elements, Fact, Message, Reader, Side
+from otsec.protocols.cip.attributes import (
+    MOST_LISTED,
+    all_told,
+    attribute_elements,
+    list_told,
+    number_told,
+    set_told,
+)
 from otsec.protocols.cip.codes import (
     CLASSLESS,
     CLOSE,
-    IDENTITY_CLASS,
-    IDENTITY_SIZES,
-    INTERFACE_CLASS,
     LARGE_OPEN,
-    LINK_CLASS,
     MANAGER_CLASS,
-    MORE,
+    MEMORY_CLASS,
     MULTIPLE,
-    NAME_CLASS,
-    NUMBERS,
     OPEN,
     PCCC_CLASS,
     PCCC_SERVICE,
+    READ_WORDS,
     REPLY,
     SEND,
     SEND_FRONT,
@@ -31,13 +34,12 @@ from otsec.protocols.cip.codes import (
     SYMBOL_CLASS,
     SYMBOLIC,
     TYPES,
-    is_single,
-    is_telling_bytes,
+    WORD_BYTES,
     leading_class,
 )
-from otsec.protocols.cip.paths import Path, hex_of, read_path, take_padding, text_of
+from otsec.protocols.cip.paths import Path, hex_of, read_path, take_padding
 from otsec.protocols.cip.pccc import pccc_asked, pccc_told
-from otsec.protocols.cip.said import MISMATCH, OPAQUE, OPAQUE_ATTRIBUTES, Said
+from otsec.protocols.cip.said import MISMATCH, OPAQUE, OPAQUE_ATTRIBUTES, Said, outcome_of
 from otsec.protocols.words import enip as words
 
 # --------------------------------------------------------------------------------- decode
@@ -79,20 +81,11 @@ def read_service(data: bytes, device: str, side: Side, request: Message | None) 
         raise Malformed("the byte behind the service is not 0")
     status = unit.u8()
     extended = [unit.u16le() for _ in range(unit.u8())]
-    outcome = _outcome(status, extended)
+    outcome = outcome_of(status, extended)
     if request is not None:
         device = request.device
     said = Said(device, service & 0x7F, Path(), CLASSLESS, unit, request, status, outcome)
     return _told(said)
-
-
-def _outcome(status: int, extended: list[int]) -> str:
-    """General status, and what specifies it; that there is more is no failure."""
-    if status in (0, MORE):
-        return "ok"
-    name = words.GENERAL.get(status, f"{status:#04x}")
-    known = words.EXTENDED if status == 1 else {}
-    return " ".join([name, *(known.get(one, f"{one:#06x}") for one in extended)])
 
 
 def _word_of(service: int, klass: int) -> words.Word:
@@ -122,12 +115,11 @@ def _asked(said: Said) -> Message:
         parse = _MANAGER_REQUESTS.get(service, parse)
     elif klass == PCCC_CLASS and service == PCCC_SERVICE:
         parse = pccc_asked
+    elif klass == MEMORY_CLASS and service == READ_WORDS:
+        parse = _words_asked
     if parse is not None:
         return parse(said, _word_of(service, klass))
     return said.opaque(_word_of(service, klass))
-
-
-MOST_LISTED = 64  # attributes that are told one by one: no object has as many
 
 
 def _list_asked(said: Said, word: words.Word) -> Message:
@@ -149,13 +141,13 @@ def _list_to_set(said: Said, word: words.Word) -> Message:
     first = said.body.u16le()
     text = f"{said.path.text} attribute {first}"
     if count == 1:
-        return said.message(word, text, _attribute_elements(text, said.body.left()))
+        return said.message(word, text, attribute_elements(text, said.body.left()))
     more = f"{text} and {count - 1} more"
     return said.message(word, more, note=OPAQUE_ATTRIBUTES).leaving(said.body.left())
 
 
 def _number_asked(said: Said, word: words.Word) -> Message:
-    return said.message(word, elements=_attribute_elements(said.path.text, said.body.left()))
+    return said.message(word, elements=attribute_elements(said.path.text, said.body.left()))
 
 
 def _reset_asked(said: Said, word: words.Word) -> Message:
@@ -234,6 +226,14 @@ def _write_asked(said: Said, word: words.Word) -> Message:
     if not data:
         return said.message(word, text)
     return said.message(word, text, _tag_elements(text, len(data) // size, size))
+
+
+def _words_asked(said: Said, word: words.Word) -> Message:
+    """Words of a Logix controller's memory, as captures show: address, how many; the reply is they."""
+    text = f"{said.path.text} address {said.body.u32le():#010x}"
+    count = said.body.u16le()
+    _end(said)
+    return said.message(word, f"{text} x{count}")
 
 
 def _modify_asked(said: Said, word: words.Word) -> Message:
@@ -411,188 +411,6 @@ def _word_told(service: int) -> words.Word:
     return word or (f"unknown_{service:#04x}", words.UNKNOWN_CLASS)
 
 
-_CLASS = re.compile(r"class (0x[0-9a-f]+)")
-_ATTRIBUTE = re.compile(r"attribute (\d+)$")
-
-
-def _class_asked(said: Said) -> tuple[int, int]:
-    """(class, attribute) of the request's object; -1 where there is none."""
-    text = said.request.object if said.request is not None else ""
-    klass, attribute = _CLASS.search(text), _ATTRIBUTE.search(text)
-    return int(klass[1], 16) if klass else -1, int(attribute[1]) if attribute else -1
-
-
-def _all_told(said: Said, word: words.Word) -> Message:
-    """All attributes of an object, [CIP1] A-4.1; of some classes they say who it is."""
-    klass, _ = _class_asked(said)
-    read = _ALL_FACTS.get(klass)
-    facts: tuple[Fact, ...] = ()
-    if read is not None and said.request is not None and " instance 1" in said.request.object:
-        facts = read(said.body)
-    note = "" if said.bare else OPAQUE_ATTRIBUTES
-    return said.message(word, facts=facts, note=note).leaving(said.body.left())
-
-
-def read_identity(body: Reader) -> tuple[Fact, ...]:
-    """Vendor, type, product code, revision, status, serial and name, [CIP1] 5-2.2."""
-    numbers = {number: body.take(size) for number, size in _IDENTITY_ORDER}
-    numbers[7] = body.take(body.u8())
-    return identity_facts(numbers)
-
-
-_IDENTITY_ORDER = ((1, 2), (2, 2), (3, 2), (4, 2), (5, 2), (6, 4))
-
-
-def identity_facts(told: dict[int, bytes]) -> tuple[Fact, ...]:
-    """Facts of identity attributes by number, each with its bytes."""
-    facts = []
-    for number, raw in told.items():
-        value = int.from_bytes(raw, "little")
-        if number == 1:
-            vendor = words.vendors().get(value)
-            facts += [Fact("vendor", vendor)] if vendor else []
-            facts.append(Fact("vendor_id", str(value)))
-        elif number == 2:
-            facts.append(Fact("device_type", words.DEVICE_TYPES.get(value, f"{value:#06x}")))
-        elif number == 3:
-            facts.append(Fact("product_code", str(value)))
-        elif number == 4:
-            facts.append(Fact("revision", f"{raw[0]}.{raw[1]}"))
-        elif number == 5:
-            facts.append(Fact("device_status", f"{value:#06x}"))
-        elif number == 6:
-            facts.append(Fact("serial", f"{value:#010x}"))
-        elif number == 7:
-            facts.append(Fact("product_name", text_of(raw)))
-        elif number == 8:
-            facts.append(Fact("device_state", words.STATES.get(value, f"{value:#04x}")))
-    return tuple(facts)
-
-
-def _interface(body: Reader) -> tuple[Fact, ...]:
-    """The TCP/IP interface, [CIP2] 5-4.3: status, capability, control, a path, addresses, names."""
-    body.take(12)
-    body.take(2 * body.u16le())
-    facts = _addresses(body)
-    name = body.take(body.u16le())
-    return (*facts, *([Fact("hostname", text_of(name))] if name else []))
-
-
-def _addresses(body: Reader) -> tuple[Fact, ...]:
-    """Address, mask, gateway and two name servers, most significant byte last; a domain name."""
-    names = ("ip_address", "network_mask", "gateway", "name_server", "name_server_2")
-    told = [(name, body.u32le()) for name in names]
-    domain = body.take(body.u16le())
-    if len(domain) % 2 and body.left():
-        body.u8()
-    facts = [Fact(name, dotted(number)) for name, number in told if number]
-    return (*facts, *([Fact("domain", text_of(domain))] if domain else []))
-
-
-def dotted(number: int) -> str:
-    """An IPv4 address."""
-    return ".".join(str(number >> shift & 0xFF) for shift in (24, 16, 8, 0))
-
-
-def _link(body: Reader) -> tuple[Fact, ...]:
-    """The Ethernet link, [CIP2] 5-5.3: speed, flags, MAC address."""
-    speed, _flags = body.u32le(), body.u32le()
-    return (Fact("mac", body.take(6).hex(":")), Fact("link_speed", f"{speed} Mbit/s"))
-
-
-def _program(body: Reader) -> tuple[Fact, ...]:
-    """The class that Logix controllers keep their name and description in, as captures show it."""
-    name, description = body.take(body.u16le()), body.take(body.u16le())
-    facts = [Fact("name", text_of(name))] if name else []
-    return (*facts, *([Fact("description", text_of(description))] if description else []))
-
-
-_ALL_FACTS: dict[int, Callable[[Reader], tuple[Fact, ...]]] = {
-    IDENTITY_CLASS: read_identity,
-    NAME_CLASS: _program,
-    INTERFACE_CLASS: _interface,
-    LINK_CLASS: _link,
-}
-
-
-def _list_told(said: Said, word: words.Word) -> Message:
-    """Attributes with their states, [CIP1] A-4.3; types are not told, those of identities known.
-
-    Of a single one at least the size is known, so that it can be told as a value.
-    """
-    klass, attribute = _class_asked(said)
-    data = said.body.rest()
-    if is_single(data):
-        if attribute != int.from_bytes(data[2:4], "little"):
-            return said.opaque(word, OPAQUE_ATTRIBUTES, len(data))
-        return _attribute_told(said, word, data[6:])
-    told = _identity_list(Reader(data))
-    if told is None:
-        return said.opaque(word, OPAQUE_ATTRIBUTES, len(data))
-    if klass != IDENTITY_CLASS or " instance 1 " not in (said.request or _NOBODY).object:
-        return said.opaque(word, OPAQUE_ATTRIBUTES, len(data))
-    return said.message(word, facts=identity_facts(told))
-
-
-_NOBODY = Message("", "read")
-
-
-def _identity_list(body: Reader) -> dict[int, bytes] | None:
-    """Attributes of an identity, if all of the list can be those, 1 to 3 among them."""
-    told: dict[int, bytes] = {}
-    try:
-        count = body.u16le()
-        for _ in range(count if 3 <= count <= 8 else 0):
-            number, status = body.u16le(), body.u16le()
-            if not 1 <= number <= 8 or status:
-                return None
-            size = int(IDENTITY_SIZES[number])
-            told[number] = body.take(body.u8() if size < 0 else size)
-    except Truncated:
-        return None
-    return told if not body.left() and {1, 2, 3} <= set(told) else None
-
-
-def _number_told(said: Said, word: words.Word) -> Message:
-    """One attribute, [CIP1] A-4.14: a text or address says something, of others it is a value."""
-    return _attribute_told(said, word, said.body.rest())
-
-
-def _attribute_told(said: Said, word: words.Word, data: bytes) -> Message:
-    klass, attribute = _class_asked(said)
-    if is_telling_bytes(data):
-        read = _ONE_FACT.get((klass, attribute))
-        if read is None:
-            return said.opaque(word, OPAQUE_ATTRIBUTES, len(data))
-        return said.message(word, facts=read(Reader(data)))
-    if said.request is None:
-        return said.message(word)
-    return said.message(word, elements=_attribute_elements(said.request.object, len(data)))
-
-
-def _attribute_elements(text: str, size: int) -> Elements | None:
-    """An attribute of so many bytes: a number, or bytes."""
-    return Elements(text, 0, 1 if size in NUMBERS else size) if size else None
-
-
-def _set_told(said: Said, word: words.Word) -> Message:
-    """[CIP1] A-4.4: for each attribute its status; some makers add more."""
-    count = said.body.u16le()
-    states = [(said.body.u16le(), said.body.u16le()) for _ in range(count)]
-    failed = [f"attribute {one} {_outcome(status, [])}" for one, status in states if status]
-    more = [] if said.bare else [OPAQUE]
-    note = ", ".join([*failed[:MOST_LISTED], *more])
-    return said.message(word, note=note).leaving(said.body.left())
-
-
-_ONE_FACT: dict[tuple[int, int], Callable[[Reader], tuple[Fact, ...]]] = {
-    (IDENTITY_CLASS, 7): lambda body: (Fact("product_name", text_of(body.take(body.u8()))),),
-    (INTERFACE_CLASS, 5): _addresses,
-    (INTERFACE_CLASS, 6): lambda body: (Fact("hostname", text_of(body.take(body.u16le()))),),
-    (NAME_CLASS, 1): lambda body: (Fact("name", text_of(body.take(body.u16le()))),),
-}
-
-
 def _several_told(said: Said, word: words.Word) -> Message:
     said.body.rest()
     return said.message(word)
@@ -610,11 +428,20 @@ def _typed_told(said: Said, word: words.Word) -> Message:
     kind = TYPES.get(code, U8 if code == STRUCTURE else 0)
     size, left = int(SIZE_OF[kind]), len(data) - front
     if not kind or left <= 0 or left % size:
-        return said.opaque(word, OPAQUE, len(data))
+        return _words_told(said, word, data)
     if said.request is None or operation not in _READS:
         return said.opaque(word, OPAQUE, len(data))
     elements = _tag_elements(said.request.object, left // size, size)
     return said.message(word, elements=elements)
+
+
+def _words_told(said: Said, word: words.Word, data: bytes) -> Message:
+    """What is no tag may be words of memory, if those were asked for."""
+    count, rest = divmod(len(data), WORD_BYTES)
+    asked = said.request
+    if asked is None or asked.operation != "read_words" or rest or not count:
+        return said.opaque(word, OPAQUE, len(data))
+    return said.message(word, elements=Elements(asked.object.rpartition(" x")[0], 0, count))
 
 
 def _opened(said: Said, word: words.Word) -> Message:
@@ -654,11 +481,11 @@ def _closed(said: Said, word: words.Word) -> Message:
 
 
 _REPLIES: dict[int, Callable[[Said, words.Word], Message]] = {
-    0x01: _all_told,
-    0x03: _list_told,
-    SET_LIST: _set_told,
+    0x01: all_told,
+    0x03: list_told,
+    SET_LIST: set_told,
     MULTIPLE: _several_told,
-    0x0E: _number_told,
+    0x0E: number_told,
     0x4C: _typed_told,
     0x52: _typed_told,
     PCCC_SERVICE: pccc_told,

@@ -66,3 +66,12 @@ class Said:
         if self.status == MORE and not note:
             note = MORE_FOLLOWS
         return Message(name, cls, object_, self.device, self.outcome, elements, facts, note)
+
+
+def outcome_of(status: int, extended: list[int]) -> str:
+    """General status, and what specifies it; that there is more is no failure."""
+    if status in (0, MORE):
+        return "ok"
+    name = words.GENERAL.get(status, f"{status:#04x}")
+    known = words.EXTENDED if status == 1 else {}
+    return " ".join([name, *(known.get(one, f"{one:#06x}") for one in extended)])

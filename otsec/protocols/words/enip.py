@@ -1,7 +1,8 @@
 """Names of EtherNet/IP and CIP: commands, services, classes, types and failures.
 
 Sources: [CIP1] The CIP Networks Library, Volume 1, 3.29; [CIP2] Volume 2, 1.27; [DF1] DF1 Protocol
-and Command Set, 1770-6.5.16; [DATA] Logix 5000 Data Access, 1756-PM020. Where a volume is not at
+and Command Set, 1770-6.5.16; [DATA] Logix 5000 Data Access, 1756-PM020. [LOGIX] what github.com/complacentsee/wireshark-rockwell-cip
+(docs/protocol-overview.md) found of the classes of Logix controllers. Where a volume is not at
 hand, names are those of tshark 4.0.17 (`tshark -G values`, fields `cip.*` and `enip.*`).
 Vendor names stand in `cip_vendors.tsv`, whose head says where they are from.
 """
@@ -125,6 +126,7 @@ OF_CLASS: dict[int, dict[int, Word]] = {  # services that only one class has
     0x67: {0x4B: ("execute_pccc", "config")},  # its functions stand in PCCC
     0x6B: {code: TAGS[code] for code in (0x4C, 0x4D, 0x4E, 0x52, 0x53, 0x55)},
     0x6C: {0x4C: ("read_template", "browse")},
+    0x72: {0x4C: ("read_words", "read")},  # of a Logix controller's memory, as captures show
     0xF3: {  # connection configuration, [CIP1] 5-48
         0x4B: ("kick_timer", "session"),
         0x4C: ("open_connection", "session"),
@@ -399,7 +401,52 @@ CLASSES: dict[int, str] = {  # [CIP1] 5-1; from 0x64 on, but for 0x67, those of 
     0x10F: "select_line_link",
     0x110: "in_cabinet_actual_topology",
     0x111: "in_cabinet_commissioning",
-} | {0x6B: "symbol", 0x6C: "template"}
+} | {
+    0x64: "controller",  # these of Logix controllers: [LOGIX]
+    0x68: "program",
+    0x69: "module",
+    0x6A: "extended_properties",
+    0x6B: "symbol",
+    0x6C: "template",
+    0x6D: "routine",
+    0x70: "task",
+    0x72: "memory",  # as captures show
+    0x73: "controller_status",
+    0x74: "edit_ownership",
+    0x8B: "wall_clock_time",
+    0x8D: "message_parameters",
+    0x8E: "controller_mode",
+    0xAC: "edit_transaction",
+    0x338: "add_on_instruction",
+    0x349: "documentation",
+    0x378: "client_session",
+}
+ATTRIBUTES: dict[tuple[int, int], str] = {  # of classes: [DATA], [LOGIX]; others have a number
+    (0x64, 1): "name",
+    (0x64, 2): "description",
+    (0x6B, 1): "name",
+    (0x6B, 2): "type",
+    (0x6B, 3): "address",
+    (0x6B, 5): "object_address",
+    (0x6B, 6): "software_control",
+    (0x6B, 7): "bytes",
+    (0x6B, 8): "dimensions",
+    (0x6C, 1): "handle",
+    (0x6C, 2): "member_count",
+    (0x6C, 4): "definition_size",
+    (0x6C, 5): "structure_size",
+    (0x70, 1): "programs",
+    (0x70, 2): "watchdog",
+    (0x70, 7): "priority",
+    (0x70, 8): "period",
+    (0x70, 12): "inhibited",
+    (0xAC, 1): "change_number",
+    (0xAC, 2): "tracking",
+    (0xAC, 3): "change_signature",
+    (0xAC, 7): "pending",
+    (0xAC, 9): "session_flags",
+    (0xAC, 10): "workstation_clock",
+}
 STATES: dict[int, str] = {  # of an identity, [CIP1] 5-2
     0: "nonexistent",
     1: "self_testing",
