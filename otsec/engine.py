@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from otsec.aggregates.addresses import is_group
 from otsec.aggregates.announcements import Announcements
 from otsec.aggregates.behaviours import Behaviours
 from otsec.aggregates.contents import Contents, Heard
@@ -45,6 +46,7 @@ from otsec.exchanges.pairing import Exchanges
 from otsec.model import (
     MINUTE_TICKS,
     NO_VLAN,
+    TCP,
     TICK_NS,
     PacketBatch,
     Packets,
@@ -54,7 +56,7 @@ from otsec.protocols.api import Side
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Clock, Step, Times
 from otsec.streams.connections import COUNTS, SPARE, Connections, key_bytes
-from otsec.streams.flows import Flows, find_flows, higher_speaks
+from otsec.streams.flows import BROADCAST, Flows, find_flows, higher_speaks
 from otsec.streams.found import Found, Speculation, speculate
 from otsec.streams.ordered import Streams
 
@@ -349,6 +351,7 @@ class Engine:
             times.epoch[part.row],
             np.zeros(count, np.int64),
             np.zeros(count, np.int64),
+            _aloud(packets, part.row),
         )
 
     def _exchange(
@@ -662,6 +665,13 @@ RESTORED = (
 
 def _key_bytes(flows: Flows) -> list[bytes]:
     return key_bytes(flows.key)
+
+
+def _aloud(packets: Packets, rows: I64) -> Mask:
+    """Which packets are for everybody or a group: by address, or by MAC where it is a network's."""
+    group = is_group(packets.kind[rows], packets.target_hi[rows], packets.target_lo[rows])
+    group |= packets.mac_target[rows] == BROADCAST
+    return np.asarray(group & (packets.protocol[rows] != TCP), np.bool_)
 
 
 def _rank_within(part: Found, packets: Packets) -> I64:

@@ -35,6 +35,7 @@ class Calls:
     epoch: I64
     number: I64  # of a request within its connection; 0 for responses
     context: I64  # number of the context in which it stands; 0: none, or not seen
+    aloud: Mask  # sent to everybody, or to a group
 
     def __len__(self) -> int:
         return len(self.start)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from otsec.columns import I64, U64, group
+from otsec.exchanges.aloud import Aloud
 from otsec.exchanges.cache import Cache, settle
 from otsec.exchanges.calls import (
     NEVER,
@@ -50,6 +51,7 @@ class Exchanges:
         self.seed, self.bits = seed, bits
         self.waiting: Calls | None = None
         self.cut: list[tuple[Calls, Split]] = []  # the well-formed units of the batch at hand
+        self.aloud = Aloud()
         contexts = cache.protocol.contexts
         self.known = None if contexts is None else Known(contexts, cache.cap)
 
@@ -79,8 +81,10 @@ class Exchanges:
             parts = self.known.apply(parts, table)
         work = self._work(parts, splits)
         if self.protocol.paired:
+            asked = self.aloud.mark(work)
             self._number_requests(work, table)
             found = self._pair(work, table, window)
+            self.aloud.settle(work, asked, found, table)
         else:
             found = _one_way(work, np.arange(len(work.position)))
         return self._contents(work, found), bad
@@ -372,7 +376,7 @@ class Exchanges:
             kept = self._scrubbed(self.waiting)
             waiting = {f.name: getattr(kept, f.name) for f in fields(Calls)}
         known = {} if self.known is None else self.known.dump()
-        return {"waiting": waiting, "contexts": known}
+        return {"waiting": waiting, "contexts": known, "aloud": self.aloud.dump()}
 
     def _scrubbed(self, waiting: Calls) -> Calls:
         """The same requests without the secrets in them, saying the same."""
@@ -394,7 +398,10 @@ class Exchanges:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave; an empty state is a beginning."""
         waiting = state.get("waiting")
-        self.waiting = Calls(**waiting) if waiting else None
+        # what was sent to everybody does not wait; a store of an older version does not tell it
+        quiet = {"aloud": np.zeros(len(waiting["start"]), np.bool_)} if waiting else {}
+        self.waiting = Calls(**{**quiet, **waiting}) if waiting else None
+        self.aloud.load(state.get("aloud", []))
         if self.known is not None and state.get("contexts"):
             self.known.load(state["contexts"])
 

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -60,10 +61,11 @@ class Work:
         # position of the request that is one too many for each to wait on; NEVER: none so far
         self.pushed = np.full(len(self.position), NEVER)
         self.alone = _alone(splits)
+        self.aloud: Mask = self._column("aloud")
         self.items: list[Items] = []
         self.item_bases: list[int] = []
 
-    def _column(self, name: str) -> I64:
+    def _column(self, name: str) -> Any:
         return np.concatenate([getattr(part, name) for part in self.parts])
 
     def responds(self) -> Mask:
