@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import events
 from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -19,6 +20,7 @@ from otsec.store import Store, open_store, paging, queries, sightings
 from otsec.tui import commands
 from otsec.tui.cells import time_text
 from otsec.tui.jumps import Jumps
+from otsec.tui.keystrokes import Keystrokes
 from otsec.tui.places import EVERY, FIRST, PLACES, keys_of, opened
 from otsec.tui.screen import BaseScreen
 from otsec.tui.shelving import STOPPED, Shelving
@@ -88,6 +90,7 @@ class OtsecApp(App[None]):
         self.commands = commands.commands([(one.name, one.title) for one in EVERY])
         self.filters = Filters()
         self.jumps = Jumps(self)
+        self._keystrokes = Keystrokes(self, super().on_event)
         self._store: Store | None = None
         self._version = -1
         self._inventory: tuple[int, Inventory] | None = None
@@ -142,8 +145,9 @@ class OtsecApp(App[None]):
 
     # ---------------------------------------------------------------------------- follow
 
-    def follow(self) -> None:
+    async def follow(self) -> None:
         """Look whether the store was written; renew what is shown, not too often."""
+        await self._keystrokes.hurry()
         if self.is_web and os.getppid() != self._server:
             self.exit()  # the server is gone, and with it whoever looks
         with suppress(ScreenStackError):  # it is being left
@@ -275,6 +279,13 @@ class OtsecApp(App[None]):
         raise UsageError("this screen has no rows to filter or sort")
 
     # --------------------------------------------------------------------------- actions
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys one after the other, however quickly they were typed."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            await self._keystrokes.put(event)
+        else:
+            await super().on_event(event)
 
     def show(self, name: str, text: str | None = None) -> None:
         """Show a screen by name, filtered by a text if there is one."""

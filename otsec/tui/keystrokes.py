@@ -1,0 +1,72 @@
+"""Keys one after the other: the next is looked at when the one before has done its work.
+
+A key that opens a screen or a question does so in several steps, and a terminal hands over all that
+was typed quickly, or pasted, in one piece. Without this the second key would go to the widget that
+had the focus when the first was typed, and be lost.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.events import Key
+    from textual.message_pump import MessagePump
+
+Take: TypeAlias = "Callable[[Key], Awaitable[None]]"
+
+PATIENCE_S = 1.0  # with a key whose widget went away meanwhile, and never answers
+MOST = 1_000  # keys that wait; a paste of more is not typed by a person
+
+
+class Keystrokes:
+    """The keys that wait for one that is at work."""
+
+    def __init__(self, app: "App[None]", take: Take) -> None:
+        """``take``: hands a key to the widget that has the focus."""
+        self._app, self._take = app, take
+        self._waiting: deque[Key] = deque(maxlen=MOST)
+        self._turn = 0  # of the key that is at work
+        self._since: float | None = None  # when it began; None: none is
+
+    async def put(self, key: "Key") -> None:
+        """Hand on a key, or keep it until its turn comes."""
+        self._waiting.append(key)
+        if self._since is None:
+            await self._begin()
+
+    async def hurry(self) -> None:
+        """Wait no longer for a widget that never answers; called now and then."""
+        if self._since is not None and monotonic() - self._since > PATIENCE_S:
+            await self._next(self._turn)
+
+    async def _begin(self) -> None:
+        self._since = monotonic()
+        self._turn += 1
+        turn, target = self._turn, self._app.focused or self._app.screen
+        await self._take(self._waiting.popleft())
+        self._climb(target, turn)
+
+    def _climb(self, node: "MessagePump | None", turn: int) -> None:
+        """Follow a key up from its widget: whoever wants it has had it when the top is reached."""
+        if node is None or node is self._app:
+            self._settle(turn, None)
+        elif not node.call_later(self._climb, node._parent, turn):  # noqa: SLF001 - also of one that goes
+            self._settle(turn, None)
+
+    def _settle(self, turn: int, seen: "MessagePump | None") -> None:
+        """Wait until the screen that the key opened, or came back to, has its focus."""
+        if not self._app.screen_stack:  # it is being left
+            return
+        top = self._app.screen
+        if top is seen or not top.call_later(self._app.call_later, self._settle, turn, top):
+            self._app.call_later(self._next, turn)
+
+    async def _next(self, turn: int) -> None:
+        """The next key, once for each turn."""
+        if turn == self._turn and self._since is not None:
+            self._since = None
+            if self._waiting:
+                await self._begin()
