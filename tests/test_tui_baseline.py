@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Command
-from tui_pilot import Seat, visit
+from tui_pilot import SIZES, Seat, goes_through, opened, visit
 
 from otsec.store import open_store
 from otsec.store.acts import every_act
 from otsec.store.baseline import ended, lines
-from otsec.tui.screens.baseline import BaselineScreen
+from otsec.tui.screens.baseline import VIEWS, BaselineScreen
+from otsec.tui.screens.reports import VIEWS as REPORTS
 
 
 @pytest.fixture(scope="module")
@@ -30,44 +31,67 @@ def plant(analysed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(analysed, tmp_path / "plant.db"))
 
 
-async def opened(seat: Seat) -> BaselineScreen:
-    """The screen over the store."""
-    await seat.press("g")
-    await seat.press("b")
-    screen = seat.app.screen
-    assert isinstance(screen, BaselineScreen)
-    await seat.until(lambda: len(screen.table.rows))
-    return screen
-
-
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", SIZES)
 def test_three_lists(plant: Path, size: tuple[int, int]) -> None:
     """Completeness, audit and diff stand behind a key each, and fit the terminal."""
 
     async def do(seat: Seat) -> None:
-        screen = await opened(seat)
-        for key, words in (
-            ("c", ("Completeness", "learning")),
-            ("u", ("Audit", "high")),
-            ("d", ("Diff", "new")),
-        ):
-            await seat.press(key)
-            await seat.until(lambda: not screen.busy)
-            for word in words:
-                assert word in seat.text, seat.text
-            assert all(len(line) <= size[0] for line in seat.text.split("\n"))
-            assert screen.exported()[1]
-        told = dict(word for _, words in screen.words() for word in words)
-        assert {"learning", "approve", "needs a person"} <= told.keys()
+        screen = await opened(seat, "b", BaselineScreen)
+        shown = {
+            "c": ("Completeness", "learning"),
+            "a": ("Audit", "high"),
+            "d": ("Diff", "new"),
+        }
+        await goes_through(seat, screen, shown, {"learning", "approve", "needs a person"})
 
     visit(plant, do, size=size)
+
+
+def test_the_keys_of_all_screens_hold_here(plant: Path) -> None:
+    """No list of the screen takes a key that means something else everywhere: u turns to UTC."""
+
+    async def do(seat: Seat) -> None:
+        screen = await opened(seat, "b", BaselineScreen)
+        everywhere = set(seat.app._bindings.key_to_bindings)
+        for views in (VIEWS, REPORTS):
+            assert not everywhere & {view.key for view in views}
+        await seat.press("u")
+        assert seat.app.utc
+        assert screen.view.name == "status"
+
+    visit(plant, do)
+
+
+def test_its_rows_are_sorted_and_exported(plant: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short list is ordered by a column as a long one is, and x writes it to a file."""
+    monkeypatch.chdir(plant.parent)
+
+    async def do(seat: Seat) -> None:
+        screen = await opened(seat, "b", BaselineScreen)
+        await seat.press("d")
+        await seat.until(lambda: not screen.busy)
+        table = screen.table
+        column = next(one for one in table.columns if one.kind == "number")
+        table.sort_by(column.name, descending=True)
+        shown = [column.of(table.rows.at(place).row) for place in range(len(table.rows))]
+        assert shown == sorted(shown, reverse=True)
+        assert len(set(shown)) > 1
+        await seat.press("x")
+        assert seat.app.focused.value == "baseline_diff.csv"
+        await seat.press("enter")
+        await seat.until((plant.parent / "baseline_diff.csv").exists)
+        assert len(table.rows) == len(shown)
+
+    visit(plant, do)
+    lines_ = (plant.parent / "baseline_diff.csv").read_text("utf-8").splitlines()
+    assert len(lines_) > 2
 
 
 def test_a_thing_is_approved_by_name_and_reason(plant: Path) -> None:
     """Without a reason nothing is kept; with one the line is, and who said so."""
 
     async def do(seat: Seat) -> None:
-        screen = await opened(seat)
+        screen = await opened(seat, "b", BaselineScreen)
         await seat.press("d")
         await seat.until(lambda: not screen.busy and len(screen.table.rows))
         before = len(screen.table.rows)
@@ -90,7 +114,7 @@ def test_a_device_is_approved_and_its_learning_ends(plant: Path) -> None:
     """All that may be learned of it becomes normal, but for program, mode and firmware."""
 
     async def do(seat: Seat) -> None:
-        screen = await opened(seat)
+        screen = await opened(seat, "b", BaselineScreen)
         await seat.press("down")
         await seat.press("A")
         await seat.type("acceptance test")
@@ -109,7 +133,7 @@ def test_who_only_reads_decides_nothing(plant: Path) -> None:
     """A screen that only reads takes no decision down."""
 
     async def do(seat: Seat) -> None:
-        screen = await opened(seat)
+        screen = await opened(seat, "b", BaselineScreen)
         await seat.press("A")
         assert seat.app.screen is screen  # nobody is asked for a reason
 

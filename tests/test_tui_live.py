@@ -11,6 +11,7 @@ import pytest
 from big_store import write as write_big
 from conftest import ROOT
 from inventory_stores import new_store, tap
+from tmux_seat import Terminal
 from tui_pilot import Seat, visit
 
 from otsec.store import open_store
@@ -213,8 +214,6 @@ def test_a_store_of_another_program_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
 def test_in_a_real_terminal(tmp_path: Path) -> None:
     """In tmux: open, filter level>=high, reach the packets, acknowledge, quit; the store has it."""
-    import time
-
     path = tmp_path / "plant.db"
     otsec = [sys.executable, "-m", "otsec"]
     subprocess.run(
@@ -222,46 +221,22 @@ def test_in_a_real_terminal(tmp_path: Path) -> None:
         check=True,
         cwd=ROOT,
     )
-    name = f"otsec-{tmp_path.name}"
-    tmux = ["tmux", "-L", name]
-
-    def shown() -> str:
-        return subprocess.run(
-            [*tmux, "capture-pane", "-p"], check=True, capture_output=True, text=True
-        ).stdout
-
-    def until(word: str) -> None:
-        for _ in range(600):
-            if word in shown():
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"no {word} in\n{shown()}")
-
-    def press(*keys: str) -> None:
-        subprocess.run([*tmux, "send-keys", *keys], check=True)
-
-    command = f"cd {ROOT}; {' '.join(otsec)} tui --db {path} --by ann; echo left"
-    subprocess.run(
-        [*tmux, "new-session", "-d", "-x", "100", "-y", "30", command + "; sleep 30"], check=True
-    )
-    try:
-        until("S7 controller stopped")
-        press("2")
-        until(" findings")
-        press("/")
-        press("-l", "level>=high")
-        until("1 finding")
-        press("Enter")
-        press("p")
-        until("s7comm request: plc_stop")
-        press("Escape")
-        until("1 finding")
-        press("a")
-        until("acknowledged")
-        press("q")
-        until("left")
-    finally:
-        subprocess.run([*tmux, "kill-server"], check=False)
+    with Terminal(tmp_path, f"tui --db {path} --by ann") as seat:
+        seat.until("S7 controller stopped")
+        seat.press("2")
+        seat.until(" findings")
+        seat.press("/")
+        seat.press("-l", "level>=high")
+        seat.until("1 finding")
+        seat.press("Enter")
+        seat.press("p")
+        seat.until("s7comm request: plc_stop")
+        seat.press("Escape")
+        seat.until("1 finding")
+        seat.press("a")
+        seat.until("acknowledged")
+        seat.press("q")
+        seat.until("left")
     done = subprocess.run(
         [*otsec, "findings", "--db", str(path), "state:acknowledged", "--json"],
         check=True,

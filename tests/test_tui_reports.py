@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Command
-from tui_pilot import Seat, visit
+from tui_pilot import SIZES, Seat, goes_through, opened, visit
 
 from otsec.store import open_store
 from otsec.store.schedules import Run, put_runs
@@ -32,35 +32,18 @@ def plant(analysed: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(analysed, tmp_path / "plant.db"))
 
 
-async def opened(seat: Seat) -> ReportsScreen:
-    """The screen over the store."""
-    await seat.press("g")
-    await seat.press("r")
-    screen = seat.app.screen
-    assert isinstance(screen, ReportsScreen)
-    await seat.until(lambda: len(screen.table.rows))
-    return screen
-
-
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", SIZES)
 def test_three_lists(plant: Path, size: tuple[int, int]) -> None:
     """Kinds, schedules and runs stand behind a key each, and fit the terminal."""
 
     async def do(seat: Seat) -> None:
-        screen = await opened(seat)
-        for key, words in (
-            ("c", ("Schedules", "hourly")),
-            ("o", ("Runs", "nothing was due yet")),
-            ("e", ("Kinds", "executive")),
-        ):
-            await seat.press(key)
-            await seat.until(lambda: not screen.busy)
-            for word in words:
-                assert word in seat.text, seat.text
-            assert all(len(line) <= size[0] for line in seat.text.split("\n"))
-            assert screen.exported()[1]
-        told = dict(word for _, words in screen.words() for word in words)
-        assert {"due", "covers", "Write"} <= told.keys()
+        screen = await opened(seat, "r", ReportsScreen)
+        shown = {
+            "c": ("Schedules", "hourly"),
+            "o": ("Runs", "nothing was due yet"),
+            "e": ("Kinds", "executive"),
+        }
+        await goes_through(seat, screen, shown, {"due", "covers", "Write"})
 
     visit(plant, do, size=size)
 
@@ -69,7 +52,7 @@ def test_a_report_is_written_and_read(plant: Path) -> None:
     """W writes the selected kind beside the store and shows its text; what it needs is asked for."""
 
     async def do(seat: Seat) -> None:
-        screen = await opened(seat)
+        screen = await opened(seat, "r", ReportsScreen)
         await seat.press("W")
         await seat.until(lambda: "Key figures" in seat.text)
         assert "S7 controller stopped" in str(screen.query_one("#page").render())
@@ -89,7 +72,7 @@ def test_what_only_reads_writes_no_report(plant: Path) -> None:
     """Where nothing may be changed, no report is written."""
 
     async def do(seat: Seat) -> None:
-        await opened(seat)
+        await opened(seat, "r", ReportsScreen)
         await seat.press("W")
         assert not (plant.parent / "reports").exists()
 
@@ -108,7 +91,7 @@ def test_a_run_is_read(plant: Path, otsec_command: Command) -> None:
         put_runs(store, [Run("hourly", 1, "done", 1, folder=str(folder)), failed])
 
     async def do(seat: Seat) -> None:
-        screen = await opened(seat)
+        screen = await opened(seat, "r", ReportsScreen)
         await seat.press("o")
         await seat.until(lambda: len(screen.table.rows))
         await seat.press("enter")

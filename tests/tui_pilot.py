@@ -1,12 +1,17 @@
 """Running the terminal UI in tests: press keys, wait until nothing is being asked, read the screen."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from textual import events
 
 from otsec.config import Config
+from otsec.store import open_store
 from otsec.tui.app import OtsecApp
+from otsec.tui.views import ViewsScreen
 
 PATIENCE_S = 60.0  # on a machine that has much else to do
 KEYS = {
@@ -27,6 +32,13 @@ class Seat:
         for key in keys:
             await self.pilot.press(key)
             await self.settle()
+
+    async def press_at_once(self, *keys: str) -> None:
+        """Press keys as a terminal hands them over that read them in one piece."""
+        for key in keys:
+            self.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await self.pilot.pause(0.3)
+        await self.settle()
 
     async def type(self, text: str) -> None:
         """Type a text, letter by letter."""
@@ -70,6 +82,40 @@ class Seat:
         from otsec.tui.table import VirtualTable
 
         return self.app.screen.query_one(VirtualTable)
+
+
+SIZES = [(80, 24), (120, 40)]
+S = TypeVar("S", bound=ViewsScreen)
+
+
+async def opened(seat: Seat, letter: str, kind: type[S]) -> S:
+    """The screen of several lists that stands behind `g` and a letter, with its first rows."""
+    await seat.press("g", letter)
+    screen = seat.app.screen
+    assert isinstance(screen, kind)
+    await seat.until(lambda: len(screen.table.rows))
+    return screen
+
+
+async def goes_through(
+    seat: Seat, screen: ViewsScreen, shown: Mapping[str, Sequence[str]], told: AbstractSet[str]
+) -> None:
+    """Each list stands behind its key, fits the terminal, can be exported; its words are explained.
+
+    ``shown``: what stands there by key; ``told``: words that the help explains.
+    """
+    for key, words in shown.items():
+        await seat.press(key)
+        await seat.until(lambda: not screen.busy)
+        for word in words:
+            assert word in seat.text, seat.text
+        assert all(len(line) <= seat.app.size.width for line in seat.text.split("\n"))
+        _, columns, rows = screen.exported()
+        with open_store(seat.app.path, readonly=True) as store:
+            assert len(rows(store)) == len(screen.table.rows)
+        assert columns
+    meanings = dict(word for _, words in screen.words() for word in words)
+    assert told <= meanings.keys()
 
 
 def visit(

@@ -414,7 +414,7 @@ class OtsecApp(App[None]):
         from otsec.tui.dialogs import LineDialog  # noqa: PLC0415 - only who asks pays
 
         try:
-            kind = self.listing().exported()[0]
+            kind = self._asking().exported()[0].replace(" ", "_")
         except UsageError as error:
             self.complain(str(error))
             return
@@ -430,16 +430,12 @@ class OtsecApp(App[None]):
         """Write what is shown to a file, in a thread; an existing file stays."""
         from otsec.tui.export import FORMATS, PACKETS, export, target  # noqa: PLC0415 - as above
 
-        path, zone, listing = (
-            target(name, [*FORMATS, PACKETS], self.outbox()),
-            self.zone,
-            self.listing(),
-        )
+        path, shown = target(name, [*FORMATS, PACKETS], self.outbox()), self._asking()
         if path.suffix.lower() == PACKETS:
-            self.write_packets(path, listing.shown_by_all())
+            self.write_packets(path, shown.shown_by_all())
             return
-        kind, columns, rows = listing.exported()
-        self._asking().ask(
+        zone, (kind, columns, rows) = self.zone, shown.exported()
+        shown.ask(
             "export",
             lambda store: export(path, kind, columns, rows(store), zone),
             lambda count: self.hand_over(path, f"{count} rows"),

@@ -6,11 +6,12 @@ had the focus when the first was typed, and be lost.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from textual.app import App
     from textual.events import Key
     from textual.message_pump import MessagePump
@@ -53,7 +54,9 @@ class Keystrokes:
         """Follow a key up from its widget: whoever wants it has had it when the top is reached."""
         if node is None or node is self._app:
             self._settle(turn, None)
-        elif not node.call_later(self._climb, node._parent, turn):  # noqa: SLF001 - also of one that goes
+            return
+        above = node._parent  # noqa: SLF001 - `parent` of the topmost raises
+        if not node.call_later(self._climb, above, turn):  # it goes, and hears nothing any more
             self._settle(turn, None)
 
     def _settle(self, turn: int, seen: "MessagePump | None") -> None:

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from otsec.cli.listing import moment, natural
+from otsec.cli.listing import moment
 from otsec.cli.output import Column
 from otsec.errors import UsageError
 from otsec.health.verdict import counted
@@ -17,7 +17,7 @@ from otsec.store import Store
 from otsec.store.filters import Field, Filter
 from otsec.tui.filterline import FilterLine
 from otsec.tui.grammar import Parsed, parse
-from otsec.tui.rows import Key, Listed, Rows
+from otsec.tui.rows import Key, Listed, Rows, arranged
 from otsec.tui.screen import BaseScreen, Words
 from otsec.tui.table import VirtualTable
 
@@ -39,18 +39,6 @@ class Ask:
     sort: str
     descending: bool
     again: bool  # the same as before
-
-
-def arranged(
-    rows: Sequence[Any], columns: Sequence[Column], sort: str, *, descending: bool
-) -> Sequence[Any]:
-    """Rows in order of a column; those without a value stand last."""
-    column = {one.name: one for one in columns}.get(sort)
-    if column is None:
-        return rows
-    known = [row for row in rows if column.of(row) not in {None, ""}]
-    known.sort(key=lambda row: natural(column.of(row)), reverse=descending)
-    return [*known, *(row for row in rows if column.of(row) in {None, ""})]
 
 
 class ListingScreen(BaseScreen):
@@ -87,7 +75,7 @@ class ListingScreen(BaseScreen):
     def body(self) -> ComposeResult:
         """Filter and table."""
         yield FilterLine(self.parsed)
-        yield VirtualTable(self.COLUMNS, shown=self.SHOWN, tone=self.tone, id="rows")
+        yield VirtualTable(self.COLUMNS, shown=self.SHOWN, tone=self.tone, id="rows", orders=False)
 
     @property
     def table(self) -> VirtualTable:

@@ -10,6 +10,8 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from otsec.cli.listing import natural
+from otsec.cli.output import Column
 from otsec.columns import I64
 from otsec.store.paging import Keyed
 
@@ -17,6 +19,7 @@ Key: TypeAlias = Hashable
 Fetch: TypeAlias = Callable[[Sequence[int] | I64], list[Keyed]]
 
 PAGE = 128  # rows fetched together: three screens
+NONE: Sequence[Any] = (None, "", (), [])  # what a cell without a value holds
 KEPT = 24  # pages; more were scrolled past long ago
 
 
@@ -30,6 +33,18 @@ class Row(Protocol):
     @property
     def row(self) -> Any:
         """What it shows."""
+
+
+def arranged(
+    rows: Sequence[Any], columns: Sequence[Column], sort: str, *, descending: bool
+) -> Sequence[Any]:
+    """Rows in order of a column; those without a value stand last."""
+    column = {one.name: one for one in columns}.get(sort)
+    if column is None:
+        return rows
+    known = [row for row in rows if column.of(row) not in NONE]
+    known.sort(key=lambda row: natural(column.of(row)), reverse=descending)
+    return [*known, *(row for row in rows if column.of(row) in NONE)]
 
 
 class Rows(Protocol):
@@ -55,6 +70,7 @@ class Listed:
     """Rows that are kept whole."""
 
     def __init__(self, rows: Sequence[Any], key: Callable[[Any], Key]) -> None:
+        self._given, self._key = rows, key
         self._rows = [Keyed(key(row), row) for row in rows]  # type: ignore[arg-type] # any key
         self.places = {keyed.key: place for place, keyed in enumerate(self._rows)}
 
@@ -68,6 +84,10 @@ class Listed:
     def place(self, key: Key) -> int | None:
         """Where a row stands."""
         return self.places.get(key)  # type: ignore[call-overload,no-any-return]
+
+    def ordered(self, columns: Sequence[Column], sort: str, *, descending: bool) -> "Listed":
+        """The same rows by a column."""
+        return Listed(arranged(self._given, columns, sort, descending=descending), self._key)
 
     def new_since(self, other: Rows) -> frozenset[Key]:
         """Keys that the other does not have."""

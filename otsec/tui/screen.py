@@ -1,6 +1,6 @@
 """What all screens share: the lines at the top, questions to the store in threads, help."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
@@ -11,11 +11,12 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from otsec.errors import OtsecError
+from otsec.errors import OtsecError, UsageError
 from otsec.store import Store, open_store, paging
 from otsec.tui.topline import TopLine
 
 if TYPE_CHECKING:
+    from otsec.cli.output import Column
     from otsec.tui.app import OtsecApp
 
 T = TypeVar("T")
@@ -40,6 +41,14 @@ class BaseScreen(Screen[Any]):
             "question_mark,f1", "app.explain", "Help", id="help", tooltip="Explain this screen"
         ),
         Binding("r", "load", "Read again", show=False, id="reload", tooltip="Ask the store again"),
+        Binding(
+            "x",
+            "app.export",
+            "Export",
+            show=False,
+            id="export",
+            tooltip="Write what is shown to a file",
+        ),
     ]
 
     _given: tuple[Any, ...]  # what it was made with
@@ -112,6 +121,17 @@ class BaseScreen(Screen[Any]):
     def words(self) -> Words:
         """Every word on the screen, explained."""
         return []
+
+    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
+        """What an export writes: the kind of the rows, their columns, and how to read them all.
+
+        Raises UsageError where there are no rows.
+        """
+        raise UsageError("no rows are shown here that could be written to a file")
+
+    def shown_by_all(self) -> list[str]:
+        """The packets that show what is shown, as `otsec show` takes them."""
+        raise UsageError("these rows are written as .csv, .json or .jsonl; p shows packets of one")
 
     # -------------------------------------------------------------------------- questions
 

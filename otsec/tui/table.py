@@ -20,7 +20,7 @@ from textual.strip import Strip
 from otsec.cli.harmless import width
 from otsec.cli.output import Column
 from otsec.tui.cells import cell_text, fitted, is_right
-from otsec.tui.rows import NOTHING, Key, Row, Rows
+from otsec.tui.rows import NOTHING, Key, Listed, Row, Rows
 
 Tone: TypeAlias = Callable[[Any, Column], str]  # a row and a column: "", good, warn, bad, quiet
 
@@ -132,9 +132,15 @@ class VirtualTable(ScrollView, can_focus=True):
         shown: Sequence[str] = (),
         tone: Tone | None = None,
         id: str | None = None,  # noqa: A002 - textual's word
+        orders: bool = True,
     ) -> None:
-        """``shown``: names of the columns that are shown, in this order; none: all but details."""
+        """``shown``: names of the columns that are shown, in this order; none: all but details.
+
+        ``orders``: it brings its rows into the order of a column itself; else it asks for them.
+        """
         super().__init__(id=id)
+        self._orders = orders
+        self._given: Rows = NOTHING  # in their own order
         self.all_columns = tuple(columns)
         self.columns = _shown(columns, shown)
         self.tone = tone
@@ -170,6 +176,9 @@ class VirtualTable(ScrollView, can_focus=True):
     def show(self, rows: Rows, *, again: bool = False, new: frozenset[Key] = frozenset()) -> None:
         """Show rows; ``again``: of the same listing as before; ``new``: keys that came since."""
         before, line = self.rows, self.cursor - self.scroll_offset.y
+        self._given = rows
+        if self._orders and self.sort and isinstance(rows, Listed):
+            rows = rows.ordered(self.all_columns, self.sort, descending=self.descending)
         self.rows = rows
         if again:
             self.fresh = (self.fresh | new) if len(self.fresh) + len(new) <= MOST_NEW else new
@@ -218,6 +227,7 @@ class VirtualTable(ScrollView, can_focus=True):
             self.all_columns = tuple(columns)
             self.columns = _shown(columns, shown)
             self.rows, self.key, self.sort, self.cursor = NOTHING, None, "", 0
+            self._given = NOTHING
             self._measure()
 
     def choose_columns(self, names: Sequence[str]) -> None:
@@ -421,7 +431,10 @@ class VirtualTable(ScrollView, can_focus=True):
         self.sort = name if found else ""
         self.descending = numeric if descending is None else descending
         self.refresh()
-        self.post_message(self.SortAsked(self))
+        if self._orders:
+            self.show(self._given, again=True)
+        else:
+            self.post_message(self.SortAsked(self))
 
     # ----------------------------------------------------------------------------- mouse
 

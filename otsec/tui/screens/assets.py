@@ -11,8 +11,8 @@ from otsec.cli.output import Column
 from otsec.store import Store
 from otsec.store.filters import Field
 from otsec.store.paging import Keyed
-from otsec.tui.listing import Ask, ListingScreen, arranged
-from otsec.tui.rows import Key, Listed, Paged, Rows
+from otsec.tui.listing import Ask, ListingScreen
+from otsec.tui.rows import Key, Listed, Paged, Rows, arranged
 from otsec.tui.screen import Words
 
 if TYPE_CHECKING:

@@ -1,14 +1,11 @@
 """The baseline: how complete it is, what is risky in it, what is not in it; and approving."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from otsec.cli.baseline_rows import AUDIT, DIFF, STATUS
 from otsec.cli.output import Column
@@ -16,10 +13,9 @@ from otsec.health.verdict import counted
 from otsec.store import Store, open_store
 from otsec.tui.cells import safe, time_text
 from otsec.tui.dialogs import LineDialog
-from otsec.tui.rows import Listed
-from otsec.tui.screen import BaseScreen, Words
 from otsec.tui.table import VirtualTable
 from otsec.tui.triage import word_of
+from otsec.tui.views import View, ViewsScreen, keys_of
 
 if TYPE_CHECKING:
     from otsec.baseline.learning import Baseline
@@ -40,112 +36,58 @@ TONES = {
 TONED = frozenset({"level", "state", "change"})
 
 
-class View(NamedTuple):
-    """One of the lists of the screen."""
-
-    name: str
-    key: str
-    title: str
-    about: str
-    columns: Sequence[Column]
-    empty: str
+def _key(row: Any) -> Any:
+    """What tells a row of the audit from the others."""
+    return row.risk, row.what, row.client, row.server, row.packet
 
 
 VIEWS = (
-    View("status", "c", "Completeness", "how complete each device is", STATUS, "nothing was heard"),
-    View("audit", "u", "Audit", "what is risky and about to become normal", AUDIT, "nothing is risky"),
+    View("status", "c", "Completeness", "how complete each device is", STATUS, "nothing was heard",
+         lambda row: row.scope),
+    View("audit", "a", "Audit", "what is risky and about to become normal", AUDIT, "nothing is risky", _key),
     View("diff", "d", "Diff", "what the store shows and the baseline does not hold", DIFF,
-         "the baseline holds all that the store shows"),
+         "the baseline holds all that the store shows", lambda row: (row.change, row.line.id)),
 )  # fmt: skip
 
 
-def _key(view: str, row: Any) -> Any:
-    """What tells a row from the others."""
-    if view == "status":
-        return row.scope
-    if view == "audit":
-        return row.risk, row.what, row.client, row.server, row.packet
-    return row.change, row.line.id
-
-
-class BaselineScreen(BaseScreen):
+class BaselineScreen(ViewsScreen):
     """What is normal, and what is about to be."""
 
     NAME = "Baseline"
-    CSS = """
-    BaselineScreen #told { height: 1; padding: 0 1; }
-    BaselineScreen VirtualTable { height: 1fr; min-height: 5; display: none; }
-    BaselineScreen VirtualTable.shown { display: block; }
-    BaselineScreen VerticalScroll { height: 35%; border-top: solid $panel; padding: 0 1; }
-    BaselineScreen #about { height: auto; }
-    """
+    VIEWS = VIEWS
+    WAITING = "reading the baseline"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(one.key, f"view('{one.name}')", one.title, id=f"baseline.{one.name}", tooltip=one.about)
-            for one in VIEWS
-        ),
+        *keys_of("baseline", VIEWS, "Details"),
         Binding("A", "say('approve')", "Approve", id="baseline.approve", tooltip="It is normal, and why"),
         Binding("F", "say('forget')", "Forget", id="baseline.forget", tooltip="It is not, and is not learned again"),
-        Binding("tab", "app.focus_next", "Details", show=False, id="baseline.focus", tooltip="Between rows and details"),
     ]  # fmt: skip
+    MEANINGS: ClassVar[Sequence[tuple[str, str]]] = (
+        ("baseline", "the list of what is normal: learned by evidence, or said by a named person"),
+        ("learning", "new things are still to be expected, so nothing that is new alarms"),
+        ("complete", "what is new from now on is told as a finding"),
+        ("approve", "of a device: all that may be learned, and learning ends; else this one thing"),
+        ("forget", "it is not normal, and is not learned again"),
+        ("needs a person", "program, mode and firmware become normal only by somebody's name"),
+    )
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.view = VIEWS[0]
+    def rows(self, store: Store, name: str) -> Sequence[Any]:
+        """The rows of a list, in a thread."""
+        return _rows(store, name, self.otsec.config.alert_budget)
 
-    @property
-    def table(self) -> VirtualTable:
-        """The rows that are shown."""
-        return self.query_one(f"#{self.view.name}", VirtualTable)
+    def tone(self, row: Any, column: Column) -> str:
+        """What is new, risky or still being learned."""
+        return TONES.get(str(column.of(row)), "") if column.name in TONED else ""
 
-    def body(self) -> ComposeResult:
-        """What is shown, its rows, and what is to say of the selected one."""
-        yield Static(id="told", markup=False)
-        for one in VIEWS:
-            yield VirtualTable(
-                [column for column in one.columns if not column.detail], tone=_tone, id=one.name
-            )
-        with VerticalScroll():
-            yield Static(id="about", markup=False)
-
-    def action_view(self, name: str) -> None:
-        """Show another list."""
-        self.view = next(one for one in VIEWS if one.name == name)
-        self.load()
-
-    def load(self, *, again: bool = False) -> None:
-        """Ask for the rows of the list."""
-        view, table = self.view, self.table
-        for one in self.query(VirtualTable):
-            one.set_class(one is table, "shown")
-        table.zone, table.waiting = self.otsec.zone, "reading the baseline"
-        table.focus()
-        self.query_one("#about", Static).update("")
-        self._tell(None)
-        budget = self.otsec.config.alert_budget
-
-        def use(rows: Sequence[Any]) -> None:
-            table.waiting = view.empty
-            table.show(Listed(rows, lambda row: _key(view.name, row)), again=again)
-            self._tell(len(rows))
-            self._tell_about()
-
-        self.ask("baseline", lambda store: _rows(store, view.name, budget), use)
-
-    def _tell(self, count: int | None) -> None:
-        many = "" if count is None else f" ({count})"
-        others = ", ".join(f"{one.key} {one.title.lower()}" for one in VIEWS if one != self.view)
-        text = Text(f"{self.view.title}{many}: ", "bold")
-        text.append(f"{self.view.about}; {others}", "not bold dim")
-        self.query_one("#told", Static).update(text)
+    def listed(self) -> None:
+        """Say what is to say of the selected row."""
+        self._tell_about()
 
     @on(VirtualTable.Moved)
     def _tell_about(self) -> None:
         row = self.table.selected
-        if row is not None:
-            text = ABOUT[self.view.name](row, self)
-            text.rstrip()
-            self.query_one("#about", Static).update(text)
+        text = Text() if row is None else ABOUT[self.view.name](row, self)
+        text.rstrip()
+        self.tell_page(text)
 
     # ------------------------------------------------------------------------- deciding
 
@@ -178,35 +120,6 @@ class BaselineScreen(BaseScreen):
         self.notify(f"{counted(count, 'thing')} {done}")
         self.otsec.look()
         self.load(again=True)
-
-    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
-        """The rows of the list."""
-        name, budget = self.view.name, self.otsec.config.alert_budget
-        return f"baseline {name}", self.view.columns, lambda store: _rows(store, name, budget)
-
-    def words(self) -> Words:
-        """Columns and words."""
-        return [
-            *(
-                (f"Columns of {one.title}", [(c.title, c.about) for c in one.columns if not c.detail])
-                for one in VIEWS
-            ),
-            (
-                "Words",
-                [
-                    ("baseline", "the list of what is normal: learned by evidence, or said by a named person"),
-                    ("learning", "new things are still to be expected, so nothing that is new alarms"),
-                    ("complete", "what is new from now on is told as a finding"),
-                    ("approve", "of a device: all that may be learned, and learning ends; else this one thing"),
-                    ("forget", "it is not normal, and is not learned again"),
-                    ("needs a person", "program, mode and firmware become normal only by somebody's name"),
-                ],
-            ),
-        ]  # fmt: skip
-
-
-def _tone(row: Any, column: Column) -> str:
-    return TONES.get(str(column.of(row)), "") if column.name in TONED else ""
 
 
 def _check(text: str) -> str:

@@ -5,14 +5,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from rich.text import Text
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import Static
 
 from otsec.cli.output import Column, duration_text
 from otsec.cli.report import KIND_COLUMNS
@@ -21,9 +17,8 @@ from otsec.errors import InputError
 from otsec.store import Store
 from otsec.tui.cells import safe
 from otsec.tui.dialogs import LineDialog
-from otsec.tui.rows import Listed
-from otsec.tui.screen import BaseScreen, Words
 from otsec.tui.table import VirtualTable
+from otsec.tui.views import View, ViewsScreen, keys_of
 
 LONGEST = 2_000  # letters of a paragraph
 LARGEST = 32 << 20  # bytes of a report that is shown
@@ -33,91 +28,39 @@ FORMATS = "html,json,md"
 TONES = {"failed": "bad", "missed": "bad", "waiting": "warn", "running": "warn", "done": "good"}
 
 
-class View(NamedTuple):
-    """One of the lists of the screen."""
-
-    name: str
-    key: str
-    title: str
-    about: str
-    columns: Sequence[Column]
-    empty: str
-
-
 VIEWS = (
-    View("kinds", "e", "Kinds", "what can be written now, by W", KIND_COLUMNS, ""),
+    View("kinds", "e", "Kinds", "what can be written now, by W", KIND_COLUMNS, "", lambda row: row.name),
     View("schedules", "c", "Schedules", "what is written by itself, last and next", LIST,
-         "no schedules; otsec schedule add"),
-    View("runs", "o", "Runs", "what came of schedules; Enter reads one", RUNS, "nothing was due yet"),
+         "no schedules; otsec schedule add", lambda row: row.schedule.name),
+    View("runs", "o", "Runs", "what came of schedules; Enter reads one", RUNS, "nothing was due yet",
+         lambda row: (row.schedule, row.due)),
 )  # fmt: skip
 
 
-class ReportsScreen(BaseScreen):
+class ReportsScreen(ViewsScreen):
     """Pages for people who are not here."""
 
     NAME = "Reports"
-    CSS = """
-    ReportsScreen #told { height: 1; padding: 0 1; }
-    ReportsScreen VirtualTable { height: 1fr; min-height: 5; display: none; }
-    ReportsScreen VirtualTable.shown { display: block; }
-    ReportsScreen VerticalScroll { height: 50%; border-top: solid $panel; padding: 0 1; }
-    ReportsScreen #page { height: auto; }
-    """
+    CSS = "ReportsScreen VerticalScroll { height: 50%; }"
+    VIEWS = VIEWS
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(one.key, f"view('{one.name}')", one.title, id=f"reports.{one.name}", tooltip=one.about)
-            for one in VIEWS
-        ),
+        *keys_of("reports", VIEWS, "Page"),
         Binding("W", "write", "Write", id="reports.write", tooltip="Write a report of the kind now"),
-        Binding("tab", "app.focus_next", "Page", show=False, id="reports.focus", tooltip="Between rows and page"),
     ]  # fmt: skip
+    MEANINGS: ClassVar[Sequence[tuple[str, str]]] = (
+        ("due", "the moment for which a schedule asks for a report; each is written once"),
+        ("missed", "nobody worked it off in time, and the schedule does not make it good"),
+        ("covers", "the time that the report is about"),
+        ("Write", "the report goes into `reports` beside the store, as HTML, JSON and Markdown"),
+    )
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.view = VIEWS[0]
+    def rows(self, store: Store, name: str) -> Sequence[Any]:
+        """The rows of a list, in a thread."""
+        return ROWS[name](store)
 
-    @property
-    def table(self) -> VirtualTable:
-        """The rows that are shown."""
-        return self.query_one(f"#{self.view.name}", VirtualTable)
-
-    def body(self) -> ComposeResult:
-        """What is shown, its rows, and a report as text."""
-        yield Static(id="told", markup=False)
-        for one in VIEWS:
-            yield VirtualTable(
-                [column for column in one.columns if not column.detail], tone=_tone, id=one.name
-            )
-        with VerticalScroll():
-            yield Static(id="page", markup=False)
-
-    def action_view(self, name: str) -> None:
-        """Show another list."""
-        self.view = next(one for one in VIEWS if one.name == name)
-        self._show("")
-        self.load()
-
-    def load(self, *, again: bool = False) -> None:
-        """Ask for the rows of the list."""
-        view, table = self.view, self.table
-        for one in self.query(VirtualTable):
-            one.set_class(one is table, "shown")
-        table.zone, table.waiting = self.otsec.zone, "reading"
-        table.focus()
-        others = ", ".join(f"{one.key} {one.title.lower()}" for one in VIEWS if one != view)
-        text = Text(f"{view.title}: ", "bold")
-        text.append(f"{view.about}; {others}", "not bold dim")
-        self.query_one("#told", Static).update(text)
-
-        def use(rows: Sequence[Any]) -> None:
-            table.waiting = view.empty
-            table.show(Listed(rows, lambda row: _key(view.name, row)), again=again)
-
-        self.ask("reports", ROWS[view.name], use)
-
-    def _show(self, told: str) -> None:
-        self.query_one("#page", Static).update(Text(told))
-        self.query_one(VerticalScroll).scroll_home(animate=False)
+    def tone(self, row: Any, column: Column) -> str:
+        """How a run went."""
+        return TONES.get(str(column.of(row)), "") if column.name == "state" else ""
 
     # -------------------------------------------------------------------------- reading
 
@@ -127,9 +70,9 @@ class ReportsScreen(BaseScreen):
         if self.view.name == "runs":
             folder, state = event.row.folder, event.row.state
             if not folder:
-                self._show(f"nothing was written: {state} {safe(event.row.error, LONGEST)}")
+                self.tell_page(f"nothing was written: {state} {safe(event.row.error, LONGEST)}")
                 return
-            self.ask("page", lambda _: _folder(Path(folder)), self._show)
+            self.ask("page", lambda _: _folder(Path(folder)), self.tell_page)
         elif self.view.name == "kinds":
             self.action_write()
 
@@ -159,47 +102,14 @@ class ReportsScreen(BaseScreen):
         )  # fmt: skip
 
     def _write(self, kind: str, words: Sequence[str]) -> None:
-        self._show(f"writing {kind} ...")
+        self.tell_page(f"writing {kind} ...")
         path = self.otsec.path
 
         def failed(told: str) -> None:
-            self._show(told)
+            self.tell_page(told)
             self.otsec.complain(told)
 
-        self.ask("page", lambda _: _written(path, kind, words), self._show, failed)
-
-    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
-        """The rows of the list."""
-        return self.view.title.lower(), self.view.columns, ROWS[self.view.name]
-
-    def words(self) -> Words:
-        """Columns and words."""
-        return [
-            *(
-                (f"Columns of {one.title}", [(c.title, c.about) for c in one.columns if not c.detail])
-                for one in VIEWS
-            ),
-            (
-                "Words",
-                [
-                    ("due", "the moment for which a schedule asks for a report; each is written once"),
-                    ("missed", "nobody worked it off in time, and the schedule does not make it good"),
-                    ("covers", "the time that the report is about"),
-                    ("Write", "the report goes into `reports` beside the store, as HTML, JSON and Markdown"),
-                ],
-            ),
-        ]  # fmt: skip
-
-
-def _tone(row: Any, column: Column) -> str:
-    return TONES.get(str(column.of(row)), "") if column.name == "state" else ""
-
-
-def _key(view: str, row: Any) -> Any:
-    """What tells a row from the others."""
-    if view == "runs":
-        return row.schedule, row.due
-    return row.name if view == "kinds" else row.schedule.name
+        self.ask("page", lambda _: _written(path, kind, words), self.tell_page, failed)
 
 
 # ------------------------------------------------------------------------------- in threads

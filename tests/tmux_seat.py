@@ -1,0 +1,48 @@
+"""otsec in a real terminal: tmux, keys sent to it, what it shows read back."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+from conftest import ROOT
+
+PATIENCE_S = 60.0  # on a machine that has much else to do
+
+
+class Terminal:
+    """A terminal of its own in which otsec runs."""
+
+    def __init__(self, folder: Path, words: str, *, width: int = 100, height: int = 30) -> None:
+        """``folder``: names it; ``words``: what stands behind `otsec`."""
+        self._tmux = ["tmux", "-L", f"otsec-{folder.name}"]
+        command = f"cd {ROOT}; {sys.executable} -m otsec {words}; echo left; sleep 30"
+        self._begin = ["new-session", "-d", "-x", str(width), "-y", str(height), command]
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        subprocess.run([*self._tmux, *self._begin], check=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End this terminal, and no other."""
+        subprocess.run([*self._tmux, "kill-server"], check=False)
+
+    @property
+    def text(self) -> str:
+        """What it shows."""
+        words = [*self._tmux, "capture-pane", "-p"]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+    def press(self, *keys: str) -> None:
+        """Send keys, all of them at once."""
+        subprocess.run([*self._tmux, "send-keys", *keys], check=True)
+
+    def until(self, word: str) -> None:
+        """Wait until a word is shown."""
+        for _ in range(int(PATIENCE_S / 0.1)):
+            if word in self.text:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"no {word} in\n{self.text}")
