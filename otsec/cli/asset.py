@@ -336,22 +336,15 @@ def _say(arguments: Namespace, action: "Action", words: Sequence[str]) -> int:
 
 
 def _word(arguments: Namespace) -> "Word":
-    import getpass
     import time
 
     from otsec.inventory.people import LONGEST, Word
+    from otsec.login import who
 
-    who = arguments.by
-    if who is None:
-        try:
-            who = getpass.getuser()
-        except (ImportError, KeyError, OSError):
-            who = ""
-    if not who.strip():
-        raise UsageError("nobody is logged in here; say who you are with --by")
-    if max(len(who), len(arguments.reason)) > LONGEST:
+    name = who(arguments.by)
+    if max(len(name), len(arguments.reason)) > LONGEST:
         raise UsageError(f"--by and --reason take at most {LONGEST} letters")
-    return Word(who.strip(), time.time_ns(), arguments.reason.strip())
+    return Word(name, time.time_ns(), arguments.reason.strip())
 
 
 def _confirm(acts: "Sequence[Act]", word: "Word") -> None:

@@ -60,17 +60,11 @@ def run(arguments: Namespace) -> int:
 
 def word_of(arguments: Namespace) -> "Word":
     """Who decides, when, where and why, by the arguments `by` and `reason`."""
-    import getpass
     import platform
     import time
 
     from otsec.detect.cases import Word
+    from otsec.login import login, who
 
-    try:
-        login = getpass.getuser()
-    except (ImportError, KeyError, OSError):
-        login = ""
-    who = (arguments.by if arguments.by is not None else login).strip()
-    if not who:
-        raise UsageError("nobody is logged in here; say who you are with --by")
-    return Word(who, login, platform.node(), time.time_ns(), arguments.reason.strip())
+    reason = arguments.reason.strip()
+    return Word(who(arguments.by), login(), platform.node(), time.time_ns(), reason)

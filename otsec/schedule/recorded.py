@@ -1,6 +1,5 @@
 """What the record of acts tells of settings and reports, beside what people decide."""
 
-import getpass
 import hashlib
 import json
 import platform
@@ -10,16 +9,9 @@ from pathlib import Path
 
 from otsec.config import Config, shown
 from otsec.errors import OtsecError
+from otsec.login import login
 from otsec.store import Store, open_store
 from otsec.store.acts import Act, RecordAct, every_act, record
-
-
-def login() -> str:
-    """The login name; empty where there is none."""
-    try:
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):
-        return ""
 
 
 def act(

@@ -1,6 +1,5 @@
 """What people say of assets, taken down as an act: who, when, what held before, what holds since."""
 
-import getpass
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
@@ -14,12 +13,14 @@ from textual.widgets import Input, Static
 
 from otsec.cli.asset import KEYS
 from otsec.errors import UsageError
+from otsec.login import who
 from otsec.tui.cells import safe
 
 if TYPE_CHECKING:
     from otsec.inventory.model import Asset
     from otsec.tui.screen import BaseScreen
 
+START_WITH = "start otsec with --by NAME"  # where nobody is logged in
 FIRST = (
     "name",
     "role",
@@ -138,7 +139,7 @@ def _say(screen: "BaseScreen", ids: Sequence[str], values: dict[str, str], reaso
     from otsec.store.acts import acts as every  # noqa: PLC0415
     from otsec.store.acts import record  # noqa: PLC0415
 
-    word = Word(who(screen.otsec.who), time.time_ns(), reason)
+    word = Word(who(screen.otsec.who or None, START_WITH), time.time_ns(), reason)
     with open_store(screen.otsec.path, create=False) as store:
         shelf = screen.otsec.known
         if isinstance(shelf, Shelf):  # what people said since it was made is added
@@ -151,19 +152,6 @@ def _say(screen: "BaseScreen", ids: Sequence[str], values: dict[str, str], reaso
         if acts:
             record(store, acts)
     return len(acts)
-
-
-def who(given: str) -> str:
-    """Who acts here. Raises UsageError if nobody is known."""
-    name = given
-    if not name:
-        try:
-            name = getpass.getuser()
-        except (ImportError, KeyError, OSError):
-            name = ""
-    if not name.strip():
-        raise UsageError("nobody is logged in here; start otsec with --by NAME")
-    return name.strip()
 
 
 def _said(screen: "BaseScreen", count: int) -> None:

@@ -1,6 +1,5 @@
 """What is decided of findings, taken down as acts: who, where, when, what held before, why."""
 
-import getpass
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +9,8 @@ from textual.binding import Binding, BindingType
 
 from otsec.cli.triage import REASONED
 from otsec.health.verdict import counted
-from otsec.tui.edit import who
+from otsec.login import login, who
+from otsec.tui.edit import START_WITH
 
 if TYPE_CHECKING:
     from otsec.detect.cases import Word
@@ -93,11 +93,7 @@ def word_of(name: str, reason: str) -> "Word":
     """Who decides, when, where and why."""
     from otsec.detect.cases import Word  # noqa: PLC0415 - in the thread
 
-    try:
-        login = getpass.getuser()
-    except (ImportError, KeyError, OSError):
-        login = ""
-    return Word(who(name), login, platform.node(), time.time_ns(), reason)
+    return Word(who(name or None, START_WITH), login(), platform.node(), time.time_ns(), reason)
 
 
 def _take_down(screen: "BaseScreen", kind: str, ids: Sequence[str], text: str) -> int:
