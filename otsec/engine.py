@@ -126,7 +126,12 @@ class Engine:
         self.facts = Facts(caps.facts)
         self.sequences, self.stamps = Sequences(), Stamps(caps.facts)
         self.behaviours = Behaviours(
-            caps.behaviours, caps.events_per_hour, self.cells, self.facts, registry.routine
+            caps.behaviours,
+            caps.events_per_hour,
+            self.cells,
+            self.facts,
+            registry.routine,
+            registry.telling,
         )
         self.contents = {
             protocol.name: Contents(protocol.name, protocol.transfers)

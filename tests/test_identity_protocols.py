@@ -1,4 +1,4 @@
-"""LLDP, CDP, DHCP, DNS, NBNS, NTP and SNMP against tshark on all captures, and hostile bytes."""
+"""LLDP, CDP, STP, DHCP, DNS, NBNS, NTP and SNMP against tshark on all captures, and hostile bytes."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ from test_protocols_golden import load
 from wire_captures import tshark
 
 from otsec.errors import WireError
-from otsec.protocols import cdp, dhcp, dns, lldp, nbns, ntp, ptp, snmp
+from otsec.protocols import cdp, dhcp, dns, lldp, nbns, ntp, ptp, snmp, stp
 from otsec.protocols.api import VALUE_TYPES, Message, Protocol, Reader, Side
 from otsec.protocols.reading import read
 
@@ -90,6 +90,28 @@ def _identity(told: tuple[Message, ...], attribute: str) -> str:
     return f"0x{value}" if value else ""
 
 
+def _stp_theirs(row: list[str]) -> Said:
+    version, kind, flags, root, bridge, of_region, port, vlan, region, trees = row
+    changes = kind == "0x80" or bool(int(flags or "0", 16) & 1)
+    number = str(int(port, 16) & 0xFFF) if port else ""
+    return version, str(changes), root, of_region or bridge, number, vlan, region, trees
+
+
+def _stp_ours(_: bytes, messages: tuple[Message, ...]) -> Said:
+    (one,) = messages
+    versions = {"STP": "0", "RSTP": "2", "MSTP": "3", "SPT": "4"}
+    told = facts(messages, "stp_version")
+    version = next(number for name, number in versions.items() if told in {name, f"PVST+ ({name})"})
+    port, _, vlan = one.object.removeprefix("port ").partition(", VLAN ")
+    trees = facts(messages, "tree_root").split(",")
+    roots = facts(messages, "stp_root").split(" ")[-1:] if not vlan else trees[0].split(" ")[-1:]
+    return (
+        version, str(one.operation.startswith("topology_change")), roots[0],
+        facts(messages, "bridge"), port, vlan, facts(messages, "mst_region").partition(",")[0],
+        ",".join(tree[4:].partition(":")[0] for tree in trees if tree.startswith("MST ")),
+    )  # fmt: skip
+
+
 ORACLES = {
     "lldp": Oracle(
         lldp.PROTOCOL, "lldp",
@@ -143,6 +165,12 @@ ORACLES = {
             facts(told, "clock_class"),
         ),
     ),
+    "stp": Oracle(
+        stp.PROTOCOL, "stp",
+        ("stp.version", "stp.type", "stp.flags", "stp.root.hw", "stp.bridge.hw",
+         "mstp.cist_bridge.hw", "stp.port", "stp.pvst.origvlan", "mstp.config_name", "mstp.msti.id"),
+        _stp_theirs, _stp_ours,
+    ),
     "snmp": Oracle(
         snmp.PROTOCOL, "snmp and not icmp",
         ("snmp.version", "snmp.msgVersion", "snmp.data", "snmp.name"),
@@ -152,6 +180,7 @@ ORACLES = {
 by_protocol = pytest.mark.parametrize("oracle", ORACLES.values(), ids=ORACLES)
 AT_LEAST = {
     "ptp": 0,
+    "stp": 6500,
     "lldp": 830,
     "cdp": 24,
     "dhcp": 800,
@@ -187,19 +216,20 @@ SPEAKING = {
     "beckhoff-ads/iti__beckoffiplink.pcapng": "nbns",
     "beckhoff-ads/iti__invokeid12.pcapng": "dns lldp nbns",
     "bsap/icsnpp-bsap__bsap-ip_example.pcap": "dns lldp",
-    "bsap/icsnpp-bsap__bsap-serial_example.pcapng": "cdp dns nbns",
+    "bsap/icsnpp-bsap__bsap-serial_example.pcapng": "cdp dns nbns stp",
     "c37118/icsnpp-synchrophasor__c37118_1100_unclean.pcap": "dns nbns",
-    "c37118/icsnpp-synchrophasor__c37_pmu_unclean.pcap": "dns lldp",
-    "enip-cip/Quickdraw-Suricata__CL5000EIP-Reboot_or_Restart.pcap": "lldp",
-    "enip-cip/Quickdraw-Suricata__CL5000EIP-Remote_Mode_Change_Attempt.pcap": "cdp nbns",
-    "enip-cip/Quickdraw-Suricata__CL5000EIP-Software_Upload.pcap": "cdp lldp",
-    "enip-cip/icsnpp-enip__enip_cip_example.pcap": "lldp",
-    "enip-cip/iti__EIP-ChangeDateAttempt.pcap": "lldp",
-    "enip-cip/iti__EIP-IPAddressChangeAttempt.pcap": "cdp dhcp lldp nbns",
-    "enip-cip/iti__EIP-SoftwareUploadFailure.pcap": "cdp lldp nbns",
-    "goose/iti__Sample_File_MMS_and_GOOSE.pcap": "nbns ntp snmp",
+    "c37118/icsnpp-synchrophasor__c37_pmu_unclean.pcap": "dns lldp stp",
+    "enip-cip/Quickdraw-Suricata__CL5000EIP-Reboot_or_Restart.pcap": "lldp stp",
+    "enip-cip/Quickdraw-Suricata__CL5000EIP-Remote_Mode_Change_Attempt.pcap": "cdp nbns stp",
+    "enip-cip/Quickdraw-Suricata__CL5000EIP-Software_Upload.pcap": "cdp lldp stp",
+    "enip-cip/Quickdraw-Suricata__CL5000EIP-Unlock_PLC_Attempt.pcap": "stp",
+    "enip-cip/icsnpp-enip__enip_cip_example.pcap": "lldp stp",
+    "enip-cip/iti__EIP-ChangeDateAttempt.pcap": "lldp stp",
+    "enip-cip/iti__EIP-IPAddressChangeAttempt.pcap": "cdp dhcp lldp nbns stp",
+    "enip-cip/iti__EIP-SoftwareUploadFailure.pcap": "cdp lldp nbns stp",
+    "goose/iti__Sample_File_MMS_and_GOOSE.pcap": "nbns ntp snmp stp",
     "iec104/iti__JavaRMI_and_IEC_Misc.pcap": "ntp",
-    "labelled-switched-network/westermo-2023-right-tap-reduced.pcap": "dhcp dns lldp",
+    "labelled-switched-network/westermo-2023-right-tap-reduced.pcap": "dhcp dns lldp stp",
     "lldp/zeek__lldp.pcap": "lldp",
     "modbus/zeek__modbusSmall.pcap": "dns",
     "opcua/icsnpp-opcua-binary__open62541_client-server_mainloop.pcap": "dns",

@@ -59,9 +59,14 @@ class Behaviours:
         cells: Cells,
         facts: Facts,
         routine: frozenset[tuple[str, str]],
+        telling: frozenset[tuple[str, str]],
     ) -> None:
-        """``routine``: protocol and operation of what is no event unless it fails."""
-        self.cap, self.events_per_hour, self.routine = cap, events_per_hour, routine
+        """``routine``: protocol and operation of what is no event unless it fails.
+
+        ``telling``: of what is one whatever its class.
+        """
+        self.cap, self.events_per_hour = cap, events_per_hour
+        self.routine, self.telling = routine, telling
         self.cells, self.facts = cells, facts
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
@@ -361,7 +366,7 @@ class Behaviours:
             return ""
         if cls == "session":
             return "session"
-        return "operation" if cls in NOTABLE else ""
+        return "operation" if cls in NOTABLE or (protocol, operation) in self.telling else ""
 
     def _events(self, found: Occurrences, rows: I64, number: int) -> None:
         """Keep occurrences of one behaviour one by one, so many an hour; count the others."""

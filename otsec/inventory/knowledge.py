@@ -24,7 +24,7 @@ CONFIDENCE = {
         0.95,
     ),
     "arp": 0.95,
-    **dict.fromkeys(("lldp", "cdp"), 0.9),
+    **dict.fromkeys(("lldp", "cdp", "stp"), 0.9),
     "snmp": 0.85,
     **dict.fromkeys(("smb", "ntlm", "rdp", "ssh", "tls"), 0.7),
     **dict.fromkeys(("dhcp", "nbns", "dns", "http", "ntp", "vnc"), 0.6),
@@ -38,7 +38,7 @@ FOLDED_FACTOR = 0.9  # what one module says, taken for the whole
 SEVERAL = frozenset({  # attributes that hold several values at once
     "account", "application", "application_uri", "auth_method", "certificate",
     "certificate_sha1", "credentials", "endpoint", "endpoint_url", "enip_service", "ip_address", "mac", "management_address", "name_server",
-    "port_description", "port_mac", "role_hint", "tags", "user", "user_identity", "vlan",
+    "port_description", "port_mac", "port_role", "role_hint", "tags", "tree_root", "user", "user_identity", "vlan",
 })  # fmt: skip
 LISTED = frozenset({"ip_address"})  # of these, a value that ends before another begins is told
 NO_DEVICE = frozenset({"", "unknown"})  # the address itself, and what a lost context hides

@@ -14,7 +14,7 @@ from otsec.policy.verdicts import Acts, Flow
 
 # Services of which any server does as well as another, so that two of them are a spare.
 SHARED = frozenset({"ntp", "dns", "dhcp", "ldap", "radius", "nbns"})
-LINK = frozenset({"arp", "lldp", "cdp"})
+LINK = frozenset({"arp", "lldp", "cdp", "stp"})
 MOVING = frozenset({"write", "control", "mode", "program"})
 WORDS: Mapping[str, tuple[str, int]] = {  # class: what is lost, and how much it weighs
     "control": ("commands", 100), "write": ("writes", 90), "mode": ("starts and stops", 60),

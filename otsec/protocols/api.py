@@ -462,6 +462,8 @@ class Protocol:
     # operations of which any session is made all the time: counted, but never events, unless one
     # fails
     routine: frozenset[str] = frozenset()
+    # operations of a class that is otherwise only counted of which each is an event
+    telling: frozenset[str] = frozenset()
     # whether every field of every message is told; else little beyond operation and class, as where
     # nothing more is public
     full: bool = True

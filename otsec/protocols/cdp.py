@@ -2,7 +2,7 @@
 
 Source: "Cisco Discovery Protocol packet format" (Cisco, public), field names as Wireshark's.
 Publishers are clients. A unit begins at the OUI of SNAP, which all of Cisco's share; what is not
-CDP is told by name only. The key is the whole message but padding.
+CDP is told by name only, but PVST+ (`stp.py`). The key is the whole message but padding.
 """
 
 from collections.abc import Callable
@@ -36,13 +36,13 @@ HEADER = np.dtype(
      ("sum", ">u2")]
 )  # fmt: skip
 CISCO = 0x00000C
-PID = 0x2000
+PID, PVST = 0x2000, 0x010B
 FRONT = 5  # bytes of SNAP
 VERSIONS = (1, 2)
 TLV = np.dtype([("type", ">u2"), ("length", ">u2")])
 
 REPORT: OperationClass = "report"
-OTHERS = {0x0104: "pagp", 0x0111: "udld", 0x2003: "vtp", 0x2004: "dtp", 0x010B: "pvstp"}
+OTHERS = {0x0104: "pagp", 0x0111: "udld", 0x2003: "vtp", 0x2004: "dtp"}
 OPERATIONS = (
     Operation("announce", REPORT, PID),
     *(Operation(name, REPORT, pid) for pid, name in OTHERS.items()),
@@ -52,6 +52,7 @@ OPERATIONS = (
 def _lengths(_buffer: Bytes, _start: I64, _end: I64, header: Header) -> I64:
     """All of the frame, if the OUI is Cisco's."""
     mine = (header["oui_high"] == CISCO >> 8) & (header["oui_low"] == CISCO & 0xFF)
+    mine &= header["pid"] != PVST
     return np.where(mine, HEADER.itemsize, NOT_MINE)
 
 

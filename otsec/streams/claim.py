@@ -48,6 +48,11 @@ class Registry:
         return frozenset((p.name, operation) for p in self.protocols for operation in p.routine)
 
     @property
+    def telling(self) -> frozenset[tuple[str, str]]:
+        """Operations that are events though others of their class are none."""
+        return frozenset((p.name, operation) for p in self.protocols for operation in p.telling)
+
+    @property
     def sessions(self) -> Mask:
         """Whether the connections of each protocol, by number, are kept one by one."""
         return np.array([False, *(protocol.session for protocol in self.protocols)])
