@@ -1,8 +1,11 @@
 """Memory of the process: keep what was used once, for the next batch wants as much again."""
 
 import ctypes
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 KEPT = 256 << 20  # bytes at the end of the heap that are not given back
@@ -24,6 +27,21 @@ def keep_memory() -> None:
         return
     mallopt(M_MMAP_THRESHOLD, LARGE)
     mallopt(M_TRIM_THRESHOLD, KEPT)
+
+
+@contextmanager
+def no_cycles() -> Iterator[None]:
+    """Nobody looks for cycles meanwhile: among millions of rows that takes as long as making them.
+
+    For work that ends and makes next to none.
+    """
+    looked = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if looked:
+            gc.enable()
 
 
 def resident_bytes() -> int:

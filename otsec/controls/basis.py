@@ -18,6 +18,7 @@ from otsec.inventory.model import SURE, Asset
 from otsec.policy.judging import is_dmz, is_it
 from otsec.policy.model import Policy, Zone
 from otsec.policy.placing import NOBODY, Endpoint, People, Places
+from otsec.policy.reasons import reason
 from otsec.policy.verdicts import Flow, flows, judged
 from otsec.sessions.assembly import sessions
 from otsec.sessions.model import Session
@@ -47,6 +48,9 @@ class Basis:
         self.store = store
         self.site = site
         self.period = period
+        self._ends: dict[tuple[str, str, str, str], Endpoint] = {}
+        self._names: dict[tuple[str, str, str, str], str] = {}
+        self._flow_items: dict[int, Item] = {}
 
     # ------------------------------------------------------------------------------ capture
 
@@ -110,10 +114,13 @@ class Basis:
 
     def name(self, where: Where, address: str) -> str:
         """The name of who has an address, with the address."""
-        asset = self.directory.at(*where, address) if address else None
-        if asset is None or address in asset.name:
-            return asset.name if asset else address
-        return f"{asset.name} ({address})"
+        key = (*where, address)
+        found = self._names.get(key)
+        if found is None:
+            asset = self.directory.at(*key) if address else None
+            name = asset.name if asset else address
+            found = self._names[key] = name if address in name else f"{name} ({address})"
+        return found
 
     @cached_property
     def acts(self) -> Sequence[Act]:
@@ -192,8 +199,12 @@ class Basis:
         """Where the policy puts an address; None without a policy."""
         if self.places is None:
             return None
-        person = self.people.at(*where, address) or NOBODY
-        return self.places.endpoint(address, where[2], person)
+        key = (*where, address)
+        found = self._ends.get(key)
+        if found is None:
+            person = self.people.at(*key) or NOBODY
+            found = self._ends[key] = self.places.endpoint(address, where[2], person)
+        return found
 
     def zone(self, where: Where, address: str) -> Zone | None:
         """The zone of an address."""
@@ -229,8 +240,17 @@ class Basis:
                 found.setdefault(key, one)
         return found
 
-    def flow_item(self, flow: Flow, *, counted: bool, told: str) -> Item:
-        """A flow as one of a population, with the packet that shows it first."""
+    def flow_item(self, flow: Flow, *, counted: bool) -> Item:
+        """A flow as one of a population, with the packet that shows it first.
+
+        Many figures have all flows as their population; what is told of one is made once.
+        """
+        known = self._flow_items.get(id(flow))
+        if known is None:
+            known = self._flow_items[id(flow)] = self._flow_item(flow)
+        return known._replace(counted=True) if counted else known
+
+    def _flow_item(self, flow: Flow) -> Item:
         key = (
             *(flow.site, flow.group, flow.place, flow.client.address, flow.server.address),
             *(flow.service, flow.operation, flow.point),
@@ -238,7 +258,7 @@ class Basis:
         sight = self.flow_sights.get(key)
         what = " ".join(dict.fromkeys(w for w in (flow.word, flow.cls, flow.operation) if w))
         return Item(
-            *(counted, _called(flow.client), _called(flow.server), what, told),
+            *(False, _called(flow.client), _called(flow.server), what, reason(flow)),
             *(flow.first_time, flow.last_time, flow.point, sight.packet if sight else None),
         )
 

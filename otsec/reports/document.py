@@ -5,8 +5,7 @@ between 0 and 1, lengths of time are in microseconds. A document is a value: the
 same period give an equal one, and its id is a hash of all that it says.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
@@ -224,11 +223,6 @@ def table_file(document: Document, table: Table) -> str:
     return f"{document.name}.{table.name}.csv"
 
 
-def identity(text: bytes) -> str:
-    """The id of a report: the beginning of the SHA-256 of its canonical JSON without it."""
-    return hashlib.sha256(text).hexdigest()[:16]
-
-
 # ---------------------------------------------------------------------------------- texts
 
 
@@ -287,24 +281,41 @@ def _block(block: Block, told: Told) -> Block:
 
 
 def _table(table: Table, told: Told) -> Table:
-    at = [n for n, column in enumerate(table.columns) if column.kind in WITH_TEXT]
-    rows = []
-    for row in table.rows:
-        cells = list(row)
-        for n in at:
-            cell = cells[n]
-            if isinstance(cell, str):
-                cells[n] = told(cell)
-            elif isinstance(cell, tuple):
-                cells[n] = tuple(map(told, cell))
-        rows.append(tuple(cells))
+    texts = {n for n, column in enumerate(table.columns) if column.kind in WITH_TEXT}
     return replace(
         table,
         title=told(table.title),
         reading=told(table.reading),
         columns=tuple(replace(one, title=told(one.title)) for one in table.columns),
-        rows=tuple(rows),
+        rows=changed(table.rows, dict.fromkeys(texts, lambda cell: _cell(cell, told))),
     )
+
+
+def _cell(cell: Cell, told: Told) -> Cell:
+    if isinstance(cell, str):
+        return told(cell)
+    return tuple(map(told, cell)) if isinstance(cell, tuple) else cell
+
+
+def changed(
+    rows: tuple[tuple[Cell, ...], ...], tell: Mapping[int, Callable[[Cell], Cell]]
+) -> tuple[tuple[Cell, ...], ...]:
+    """Rows with some columns put through a function, each distinct cell of a column once.
+
+    Tables have hundreds of thousands of rows and few distinct cells; most columns stay as they are,
+    and where all do, so do the rows.
+    """
+    if not rows:
+        return rows
+    columns: list[Sequence[Cell]] = list(zip(*rows, strict=True))
+    same = True
+    for n, function in tell.items():
+        given = columns[n]
+        others = {one: made for one in set(given) if (made := function(one)) != one}
+        if others:
+            same = False
+            columns[n] = [others.get(one, one) for one in given]
+    return rows if same else tuple(zip(*columns, strict=True))
 
 
 def _picture(picture: Picture, told: Told) -> Picture:

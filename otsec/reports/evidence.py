@@ -59,7 +59,9 @@ def gather(subject: Subject) -> Document:
     begin, end = subject.span
     site = Site(order.site, order.zone, order.policy, None, order.inputs or Inputs())
     basis = Basis(subject.store, site, Period(begin, end))
-    basis.inventory, basis.cases = subject.inventory, tuple(subject.cases)  # read once
+    basis.inventory, basis.directory = subject.inventory, subject.known  # read once
+    basis.cases, basis.sessions = tuple(subject.cases), tuple(subject.sessions)
+    basis.flows = tuple(subject.flows)
     measured = Measured(basis)
     told = evaluate(subject.store, order.framework, Period(begin, end), site, measured)
     counts = told.counts

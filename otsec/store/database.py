@@ -239,6 +239,11 @@ class Store:
         with told(self.path):
             return self.db.conn.execute(sql, parameters).fetchall()
 
+    def each(self, sql: str) -> Iterator[Row]:
+        """The same one by one, where there are so many that they should not stand there twice."""
+        with told(self.path):
+            yield from self.db.conn.execute(sql)
+
     # ------------------------------------------------------------------ sources and captures
 
     def source(self, site: str, point: str, group: str, interface: str) -> int:

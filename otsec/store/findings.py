@@ -5,7 +5,7 @@ of them are acts (`store.acts`), kept by the finding's id, which never changes.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -119,7 +119,7 @@ def beginning(store: Store, text: str) -> list[str]:
 def findings(store: Store, column: str = "", values: Sequence[str] = ()) -> list[Finding]:
     """All findings in order of their ids, or those with one of the values in a column."""
     if not column:
-        return [finding_of(row) for row in _all(store, "finding")]
+        return _told(store.each(_select("finding")))
     names = TABLES["finding"].names
     if column not in names:
         raise ValueError(column)
@@ -131,7 +131,7 @@ def findings(store: Store, column: str = "", values: Sequence[str] = ()) -> list
             f"({', '.join('?' * len(some))}) ORDER BY id",
             some,
         )
-        found += map(finding_of, rows)
+        found += _told(rows)
     return found
 
 
@@ -147,10 +147,12 @@ def packets(store: Store, finding: str) -> list[tuple[Packet, str]]:
 
 
 def _all(store: Store, name: str) -> list[Row]:
+    return store.all(_select(name))
+
+
+def _select(name: str) -> str:
     table = TABLES[name]
-    return store.all(
-        f"SELECT {', '.join(table.names)} FROM {name} ORDER BY {', '.join(table.key)}"  # noqa: S608 - names of schema.py
-    )
+    return f"SELECT {', '.join(table.names)} FROM {name} ORDER BY {', '.join(table.key)}"  # noqa: S608 - names of schema.py
 
 
 def _row(finding: Finding) -> Row:
@@ -165,11 +167,29 @@ def _row(finding: Finding) -> Row:
 
 
 _LISTED = tuple(map(Finding._fields.index, LISTS))
+_ALIKE = tuple(  # texts that many findings share; each is kept once
+    n for n, kind in enumerate(Finding.__annotations__.values())
+    if kind is str and Finding._fields[n] not in {"id", "short", "incident"}
+)  # fmt: skip
 
 
 def finding_of(row: Row) -> Finding:
     """A finding of a row, in the order of the table's columns."""
-    cells = list(row)
-    for n in _LISTED:
-        cells[n] = () if cells[n] == "[]" else tuple(json.loads(cells[n]))
-    return Finding._make(cells)
+    return _told([row])[0]
+
+
+def _told(rows: Iterable[Row]) -> list[Finding]:
+    texts: dict[str, str] = {}
+    lists: dict[str, tuple[str, ...]] = {"[]": ()}
+    found = []
+    for row in rows:
+        cells = list(row)
+        for n in _ALIKE:
+            cells[n] = texts.setdefault(cells[n], cells[n])
+        for n in _LISTED:
+            text = cells[n]
+            if text not in lists:
+                lists[text] = tuple(json.loads(text))
+            cells[n] = lists[text]
+        found.append(Finding._make(cells))
+    return found

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -398,15 +399,15 @@ def _by_element(row: Value) -> tuple[Any, ...]:
 # ------------------------------------------------------------------------------ protocols
 
 
+_Name: TypeAlias = tuple[str, str, str]  # site, group, protocol
+
+
 def protocols(store: Store, filters: Filters = ()) -> list[Protocol]:
     """What is spoken, the busiest protocol of each point group first."""
-    spoken: dict[tuple[str, str, str], list[Conversation]] = {}
-    for row in conversations(store, filters):
-        spoken.setdefault((row.site, row.group, row.protocol), []).append(row)
-    done: dict[tuple[str, str, str], list[Behaviour]] = {}
-    for act in behaviours(store, filters):
-        done.setdefault((act.site, act.group, act.protocol), []).append(act)
-    accounts = _accounts(store, filters)
+    talks = list(selected(store, "conversations", filters))
+    spoken = _by_protocol(strongest(talks, CONVERSATION))
+    done = _by_protocol(strongest(selected(store, "behaviours", filters), BEHAVIOUR))
+    accounts = _accounts(store, talks, filters)
     rows = [
         _protocol(*key, spoken.get(key, []), done.get(key, []), accounts)
         for key in dict.fromkeys([*spoken, *done])
@@ -414,8 +415,15 @@ def protocols(store: Store, filters: Filters = ()) -> list[Protocol]:
     return sorted(rows, key=lambda row: (row.site, row.group, -row.packets, row.protocol))
 
 
+def _by_protocol(rows: Iterable[tuple[Cells, object]]) -> dict[_Name, list[Cells]]:
+    found: dict[_Name, list[Cells]] = {}
+    name = itemgetter("site", "point_group", "protocol")
+    for cells, _ in rows:
+        found.setdefault(name(cells), []).append(cells)
+    return found
+
+
 _OF_SOURCES = {"site", "group", "point", "interface"}  # filters that counters have too
-_Name: TypeAlias = tuple[str, str, str]  # site, group, protocol
 
 
 @dataclass(slots=True)
@@ -432,12 +440,14 @@ class _Account:
         return 1000 * size // self.payload / 10 if self.payload else None
 
 
-def _accounts(store: Store, filters: Filters) -> dict[_Name, _Account] | None:
+def _accounts(
+    store: Store, talks: Iterable[Cells], filters: Filters
+) -> dict[_Name, _Account] | None:
     """None where the filters choose among conversations: the counters know nothing of these."""
     if not {one.field for one in filters} <= {*_OF_SOURCES, "proto"}:
         return None
     found: defaultdict[_Name, _Account] = defaultdict(_Account)
-    for cells in selected(store, "conversations", filters):
+    for cells in talks:
         account = found[cells["site"], cells["point_group"], cells["protocol"]]
         account.payload += cells["payload_out"] + cells["payload_in"]
         account.undecoded += cells["undecoded_out"] + cells["undecoded_in"]
@@ -454,8 +464,8 @@ def _protocol(
     site: str,
     group: str,
     protocol: str,
-    spoken: list[Conversation],
-    done: list[Behaviour],
+    spoken: Sequence[Cells],
+    done: Sequence[Cells],
     accounts: Mapping[_Name, _Account] | None,
 ) -> Protocol:
     account = _Account() if accounts is None else accounts[site, group, protocol]
@@ -465,20 +475,24 @@ def _protocol(
         group=group,
         protocol=protocol,
         conversations=len(spoken),
-        doubtful=sum(row.doubtful for row in spoken),
-        messages=sum(row.count for row in done),
-        operations=tuple(sorted({row.operation for row in done})),
-        failures=sum(row.count for row in done if row.outcome not in {"", "ok"}),
-        packets=sum(row.packets_out + row.packets_in for row in spoken),
-        payload=sum(row.payload_out + row.payload_in for row in spoken),
-        undecoded=sum(row.undecoded_out + row.undecoded_in for row in spoken),
+        doubtful=_sum(spoken, "doubtful"),
+        messages=_sum(done, "count"),
+        operations=tuple(sorted({row["operation"] for row in done})),
+        failures=sum(row["count"] for row in done if row["outcome"] not in {"", "ok"}),
+        packets=_sum(spoken, "packets_out", "packets_in"),
+        payload=_sum(spoken, "payload_out", "payload_in"),
+        undecoded=_sum(spoken, "undecoded_out", "undecoded_in"),
         accounted=account.share(max(told, 0)),
         opaque=account.share(account.opaque.total()),
         opaque_kinds=tuple(kind for kind, _ in account.opaque.most_common()),
-        lost=sum(row.lost_out + row.lost_in for row in spoken),
-        malformed=sum(row.malformed for row in spoken),
-        truncated=sum(row.truncated for row in spoken),
+        lost=_sum(spoken, "lost_out", "lost_in"),
+        malformed=_sum(spoken, "malformed"),
+        truncated=_sum(spoken, "truncated"),
     )
+
+
+def _sum(rows: Sequence[Cells], *columns: str) -> int:
+    return sum(cells[column] for column in columns for cells in rows)
 
 
 # -------------------------------------------------------------------------------- devices

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from otsec.controls.basis import Basis, count, no_policy
+from otsec.controls.basis import Basis, count, each, no_policy
 from otsec.controls.metrics.segmentation import VIOLATED, tagged
 from otsec.controls.model import Figure, Item, NotConfigured, Number
 from otsec.inventory.weaknesses import CLEAR, RULES
@@ -12,7 +12,7 @@ from otsec.policy.model import Zone
 from otsec.sessions.authentication import OPEN
 from otsec.sessions.kinds import CHANGING, changes
 from otsec.sessions.model import Session
-from otsec.store.views import Behaviour
+from otsec.store.views import Behaviour, Conversation
 
 RULE = {rule.weakness.title: rule for rule in RULES}
 SECOND_NS = 10**9
@@ -254,16 +254,20 @@ def _plain_between(basis: Basis, holds: Callable[[Zone, Zone], bool]) -> Figure:
     if basis.policy is None:
         return no_policy()
 
-    def items() -> Iterator[Item]:
-        for one in basis.conversations:
+    rows: list[tuple[Conversation, Zone, Zone]] = []
+    for one in basis.conversations:
+        if _plain(one.protocol):
             where = (one.site, one.group, one.place)
             client, server = (basis.zone(where, end) for end in (one.client, one.server))
-            if client is None or server is None or not _plain(one.protocol):
-                continue
-            told = f"{client.name} to {server.name}"
-            yield basis.talk_item(one, told, counted=holds(client, server))
-
-    return count(items())
+            if client is not None and server is not None:
+                rows.append((one, client, server))
+    return each(
+        rows,
+        lambda row: holds(*row[1:]),
+        lambda row, counted: basis.talk_item(
+            row[0], f"{row[1].name} to {row[2].name}", counted=counted
+        ),
+    )
 
 
 def weak_crypto(basis: Basis) -> Figure:

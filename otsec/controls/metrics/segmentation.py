@@ -16,7 +16,6 @@ from otsec.health.services import CERTAIN, usual
 from otsec.policy.judging import is_dmz, is_it, skips
 from otsec.policy.model import Policy, Zone
 from otsec.policy.placing import Endpoint
-from otsec.policy.reasons import reason
 from otsec.policy.verdicts import Flow
 from otsec.store.queries import is_device
 
@@ -81,7 +80,7 @@ def _flows(basis: Basis, holds: Holds) -> Figure:
     return each(
         basis.flows,
         holds,
-        lambda flow, counted: basis.flow_item(flow, counted=counted, told=reason(flow)),
+        lambda flow, counted: basis.flow_item(flow, counted=counted),
     )
 
 

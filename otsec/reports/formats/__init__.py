@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-from otsec.reports.document import Document, identity
+from otsec.reports.document import Document
 
 Files = Iterator[tuple[str, bytes]]  # name and content
 
@@ -24,10 +24,10 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A report that is written: the document, its canonical JSON without the id, and the id."""
+    """A report that is written: the document, its canonical JSON, and the id."""
 
     document: Document
-    body: bytes
+    json: bytes
     id: str
 
 
@@ -63,8 +63,7 @@ def finished(document: Document) -> Finished:
     """A report with its id."""
     from otsec.reports.formats import canonical  # noqa: PLC0415 - it needs this module
 
-    body = canonical.body(document)
-    return Finished(document, body, identity(body))
+    return Finished(document, *canonical.whole(document))
 
 
 def write(report: Finished, name: str, manner: Manner) -> Files:

@@ -4,10 +4,12 @@ Keys stand in a fixed order, times are ISO 8601 UTC as fine as they are known, e
 is a line. The id is the beginning of the SHA-256 of the same text without it.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from io import SEEK_END, BytesIO
 
 from otsec.reports.document import (
     Block,
@@ -19,23 +21,39 @@ from otsec.reports.document import (
     Paragraph,
     Points,
     Table,
+    changed,
 )
 from otsec.reports.formats import Files, Finished, Manner
 
 SCHEMA = "otsec-report/1"  # grows when a key changes its meaning or goes away
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ID_DIGITS = 16
 AT_ONCE = 2_000  # rows that are turned into text together
+_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def write(report: Finished, _manner: Manner) -> Files:
     """The JSON."""
-    head = f'{{"schema":"{SCHEMA}","id":"{report.id}",\n'.encode("ascii")
-    yield f"{report.document.name}.json", head + report.body
+    yield f"{report.document.name}.json", report.json
 
 
-def body(document: Document) -> bytes:
-    """The JSON without its beginning, which has the id."""
-    return "".join(_body(document)).encode("ascii")
+def whole(document: Document) -> tuple[bytes, str]:
+    """The JSON, and the id, which stands at its beginning and hashes all behind that line.
+
+    Written in one place: a second copy of a report of many rows would be as large as the store.
+    """
+    out = BytesIO(_head("0" * ID_DIGITS))
+    begin = out.seek(0, SEEK_END)
+    for text in _body(document):
+        out.write(text.encode("ascii"))
+    with out.getbuffer() as content:
+        told = hashlib.sha256(content[begin:]).hexdigest()[:ID_DIGITS]
+        content[:begin] = _head(told)
+    return out.getvalue(), told
+
+
+def _head(told: str) -> bytes:
+    return f'{{"schema":"{SCHEMA}","id":"{told}",\n'.encode("ascii")
 
 
 @lru_cache(maxsize=65_536)  # rows of a store share their seconds
@@ -52,9 +70,14 @@ def time_text(ns: int) -> str:
     return f"{_second(seconds)}.{rest // 10 ** (9 - digits):0{digits}d}Z"
 
 
+def time_cell(cell: Cell) -> Cell:
+    """The same of a cell of a table."""
+    return time_text(cell) if isinstance(cell, int) else cell
+
+
 def _dumped(value: object) -> str:
     """JSON in ASCII; DEL, which JSON lets through, is escaped too."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("\x7f", "\\u007f")
+    return _ENCODE(value).replace("\x7f", "\\u007f")
 
 
 def _body(document: Document) -> Iterator[str]:
@@ -127,18 +150,9 @@ def _table(table: Table) -> Iterator[str]:
         f'"name":{_dumped(table.name)},"title":{_dumped(table.title)},'
         f'"key":{_dumped(table.key)},"columns":{_dumped(described)},"rows":['
     )
-    kinds = [column.kind for column in table.columns]
-    times = [n for n, kind in enumerate(kinds) if kind == "time"]
+    told = {n: time_cell for n, column in enumerate(table.columns) if column.kind == "time"}
     for begin in range(0, len(table.rows), AT_ONCE):
-        some = [_row(row, times) for row in table.rows[begin : begin + AT_ONCE]]
-        yield (",\n" if begin else "\n") + ",\n".join(map(_dumped, some))
+        some = changed(table.rows[begin : begin + AT_ONCE], told)
+        text = ",\n".join(map(_ENCODE, some)).replace("\x7f", "\\u007f")
+        yield f",\n{text}" if begin else f"\n{text}"
     yield "]"
-
-
-def _row(row: tuple[Cell, ...], times: list[int]) -> list[Cell]:
-    cells = list(row)
-    for n in times:
-        value = cells[n]
-        if isinstance(value, int):
-            cells[n] = time_text(value)
-    return cells

@@ -2,11 +2,10 @@
 
 import csv
 import io
-from typing import Any
 
-from otsec.reports.document import NUMERIC, Table, table_file
+from otsec.reports.document import NUMERIC, Cell, Table, changed, table_file
 from otsec.reports.formats import Files, Finished, Manner
-from otsec.reports.formats.canonical import time_text
+from otsec.reports.formats.canonical import AT_ONCE, time_cell
 
 FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # a spreadsheet computes such a cell
 
@@ -18,25 +17,25 @@ def write(report: Finished, _manner: Manner) -> Files:
 
 
 def _csv(table: Table) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([column.name for column in table.columns])
-    told = {
-        n: time_text if column.kind == "time" else _text
-        for n, column in enumerate(table.columns)
-        if column.kind not in NUMERIC
-    }
-    for row in table.rows:
-        cells: list[Any] = list(row)
-        for n, tell in told.items():
-            if cells[n] is not None and cells[n] != "":
-                cells[n] = tell(cells[n])
-        writer.writerow(cells)
-    return out.getvalue().encode("utf-8")
+    out = io.BytesIO()
+    with io.TextIOWrapper(out, "utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([column.name for column in table.columns])
+        told = {
+            n: time_cell if column.kind == "time" else _text
+            for n, column in enumerate(table.columns)
+            if column.kind not in NUMERIC
+        }
+        for begin in range(0, len(table.rows), AT_ONCE):
+            writer.writerows(changed(table.rows[begin : begin + AT_ONCE], told))
+        text.flush()
+        return out.getvalue()
 
 
-def _text(cell: str | tuple[str, ...]) -> str:
-    return safe(", ".join(cell) if isinstance(cell, tuple) else cell)
+def _text(cell: Cell) -> Cell:
+    if isinstance(cell, tuple):
+        return safe(", ".join(cell))
+    return safe(cell) if isinstance(cell, str) else cell
 
 
 def safe(text: str) -> str:
