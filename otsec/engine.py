@@ -53,6 +53,7 @@ from otsec.model import (
     Problem,
 )
 from otsec.protocols.api import Side
+from otsec.state import VERSION, Unlike
 from otsec.streams.claim import Registry
 from otsec.streams.clock import Clock, Step, Times
 from otsec.streams.connections import COUNTS, SPARE, Connections, key_bytes
@@ -608,6 +609,7 @@ class Engine:
         return {
             "clock": self.clock.dump(),
             "engine": {
+                "version": VERSION,
                 "gap_count": self.gap_count,
                 "purged_minute": self.purged_minute,
                 "seen": dict(self.seen),
@@ -631,7 +633,21 @@ class Engine:
         }
 
     def load(self, state: dict[str, dict[str, Any]], rows: dict[str, list[Row]]) -> None:
-        """Go on from a checkpoint: what `dump` gave, and the rows in the store by table."""
+        """Go on from a checkpoint: what `dump` gave, and the rows in the store by table.
+
+        Raises Unlike where another version of otsec gave the state; it may be half taken then.
+        """
+        told = state.get("engine", {}).get("version")
+        if told != VERSION:
+            raise Unlike(f"it is of version {told}")
+        self.restore(rows)
+        try:
+            self._load(state)
+        except (LookupError, TypeError, ValueError, AttributeError) as problem:
+            raise Unlike(f"{type(problem).__name__}: {problem}") from problem
+
+    def restore(self, rows: dict[str, list[Row]]) -> None:
+        """Take back what is in the rows whole."""
         for _, packets, first, last, *_ in rows["clock"]:
             self.packets, self.first_time, self.last_time = int(packets), int(first), int(last)
         self.lookups.restore(rows["lookup"])
@@ -639,11 +655,15 @@ class Engine:
         self.facts.restore(rows["fact"])
         self.sequences.restore(rows["sequence"])
         self.stamps.restore(rows["stamp"])
-        for name, contents in self.contents.items():
+        for contents in self.contents.values():
             contents.restore(rows["content"])
+        self.behaviours.restore(rows["behaviour"], rows["value"])
+
+    def _load(self, state: dict[str, dict[str, Any]]) -> None:
+        """Take up what was under way, behind `restore`."""
+        for name, contents in self.contents.items():
             if name in state.get("contents", {}):
                 contents.load(state["contents"][name])
-        self.behaviours.restore(rows["behaviour"], rows["value"])
         for name in (
             "clock", "tail", "fragments", "connections", "conversations", "stations", "streams",
             "behaviours", "sequences",

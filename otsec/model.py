@@ -141,3 +141,12 @@ def place_text(place: int) -> str:
     vlan = ".".join(str(tag - 1) for tag in (outer, inner) if tag)
     vni = place >> VNI_SHIFT
     return " ".join(part for part in (f"vni {vni - 1}" if vni else "", vlan) if part)
+
+
+def place_of(text: str) -> int:
+    """The place that `place_text` writes so."""
+    words = text.removeprefix("vni ").split(" ")
+    vni = int(words.pop(0)) + 1 if text.startswith("vni ") else 0
+    tags = [int(tag) + 1 for word in words if word for tag in word.split(".")]
+    inner, outer = (*reversed(tags), 0, 0)[:2]
+    return vni << VNI_SHIFT | outer << VLAN_BITS | inner

@@ -8,6 +8,7 @@ from pathlib import Path
 from secrets import randbits
 from typing import Any
 
+from otsec.anew import rebuild
 from otsec.capture import (
     Chunk,
     Drops,
@@ -27,7 +28,7 @@ from otsec.errors import InputError, OtsecError, UsageError
 from otsec.memory import keep_memory
 from otsec.model import BATCH_PACKETS, PacketBatch
 from otsec.protocols import PROTOCOLS
-from otsec.state import pack, unpack
+from otsec.state import Unlike, pack, unpack
 from otsec.store import Capture, CaptureProgress, Store
 from otsec.streams.claim import Registry
 
@@ -59,6 +60,11 @@ class Outcome:
 
 
 Progress = Callable[[int, int, str], None]  # bytes of all files, packets, what is being read
+Say = Callable[[str], None]
+ANEW = (
+    "{point}: the store was last written by another version of otsec; it goes on from what is told, "
+    "and lets go of connections and requests that were open then (a gap says so)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +102,15 @@ class Run:
         progress: Progress,
         stop: Callable[[], bool],
         written: Callable[[], None] = lambda: None,
+        say: Say = lambda _: None,
     ) -> None:
-        """``written``: called behind each checkpoint within a capture, so that it can be judged."""
+        """``written``: called behind each checkpoint within a capture, so that it can be judged.
+
+        ``say``: told, in a line, what the user should know.
+        """
         keep_memory()
         self.store, self.config, self.options = store, config, options
-        self.progress, self.stop, self.written = progress, stop, written
+        self.progress, self.stop, self.written, self.say = progress, stop, written, say
         self.registry = Registry(PROTOCOLS)
         self.engines: dict[str, tuple[int, Engine]] = {}  # of the point, by interface
         self.done_bytes = self.packets = 0
@@ -276,15 +286,23 @@ class Run:
         if known is not None:
             return known
         source = self.store.source(self.config.site, point, self._group(point), interface)
-        engine = Engine(self.registry, self.config.caps, self.options.settings)
+        engine = self._new_engine()
         state = self.store.state(source)
         if state:
-            engine.load(
-                {name: unpack(data) for name, data in state.items()},
-                {table: self.store.rows(table, source) for table in RESTORED},
-            )
+            try:
+                engine.load(
+                    {name: unpack(data) for name, data in state.items()},
+                    {table: self.store.rows(table, source) for table in RESTORED},
+                )
+            except Unlike:
+                engine = self._new_engine()
+                rebuild(engine, self.store, source)
+                self.say(ANEW.format(point=point))
         self.engines[interface] = source, engine
         return source, engine
+
+    def _new_engine(self) -> Engine:
+        return Engine(self.registry, self.config.caps, self.options.settings)
 
     def write(
         self, engines: Iterable[tuple[int, Engine]], progress: Sequence[CaptureProgress]

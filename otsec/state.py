@@ -4,13 +4,19 @@ import json
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+VERSION = 1  # to be raised when state that looks as before means something else
 ARRAY = "$array"  # marks the place of an array; no name of a field begins so
 HEAD = 8  # bytes of the length of the JSON text in front
 
 
+class Unlike(Exception):  # noqa: N818 - a fact, not an error of ours
+    """State that another version of otsec wrote, and this one cannot go on from."""
+
+
 def pack(state: dict[str, Any]) -> bytes:
-    """State (dicts, lists, numbers, text, arrays of numbers) as bytes."""
+    """State (dicts, lists, numbers, text, arrays of numbers or records) as bytes."""
     arrays: list[bytes] = []
     text = json.dumps(_out(state, arrays)).encode()
     return b"".join([len(text).to_bytes(HEAD, "little"), text, *arrays])
@@ -23,11 +29,23 @@ def unpack(data: bytes) -> dict[str, Any]:
     return state
 
 
+def records(array: NDArray[Any], shape: np.dtype[Any]) -> NDArray[Any]:
+    """The array, which must have these fields: tables gain and lose columns between versions.
+
+    Raises Unlike.
+    """
+    if array.dtype != shape:
+        raise Unlike(f"it has columns {array.dtype.names}")
+    return array
+
+
 def _out(value: Any, arrays: list[bytes]) -> Any:
     if isinstance(value, np.ndarray):
         at = sum(map(len, arrays))
         arrays.append(value.tobytes())
-        return {ARRAY: [at, value.dtype.str, list(value.shape)]}
+        fields = value.dtype.names
+        kind = value.dtype.str if fields is None else value.dtype.descr
+        return {ARRAY: [at, kind, list(value.shape)]}
     if isinstance(value, dict):
         return {name: _out(part, arrays) for name, part in value.items()}
     if isinstance(value, list | tuple):
@@ -42,6 +60,12 @@ def _in(value: Any, data: bytes, base: int) -> Any:
         return value
     if ARRAY not in value:
         return {name: _in(part, data, base) for name, part in value.items()}
-    at, dtype, shape = value[ARRAY]
+    at, kind, shape = value[ARRAY]
     count = int(np.prod(shape))
-    return np.frombuffer(data, dtype, count, base + at).reshape(shape).copy()
+    return np.frombuffer(data, _kind(kind), count, base + at).reshape(shape).copy()
+
+
+def _kind(told: str | list[list[Any]]) -> np.dtype[Any]:
+    if isinstance(told, str):
+        return np.dtype(told)
+    return np.dtype([(name, kind, *map(tuple, shape)) for name, kind, *shape in told])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from otsec.capture import plan, times
 from otsec.config import Config
 from otsec.errors import InputError, OtsecError, RightsError
-from otsec.pipeline import Options, Outcome, Progress, Run
+from otsec.pipeline import Options, Outcome, Progress, Run, Say
 from otsec.store import Store
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class Following(Run):
         options: Options,
         progress: Progress,
         stop: Callable[[], bool],
+        say: Say = lambda _: None,
     ) -> None:
-        super().__init__(store, config, options, progress, stop)
+        super().__init__(store, config, options, progress, stop, say=say)
         self.kept: dict[str, dict[str, tuple[int, Engine]]] = {}  # engines by point, interface
 
     def follow(self, point: str, path: Path) -> Outcome:

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from otsec.columns import U64, Mask
-from otsec.model import TCP, UDP, Kind
+from otsec.model import IPV4_MAPPED, TCP, UDP, Kind
 
 SERVICES = {
     1: "icmp",
@@ -20,9 +20,17 @@ SERVICES = {
 }
 
 
+MAC_COLONS = 5  # an address of IPv6 has seven, or two that stand together
+
+
 def mac_text(mac: int) -> str:
     """A MAC address as ``00:11:22:33:44:55``."""
     return mac.to_bytes(6, "big").hex(":")
+
+
+def mac_number(text: str) -> int:
+    """The MAC address that `mac_text` writes so."""
+    return int(text.replace(":", ""), 16)
 
 
 @lru_cache(maxsize=65_536)  # the same few thousand addresses are asked for all the time
@@ -33,6 +41,16 @@ def address_text(kind: int, high: int, low: int) -> str:
     if kind == Kind.IPV4:
         return ".".join(map(str, (low & 0xFFFF_FFFF).to_bytes(4, "big")))
     return str(ipaddress.IPv6Address(high << 64 | low))
+
+
+def address_words(text: str) -> tuple[int, int, int]:
+    """Kind and words of the address that `address_text` writes so."""
+    if text.count(":") == MAC_COLONS and "::" not in text:
+        return Kind.MAC, 0, mac_number(text)
+    if ":" not in text:
+        return Kind.IPV4, 0, IPV4_MAPPED | int(ipaddress.IPv4Address(text))
+    number = int(ipaddress.IPv6Address(text))
+    return Kind.IPV6, number >> 64, number & 0xFFFF_FFFF_FFFF_FFFF
 
 
 def service_text(kind: int, protocol: int, port: int) -> str:

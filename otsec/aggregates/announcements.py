@@ -1,13 +1,14 @@
 """Who told everybody that an address is his, as hosts do when they start (RFC 5227 2.3)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.addresses import address_text, mac_text
+from otsec.aggregates.addresses import address_text, address_words, mac_text
 from otsec.aggregates.counters import Row
 from otsec.dissect import ArpColumns
-from otsec.model import IPV4_MAPPED, Kind, Packets, place_text
+from otsec.model import IPV4_MAPPED, Kind, Packets, place_of, place_text
 
 KEPT = 8  # of an address and day; who says it all the time tells nothing by it
 DAY_NS = 86_400 * 10**9
@@ -50,6 +51,13 @@ class Announcements:
         """Rows of the table `announcement` since the last call."""
         found, self.rows = self.rows, []
         return [(source, *row) for row in found]
+
+    def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take back what the store holds, where no state tells more; in order of packets."""
+        for _, place, text, time, *_ in rows:
+            key, today = (place_of(place), address_words(text)[2]), int(time) // DAY_NS
+            day, kept = self.days.get(key, (today, 0))
+            self.days[key] = today, kept + 1 if day == today else 1
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""

@@ -505,6 +505,10 @@ class Behaviours:
             ):
                 getattr(self.cells, name)[at : at + size] = np.frombuffer(blob, "<i8")
 
+    def begin_anew(self) -> None:
+        """Go on without what `dump` gave, after `restore`: no interval reaches back."""
+        self.table["request_epoch"][: len(self.keys)] = -1
+
     def dump(self) -> dict[str, Any]:
         """What the store's tables do not hold."""
         count = len(self.keys)

@@ -1,6 +1,6 @@
 """Who talks to whom by which service: connections, the client's ports folded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -15,6 +15,7 @@ from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights, stretch, unseen
 from otsec.columns import I64, U64, Ints, Mask, group
 from otsec.model import ACK, ECHO, ECHOED, ICMP, ICMPV6, SYN, TCP, UDP, Kind, Packets, place_text
+from otsec.state import records
 from otsec.streams.connections import COUNTS, REASONS, WITHDRAWN, Connections
 
 MANY = "many"  # stands for addresses that there was no room to tell apart
@@ -35,6 +36,7 @@ FOLDED = np.dtype(
     ]
 )
 Key = tuple[str, int, str, str, str, int]  # place, kind, client, server, service, client known
+NOBODY: Key = ("", 0, "", "", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,12 +325,32 @@ class Conversations:
             for at, reason, protocol, row in told
         ]  # fmt: skip
 
+    def restore(self, rows: Iterable[tuple[Any, ...]], names: list[str], mark: int) -> None:
+        """Take back what the store holds, where no state tells more; ``mark``: packets by then.
+
+        What live connections had counted stays with their conversations.
+        """
+        self.mark = mark
+        for row in rows:
+            number, key, (reason, protocol, _, doubtful, connections) = row[1], row[2:7], row[7:12]
+            while len(self.keys) < number:  # one that was left without connections
+                self._add(NOBODY)
+            why = REASONS.index(reason)
+            self._add((*key, int(why > 0)))
+            packets, sizes, unique, lost, resent, undecoded = np.array(row[12:24]).reshape(6, 2)
+            units = np.array([[row[24], 0], [row[25], 0]])  # of the two sides together
+            counts = (packets, sizes, unique + resent, unique, lost, resent, unique - undecoded)
+            self.table[number] = (
+                connections, np.stack([*counts, *units], axis=1), row[26:28], row[28:30],
+                names.index(protocol) if protocol in names else 0, doubtful, why, False,
+            )  # fmt: skip
+
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from: what ended connections left behind."""
         count = len(self.keys)
         return {
             "keys": [list(key) for key in self.keys],
-            "folded": np.frombuffer(self.table[:count].tobytes(), np.uint8),
+            "folded": self.table[:count],
             "mark": self.mark,
             "singles": self.singles.dump(),
         }
@@ -337,7 +359,7 @@ class Conversations:
         """Go on from what `dump` gave."""
         self.keys = [tuple(key) for key in state["keys"]]
         self.index = {key: number for number, key in enumerate(self.keys)}
-        folded = np.frombuffer(state["folded"].tobytes(), FOLDED)
+        folded = records(state["folded"], FOLDED)
         self.table = unseen(max(1024, len(folded)), FOLDED)
         self.table[: len(folded)] = folded
         self.mark = state["mark"]

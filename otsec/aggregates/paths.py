@@ -7,17 +7,18 @@ kept by itself, with the packets before and behind it, if it is twice as long as
 than an hour after the path was first heard. So a path has few of them, however long it is followed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.addresses import address_text
+from otsec.aggregates.addresses import address_text, address_words
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.sums import Sums
 from otsec.columns import I64, U64, Mask, group
-from otsec.model import TICK_NS, Packets, place_text
+from otsec.model import TICK_NS, Packets, place_of, place_text
+from otsec.state import records
 from otsec.streams.clock import Times
 from otsec.streams.connections import key_bytes
 from otsec.streams.flows import Flows
@@ -121,6 +122,14 @@ class Paths:
             "volume": rows,
         }
 
+    def restore(self, rows: Iterable[tuple[Any, ...]], steady: int) -> None:
+        """Take back what the store holds, where no state tells more; ``steady``: by now."""
+        for _, place, sender, receiver, *seen, least in rows:
+            kind, *words = address_words(sender)
+            key = [kind | place_of(place) << 8, *words]
+            key += address_words(receiver)[1:] if receiver else []
+            (self.pairs if receiver else self.senders).restore(key, seen, least, steady)
+
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""
         return {"pairs": self.pairs.dump(), "senders": self.senders.dump()}
@@ -183,13 +192,9 @@ class Followed:
 
     def _entering(self, keys: U64, first: I64, begun: I64) -> Callable[[int], int]:
         def enter(row: int) -> int:
-            number = len(self.keys)
-            if number >= self.cap:
+            if len(self.keys) >= self.cap:
                 return -1
-            self.keys.append(keys[row].tolist())
-            self.names.append(_name(self.keys[-1]))
-            if number == len(self.table):
-                self.table = np.concatenate([self.table, np.zeros(number, PATH)])
+            number = self._add(keys[row].tolist())
             self.table["first"][number] = first[row]
             self.table["epoch"][number] = -1  # it was not heard before
             self.table["least"][number] = LEAST_NS
@@ -197,6 +202,14 @@ class Followed:
             return number
 
         return enter
+
+    def _add(self, key: list[int]) -> int:
+        number = len(self.keys)
+        self.keys.append(key)
+        self.names.append(_name(key))
+        if number == len(self.table):
+            self.table = np.concatenate([self.table, np.zeros(number, PATH)])
+        return number
 
     def at(self, keys: U64) -> I64:
         """The number of each path, -1 if it is not followed."""
@@ -302,9 +315,16 @@ class Followed:
         found, self.silences = self.silences, []
         return [(source, *self.names[path], *row) for path, *row in found]
 
+    def restore(self, key: list[int], seen: Sequence[int], least: int, steady: int) -> None:
+        """Take back a path; no silence is told until it was heard again."""
+        number = self._add(key)
+        self.index[key_bytes(np.array([key], np.uint64))[0]] = number
+        since = max(steady - (seen[2] - seen[0]), 0)
+        self.table[number] = seen[:2], seen[2:], steady, -1, least, 0, 0, since, False
+
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""
-        table = np.frombuffer(self.table[: len(self.keys)].tobytes(), np.uint8)
+        table = self.table[: len(self.keys)]
         return {"keys": np.array(self.keys, np.uint64).ravel(), "table": table}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -313,7 +333,7 @@ class Followed:
         self.keys = keys.tolist()
         self.names = list(map(_name, self.keys))
         self.index = Numbers(zip(key_bytes(keys), range(len(keys)), strict=True))
-        table = np.frombuffer(state["table"].tobytes(), PATH)
+        table = records(state["table"], PATH)
         self.table = np.zeros(max(256, len(table)), PATH)
         self.table[: len(table)] = table
 

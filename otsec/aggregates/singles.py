@@ -12,6 +12,7 @@ from otsec.aggregates.counters import Row
 from otsec.aggregates.span import stretch, unseen
 from otsec.columns import I64, Mask
 from otsec.model import HOUR_NS
+from otsec.state import records
 from otsec.streams.connections import COUNTS, NO_ROW, REASONS, RESET, Connections
 
 SUMS = ("packets", "bytes", "payload", "resent")  # of COUNTS
@@ -112,14 +113,14 @@ class Singles:
         return {
             "count": self.count,
             "hours": [[conversation, *known] for conversation, known in self.hours.items()],
-            "shared": np.frombuffer(self.shared.tobytes(), np.uint8),
+            "shared": self.shared,
         }
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
         self.count = state["count"]
         self.hours = {conversation: known for conversation, *known in state["hours"]}
-        self.shared = np.frombuffer(state["shared"].tobytes(), ROW)
+        self.shared = records(state["shared"], ROW)
 
 
 def _together(rows: Any) -> Any:

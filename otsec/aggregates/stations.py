@@ -1,18 +1,19 @@
 """Who was heard: each address that sent, with the MAC address that carried it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.addresses import address_text, mac_text
+from otsec.aggregates.addresses import address_text, address_words, mac_number, mac_text
 from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.span import sights, unseen
 from otsec.columns import I64, U64, group
-from otsec.dissect import Openings, stack_text
-from otsec.model import Kind, Packets, place_text
+from otsec.dissect import Openings, stack_text, stack_words
+from otsec.model import Kind, Packets, place_of, place_text
+from otsec.state import records
 from otsec.streams.connections import key_bytes
 from otsec.streams.flows import Flows
 
@@ -133,9 +134,19 @@ class Stations:
             )
         ]  # fmt: skip
 
+    def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take back what the store holds, where no state tells more."""
+        for _, number, place, mac, address, frames, *seen, stack in rows:
+            kind, *words = address_words(address) if address else (Kind.MAC, 0, 0)
+            key = [kind, place_of(place), mac_number(mac) if mac else 0, *words]
+            self.index[key_bytes(np.array([key], np.uint64))[0]] = self._enter(key)
+            stack_told = stack_words(stack)
+            asks = stack.startswith("SYN:")
+            self.table[number] = frames, seen[:2], seen[2:], stack_told, asks, False
+
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""
-        table = np.frombuffer(self.table[: len(self.keys)].tobytes(), np.uint8)
+        table = self.table[: len(self.keys)]
         return {"keys": np.array(self.keys, np.uint64).ravel(), "table": table}
 
     def load(self, state: dict[str, Any]) -> None:
@@ -143,7 +154,7 @@ class Stations:
         keys = state["keys"].reshape(-1, KEY_WORDS)
         self.keys = keys.tolist()
         self.index = Numbers(zip(key_bytes(keys), range(len(keys)), strict=True))
-        table = np.frombuffer(state["table"].tobytes(), STATION)
+        table = records(state["table"], STATION)
         self.table = unseen(max(1024, len(table)), STATION)
         self.table[: len(table)] = table
 

@@ -214,6 +214,7 @@ def run(arguments: Namespace) -> int:
             reading = Run(
                 *(store, config, options_of(arguments), progress.update, stop.stop_requested),
                 written=judging.now_and_then,
+                say=progress.tell,
             )
             for sources, named in planned:
                 for outcome in reading.read(sources, named=named):

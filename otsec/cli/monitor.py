@@ -219,10 +219,7 @@ def _listen(
     store = stack.enter_context(open_store(config.store))
     progress = stack.enter_context(Progress(None, quiet=bool(arguments.quiet)))
 
-    def tell(line: str) -> None:
-        progress.clear()
-        say(f"otsec: {line}")
-
+    tell = progress.tell
     settings = Options(workers=arguments.workers, checkpoint_s=arguments.checkpoint or CHECKPOINT_S)
     sensor = Listening(store, config, settings, stop.stop_requested, open_tap, tell)
     judging = Judging(arguments, store, config)

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from otsec.cli.harmless import cut, harmless
-from otsec.cli.output import bytes_text, duration_text
+from otsec.cli.output import bytes_text, duration_text, say
 
 EVERY_S = 0.2  # a person reads no faster
 RATE_OVER_S = 3.0  # time over which the rate is averaged
@@ -75,6 +75,11 @@ class Progress:
         else:
             parts.insert(0, bytes_text(done_bytes))
         return "  ".join(part for part in (*parts, harmless(label)) if part)
+
+    def tell(self, line: str) -> None:
+        """A line that stays, above the one that shows how far it is."""
+        self.clear()
+        say(f"otsec: {line}")
 
     def clear(self) -> None:
         """Take the line away, so that what follows stands at the margin."""

@@ -63,7 +63,9 @@ def run(arguments: Namespace) -> int:
             def update(_bytes: int, packets: int, label: str) -> None:
                 progress.update(folder.bytes, packets, label)
 
-            following = Following(store, config, options_of(arguments), update, stop.stop_requested)
+            following = Following(
+                *(store, config, options_of(arguments), update, stop.stop_requested), progress.tell
+            )
             judge = NewFindings(Judging(arguments, store, config))
             problems = _follow(folder, following, progress, arguments, judge)
         if not arguments.quiet:
@@ -100,22 +102,18 @@ def _follow(
     judge: NewFindings,
 ) -> int:
     """Look again and again until asked to stop; how many problems were told."""
-    from otsec.cli.output import say
-
     told = 0
 
     def tell(line: str) -> None:
         nonlocal told
         told += 1
-        progress.clear()
-        say(f"otsec: {line}")
+        progress.tell(line)
 
     while True:
         for line in folder.look(following):
             tell(line)
         for line in judge.new(folder.packets):
-            progress.clear()
-            say(f"otsec: {line}")
+            progress.tell(line)
         if arguments.once or following.stop():
             break
         _wait(arguments.every, following.stop)

@@ -5,7 +5,7 @@ from otsec.dissect.layers import dissect, dissect_datagrams
 from otsec.dissect.link import LINKS
 from otsec.dissect.mirror import DuplicateTail, duplicates
 from otsec.dissect.resolution import ArpColumns, arp
-from otsec.dissect.stacks import Openings, openings, stack_text
+from otsec.dissect.stacks import Openings, openings, stack_text, stack_words
 
 __all__ = [
     "LINKS",
@@ -19,4 +19,5 @@ __all__ = [
     "duplicates",
     "openings",
     "stack_text",
+    "stack_words",
 ]

@@ -98,6 +98,24 @@ def stack_text(first: int, order: int) -> str:
     return f"{'SYN-ACK' if first >> int(_ANSWERS) & 1 else 'SYN'}: {', '.join(parts)}"
 
 
+def stack_words(text: str) -> tuple[int, int]:
+    """The words of the stack that `stack_text` writes so."""
+    if not text:
+        return 0, 0
+    what, _, told = text.partition(": ")
+    *numbers, names = told.split(", ")
+    of = {name: int(number) for name, number in (one.split(" ") for one in numbers)}
+    shifts = (("window", _WINDOW), ("scale", _SCALE), ("hops", _HOPS))
+    of.setdefault("scale", NO_SCALE)
+    first = of.get("mss", 0) | 1 << int(_KNOWN) | (what == "SYN-ACK") << int(_ANSWERS)
+    first |= sum(of[name] << int(shift) for name, shift in shifts)
+    codes = {NAMES[code]: number for number, code in enumerate(_CODES)}
+    order = 0
+    for at, name in enumerate([] if names == "no options" else names.split(" ")):
+        order |= codes.get(name, OTHER) + 1 << 4 * at
+    return first, order
+
+
 def _option_names(order: int) -> list[str]:
     names = []
     while order:

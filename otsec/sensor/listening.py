@@ -20,7 +20,7 @@ from otsec.config import Config
 from otsec.engine import Columnar, Engine, columnar
 from otsec.errors import InputError
 from otsec.model import TICK_NS, PacketBatch
-from otsec.pipeline import Options
+from otsec.pipeline import Options, Say
 from otsec.sensor.kept import Evidence, kept
 from otsec.sensor.recording import File, Recording
 from otsec.store import CaptureProgress, Store
@@ -46,7 +46,6 @@ SHED_WORDS = {
     "recording": "cannot keep up: nothing is recorded, until it can again",
 }
 
-Say = Callable[[str], None]
 Label: TypeAlias = tuple["Ear", tuple[Drops, ...]]
 
 
@@ -91,8 +90,8 @@ class Listening(Following):
         open_tap: Callable[[str], Tap],
         say: Say,
     ) -> None:
-        super().__init__(store, config, options, lambda *_: None, stop)
-        self.open_tap, self.say = open_tap, say
+        super().__init__(store, config, options, lambda *_: None, stop, say)
+        self.open_tap = open_tap
         self.ears: list[Ear] = []
         self._workers: Workers | None = None
         self._coming: deque[Task[Label]] = deque()  # batches of which the columns are being made

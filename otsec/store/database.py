@@ -326,6 +326,14 @@ class Store:
             (source,),
         )
 
+    def next_number(self, table: str, source: int) -> int:
+        """The number behind the last that a row of a source has."""
+        found = self.all(
+            f"SELECT COALESCE(MAX(number), -1) + 1 FROM {TABLES[table].name} WHERE source = ?",  # noqa: S608 - a name of schema.py
+            (source,),
+        )
+        return int(found[0][0])
+
     def state(self, source: int) -> dict[str, bytes]:
         """The state of the engine's parts at the last checkpoint of a source, by module."""
         return dict(

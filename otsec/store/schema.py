@@ -473,11 +473,11 @@ _ALL = (
     ),
     Table(
         "gap",
-        "A span in which the capture was blind.",
+        "A span in which the capture was blind; absence and order are not judged across it.",
         (
             _SOURCE,
             _integer("number", "Number within the source, in order of sight."),
-            _text("kind", "`clock_back`, `clock_ahead`, `drops` or `outage`."),
+            _text("kind", "`clock_back`, `clock_ahead`, `drops`, `outage` or `restart`."),
             _integer("begin_time", "Time before the gap, ns."),
             _integer("end_time", "Time behind the gap, ns."),
             _integer("packet", "Ordinal of the first packet behind the gap."),

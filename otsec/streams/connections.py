@@ -12,6 +12,7 @@ import numpy as np
 
 from otsec.columns import I64, U64, Ints, Mask
 from otsec.model import FIN, RST, TICK_NS
+from otsec.state import records
 from otsec.streams.flows import KEY_WORDS, Flows
 
 IDLE_TICKS = 360  # one hour: industrial connections are polled far more often
@@ -199,14 +200,13 @@ class Connections:
     def dump(self) -> dict[str, Any]:
         """The live rows with their slots."""
         live = np.flatnonzero(self.table["alive"][: self.used])
-        rows = np.frombuffer(self.table[live].tobytes(), np.uint8)
-        return {"rows": rows, "slots": live, "used": self.used, "serial": self.serial}
+        return {"rows": self.table[live], "slots": live, "used": self.used, "serial": self.serial}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
         slots, self.serial, self.used = state["slots"], state["serial"], state["used"]
         self.table = np.zeros(max(self.cap + SPARE, self.used), TABLE)
-        self.table[slots] = np.frombuffer(state["rows"].tobytes(), TABLE)
+        self.table[slots] = records(state["rows"], TABLE)
         self.index = dict(zip(key_bytes(self.table["key"][slots]), slots.tolist(), strict=True))
         self.free = np.setdiff1d(np.arange(self.used), slots).tolist()
 
