@@ -437,11 +437,12 @@ def test_points_of_the_configuration(cable: Wire, tmp_path: Path) -> None:
 
 def test_doctor_judges_the_mirror(cable: Wire, tmp_path: Path) -> None:
     """`doctor -i` tells of the interface, the rights, the load, and what `health` would say."""
-    sender = cable.start("tcpreplay", "-q", "--pps=2500", "-i", cable.far, PLANT)
+    sender = cable.start("tcpreplay", "-q", "--loop=50", "--pps=2500", "-i", cable.far, PLANT)
     done = cable.run(
         sys.executable, "-m", "otsec", "doctor", "-i", cable.near, "--for", "3s", "--json",
         "--db", tmp_path / "x.db", check=False,
     )  # fmt: skip
+    sender.kill()
     sender.communicate()
     rows = {row["what"]: row for row in json.loads(done.stdout)["rows"]}
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otsec.cli import options
-from otsec.cli.analyze import Judging, positive, seconds
 from otsec.cli.analyze import judging as judged
+from otsec.cli.analyze import positive, seconds, site_policy
+from otsec.cli.aside import SETTINGS, Aside
 from otsec.errors import ConfigError, Exit, OtsecError, UsageError
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def run(arguments: Namespace) -> int:
         raise UsageError("monitor: not on Windows; let dumpcap record, and follow it: otsec watch")
     if not sys.platform.startswith("linux") and arguments.by == "ring":
         raise UsageError("monitor: the kernel's ring is Linux's; here use --by libpcap")
-    config = options.configured(arguments, "db", "site")
+    config = options.configured(arguments, *SETTINGS)
     chosen = interfaces(arguments.interface, config)
     os.umask(0o077)
     with ExitStack() as stack:
@@ -206,7 +207,6 @@ def _listen(
     from otsec.cli.output import say
     from otsec.cli.progress import Progress
     from otsec.cli.signals import listening
-    from otsec.cli.watch import NewFindings
     from otsec.pipeline import CHECKPOINT_S, Options
     from otsec.sensor.heartbeat import Heart
     from otsec.sensor.listening import Listening
@@ -215,6 +215,8 @@ def _listen(
     from otsec.sensor.service import Manager
     from otsec.store import open_store
 
+    if not arguments.no_rules:
+        site_policy(config)  # its mistakes are told before anything is listened to
     stop = stack.enter_context(listening())
     store = stack.enter_context(open_store(config.store))
     progress = stack.enter_context(Progress(None, quiet=bool(arguments.quiet)))
@@ -222,15 +224,8 @@ def _listen(
     tell = progress.tell
     settings = Options(workers=arguments.workers, checkpoint_s=arguments.checkpoint or CHECKPOINT_S)
     sensor = Listening(store, config, settings, stop.stop_requested, open_tap, tell)
-    judging = Judging(arguments, store, config)
-    findings = NewFindings(judging)
-
-    def judge(*, at_once: bool = False) -> None:
-        if at_once or judging.due():
-            for line in findings.new(-2 if at_once else sensor.packets):
-                tell(line)
-
-    sensor.written = judge
+    judging = stack.enter_context(Aside(arguments, config))
+    sensor.written = judging.begin
     for name, point in chosen.items():
         files = None
         if arguments.write is not None:
@@ -245,14 +240,15 @@ def _listen(
         if files is not None:
             files.pinned = partial(pinned, store, ear.source, files.bounds)
     manager = Manager()
-    heart = Heart(store, sensor.ears, arguments.heartbeat, judging.version)
+    heart = Heart(store, sensor.ears, arguments.heartbeat, lambda: judging.version)
     beat = _Beat(arguments, config, sensor, heart, manager, progress, tell, judging)
     with _reloading(beat):
         until = None if arguments.for_s is None else time.monotonic() + arguments.for_s
         sensor.listen(until, beat)
     manager.tell("STOPPING=1")
     sensor.finish()
-    judge(at_once=True)
+    for line in judging.last():
+        tell(line)
     heart.beat(stopped=True)
     progress.clear()
     if not arguments.quiet:
@@ -288,7 +284,7 @@ class _Beat:
         manager: "Manager",
         progress: "Progress",
         tell: "Callable[[str], None]",
-        judging: Judging,
+        judging: Aside,
     ) -> None:
         self.judging = judging
         self.arguments, self.config, self.sensor = arguments, config, sensor
@@ -302,6 +298,8 @@ class _Beat:
             self.ready = True
             self.manager.tell("READY=1")
         self.manager.alive()
+        for line in self.judging.told():
+            self.tell(line)
         if self.reload:
             self.reload = False
             self._reload()
@@ -336,7 +334,7 @@ class _Beat:
 
         self.manager.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            config = options.configured(self.arguments, "db", "site")
+            config = options.configured(self.arguments, *SETTINGS)
         except ConfigError as error:
             self.tell(f"the configuration has mistakes, so the old one stays in effect\n{error}")
         except OtsecError as error:

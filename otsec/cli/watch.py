@@ -88,6 +88,10 @@ class NewFindings:
         if packets == self.packets:
             return []
         self.packets = packets
+        return self.judged()
+
+    def judged(self) -> "list[str]":
+        """The same, whether there is something new in the store or not."""
         found = self.judging.judge()
         told = [] if self.known is None else [one for one in found if one.id not in self.known]
         self.known = {one.id for one in found}

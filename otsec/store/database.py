@@ -212,6 +212,7 @@ class Store:
         self.db = db
         self.readonly = readonly
         self._turns: dict[int, int] = {}  # checkpoints of each source when it was taken up
+        self._looking = False  # within `snapshot`
 
     def __enter__(self) -> Self:
         return self
@@ -425,10 +426,31 @@ class Store:
         return turns
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is read within is the store as it was at one moment, whoever writes meanwhile.
+
+        It ends where something is written within.
+        """
+        connection = self.db.conn
+        with told(self.path):
+            connection.execute("BEGIN")
+        self._looking = True
+        try:
+            yield
+        finally:
+            self._look_up()
+
+    def _look_up(self) -> None:
+        if self._looking:
+            self._looking = False
+            self.db.conn.execute("ROLLBACK")
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
         """All or nothing, whatever ends it; waits for other writers."""
         connection = self.db.conn
         with told(self.path):
+            self._look_up()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
