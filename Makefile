@@ -67,9 +67,9 @@ soak: $(VENV)/installed-dev
 
 SEED := 1
 story: $(VENV)/installed
-	@test -f .bench/story-$(SEED)/story.pcap || \
+	@test -f .bench/story-$(SEED)/changes.csv || \
 		$(BIN)/python -B pcaps/story/make.py --seed $(SEED) -o .bench/story-$(SEED)
-	@$(BIN)/otsec evaluate --labels .bench/story-$(SEED)/labels.tsv .bench/story-$(SEED)/story.pcap
+	@$(BIN)/otsec evaluate --labels .bench/story-$(SEED)/labels.tsv --changes .bench/story-$(SEED)/changes.csv .bench/story-$(SEED)/story.pcap
 
 screenshots: $(VENV)/installed
 	@$(BIN)/python docs/screenshots.py

@@ -156,6 +156,57 @@ def test_firmware_that_a_device_says_wants_a_record_of_firmware(
     assert link == (("expected", "CHG-1") if expected else ("new", "unlinked"))
 
 
+def test_a_new_conversation_is_explained_by_what_is_changed_in_it(plant: Plant) -> None:
+    """Who was announced to load a program may open a conversation for it, and for nothing else."""
+    talk = told(plant, name="new-conversation", category="baseline", operations=())
+
+    assert state(plant, talk, announced(id="CHG-2"))[0] == "new"  # it was stopped as well
+    both = announced(allowed=("program", "mode"))
+    assert state(plant, talk, both) == ("expected", "CHG-1")
+    assert state(plant, talk._replace(client=LAPTOP, service="tcp/80"))[0] == "new"
+
+
+def test_a_device_that_takes_the_place_of_another_wants_a_record_of_that(plant: Plant) -> None:
+    """A new MAC address is announced if all addresses that it carries are those of the record."""
+    card = told(
+        plant,
+        name="new-device",
+        category="baseline",
+        client="",
+        server="00:0e:8c:00:00:21",  # carries the controller's address
+        operations=(),
+    )
+    laptop = card._replace(server="00:0e:8c:00:00:99")
+
+    assert state(plant, laptop, announced(allowed=("module",), hosts=())) == ("new", "unlinked")
+    assert state(plant, card) == ("expected", "CHG-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "allowed", "expected"),
+    [
+        ("device-silent", {}, "silence", True),
+        ("device-silent", {}, "firmware", True),
+        ("device-silent", {}, "write", False),
+        ("power-lost", {"server": "several", "objects": (PLC, HMI)}, "silence", False),
+        ("power-lost", {"server": "several", "objects": (PLC,)}, "silence", True),
+        ("vlan-lost", {}, "firmware", False),
+        ("network-storm", {}, "silence", False),
+        ("device-silent", {"last_time": (11 * HOUR + 60) * SECOND}, "silence", False),
+        ("device-silent", {"last_time": int(10.5 * HOUR) * SECOND}, "silence", False),  # goes on
+    ],
+)
+def test_outages_can_be_announced(
+    plant: Plant, name: str, other: dict[str, Any], allowed: str, expected: bool
+) -> None:
+    """What is switched off as announced, and is back in time, is expected; nobody misses a record."""
+    cells = {"objects": (PLC,), "last_time": int(10.6 * HOUR) * SECOND, **other}
+    out = told(plant, name=name, category="outage", client="", operations=(), **cells)
+
+    link = state(plant, out, announced(allowed=(allowed,), hosts=()))
+    assert link == (("expected", "CHG-1") if expected else ("new", ""))
+
+
 def test_two_downloads_in_two_records_are_expected_and_a_third_is_not(plant: Plant) -> None:
     """One finding stands for all downloads: each must lie in a record."""
     day = DAY * SECOND

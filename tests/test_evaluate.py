@@ -1,6 +1,7 @@
 """`otsec evaluate`: labels, scores, and what it says to whoever mistypes."""
 
 import json
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -107,6 +108,21 @@ def test_what_is_benign(names: tuple[str, ...], alerts: tuple[Alert, ...], verdi
     assert len(found.false) == sum(one.counts for one in alerts)
 
 
+def test_what_was_announced() -> None:
+    """What a record explains calls nobody and is told as expected; what none explains is not."""
+    announced = replace(alert(150, client="10.0.0.9"), change="CHG-1")
+    alone = replace(alert(150, "x", client="10.0.0.9"), change="unlinked")
+    benign = {"attack": False, "names": frozenset({"expected"})}
+
+    assert scored(announced).results[0].verdict == "missed"
+    rightly = scored(announced, **benign)
+    assert (rightly.results[0].verdict, rightly.false) == ("named", ())
+    assert rightly.results[0].told == ("new-device (CHG-1)",)
+    assert scored(announced, alone, **benign).results[0].verdict == "false alert"
+    assert scored(alone, names=frozenset({"unlinked"})).results[0].named
+    assert not scored(announced, names=frozenset({"unlinked"})).results[0].named
+
+
 def test_bounds() -> None:
     """No false alert in two days is at most 1.5 a day; all of seven is at least 65 %."""
     assert scored().at_most == pytest.approx(2.9957 / 2, abs=1e-3)
@@ -175,6 +191,25 @@ def test_a_page_for_people(labels: str, capsys: pytest.CaptureFixture[str]) -> N
     heads = [out.index(head) for head in ("Episodes", "False alerts", "By method", "Sum")]
     assert heads == sorted(heads)
     assert "attacks by who was unknown, found: 2 of 2" in out
+
+
+def test_a_table_of_changes(
+    labels: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the table announces is no alert, and its mistakes are told before anything is read."""
+    table = tmp_path / "changes.csv"
+    head = "id,assets,from,to,allow,reason\n"
+    table.write_text(head + "C-1,10.20.1.23,2026-01-05T08:06,2026-01-05T08:07,any,work\n")
+    words = ["evaluate", "--labels", labels, "--changes", str(table), "--json", "--step", "30s"]
+    words += ["--learn-until", "2026-01-05T08:05:00Z", str(PLANT)]
+
+    assert main(words) == Exit.FINE
+    told = json.loads(capsys.readouterr().out)
+    speed = {one["episode"]: one for one in told["episodes"]}["speed"]
+    assert {one["change"] for one in speed["others"]} == {"C-1"}
+    table.write_text(head.replace("assets", "device"))
+    assert main(words) == Exit.USAGE
+    assert ":1: no column 'device'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_same_seed_same_story(story: Path, tmp_path: Path) -> None:
     """A seed gives the same bytes."""
     again = make(tmp_path / "again", 1)
-    for name in ("story.pcap", "labels.tsv", "changes.tsv"):
+    for name in ("story.pcap", "labels.tsv", "changes.csv"):
         assert (again / name).read_bytes() == (story / name).read_bytes()
 
 

@@ -157,7 +157,7 @@ def finding(one: Outage) -> Found:
         last_time=max(one.end, one.begin),
         last_packet=max(one.end_packet, one.packet),
         operations=(),
-        objects=tuple(device.name[: telling.LONGEST] for device in one.devices)[: telling.KEPT],
+        objects=tuple(device.address for device in one.devices)[: telling.KEPT],
         outcomes=(),
         techniques=(),
         falsepositives=("Work on the plant.",),

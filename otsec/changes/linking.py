@@ -7,9 +7,11 @@ and every time at which it may have happened lies in a record: one minute late i
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from otsec.changes.records import Record, records
+from otsec.detect import findings as telling
 from otsec.detect.cases import UNLINKED
 from otsec.inventory.model import Node
 from otsec.store import Store
@@ -25,11 +27,22 @@ Needs: TypeAlias = tuple[frozenset[str], ...]  # of each one must be allowed
 Classes: TypeAlias = Mapping[tuple[str, str], frozenset[str]]
 Moment: TypeAlias = tuple[int, int]  # ns, from and to
 
+NEW_DEVICE, NEW_CONVERSATION = "new-device", "new-conversation"
+CHANGING = frozenset({"write", "control", "program", "mode", "firmware", "config", "file", "time"})
 OF_BASELINE: Mapping[str, str] = {  # what the deviations want that are no operations
-    "new-device": "module",
-    "new-conversation": "conversation",
+    NEW_DEVICE: "module",
+    NEW_CONVERSATION: "conversation",
     "new-external-peer": "internet",
     "silent-device": "silence",
+}
+# What an outage wants. Who changes firmware, a module or the mode takes the device out of service.
+_OUT_OF_SERVICE = frozenset({"silence", "mode", "firmware", "module"})
+OF_OUTAGES: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("tap-outage", "sensor-overload", "vlan-lost"), frozenset({"silence"})),
+    **dict.fromkeys(("switch-lost", "power-lost", "device-restarts"), _OUT_OF_SERVICE),
+    "device-silent": _OUT_OF_SERVICE,
+    "peer-silent": frozenset({"silence"}),
+    "clock-step": frozenset({"time"}),
 }
 IDENTITY = "identity-changed"
 SAYS: Mapping[str, str] = {  # attributes that also another change than of the device explains
@@ -45,12 +58,14 @@ def link(store: Store, found: Sequence[Finding] | None = None) -> None:
     told = findings(store) if found is None else found
     known = records(store)
     classes = kept.classes(store) if any(one.operations for one in told) else {}
-    ends = _ends(watched(store)) if known else {}
+    look = _Look(store, _ends(watched(store))) if known else None
     links = {}
     for one in told:
         wanted = needs(one, classes)
-        name = _announced(store, one, wanted, known, ends) if wanted else ""
-        if name or any(some & LASTING for some in wanted):
+        if wanted and one.name == NEW_CONVERSATION and look is not None:
+            wanted = look.of_conversation(one, wanted)
+        name = look.announced(one, wanted, known) if wanted and look is not None else ""
+        if name or any(some <= LASTING for some in wanted):
             links[one.id] = name or UNLINKED
     kept.link(store, links)
 
@@ -59,6 +74,8 @@ def needs(finding: Finding, classes: Classes) -> Needs:
     """What must be allowed for a finding to be expected; empty: nothing can announce it."""
     if finding.name in OF_BASELINE:
         return (frozenset({OF_BASELINE[finding.name]}),)
+    if finding.name in OF_OUTAGES:
+        return (OF_OUTAGES[finding.name],)
     if finding.name == IDENTITY:
         return tuple(_said(finding, attribute) for attribute in finding.operations)
     if finding.name in CONTENTS:
@@ -81,41 +98,59 @@ def _said(finding: Finding, attribute: str) -> frozenset[str]:
     return frozenset(told | ({"module"} if finding.device else set()))
 
 
-def _announced(
-    store: Store,
-    finding: Finding,
-    wanted: Needs,
-    known: Sequence[Record],
-    ends: Mapping[tuple[str, str], int],
-) -> str:
-    """The record that announces a finding, the last one where there are several; empty: none."""
-    able = [one for one in known if _covers(one, finding, wanted)]
-    if not able:
-        return ""
-    moments = [_moment(finding, ends)]
-    found = _all_in(able, moments)
-    if not found and len(able) > 1 and finding.name not in {IDENTITY, *OF_BASELINE}:
-        found = _all_in(able, _one_by_one(store, finding))
-    return found
+@dataclass(frozen=True)
+class _Look:
+    """What the store tells beside the finding itself."""
 
+    store: Store
+    ends: Mapping[tuple[str, str], int]  # when each point group was last listened to
 
-def _covers(record: Record, finding: Finding, wanted: Needs) -> bool:
-    if finding.site != record.site or not all(some & {*record.allowed} for some in wanted):
-        return False
-    if record.hosts and finding.client not in {"", *record.hosts}:
-        return False
-    if record.everywhere:
-        return True
-    here = (finding.site, finding.group, finding.place)
-    ends = [finding.server]
-    if finding.name in {"new-conversation", "new-external-peer"}:
-        ends.append(finding.client)
-    return any(end not in MANY and record.about(Node(*here, end)) for end in ends)
+    def of_conversation(self, finding: Finding, wanted: Needs) -> Needs:
+        """A new conversation is also explained by what is changed in it, if all of that is."""
+        done = kept.classes_of(self.store, finding) & CHANGING
+        return tuple(frozenset({cls, *wanted[0]}) for cls in sorted(done)) or wanted
+
+    def announced(self, finding: Finding, wanted: Needs, known: Sequence[Record]) -> str:
+        """The record that announces a finding, the last one where there are several; empty: none."""
+        able = [one for one in known if self._covers(one, finding, wanted)]
+        if not able:
+            return ""
+        found = _all_in(able, [_moment(finding, self.ends)])
+        once = finding.name in {IDENTITY, *OF_BASELINE, *OF_OUTAGES}
+        if not found and len(able) > 1 and not once:
+            found = _all_in(able, _one_by_one(self.store, finding))
+        return found
+
+    def _covers(self, record: Record, finding: Finding, wanted: Needs) -> bool:
+        if finding.site != record.site or not all(some & {*record.allowed} for some in wanted):
+            return False
+        if record.hosts and finding.client not in {"", *record.hosts}:
+            return False
+        if record.everywhere:
+            return True
+        here = (finding.site, finding.group, finding.place)
+        if finding.name in OF_OUTAGES:
+            mine = [one for one in (finding.client, *finding.objects) if one]
+            whole = bool(mine) and len(mine) < telling.KEPT  # else not all are named
+            return whole and all(record.about(Node(*here, one)) for one in mine)
+        ends = [finding.server]
+        if finding.name in {NEW_CONVERSATION, "new-external-peer"}:
+            ends.append(finding.client)
+        if any(end not in MANY and record.about(Node(*here, end)) for end in ends):
+            return True
+        held = self.held.get((*here, finding.server), ()) if finding.name == NEW_DEVICE else ()
+        return bool(held) and all(record.about(Node(*here, one)) for one in held)
+
+    @cached_property
+    def held(self) -> Mapping[tuple[str, str, str, str], Collection[str]]:
+        """The addresses that each MAC address carried: who is replaced has another of those."""
+        return kept.held(self.store)
 
 
 def _moment(finding: Finding, ends: Mapping[tuple[str, str], int]) -> Moment:
     """When it happened: what a device says or that it is new, at first; silence, since the last."""
-    if finding.name == "silent-device":
+    goes_on = finding.name in OF_OUTAGES and finding.first_time == finding.last_time
+    if finding.name == "silent-device" or (goes_on and finding.name != "clock-step"):
         end = ends.get((finding.site, finding.group), finding.last_time)
         return finding.last_time, max(end, finding.last_time)
     once = finding.name == "new-device" or (finding.name == IDENTITY and _single(finding))

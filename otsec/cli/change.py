@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from otsec.store.acts import ChangeAct
     from otsec.store.queries import Filter
 
+    Rows = Sequence[tuple[int, Mapping[str, str]]]
+
 ACTIONS = {
     "add": "announce a change: where, by whom, when, and what may happen",
     "list": "list what was announced, and what was seen of it",
@@ -362,32 +364,44 @@ def close(arguments: Namespace) -> int:
 
 
 def _import(arguments: Namespace) -> int:
-    from otsec.changes.records import records
     from otsec.cli.triage import word_of
-    from otsec.inventory.assembly import inventory
     from otsec.store import open_store
 
     config = options.configured(arguments, "db")
     word = word_of(arguments)
-    rows = list(_rows(arguments.file))
+    rows = rows_of(arguments.file)
     with open_store(config.store, create=False) as store:
-        known = records(store)
-        found = inventory(store)
-
-        def read(row: Mapping[str, str]) -> "Record":
-            return _record(_asked(row, word), "change", config, found, word)
-
-        made = _new(arguments.file, rows, known, read, word)
-        _keep(store, known, made, word, "change-import")
+        made = take_in(store, arguments.file, rows, config, word)
         _tell(store, made, config.zone(), quiet=arguments.quiet)
     if not arguments.quiet and len(made) < len(rows):
         say(f"{len(rows) - len(made)} of {len(rows)} were announced before")
     return 0
 
 
+def take_in(
+    store: "Store", path: Path, rows: "Rows", config: "Config", word: "Word"
+) -> "list[Record]":
+    """Announce the rows of a table that are not announced; names stand for who is there now.
+
+    Raises UsageError naming every wrong line.
+    """
+    from otsec.changes.records import records
+    from otsec.inventory.assembly import inventory
+
+    known = records(store)
+    found = inventory(store)
+
+    def read(row: Mapping[str, str]) -> "Record":
+        return _record(_asked(row, word), "change", config, found, word)
+
+    made = _new(path, rows, known, read, word)
+    _keep(store, known, made, word, "change-import")
+    return made
+
+
 def _new(
     path: Path,
-    rows: "Sequence[tuple[int, Mapping[str, str]]]",
+    rows: "Rows",
     known: "Sequence[Record]",
     read: "Callable[[Mapping[str, str]], Record]",
     word: "Word",
@@ -434,8 +448,12 @@ def _asked(row: Mapping[str, str], word: "Word") -> Asked:
     )
 
 
+def rows_of(path: Path) -> "Rows":
+    """The lines of a table with their numbers; cells by column. Raises InputError, UsageError."""
+    return list(_rows(path))
+
+
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """The lines with their numbers; cells by column."""
     from otsec.cli.register import plain
 
     try:

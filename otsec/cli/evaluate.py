@@ -11,13 +11,15 @@ from otsec.cli.output import Column, duration_text, say, style_of, time_text, wr
 from otsec.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import tzinfo
 
+    from otsec.changes.records import Record
     from otsec.config import Config
     from otsec.detect.model import Rule
     from otsec.evaluation.replay import Alert
     from otsec.evaluation.scoring import Score, Share
+    from otsec.store import Store
 
 WEEK_NS = 7 * 86_400 * listing.SECOND_NS
 DAY_US = 86_400_000_000
@@ -60,9 +62,13 @@ found by an alert about one of its hosts from a second before it to a minute beh
 the hour that an alert is about; every alert outside of every attack is false. The bounds are of 95 % confidence: Wilson for shares, the exact
 one of Poisson for false alerts a day.
 
+--changes takes the table that `otsec change import` takes. It is entered when learning ends, so
+that names stand for who was there by then; what it announces is expected, and calls nobody.
+
 The labels are a table with tabs and these columns: episode, from, to (ISO 8601), kind (attack or
 benign), name (kinds of findings that would tell it rightly, with | between; empty for what is
-benign: nothing should be told), technique (T0836), hosts (addresses with commas, the one who acts
+benign: nothing should be told; expected: all of it was announced; unlinked: a change that nobody
+announced), technique (T0836), hosts (addresses with commas, the one who acts
 first). See docs/evaluation.md.
 
 methods: """ + ", ".join(METHODS)  # fmt: skip
@@ -75,6 +81,9 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--labels", type=Path, required=True, metavar="FILE", help="what happened in them"
+    )
+    parser.add_argument(
+        "--changes", type=Path, metavar="FILE", help="what was announced, as for change import"
     )
     parser.add_argument(
         "--learn-until",
@@ -109,12 +118,13 @@ def run(arguments: Namespace) -> int:
     wanted = _methods(arguments.methods)
     rules = _rules(config) if wanted is None or "rules" in wanted else []
     until, step = _until(arguments.learn_until, paths, zone), _step(arguments.step)
+    announce = _announcing(arguments.changes, config, until)
     with (
         tempfile.TemporaryDirectory(prefix="otsec-") as folder,
         open_store(Path(folder) / "scratch.db") as store,
         Progress(None, quiet=bool(arguments.quiet)) as progress,
     ):
-        heard = replay(store, config, paths, rules, until, step, progress.update)
+        heard = replay(store, config, paths, rules, until, step, progress.update, announce)
     _write(arguments, score(heard, episodes, wanted), zone)
     return 0
 
@@ -137,6 +147,20 @@ def _methods(text: str | None) -> frozenset[str] | None:
             hint = options.nearest(one, list(METHODS))
             raise UsageError(f"--methods: no method {one!a}{hint or '; see --help'}")
     return found
+
+
+def _announcing(
+    path: Path | None, config: "Config", time: int
+) -> "Callable[[Store], list[Record]]":
+    """Enters the records of a table into a store. Raises what is wrong with the table itself."""
+    from otsec.cli.change import rows_of, take_in
+    from otsec.detect.cases import Word
+
+    if path is None:
+        return lambda _: []
+    rows = rows_of(path)
+    word = Word("otsec evaluate", "", "", time, f"announced in {path.name}")
+    return lambda store: take_in(store, path, rows, config, word)
 
 
 def _until(text: str | None, paths: "Sequence[Path]", zone: "tzinfo") -> int:
@@ -235,6 +259,7 @@ def _plain(told: "Score", zone: "tzinfo") -> "dict[str, Any]":
             "time": time_text(one.time, zone), "told": time_text(one.told, zone),
             "id": finding.id, "name": finding.name, "level": finding.level,
             "client": finding.client, "server": finding.server, "seen": finding.seen,
+            "change": one.change,
         }  # fmt: skip
 
     return {

@@ -16,6 +16,7 @@ from otsec.baseline.evidence import evidence
 from otsec.baseline.learning import Baseline, baseline, learn
 from otsec.capture import Reader
 from otsec.config import Config
+from otsec.detect.cases import UNLINKED
 from otsec.detect.model import LEVELS, Rule
 from otsec.engine import Columnar, columnar
 from otsec.errors import InputError, UsageError
@@ -24,6 +25,7 @@ from otsec.pipeline import Options, Place, Run, plan_sources
 from otsec.store import Store
 from otsec.store import baseline as kept
 from otsec.store.baseline import Ended
+from otsec.store.changes import links
 from otsec.store.findings import Finding, packets
 
 SECOND_NS = 1_000_000_000
@@ -40,11 +42,17 @@ class Alert:
     until: int  # ns: of the last one in that step
     told: int  # ns: when it was told, the end of that step
     finding: Finding
+    change: str = ""  # the record that announced it; `unlinked`: none did, and one should
+
+    @property
+    def expected(self) -> bool:
+        """Whether it was announced."""
+        return self.change not in {"", UNLINKED}
 
     @property
     def counts(self) -> bool:
         """Whether somebody is called."""
-        return LEVELS.index(self.finding.level) >= ALERTS
+        return LEVELS.index(self.finding.level) >= ALERTS and not self.expected
 
 
 @dataclass
@@ -64,10 +72,18 @@ class Steps:
     """Ends learning when it is time, and judges after each step."""
 
     def __init__(
-        self, store: Store, rules: Sequence[Rule], budget: int, until: int, step: int
+        self,
+        store: Store,
+        rules: Sequence[Rule],
+        budget: int,
+        span: tuple[int, int],
+        announce: Callable[[Store], object],
     ) -> None:
+        """``span``: until when is learned, and how long a step is, ns."""
         self.store, self.rules, self.budget = store, rules, budget
-        self.until, self.step = until, step
+        self.until, self.step = span
+        self.announce = announce
+        until = self.until
         self.next = until
         self.heard = Heard(begin=until)
         self._last: dict[str, int] = {}  # by finding: when it was last seen
@@ -85,6 +101,7 @@ class Steps:
     def _learn(self) -> None:
         """Learn, end learning everywhere; what came up so far has been dealt with."""
         store = self.store
+        self.announce(store)
         for one in judge(store, self.rules):
             self._last[one.id] = one.last_time
             if one.last_time - one.first_time >= APART_NS:
@@ -119,23 +136,25 @@ class Steps:
 
     def _judge(self, time: int) -> None:
         since = self.next - self.step
-        for one in judge(self.store, self.rules):
-            self._note(one, since, time)
+        found = judge(self.store, self.rules)
+        changes = links(self.store)
+        for one in found:
+            self._note(one, since, time, changes.get(one.id, ""))
             self.heard.lasted[one.id] = one.last_time
         self.heard.end = time
 
-    def _note(self, one: Finding, since: int, now: int) -> None:
+    def _note(self, one: Finding, since: int, now: int, change: str) -> None:
         before = self._last.get(one.id)
         self._last[one.id] = max(one.last_time, before or 0)
-        counts = LEVELS.index(one.level) >= ALERTS
+        made = Alert(*self._shown(one, since, now), now, one, change)
         if before is not None:
             again = one.category != OWN and one.last_time - before >= APART_NS
-            louder = counts and one.id not in self._loud and one.last_time > before
+            louder = made.counts and one.id not in self._loud and one.last_time > before
             if before == ACCEPTED or not (again or louder):
                 return
-        if counts:
+        if made.counts:
             self._loud.add(one.id)
-        self.heard.alerts.append(Alert(*self._shown(one, since, now), now, one))
+        self.heard.alerts.append(made)
 
     def _shown(self, one: Finding, since: int, now: int) -> tuple[int, int]:
         """From when until when something shows a finding within the step."""
@@ -206,16 +225,17 @@ def replay(
     until: int,
     step: int,
     progress: Callable[[int, int, str], None],
+    announce: Callable[[Store], object] = lambda _: None,
 ) -> Heard:
     """What came up after a time, in a store that is empty.
 
-    Raises UsageError where the captures do not go on behind that time, or are of several points.
+    ``announce``: enters what was announced, once all that is learned from is there. Raises UsageError where the captures do not go on behind that time, or are of several points.
     """
     sources = plan_sources(list(paths), None)
     if len(sources) > 1:
         raise UsageError("evaluate: give the captures of one point; their learning is one")
     run = Stepped(store, config, Options(), progress, lambda: False)
-    run.steps = Steps(store, rules, config.alert_budget, until, step)
+    run.steps = Steps(store, rules, config.alert_budget, (until, step), announce)
     for outcome in run.read(sources, named=True):
         if outcome.problem:
             raise InputError(outcome.problem)

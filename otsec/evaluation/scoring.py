@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 from otsec.baseline.evidence import DAY_NS, poisson_bound
+from otsec.detect.cases import EXPECTED, UNLINKED
 from otsec.detect.telling import MANY
 from otsec.evaluation.labels import Episode
 from otsec.evaluation.replay import Alert, Heard
@@ -46,9 +47,15 @@ class Result:
     @property
     def named(self) -> bool:
         """Whether a finding told what it was; where nothing should be told, nothing was."""
-        if not self.episode.names:
+        names = self.episode.names
+        if not names:
             return not self.alerts
-        return any(one.finding.name in self.episode.names for one in (*self.alerts, *self.others))
+        if EXPECTED in names and not self.alerts and any(one.expected for one in self.others):
+            return True
+        return any(
+            one.finding.name in names or one.change == UNLINKED in names
+            for one in (*self.alerts, *self.others)
+        )
 
     @property
     def technique(self) -> bool:
@@ -72,7 +79,11 @@ class Result:
     @property
     def told(self) -> tuple[str, ...]:
         """The findings that tell of it."""
-        return tuple(dict.fromkeys(one.finding.name for one in (*self.alerts, *self.others)))
+        names = (
+            f"{one.finding.name} ({one.change})" if one.expected else one.finding.name
+            for one in (*self.alerts, *self.others)
+        )
+        return tuple(dict.fromkeys(names))
 
     @property
     def verdict(self) -> str:

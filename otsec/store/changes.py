@@ -65,6 +65,35 @@ def classes(store: Store) -> Mapping[tuple[str, str], frozenset[str]]:
     return {key: frozenset(some) for key, some in found.items()}
 
 
+def classes_of(store: Store, finding: Finding) -> frozenset[str]:
+    """The classes of what was done in the conversation that a finding is about."""
+    return frozenset(
+        cls
+        for (cls,) in store.all(
+            "SELECT DISTINCT b.class FROM behaviour AS b "
+            "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
+            "JOIN site_source AS s ON s.id = b.source "
+            "WHERE s.site = ? AND s.point_group = ? AND c.place = ? "
+            "AND c.client = ? AND c.server = ? AND c.service = ?",
+            (
+                *(finding.site, finding.group, finding.place),
+                *(finding.client, finding.server, finding.service),
+            ),
+        )
+    )
+
+
+def held(store: Store) -> Mapping[tuple[str, str, str, str], frozenset[str]]:
+    """The addresses that each MAC address carried, by site, point group, place and MAC address."""
+    found: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
+    for site, group, place, mac, address in store.all(
+        "SELECT DISTINCT s.site, s.point_group, t.place, t.mac, t.address FROM station AS t "
+        "JOIN site_source AS s ON s.id = t.source WHERE t.mac <> '' AND t.address <> ''"
+    ):
+        found[site, group, place, mac].add(address)
+    return {key: frozenset(some) for key, some in found.items()}
+
+
 def spans(store: Store, finding: Finding) -> list[Span]:
     """The notable events that a finding of operations stands for, by time.
 

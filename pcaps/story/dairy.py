@@ -112,10 +112,12 @@ class Change:
 
     id: str
     assets: tuple[str, ...]
+    hosts: tuple[str, ...]  # who may do it
     by: str
     begin: int
     end: int
     classes: tuple[str, ...]
+    reason: str
 
 
 @dataclass

@@ -4,7 +4,7 @@
     python make.py --seed 1 --thin 10 -o FOLDER    # polls ten times rarer
 
 Beside `story.pcap` it writes `labels.tsv`, what happens and how it should be told, and
-`changes.tsv`, the work that was announced. The same seed gives the same bytes.
+`changes.csv`, the work that was announced. The same seed gives the same bytes.
 
 Who is there stands in `dairy.py`, what is normal in `days.py`, what fails in `outages.py`, work on
 the plant in `upkeep.py`, attacks in `attacks.py`; `mirror.py` and `talks.py` put it on the wire.
@@ -26,7 +26,7 @@ from dairy import LEARNED, Story, text, vlans  # noqa: E402
 from mirror import Mirror, Troubles  # noqa: E402
 
 LABELS = ("episode", "from", "to", "kind", "name", "technique", "hosts")
-CHANGES = ("id", "assets", "by", "from", "to", "classes")
+CHANGES = ("id", "assets", "hosts", "by", "from", "to", "allow", "reason")
 
 
 def told(seed: int, thin: float = 1.0, *, harm: bool = True) -> Story:
@@ -52,13 +52,16 @@ def write(story: Story, folder: Path) -> None:
         for one in sorted(story.labels, key=lambda one: (one.begin, one.episode))
     ]  # fmt: skip
     changes = [
-        (one.id, ",".join(one.assets), one.by, text(one.begin), text(one.end),
-         ",".join(one.classes))
+        (one.id, ";".join(one.assets), ";".join(one.hosts), one.by, text(one.begin),
+         text(one.end), ";".join(one.classes), one.reason)
         for one in sorted(story.changes, key=lambda one: one.begin)
     ]  # fmt: skip
-    for name, head, rows in (("labels", LABELS, labels), ("changes", CHANGES, changes)):
-        lines = ("\t".join(row) + "\n" for row in (head, *rows))
-        (folder / f"{name}.tsv").write_text("".join(lines), "utf-8")
+    for name, between, rows in (
+        ("labels.tsv", "\t", [LABELS, *labels]),
+        ("changes.csv", ",", [CHANGES, *changes]),
+    ):
+        lines = (between.join(row) + "\n" for row in rows)
+        (folder / name).write_text("".join(lines), "utf-8")
 
 
 def main() -> None:
@@ -73,8 +76,9 @@ def main() -> None:
     write(story, arguments.output)
     packets, size = len(story.mirror.times), len(story.mirror.buffer)
     print(f"{arguments.output}: {packets} packets, {size} bytes, {len(story.labels)} labels")
-    print(f"otsec evaluate --labels {arguments.output}/labels.tsv "
-          f"--learn-until {text(LEARNED)} {arguments.output}/story.pcap")  # fmt: skip
+    folder = arguments.output
+    print(f"otsec evaluate --labels {folder}/labels.tsv --changes {folder}/changes.csv "
+          f"--learn-until {text(LEARNED)} {folder}/story.pcap")  # fmt: skip
 
 
 if __name__ == "__main__":

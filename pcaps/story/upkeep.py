@@ -19,14 +19,14 @@ def program_changed(story: Story) -> None:
     line = S7(story.mirror, STATION, SIEMENS[1], kind=1)
     time = line.load(line.open(begin), "0C", 12, IMAGE[:120])
     line.load(time + SECOND, "0A", 20, IMAGE[:60])
-    _announced(story, "change-0017", begin, (SIEMENS[1],), ("program",))
+    _announced(story, "change-0017", begin, SIEMENS[1], ("program",), "new recipe")
 
 
 def firmware_announced(story: Story) -> None:
     """The gateway gets another firmware, as announced."""
     begin = moment(9, 13)
     _firmware(story, GATEWAY, begin, "4.2")
-    _announced(story, "change-0021", begin, (GATEWAY,), ("firmware", "file"))
+    _announced(story, "change-0021", begin, GATEWAY, ("firmware", "file"), "firmware 4.2")
     span = (begin, begin + 40 * MINUTE)
     story.label("firmware-announced", span, "benign", "expected", "", GATEWAY, STATION)
 
@@ -78,19 +78,20 @@ def controller_replaced(story: Story) -> None:
         time = line.load(time, "0C", block, IMAGE[: 60 * block]) + SECOND
     time = line.start(time + 5 * SECOND)
     line.identify(time + MINUTE, ORDER, NEW_SERIAL, FIRMWARE)
-    _announced(story, "change-0023", begin, (REPLACED,), ("program", "mode", "identity"))
+    classes = ("program", "mode", "identity", "module")
+    _announced(story, "change-0023", begin, REPLACED, classes, "the controller is burnt out")
     span = (begin, begin + 60 * MINUTE)
     card = Host(new.name, new.mac, new.mac)  # the new one is told by its own address as well
     story.label("controller-replaced", span, "benign", "expected", "", REPLACED, STATION, card)
 
 
 def _announced(
-    story: Story, name: str, begin: int, hosts: tuple[Host, ...], classes: tuple[str, ...]
+    story: Story, name: str, begin: int, host: Host, classes: tuple[str, ...], reason: str
 ) -> None:
-    addresses = tuple(one.address for one in hosts)
     shown = story.troubles.shown
     span = (shown(begin - 10 * MINUTE), shown(begin + 70 * MINUTE))
-    story.changes.append(Change(name, addresses, "M. Example", *span, classes))
+    who = ((host.address,), (STATION.address,), "M. Example")
+    story.changes.append(Change(name, *who, *span, classes, reason))
 
 
 def upkeep(story: Story) -> None:
