@@ -59,7 +59,8 @@ class Telling:
             first_packet=first.seen.first_packet,
             last_time=last.last_time,
             last_packet=max(one.seen.last_packet for one in mine),
-            operations=telling.distinct(one.key.operation for one in ordered),
+            operations=telling.distinct(one.key.operation for one in ordered)
+            or self._operations(ordered),
             objects=telling.distinct(one.key.object for one in ordered),
             outcomes=outcomes,
             techniques=kind.techniques,
@@ -113,43 +114,7 @@ class Telling:
             key.kind == "device" and key[1:3] == things[0].key[1:3] for key in self.base.holding
         )
         mine = things[0].key.server
-        done = [
-            one
-            for one in self.base.shown.things
-            if one.key.kind == "conversation" and mine in {one.key.client, one.key.server}
-        ]
-        peers = {one.key.server if one.key.client == mine else one.key.client for one in done}
-        does = f" and talks to {telling.few(sorted(peers))}" if peers else ""
-        return {"known": str(known), "does": does}
-
-    def _of_conversation(self, things: Sequence[Thing]) -> dict[str, str]:
-        key = things[0].key
-        known = {
-            f"{other.server} by {other.service}"
-            for other in self.base.holding
-            if other.kind == "conversation" and other[1:5] == key[1:5]
-        }
-        told = f"{things[0].client} talks to {telling.few(sorted(known))}." if known else ""
-        return {"peers": told or f"{things[0].client} was not known to talk to anybody."}
-
-    def _of_writer(self, things: Sequence[Thing]) -> dict[str, str]:
-        key = things[0].key
-        keys = {thing.key for thing in things}
-        at = (key.server, key.device, *key[1:4])
-        known = {
-            other.client: line
-            for other, line in self.base.holding.items()
-            if other.kind == "writer" and (other.server, other.device, *other[1:4]) == at
-        }
-        told = ", ".join(f"{name} ({_how(line)})" for name, line in sorted(known.items())[:NAMED])
-        done = [
-            one
-            for one in self.base.shown.things
-            if one.key.kind in {"operation", "object"}
-            and one.key[1:6] == key[1:6]
-            and one.key.device == key.device
-            and one.key.cls in {thing.key.cls for thing in things}
-        ]
+        done = self._done(things)
         values = [
             f"{one.key.object} = {_range(one.detail)}"
             for one in self.base.shown.values
@@ -162,6 +127,25 @@ class Telling:
             "objects": telling.few(dict.fromkeys(one.key.object for one in done if one.key.object))
             or "nothing named",
         }
+
+    def _done(self, things: Sequence[Thing]) -> list[Thing]:
+        """What was done there by who changes something, as far as it is of these classes."""
+        key = things[0].key
+        client = self.base.shown.canonical(key[1:4], things[0].client)
+        return [
+            one
+            for one in self.base.shown.things
+            if one.key.kind in {"operation", "object"}
+            and one.key[1:6] == (*key[1:4], client, key.server)
+            and one.key.device == key.device
+            and one.key.cls in {thing.key.cls for thing in things}
+        ]
+
+    def _operations(self, things: Sequence[Thing]) -> tuple[str, ...]:
+        """The operations of who changes something, of whom the things tell only that he does."""
+        if things[0].key.kind not in {"writer", "value"}:
+            return ()
+        return telling.distinct(one.key.operation for one in self._done(things))
 
     def _of_operation(self, things: Sequence[Thing]) -> dict[str, str]:
         key = things[0].key

@@ -29,6 +29,7 @@ Moment: TypeAlias = tuple[int, int]  # ns, from and to
 
 NEW_DEVICE, NEW_CONVERSATION = "new-device", "new-conversation"
 CHANGING = frozenset({"write", "control", "program", "mode", "firmware", "config", "file", "time"})
+OF_CHANGES = frozenset({NEW_CONVERSATION, "write-burst"})  # explained by what was changed
 OF_BASELINE: Mapping[str, str] = {  # what the deviations want that are no operations
     NEW_DEVICE: "module",
     NEW_CONVERSATION: "conversation",
@@ -62,8 +63,8 @@ def link(store: Store, found: Sequence[Finding] | None = None) -> None:
     links = {}
     for one in told:
         wanted = needs(one, classes)
-        if wanted and one.name == NEW_CONVERSATION and look is not None:
-            wanted = look.of_conversation(one, wanted)
+        if look is not None and one.name in OF_CHANGES:
+            wanted = look.of_changes(one, wanted)
         name = look.announced(one, wanted, known) if wanted and look is not None else ""
         if name or any(some <= LASTING for some in wanted):
             links[one.id] = name or UNLINKED
@@ -105,10 +106,11 @@ class _Look:
     store: Store
     ends: Mapping[tuple[str, str], int]  # when each point group was last listened to
 
-    def of_conversation(self, finding: Finding, wanted: Needs) -> Needs:
-        """A new conversation is also explained by what is changed in it, if all of that is."""
+    def of_changes(self, finding: Finding, wanted: Needs) -> Needs:
+        """Each class by which something was changed; of a new conversation that is enough."""
         done = kept.classes_of(self.store, finding) & CHANGING
-        return tuple(frozenset({cls, *wanted[0]}) for cls in sorted(done)) or wanted
+        whole = wanted[0] if wanted else frozenset[str]()
+        return tuple(frozenset({cls, *whole}) for cls in sorted(done)) or wanted
 
     def announced(self, finding: Finding, wanted: Needs, known: Sequence[Record]) -> str:
         """The record that announces a finding, the last one where there are several; empty: none."""

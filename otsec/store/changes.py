@@ -66,7 +66,7 @@ def classes(store: Store) -> Mapping[tuple[str, str], frozenset[str]]:
 
 
 def classes_of(store: Store, finding: Finding) -> frozenset[str]:
-    """The classes of what was done in the conversation that a finding is about."""
+    """The classes of what was done in the conversation that a finding is about, or between both."""
     return frozenset(
         cls
         for (cls,) in store.all(
@@ -74,7 +74,7 @@ def classes_of(store: Store, finding: Finding) -> frozenset[str]:
             "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
             "JOIN site_source AS s ON s.id = b.source "
             "WHERE s.site = ? AND s.point_group = ? AND c.place = ? "
-            "AND c.client = ? AND c.server = ? AND c.service = ?",
+            "AND c.client = ? AND c.server = ? AND ? IN ('', c.service)",
             (
                 *(finding.site, finding.group, finding.place),
                 *(finding.client, finding.server, finding.service),
