@@ -31,10 +31,10 @@ def tagged(content: bytes, source: str) -> bytes:
     return content[:12] + struct.pack(">HH", 0x8100, VLANS.get(source, 10)) + content[12:]
 
 
-def announced(time: int, address: str) -> tuple[int, bytes]:
-    """A host says that an address is its own (RFC 5227 2.3)."""
+def announced(time: int, address: str, by: str = "") -> tuple[int, bytes]:
+    """A host says that an address is its own (RFC 5227 2.3); ``by``: whose MAC address it has."""
     packed = bytes(map(int, address.split(".")))
-    mac = b"\2\0" + packed
+    mac = b"\2\0" + bytes(map(int, (by or address).split(".")))
     body = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 1) + mac + packed + bytes(6) + packed
     return time, tagged(b"\xff" * 6 + mac + b"\x08\x06" + body, address)
 

@@ -1,6 +1,7 @@
 """Outages: each cause is told by its own name, and quiet plants tell of none."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -28,6 +29,12 @@ from otsec.store.findings import findings
 
 BEGIN = START + 3 * HOUR
 END = BEGIN + 10 * MINUTE
+SELDOM = 5 * MINUTE
+
+
+def restarted(names: Iterable[str], by: str = "") -> list[tuple[int, bytes]]:
+    """They announce themselves some seconds apart."""
+    return [announced(END + n * 20 * SECOND, one, by) for n, one in enumerate(names)]
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +93,65 @@ def test_switch(bench: Bench) -> None:
     some = found(bench, polls(5, lambda at, source, _: not (BEGIN <= at < END and source in gone)))
 
     assert told(some) == [("switch-lost", gone)]
+
+
+def test_vlan_of_which_all_are_heard_seldom(bench: Bench) -> None:
+    """Who is asked each ten minutes is missed after a few of them, with less certainty."""
+    begin, end = START + 27 * HOUR, START + 29 * HOUR
+    (one,) = found(
+        bench,
+        polls(
+            31,
+            lambda at, source, _: not (begin <= at < end and source in {FAR, *PUMPS}),
+            10 * MINUTE,
+        ),
+    )
+
+    assert told([one]) == [("vlan-lost", {FAR, *PUMPS})]
+    assert one.confidence == pytest.approx(0.8)
+    assert "when is known to" in one.reasons[-1]
+
+
+def test_power_dip_between_two_polls(bench: Bench) -> None:
+    """Several that announce themselves at once were restarted, although nobody missed them."""
+    (one,) = found(bench, [*polls(5, lambda *_: True, SELDOM), *restarted(PLCS[:4])])
+
+    assert told([one]) == [("power-lost", set(PLCS[:4]))]
+    assert (one.unseen, one.confidence) == (True, 0.6)
+    assert (one.begin, one.end) == (END, END + MINUTE)
+    assert "were restarted from" in outage_kinds.finding(one)[0].seen
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        restarted(PLCS[:2]),  # by chance
+        restarted(PLCS[:4], by=PANEL),  # a router takes over for another
+        [
+            (at - n * 20 * MINUTE, frame) for n in range(6) for at, frame in restarted(PLCS[:4])
+        ],  # as they always do
+        restarted([f"10.0.0.{n}" for n in range(81, 85)]),  # who comes and goes
+    ],
+    ids=("two", "one router", "often", "visitors"),
+)
+def test_announcements_that_tell_of_no_restart(bench: Bench, more: list[tuple[int, bytes]]) -> None:
+    """Few, those of one host, those that are made again and again, and those of visitors."""
+    assert found(bench, [*polls(5, lambda *_: True, SELDOM), *more]) == []
+
+
+def test_restart_of_which_one_silence_was_seen(bench: Bench) -> None:
+    """The device that is asked often enough tells when it began; it is not told twice."""
+
+    def seen(at: int, source: str, target: str) -> bool:
+        fast = PLCS[0] in {source, target}
+        gone = source == PLCS[0] and BEGIN <= at < END
+        return not gone and (fast or (at - START) % SELDOM < EVERY)
+
+    (one,) = found(bench, [*polls(5, seen), *restarted(PLCS[:3])])
+
+    assert told([one]) == [("power-lost", set(PLCS[:3]))]
+    assert BEGIN - EVERY <= one.begin < BEGIN
+    assert (one.unseen, one.confidence) == (False, 0.7)
 
 
 def test_one_device_and_again_and_again(bench: Bench) -> None:

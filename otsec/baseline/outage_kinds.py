@@ -108,6 +108,7 @@ SORTS: Mapping[Kind, Sort] = {
         "Look at the program on {first} that asks.",
     ),
 }
+RESTARTED = "{names} were restarted {span}, all of them at once{feed}."  # no silence was seen
 Found = tuple[Finding, tuple[Packet, ...]]
 
 
@@ -161,7 +162,7 @@ def finding(one: Outage) -> Found:
         outcomes=(),
         techniques=(),
         falsepositives=("Work on the plant.",),
-        seen=sort.seen.format_map(words),
+        seen=(RESTARTED if one.unseen else sort.seen).format_map(words),
         expected=f"{reasons[:1].upper()}{reasons[1:]}.",
         why=sort.why,
         next=sort.next.format_map(words),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal, NamedTuple, TypeAlias
 
+from otsec.baseline.presence import comes_and_goes
+from otsec.baseline.restarts import together
 from otsec.baseline.silences import Cluster, Followed, Quiet, clusters, followed
 from otsec.baseline.spans import SECOND_NS
 from otsec.detect.telling import few
@@ -19,7 +21,7 @@ from otsec.inventory.assembly import Inventory, inventory
 from otsec.inventory.model import Asset, Node
 from otsec.store import Store
 from otsec.store.queries import is_device
-from otsec.store.timing import Path, Volume, volumes
+from otsec.store.timing import Announcement, Path, Volume, volumes
 
 Kind: TypeAlias = Literal[
     "tap-outage",
@@ -40,6 +42,7 @@ DAY_NS = 86_400 * SECOND_NS
 OFTEN = 8  # announcements within a day of one that means nothing then
 RESTARTS = 3  # so often a device went and came: it does so again and again
 FEEDS = ("feed", "cabinet")  # attributes by which people say what is on one supply
+ROUGH_NS = 300 * SECOND_NS  # who fell silent within so long need not have one cause
 STORM_PACKETS = 360_000  # to everybody within one hour: 100 a second
 STORM_TIMES = 20  # so many times what is usual
 DROPS_NEAR_NS = 60 * SECOND_NS  # losses that follow one another so soon are one
@@ -76,6 +79,7 @@ class Outage:
     reasons: tuple[str, ...]
     feed: str = ""  # as people named it; `proposed`: the devices may be on one
     times: int = 1
+    unseen: bool = False  # too short for silences; that devices announced themselves tells of it
 
     @property
     def open(self) -> bool:
@@ -110,8 +114,10 @@ class _Look:
         yield from self._gaps()
         yield from self._storms(by_hour)
         quiet = [one for path in self.heard.senders for one in self.heard.quiet(path)]
-        quiet = [one for one in quiet if is_device(one.path.sender)]
+        quiet = [one for one in quiet if is_device(one.path.sender) and self._missed(one.path)]
         told = [made for one in clusters(quiet) for made in self._told(one)]
+        for some in together(self.heard):
+            told = self._restarted(told, some)
         yield from _repeated(told)
         yield from self._peers(told)
 
@@ -238,6 +244,7 @@ class _Look:
         if told > len(devices) / 2:
             reasons.append(f"{told} announced themselves: it may have been power, of all of them")
         sure = 0.95 if again and not rest and told <= len(devices) / 2 else 0.7
+        sure = _rough(one, sure, reasons)
         return self._outage("tap-outage", one, devices, "", sure, reasons)
 
     def _several(
@@ -257,19 +264,67 @@ class _Look:
             what = f"VLAN {place}" if place else "what is untagged"
             reasons += [f"nothing of {what} was heard, and others were"]
             reasons += ["nobody was heard asking them either"] if unasked else []
-            sure = (0.95 if unasked else 0.9) if again else 0.7
+            sure = _rough(one, (0.95 if unasked else 0.9) if again else 0.7, reasons)
             return self._outage("vlan-lost", one, devices, place, sure, reasons)
         feed, missing = self._feed(devices)
         if feed and not missing:
             reasons.append(f"they are all that is on {feed}")
         if told or (feed and not missing):
             sure = 0.6 + 0.2 * (2 * len(told) > len(devices)) + 0.15 * bool(feed and not missing)
-            sure = round(min(sure + 0.1 * bool(asked), 0.95), 2)
+            sure = _rough(one, min(sure + 0.1 * bool(asked), 0.95), reasons)
             made = self._outage("power-lost", one, devices, place, sure, reasons)
             return replace(made, feed=feed or "proposed")
         reasons.append("none announced itself when it was back: it had power")
-        sure = (0.7 if asked else 0.5) if again else 0.4
+        sure = _rough(one, (0.7 if asked else 0.5) if again else 0.4, reasons)
         return self._outage("switch-lost", one, devices, place, sure, reasons)
+
+    def _restarted(self, told: Sequence[Outage], some: Sequence[Announcement]) -> list[Outage]:
+        """What was told, and that these were restarted at once; what they are part of grows."""
+        begin, end = some[0].time, some[-1].time
+        devices = {
+            one.name: one
+            for one in (
+                self._device(each.place, each.address, each.time, each.time, announced=True)
+                for each in some
+            )
+        }
+        part = [
+            one
+            for one in told
+            if one.begin <= end
+            and (one.end or self.now) >= begin - NEAR_NS
+            and not devices.keys().isdisjoint(device.name for device in one.devices)
+        ]
+        rest = [one for one in told if one not in part]
+        devices |= {device.name: device for one in part for device in one.devices}
+        members = tuple(sorted(devices.values(), key=lambda one: (one.begin_time, one.address)))
+        whole = [one for one in part if one.kind != "device-silent"]
+        if whole:
+            powerless = whole == part[:1] and whole[0].kind == "power-lost"
+            return [*rest, replace(whole[0], devices=members)] if powerless else list(told)
+        seconds = max((end - begin) // SECOND_NS, 1)
+        reasons = [
+            f"{len(some)} devices announced themselves within {seconds} s, and seldom do else",
+            "they were restarted, or their switch was",
+        ]
+        if not part:
+            reasons.append("they were gone for less than the time between two polls")
+        feed, missing = self._feed(members)
+        known = bool(feed and not missing)
+        reasons += [f"they are all that is on {feed}"] if known else []
+        sure = round(0.6 + 0.15 * known + 0.1 * bool(part), 2)
+        first = min(part, key=lambda one: one.begin, default=None)
+        made = self._made("power-lost", first.begin if first else begin, end, sure, *reasons)
+        made = replace(
+            made,
+            place=some[0].place,
+            devices=members,
+            packet=first.packet if first else some[0].packet,
+            end_packet=some[-1].packet,
+            feed=feed or "proposed",
+            unseen=not part,
+        )
+        return [*rest, made]
 
     def _single(self, one: Quiet) -> Outage:
         device = self._devices([one])[0]
@@ -361,6 +416,11 @@ class _Look:
         source = self.heard.source
         return self.found.at(Node(source.site, source.group, place, address))
 
+    def _missed(self, path: Path) -> bool:
+        """Whether somebody should be there."""
+        asset = self._asset(path.place, path.sender)
+        return asset is None or not comes_and_goes(asset)
+
     def _name(self, path: Path) -> str:
         asset = self._asset(path.place, path.sender)
         return asset.name if asset is not None else path.sender
@@ -396,8 +456,8 @@ class _Look:
         begin = max(one.begin_time, one.end_time - one.usual_ns - NEAR_NS)
         for address in dict.fromkeys([one.path.sender, *mine]):
             times = self.heard.announced.get((one.path.place, address), ())
-            near = sum(begin < time <= one.end_time + NEAR_NS for time in times)
-            day = sum(abs(time - one.end_time) <= DAY_NS for time in times)
+            near = sum(begin < each.time <= one.end_time + NEAR_NS for each in times)
+            day = sum(abs(each.time - one.end_time) <= DAY_NS for each in times)
             if near and day < OFTEN:
                 return True
         return False
@@ -503,3 +563,12 @@ def _seconds(one: Cluster) -> int:
     apart = max(begins) - min(begins)
     usual = max(quiet.usual_ns for quiet in one.quiet)
     return max(min(apart, usual) // SECOND_NS, 1)
+
+
+def _rough(one: Cluster, sure: float, reasons: list[str]) -> float:
+    """How sure it is that they fell silent at once, if all of them are heard seldom."""
+    if one.slack_ns <= ROUGH_NS:
+        return round(sure, 2)
+    minutes = one.slack_ns // (60 * SECOND_NS)
+    reasons.append(f"when is known to {minutes} min only: none of them is heard more often")
+    return round(sure - 0.1, 2)

@@ -40,11 +40,8 @@ def _seen(asset: Asset, heard: Heard, silence_s: int) -> Presence:
     last = max((one.last.time for one in own), default=asset.last_time)
     there_s = heard.between(first, last) // SECOND_NS
     told = "" if not silence_s else f", silent for {silence_s} s at most"
-    if asset.role.role in MOVING_ROLES and asset.role.confidence >= SURE:
-        return Presence("mobile", silence_s, f"it is a {asset.role.role}")
-    moves = sum(one.attribute == "ip_address" for one in asset.changes)
-    if moves >= MOVES:
-        return Presence("mobile", silence_s, f"its address changed {moves} times")
+    if because := moving(asset):
+        return Presence("mobile", silence_s, because)
     if watched_s < OCCASION_S:
         return Presence("unknown", silence_s, "it was watched for less than 8 hours")
     if there_s < OCCASION_S:
@@ -55,3 +52,17 @@ def _seen(asset: Asset, heard: Heard, silence_s: int) -> Presence:
     if there_s >= 2 * DAY_S and STEADY_S < silence_s <= LONGEST_FREE_S:
         return Presence("shift", silence_s, f"it came back again and again{told}")
     return Presence("on demand", silence_s, f"it comes and goes{told}")
+
+
+def moving(asset: Asset) -> str:
+    """Why an asset is taken to be now here, now there; empty: it is not."""
+    if asset.role.role in MOVING_ROLES and asset.role.confidence >= SURE:
+        return f"it is a {asset.role.role}"
+    moves = sum(one.attribute == "ip_address" for one in asset.changes)
+    return f"its address changed {moves} times" if moves >= MOVES else ""
+
+
+def comes_and_goes(asset: Asset) -> bool:
+    """Whether nobody misses an asset that is silent: as a person says, or because it moves."""
+    said = asset.best("presence")
+    return said.value != "always on" if said is not None else bool(moving(asset))

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from otsec.baseline.spans import SECOND_NS
 from otsec.store import Store
 from otsec.store import timing as kept
-from otsec.store.timing import WHOLE, Gap, Listened, Path, Silence
+from otsec.store.timing import WHOLE, Announcement, Gap, Listened, Path, Silence
 
 LEAST_NS = 30 * SECOND_NS  # as the store keeps them
 MISSED = 2.5  # times what is usual, which is the slowest poll or half as much again
@@ -22,8 +22,10 @@ PACKETS = 30  # whoever sent fewer has no rule
 HOUR_NS = 3_600 * SECOND_NS
 PRESENT = 0.6  # share of the hours in which it was heard
 WATCHED_NS = HOUR_NS  # nor who was heard for less
+SLOW_NS = 600 * SECOND_NS  # who is silent for longer as a rule must have been heard for a day
+SLOW_WATCHED_NS = 24 * HOUR_NS
 RARE = 4  # other silences, half as long or longer, that a sender may have had
-SLOWEST_NS = 600 * SECOND_NS  # who is silent for longer as a rule tells nothing by it
+SLOWEST_NS = HOUR_NS  # who is silent for longer as a rule tells nothing by it
 MOST = 0.7  # share of a span
 
 Where: TypeAlias = tuple[str, str, str]  # place, sender, receiver
@@ -52,7 +54,7 @@ class Followed:
     gaps: tuple[Gap, ...]
     paths: Mapping[Where, Path]
     silences: Mapping[Where, Sequence[Silence]]
-    announced: Mapping[tuple[str, str], Sequence[int]]  # when an address was announced
+    announced: Mapping[tuple[str, str], Sequence[Announcement]]  # by place and address
 
     @property
     def senders(self) -> Iterator[Path]:
@@ -79,7 +81,8 @@ class Followed:
         """Whether a path had a rule by then, and is there more often than not."""
         span = (path.last_time - path.first_time) // HOUR_NS + 1
         often = path.packets >= PACKETS and path.hours >= PRESENT * span
-        return often and begin - path.first_time >= WATCHED_NS
+        watched = WATCHED_NS if self.usual_ns(path) <= SLOW_NS else SLOW_WATCHED_NS
+        return often and begin - path.first_time >= watched
 
     def quiet(self, path: Path) -> Iterator[Quiet]:
         """The silences of a path that are news, the open one too."""
@@ -129,10 +132,10 @@ def followed(store: Store) -> list[Followed]:
     for silence in kept.silences(store):
         where = (silence.place, silence.sender, silence.receiver)
         silences[silence.source][where].append(silence)
-    announced: dict[int, dict[tuple[str, str], list[int]]]
+    announced: dict[int, dict[tuple[str, str], list[Announcement]]]
     announced = defaultdict(lambda: defaultdict(list))
     for told in kept.announcements(store):
-        announced[told.source][told.place, told.address].append(told.time)
+        announced[told.source][told.place, told.address].append(told)
     for gap in kept.gaps(store):
         gaps[gap.source].append(gap)
     return [
