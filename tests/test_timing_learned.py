@@ -227,6 +227,33 @@ def test_few_days_of_changes_promise_nothing(tmp_path: Path) -> None:
     assert found(made) == []
 
 
+@pytest.mark.parametrize(("most", "told"), [(3, 1), (60, 0)])
+def test_burst_at_a_device_that_is_seldom_changed(tmp_path: Path, most: int, told: int) -> None:
+    """It is measured by how often its client changes any one device in an hour."""
+    other = "10.0.0.22"
+    changing = {8: 3, 33: 2, BUSY: 500}
+    made = plant(
+        tmp_path, response_us=STEADY, interval_us=POLLS,
+        changes=lambda hour: [0] * changing.get(hour, 0),
+    )  # fmt: skip
+    made.hears(other, 0, DAYS * DAY)
+    made.does(HMI, other, "write", 0, DAYS * DAY, value=50, object="holding 100")
+    made.tap.rows["rhythm"] += [
+        row(
+            "rhythm", source=made.tap.number, conversation=1, protocol="modbus", hour=hour,
+            kind="changes", buckets=histogram([0] * (hour % most + 1)),
+        )
+        for hour in range(HOURS)
+        if hour % 24 in {9, 10, 11}
+    ]  # fmt: skip
+    some = found(made)
+
+    assert [(one.name, one.client, one.server) for one in some] == [
+        ("write-burst", HMI, PLC)
+    ] * told
+    assert all("of all devices that it changes" in one.expected for one in some)
+
+
 def test_only_hours_before_are_learned(tmp_path: Path) -> None:
     """Learning until a time takes nothing from later hours."""
     made = plant(tmp_path, response_us=later(STEADY, about(90_000)), interval_us=POLLS)

@@ -7,7 +7,7 @@ beyond it (CUSUM); no single hour counts for more than a few, so it takes severa
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import exp, log
 from typing import NamedTuple
@@ -22,7 +22,16 @@ from otsec.baseline.model import Key, Sight, Thing
 from otsec.baseline.outages import Outage
 from otsec.baseline.spread import Reals, sums
 from otsec.baseline.text import time_text
-from otsec.baseline.timing import DAY_HOURS, HOUR_NS, Carried, Hours, Timed, changes, missed
+from otsec.baseline.timing import (
+    DAY_HOURS,
+    HOUR_NS,
+    Carried,
+    Hours,
+    Timed,
+    any_device,
+    changes,
+    missed,
+)
 from otsec.detect import telling
 from otsec.store.findings import Finding, Packet
 
@@ -88,6 +97,11 @@ class _Look:
     @cached_property
     def timed(self) -> Timed:
         return self.base.shown.timed(JUDGED_DAYS * DAY_HOURS)
+
+    @cached_property
+    def writing(self) -> set[tuple[str, ...]]:
+        """Who is known to change whom."""
+        return {key[1:6] for key in self.base.known if key.kind == "writer"}
 
     @cached_property
     def things(self) -> Mapping[Key, Thing]:
@@ -242,9 +256,15 @@ class _Look:
     def _bursts(self, one: Hours) -> Iterator[Off]:
         """Hours in which a client changes a device far more often than it ever did."""
         found = self._judged(one.key._replace(kind="changes"), one)
+        whole = found is None and one.key[1:6] in self.writing
+        if whole:
+            found = self._judged(any_device(one.key))
         if found is None:
             return
         thing, (most, usual, hours), since = found
+        if whole:
+            parents = (Key("conversation", *one.key[1:8]),)
+            thing = replace(thing, parents=parents, client=one.client, server=one.server)
         times = one.spreads.total
         rows = np.flatnonzero(
             (one.hour >= since) & (times > BURSTS * most) & (times > most + BURST_CHANGES)
@@ -253,7 +273,7 @@ class _Look:
             peak = rows[np.argmax(times[rows])]
             seen = f"{int(times[peak])} times in the hour of {_hour(one.hour[peak])}"
             learned = f"{int(most)} times an hour at most, {int(usual)} as a rule"
-            learned += f", in {int(hours)} hours"
+            learned += f", in {int(hours)} hours{' of all devices that it changes' * whole}"
             span = (int(one.hour[rows[0]]), int(one.hour[rows[-1]]))
             yield Off(kinds.BURST, thing, *span, int(times[rows].sum()), learned, seen)
 

@@ -153,6 +153,11 @@ def changes(found: Iterable[Hours]) -> Mapping[Key, list[Hours]]:
     return by_client
 
 
+def any_device(key: Key) -> Key:
+    """How often a client changes any one device: for those that it changes too seldom to tell."""
+    return Key("changes", *key[1:5])
+
+
 # -------------------------------------------------------------------------------- learning
 
 
@@ -171,11 +176,9 @@ def things(
         )
         first, last = (int(one.hour[at]) * HOUR_NS for at in (0, -1))
         seen = Sight(times, one.source, one.point, first, 0, last, 0, ())
-        where = scope(key[1:4], client, client if key.kind == "hours" else server)
-        parent = (
-            Key("conversation", *key[1:8]) if key.kind in {"response", "cycle", "changes"} else None
-        )
-        parents = () if parent is None else (parent,)
+        where = scope(key[1:4], client, server if key.server else client)
+        two = key.server and key.kind in {"response", "cycle", "changes"}
+        parents = (Key("conversation", *key[1:8]),) if two else ()
         return Thing(key, where, seen, parents, json.dumps(detail), client, server)
 
     for kind, make in (("response_us", _response), ("interval_us", _cycle)):
@@ -209,6 +212,9 @@ def things(
         first = min(some, key=lambda one: int(one.hour[0]))
         early = first.among(np.flatnonzero(first.hour < stop))
         yield thing(key, early, by_hour.tolist(), len(cells))
+        counts = np.concatenate([one.spreads.total[one.hour < stop] for one in some])
+        detail = [int(counts.max()), int(np.median(counts)), len(counts)]
+        yield thing(any_device(key), early, detail, int(counts.sum()))
 
 
 def _response(one: Hours, missing: Mapping[int, tuple[int, int]]) -> list[object] | None:
