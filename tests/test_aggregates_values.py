@@ -59,12 +59,14 @@ def test_cells_hold_what_a_plain_loop_finds(kind: int, apart: int | None) -> Non
     first[heads] = last[np.append(heads[1:], len(block)) - 1] = True
 
     cells = Cells(10_000)
-    for size in sizes:
-        cells.room("holding", 0, size, kind)
+    for number, size in enumerate(sizes):
+        cells.room("holding", 0, size, kind, traced=number != 2)
+    ordinal = random.permutation(len(block))
+    seen = np.stack([ordinal * 1_000, ordinal], axis=1)
     step = None if apart is None else np.full(len(block), apart)
     rows = np.arange(len(block))
     values = Values(data, rows, start, count, np.full(len(block), kind, np.uint8), step)
-    cells.add(values, rows, block, first, last)
+    cells.add(values, rows, block, first, last, seen)
 
     for number, size in enumerate(sizes):
         mine = np.flatnonzero(block == number).tolist()
@@ -77,3 +79,32 @@ def test_cells_hold_what_a_plain_loop_finds(kind: int, apart: int | None) -> Non
             for column in (cells.minimum, cells.maximum, cells.first, cells.last)
         )
         assert held == expected(told, size, kind)
+        traces = cells.trace(number).tolist()
+        assert traces == ([] if number == 2 else shown(told, ordinal[mine].tolist(), held))
+
+
+def shown(told: list[list[int]], ordinal: list[int], held: Told) -> list[list[list[int]]]:
+    """Time and ordinal of the first packet of each least and greatest value; -1 without any."""
+    found = []
+    for at, ends in enumerate(zip(held[0], held[1], strict=True)):
+        rows = [
+            [one for one, row in zip(ordinal, told, strict=True) if row[at : at + 1] == [end]]
+            for end in ends
+        ]
+        nothing = ends == (MOST, LEAST)
+        found.append([[-1, -1] if nothing else [min(one) * 1_000, min(one)] for one in rows])
+    return found
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_the_packet_of_an_extreme_does_not_depend_on_the_order_of_work(turn: int) -> None:
+    """Of packets with the same extreme value the first one is kept, whichever is worked on first."""
+    data = np.array([5, 9, 5, 9, 7, 1], np.uint8)
+    cells = Cells(10)
+    block = cells.room("holding", 0, 1, U8, traced=True)
+    for row in list(range(6))[::turn]:
+        one, no = np.array([0]), np.array([False])
+        values = Values(data, one, np.array([row]), one + 1, np.array([U8], np.uint8), None)
+        cells.add(values, one, np.array([block]), no, no, np.array([[10 * row, row]]))
+
+    assert cells.trace(block).tolist() == [[[50, 5], [10, 1]]]

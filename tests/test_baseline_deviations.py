@@ -179,6 +179,29 @@ def test_the_only_write_is_the_one(tmp_path: Path) -> None:
     assert [packet.packet for packet, _ in packets(plant.store, one.id)] == [END]
 
 
+@pytest.mark.parametrize(
+    ("last", "shown"), [(50, [LEARNED + 90]), (480, [LEARNED + 90, END])], ids=["once", "again"]
+)
+def test_the_packet_of_a_wrong_value_is_told(tmp_path: Path, last: int, shown: list[int]) -> None:
+    """Where the packet of the greatest value is kept, it and the last write outside are told."""
+
+    def change(plant: Plant) -> None:
+        at = {name: n for n, name in enumerate(TABLES["value"].names)}
+        told = list(plant.tap.rows["value"][0])
+        told[at["maximum"]], told[at["last"]] = array(500), array(last)
+        told[at["minimum_seen"]] = array(10 * 10**9, 10)
+        told[at["maximum_seen"]] = array((LEARNED + 90) * 10**9, LEARNED + 90)
+        plant.tap.rows["value"] = [tuple(told)]
+
+    plant, (one,) = judged(tmp_path, change)
+
+    assert (one.name, one.times) == ("value-outside", len(shown))
+    assert (one.first_packet, one.last_packet) == (shown[0], shown[-1])
+    assert one.first_time == (LEARNED + 90) * 10**9
+    assert [packet.packet for packet, _ in packets(plant.store, one.id)] == shown
+    assert one.seen == "10.0.0.11 wrote 500 to holding 100 at 10.0.0.21."
+
+
 def test_texts_say_what_was_expected(tmp_path: Path) -> None:
     """A finding says what was seen, what is known and how often, and how to approve it."""
     _, (one,) = judged(tmp_path, value_outside)

@@ -1,5 +1,7 @@
 """Requests and responses: which belong together, and what becomes of those that stand alone."""
 
+import struct
+
 import pytest
 from engine_runs import (
     CLIENT,
@@ -132,6 +134,26 @@ def test_times_and_values(bench: Bench) -> None:
     ]  # fmt: skip
     assert behaviour["packets"] == [9]  # the fourth request; the first and last stand apart
     assert (behaviour["first_packet"], behaviour["last_packet"]) == (3, 9)
+
+
+def test_packets_of_written_extremes(bench: Bench) -> None:
+    """The first packet of the least and of the greatest written value is kept, in any batches."""
+    wire = Wire()
+    tcp = Tcp(wire)
+    tcp.open()
+    for number, value in enumerate((50, 70, 40, 70, 40, 60)):
+        pdu = struct.pack(">HHHBBHH", number, 0, 6, 1, 6, 100, value)
+        tcp.say(CLIENT, pdu)
+        tcp.say(SERVER, pdu)
+    content = wire.bytes()
+    found = bench.dump(content)
+    (value,) = cells(found, "value")
+    packets = {name: value[f"{name}_seen"][1] for name in ("minimum", "maximum")}
+    assert (value["minimum"], value["maximum"]) == ([40], [70])
+    assert packets == {"minimum": 7, "maximum": 5}  # of the third and of the second request
+    for options in ({"batch": 1}, {"batch": 2, "checkpoint_s": 0.0}, {"all_plain": True}):
+        assert not (text := difference(found, bench.dump(content, **options))), text
+    assert not (text := difference(found, bench.grown(content, 1))), text
 
 
 def test_intervals_stop_at_clock_steps(bench: Bench) -> None:

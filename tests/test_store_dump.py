@@ -124,7 +124,7 @@ def test_lines_are_as_documented(tmp_path: Path) -> None:
         (
             f'value "plant/tap/" behaviour={act} space="coil" first_element=0 value_type=0 '
             "minimum=[-1,5] maximum=[] first=[] last=[] count=0 first_time=0 first_packet=0 "
-            "last_time=0 last_packet=0"
+            "last_time=0 last_packet=0 minimum_seen=[] maximum_seen=[]"
         ),
         (
             'event "plant/tap/" packet=3 part=0 time=0 conversation=- behaviour=- kind="session" '

@@ -24,6 +24,7 @@ from otsec.protocols.api import Elements
 MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart
 NOTABLE = frozenset({"control", "program", "mode", "firmware", "config", "file", "time", "session"})
 CHANGING = frozenset({"write", "control", "program", "mode", "firmware", "config"})
+SETTING = frozenset({"write", "control"})  # of these the packets of extreme values are kept
 SPREAD = 4  # packets are remembered of occurrences 4, 16, 64, ...
 
 STATS = np.dtype(
@@ -289,7 +290,11 @@ class Behaviours:
             row_of[values.occurrence] = np.arange(len(values.occurrence))
             row = row_of[order]
             mine = np.flatnonzero((row >= 0) & (block_of >= 0))
-            self.cells.add(values, row[mine], block_of[mine], is_first[mine], is_last[mine])
+            at = order[mine]
+            self.cells.add(
+                *(values, row[mine], block_of[mine], is_first[mine], is_last[mine]),
+                np.stack([found.time[at], found.ordinal[at]], axis=1),
+            )
         self._keep_tails(found, order, block_of)
 
     def _keep_tails(self, found: Occurrences, order: I64, block: I64) -> None:
@@ -326,7 +331,8 @@ class Behaviours:
             block[at] = -1
             if elements is not None and self.keys[name][5] != MANY_OBJECTS:
                 block[at] = self.cells.room(
-                    elements.space, elements.first, elements.count, int(kind[row])
+                    *(elements.space, elements.first, elements.count, int(kind[row])),
+                    traced=self.keys[name][4] in SETTING,
                 )
                 if block[at] < 0:
                     self.cells.refused.note(1, int(found.time[row]), int(found.ordinal[row]))
@@ -471,12 +477,13 @@ class Behaviours:
 
     def _value_row(self, source: int, number: int) -> Row:
         cells, which = self.cells, int(self.table["block"][number])
-        base, size, element, kind, count, first, last = cells.blocks[which].tolist()
+        base, size, element, kind, count, first, last, _ = cells.blocks[which].tolist()
         at = slice(base, base + size)
         blobs = (cells.minimum[at], cells.maximum[at], cells.first[at], cells.last[at])
         return (
             source, number, cells.spaces[which], element, kind,
             *(blob.astype("<i8").tobytes() for blob in blobs), count, *first, *last,
+            *(cells.trace(which)[:, side].astype("<i8").tobytes() for side in (0, 1)),
         )  # fmt: skip
 
     def restore(self, rows: Iterable[tuple[Any, ...]], values: Iterable[tuple[Any, ...]]) -> None:
@@ -497,8 +504,13 @@ class Behaviours:
             stats["request_time"] = row[23]
         for _, number, space, first, kind, least, most, begin, last, count, *seen in values:
             size = len(least) // 8
-            block = self.table["block"][number] = self.cells.room(space, first, size, kind)
-            self.cells.blocks[["count", "first", "last"]][block] = (count, seen[:2], seen[2:])
+            traced = self.keys[number][4] in SETTING
+            block = self.cells.room(space, first, size, kind, traced=traced)
+            self.table["block"][number] = block
+            self.cells.blocks[["count", "first", "last"]][block] = (count, seen[:2], seen[2:4])
+            for side, blob in enumerate(seen[4:]):
+                if blob:  # a store of an older version has none
+                    self.cells.trace(block)[:, side] = np.frombuffer(blob, "<i8").reshape(-1, 2)
             at = int(self.cells.blocks["base"][block])
             for name, blob in zip(
                 ("minimum", "maximum", "first", "last"), (least, most, begin, last), strict=True

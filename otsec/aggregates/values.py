@@ -19,8 +19,10 @@ BLOCK = np.dtype(
         ("count", "<i8"),  # how often its values were seen
         ("first", "<i8", (2,)),  # time and ordinal
         ("last", "<i8", (2,)),
+        ("traced", "<i8"),  # its first cell of `traces`; -1 none
     ]
 )
+UNTRACED = -1
 PIECE = 64  # bytes of a strand
 RUN = 16  # rows of a strand: so many steps for each lot of values, however often a block comes
 _BITS = np.array([1 if dtype is None else 8 * dtype.itemsize for dtype in VALUE_TYPES])
@@ -40,9 +42,15 @@ class Cells:
         self.blocks = np.zeros(256, BLOCK)
         self.minimum = np.zeros(4096, np.int64)
         self.maximum, self.first, self.last = (self.minimum.copy() for _ in range(3))
+        # of traced cells: time and ordinal of the packet of the least and of the greatest value
+        self.traces = np.full((0, 2, 2), UNTRACED, np.int64)
+        self.traced = 0
 
-    def room(self, space: str, first: int, size: int, kind: int) -> int:
-        """A new block of ``size`` elements; -1 where there is no room for it."""
+    def room(self, space: str, first: int, size: int, kind: int, *, traced: bool = False) -> int:
+        """A new block of ``size`` elements; -1 where there is no room for it.
+
+        ``traced``: the packets of its least and greatest values are kept too.
+        """
         if self.used + size > self.cap or len(self.spaces) >= self.cap:
             return -1
         while self.used + size > len(self.minimum):
@@ -53,17 +61,25 @@ class Cells:
         if number == len(self.blocks):
             self.blocks = np.concatenate([self.blocks, np.zeros(number, BLOCK)])
         self.spaces.append(space)
-        self.blocks[number] = (self.used, size, first, kind, 0, (0, 0), (0, 0))
+        trace = self.traced if traced else UNTRACED
+        self.blocks[number] = (self.used, size, first, kind, 0, (0, 0), (0, 0), trace)
+        if traced:
+            self.traced += size
+            if self.traced > len(self.traces):
+                more = np.full((2 * self.traced - len(self.traces), 2, 2), UNTRACED, np.int64)
+                self.traces = np.concatenate([self.traces, more])
         cells = slice(self.used, self.used + size)
         self.minimum[cells], self.maximum[cells] = MOST, LEAST
         self.used += size
         return number
 
-    def add(self, values: Values, rows: I64, block: I64, first: Mask, last: Mask) -> None:
+    def add(
+        self, values: Values, rows: I64, block: I64, first: Mask, last: Mask, seen: I64
+    ) -> None:
         """Take the values of some rows of ``values``, those of a block one behind the other.
 
         ``block``: of each row; ``first``, ``last``: whether it is the first or last of all that
-        its block was ever given.
+        its block was ever given; ``seen``: time and ordinal, shape (rows, 2).
         """
         size = np.minimum(self.blocks["size"][block], values.count[rows])
         kinds = values.type[rows]
@@ -74,8 +90,10 @@ class Cells:
             strands = _strands(block[mine], size[mine], kind)
             low, high = _least_and_most(strands, values, rows[mine], kind)
             cell = self._cells(strands)
-            np.minimum.at(self.minimum, cell, strands.held(low, kind))
-            np.maximum.at(self.maximum, cell, strands.held(high, kind))
+            least, most = strands.held(low, kind), strands.held(high, kind)
+            self._trace(strands, (least, most), _Rows(values, rows[mine], seen[mine], kind))
+            np.minimum.at(self.minimum, cell, least)
+            np.maximum.at(self.maximum, cell, most)
             begin, end = mine[strands.row], mine[strands.row + strands.rows - 1]
             for column, row, marks in ((self.first, begin, first), (self.last, end, last)):
                 marked = np.flatnonzero(marks[row])
@@ -93,6 +111,44 @@ class Cells:
         held = strands.held(_read(values, rows, strands.first, strands.size, kind), kind)
         base = int(self.blocks["base"][block])
         self.last[base + begin : base + int(size[0])] = held[begin:]
+
+    def _trace(self, strands: "Strands", ends: tuple[I64, I64], mine: "_Rows") -> None:
+        """Note the packets of new least and greatest values, before these are taken over.
+
+        Of several packets the one of the least ordinal, so that the order of work does not show.
+        """
+        traced = self.blocks["traced"][strands.block]
+        if not len(traced) or traced.max() < 0:
+            return
+        owner = np.repeat(np.arange(len(traced)), strands.size)
+        number = ranges(np.zeros_like(strands.size), strands.size)
+        cell, trace = self._cells(strands), (traced + strands.first)[owner] + number
+        earliest = mine.earliest(strands)[owner]
+        known = traced[owner] >= 0
+        for side, (held, told, sign) in enumerate(
+            ((ends[0], self.minimum[cell], 1), (ends[1], self.maximum[cell], -1))
+        ):
+            before = self.traces[np.where(known, trace, 0), side, 1]
+            better = _beyond(held, told, sign)
+            better |= (held == told) & (earliest < before)  # one that is not known is below zero
+            some = np.flatnonzero(known & better)
+            if len(some):
+                at = strands.take(owner[some])
+                which, row = mine.with_value(at, number[some], held[some])
+                order = np.lexsort(
+                    (mine.seen[row, 1], sign * held[some][which], trace[some][which])
+                )
+                which, row = which[order], row[order]
+                heads = np.flatnonzero(np.diff(trace[some][which], prepend=-1))
+                which, row = which[heads], row[heads]
+                new = _beyond(held[some], told[some], sign)[which]
+                new |= mine.seen[row, 1] < before[some][which]
+                self.traces[trace[some][which[new]], side] = mine.seen[row[new]]
+
+    def trace(self, block: int) -> I64:
+        """Time and ordinal of the packets of least and greatest values; shape (cells, 2, 2)."""
+        base, size = self.blocks["traced"][block], self.blocks["size"][block]
+        return self.traces[base : base + size] if base >= 0 else self.traces[:0]
 
     def _cells(self, strands: "Strands") -> I64:
         """The cells of the values in all strands, one strand behind the other."""
@@ -126,6 +182,38 @@ class Strands:
             read = np.unpackbits(read, axis=1, bitorder="little")
         held = np.arange(read.shape[1]) < self.size[:, None]
         return np.asarray(read[held], np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of one type that strands are cut from."""
+
+    values: Values
+    rows: I64  # of `values`
+    seen: I64  # time and ordinal of each
+    kind: int
+
+    def earliest(self, strands: Strands) -> I64:
+        """The least ordinal of each strand."""
+        heads = np.unique(strands.row)  # pieces of one lot share their rows
+        least = np.minimum.reduceat(self.seen[:, 1], heads)
+        return least[np.searchsorted(heads, strands.row)]
+
+    def with_value(self, strands: Strands, number: I64, wanted: I64) -> tuple[I64, I64]:
+        """The strands and rows in which value ``number`` of a strand is the wanted one."""
+        which = np.repeat(np.arange(len(strands.row)), strands.rows)
+        row = ranges(strands.row, strands.rows)
+        some = strands.take(which)
+        read = _read(self.values, self.rows[row], some.first, some.size, self.kind)
+        if VALUE_TYPES[self.kind] is None:
+            read = np.unpackbits(read, axis=1, bitorder="little")
+        hits = np.flatnonzero(read[np.arange(len(row)), number[which]] == wanted[which])
+        return which[hits], row[hits]
+
+
+def _beyond(held: I64, told: I64, sign: int) -> Mask:
+    """What is less (sign 1) or greater (sign -1) than what was known."""
+    return np.asarray(held < told if sign > 0 else held > told, np.bool_)
 
 
 def _width(kind: int) -> int:

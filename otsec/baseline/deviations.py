@@ -21,7 +21,7 @@ from otsec.baseline.outages import Outage, outages
 from otsec.baseline.ranges import Known, outside
 from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.states import elsewhere, states
-from otsec.baseline.telling import Found, Telling
+from otsec.baseline.telling import Found, Telling, written_outside
 from otsec.changes.linking import link
 from otsec.config import Config
 from otsec.detect import incidents, telling
@@ -254,11 +254,14 @@ class _Look:
                     yield kinds.VALUE, late, ""
 
     def _since_known(self, thing: Thing, writes: Sequence[Occurrence]) -> Thing:
-        """The writes of a value among which those outside of its range must be.
+        """The writes of a value that are outside of its range: the worst, and the last one.
 
-        What was written while its range was learned is within it.
+        Where these are not kept, those among which they must be: what was written while the range
+        was learned is within it.
         """
         line = self.base.holding[thing.key]
+        if exact := written_outside(thing, Known.of(line)):
+            return exact
         late = [one for one in writes if one.time > line.last_time]
         if not late:
             return thing

@@ -105,6 +105,9 @@ class Thing:
     outcomes: tuple[str, ...] = ()
     behaviour: int = -1  # of what was written by one client: its number within the source
     moments: tuple[tuple[int, int], ...] = ()  # packet and time of further writes that show it
+    # of what was written by one client: its least, greatest and last value, each with the packet
+    # and the time of it; less than three: of one that is not known
+    extremes: tuple[tuple[float, int, int], ...] = ()
 
     @property
     def id(self) -> str:

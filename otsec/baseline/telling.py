@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from otsec.baseline import kinds
 from otsec.baseline.barred import OWN
@@ -114,6 +114,35 @@ class Telling:
             key.kind == "device" and key[1:3] == things[0].key[1:3] for key in self.base.holding
         )
         mine = things[0].key.server
+        done = [
+            one
+            for one in self.base.shown.things
+            if one.key.kind == "conversation" and mine in {one.key.client, one.key.server}
+        ]
+        peers = {one.key.server if one.key.client == mine else one.key.client for one in done}
+        does = f" and talks to {telling.few(sorted(peers))}" if peers else ""
+        return {"known": str(known), "does": does}
+
+    def _of_conversation(self, things: Sequence[Thing]) -> dict[str, str]:
+        key = things[0].key
+        known = {
+            f"{other.server} by {other.service}"
+            for other in self.base.holding
+            if other.kind == "conversation" and other[1:5] == key[1:5]
+        }
+        told = f"{things[0].client} talks to {telling.few(sorted(known))}." if known else ""
+        return {"peers": told or f"{things[0].client} was not known to talk to anybody."}
+
+    def _of_writer(self, things: Sequence[Thing]) -> dict[str, str]:
+        key = things[0].key
+        keys = {thing.key for thing in things}
+        at = (key.server, key.device, *key[1:4])
+        known = {
+            other.client: line
+            for other, line in self.base.holding.items()
+            if other.kind == "writer" and (other.server, other.device, *other[1:4]) == at
+        }
+        told = ", ".join(f"{name} ({_how(line)})" for name, line in sorted(known.items())[:NAMED])
         done = self._done(things)
         values = [
             f"{one.key.object} = {_range(one.detail)}"
@@ -176,17 +205,21 @@ class Telling:
         return {"covered": told, "objects_known": did if known else "It never did so on anything."}
 
     def _of_value(self, things: Sequence[Thing]) -> dict[str, str]:
-        values, ranges, among = [], [], 0
+        values, ranges, among, kept_of = [], [], 0, True
         for one in things[:NAMED]:
             low, high, first = json.loads(one.detail)
             line = self.base.holding[one.key]
             known = Known.of(line)
             off = [value for value in dict.fromkeys((low, high)) if outside(value, value, known)]
             values.append(f"{' and '.join(f'{value:g}' for value in off)} to {one.key.object}")
+            kept_of &= written_outside(one, known) is not None
             among = max(among, 0 if outside(first, first, known) else one.seen.times)
             told = f"{one.key.object} from {known.least:g} to {known.greatest:g}"
             ranges.append(f"{told} ({_how(line)})")
         doubt = f"Which of {among} writes it was is not kept" if among > 1 else ""
+        doubt = (
+            "Told are the worst and the last such write; there may be more" if kept_of else doubt
+        )
         return {"values": ", ".join(values), "ranges": f"{', '.join(ranges)}.", "doubt": doubt}
 
     def _of_identity(self, things: Sequence[Thing]) -> dict[str, str]:
@@ -216,6 +249,28 @@ class Telling:
             told["server"] = telling.MANY
             told["silent"] += f"; with it {names}: look at the capture and the power feed first"
         return told
+
+
+def written_outside(thing: Thing, known: Known) -> Thing | None:
+    """A written value with only those of its writes that are known to be outside of its range.
+
+    None: the packets of what is outside are not kept.
+    """
+    low, high, _ = json.loads(thing.detail)
+    off = [one for one in thing.extremes if outside(one[0], one[0], known)]
+    wanted = {value for value in (low, high) if outside(value, value, known)}
+    if not wanted <= {value for value, _, _ in off}:
+        return None
+    moments = sorted({(packet, time) for _, packet, time in off})
+    (packet, time), (last_packet, last_time) = moments[0], moments[-1]
+    seen = thing.seen._replace(
+        times=len(moments),
+        first_time=time,
+        first_packet=packet,
+        last_time=last_time,
+        last_packet=last_packet,
+    )
+    return replace(thing, seen=seen, moments=tuple(moments))
 
 
 def _range(detail: str) -> str:

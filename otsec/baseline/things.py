@@ -280,8 +280,17 @@ class _Maker:
             )
             detail = json.dumps([one.low, one.high, one.first])
             scope = self.scope(at, one.client, one.server)
-            told = (detail, one.client, one.server, (), one.number)
+            told = (detail, one.client, one.server, (), one.number, (), tuple(_extremes(one)))
             yield Thing(key, scope, seen, (writer,), *told)
+
+
+def _extremes(one: kept.Written) -> Iterator[tuple[float, int, int]]:
+    """Least, greatest and last value with packet and time, as far as they are kept."""
+    for value, seen in ((one.low, one.low_seen), (one.high, one.high_seen)):
+        if seen is not None:
+            yield value, seen[1], seen[0]
+    if one.last is not None:
+        yield one.last, one.last_packet, one.last_time
 
 
 def _point(one: Conversation | Behaviour) -> str:

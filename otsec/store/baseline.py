@@ -15,7 +15,7 @@ from otsec.store.acts import Act
 from otsec.store.arrays import told
 from otsec.store.database import Row, Store, storable
 from otsec.store.queries import NOT_REFUSED, WRITER, WRITING
-from otsec.store.schema import TABLES
+from otsec.store.schema import NONE, TABLES
 from otsec.store.selects import made, marks, selected, source_name
 from otsec.store.views import Behaviour, Conversation
 
@@ -97,11 +97,15 @@ class Written(NamedTuple):
     low: int | float
     high: int | float
     first: int | float
+    last: int | float | None
     times: int
     first_time: int
     first_packet: int
     last_time: int
     last_packet: int
+    # time and packet of the least and of the greatest value; None: not kept
+    low_seen: tuple[int, int] | None = None
+    high_seen: tuple[int, int] | None = None
 
 
 _TIMES = ("first_time", "first_packet", "last_time", "last_packet")
@@ -235,9 +239,9 @@ def written(store: Store) -> list[Written]:
     found: list[Written] = []
     for cells in rows:
         kind = cells["value_type"] or 0
-        low, high, first = (
+        low, high, first, last = (
             told(np.frombuffer(cells[name], "<i8"), kind)
-            for name in ("minimum", "maximum", "first")
+            for name in ("minimum", "maximum", "first", "last")
         )
         told_once = Written(
             number=cells["number"],
@@ -249,10 +253,22 @@ def written(store: Store) -> list[Written]:
             low=0,
             high=0,
             first=0,
+            last=None,
             times=cells["count"],
         )
+        traces = [_seen(cells[f"{name}_seen"], len(low)) for name in ("minimum", "maximum")]
         for at, (least, most, began) in enumerate(zip(low, high, first, strict=True)):
             if least is not None and most is not None and began is not None:
                 element = f"{cells['space']} {cells['first_element'] + at}"
-                found.append(told_once._replace(object=element, low=least, high=most, first=began))
+                one = told_once._replace(object=element, low=least, high=most, first=began)
+                low_seen, high_seen = (trace[at] for trace in traces)
+                one = one._replace(last=last[at], low_seen=low_seen, high_seen=high_seen)
+                found.append(one)
     return found
+
+
+def _seen(blob: bytes, size: int) -> list[tuple[int, int] | None]:
+    """Time and packet of each element's extreme."""
+    told = np.frombuffer(blob, "<i8").reshape(-1, 2).tolist()
+    found = [(time, packet) if packet != NONE else None for time, packet in told]
+    return found or [None] * size

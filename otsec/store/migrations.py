@@ -680,6 +680,13 @@ MIGRATIONS = (
     Migration("findings that were announced", _CHANGES),
     Migration("acts are linked by hashes", _CHAIN, chain.link_all),
     Migration("reports by schedule", _SCHEDULES),
+    Migration(
+        "packets of extreme values",
+        (
+            "ALTER TABLE value ADD COLUMN minimum_seen BLOB NOT NULL DEFAULT x''",
+            "ALTER TABLE value ADD COLUMN maximum_seen BLOB NOT NULL DEFAULT x''",
+        ),
+    ),
 )
 NEWEST = len(MIGRATIONS)
 

@@ -342,6 +342,12 @@ _ALL = (
             _blob("last", "Last value of each element, coded alike."),
             _integer("count", "How often the elements were seen together."),
             *_SEEN,
+            _blob(
+                "minimum_seen",
+                "Of what was written: time and packet of each least value, two numbers an element; "
+                "-1 not known. Empty: it was read.",
+            ),
+            _blob("maximum_seen", "The same of each greatest value."),
         ),
         key=("source", "behaviour"),
     ),

@@ -162,7 +162,7 @@ _SQL = {
         "b.operation, b.class AS cls, b.object, b.outcome, b.count, b.first_time, b.first_packet, "
         "b.last_time, b.last_packet, b.count AS weight, v.space, v.first_element, "
         "LENGTH(v.minimum) / 8 AS elements, v.value_type, v.minimum, v.maximum, v.first, v.last, "
-        "b.note "
+        "v.minimum_seen, v.maximum_seen, b.note "
         "FROM behaviour AS b JOIN site_source AS s ON s.id = b.source "
         "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
         "LEFT JOIN value AS v ON v.source = b.source AND v.behaviour = b.number"
