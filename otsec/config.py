@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -119,6 +120,20 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class StateFrom:
+    """The value by which the plant says in which state it is, as `otsec values` lists it."""
+
+    host: str
+    """Address of the device that tells it."""
+    object: str
+    """The element: `holding 9`, `DB10.DBW4 0`."""
+    device: str = ""
+    """Device behind the address, `unit 3`; left out: whichever."""
+    states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By state the values that mean it: `3`, `10..19`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The effective configuration; `origins` tells where each setting came from."""
 
@@ -138,6 +153,8 @@ class Config:
     """Capture points by name."""
     states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """States of the plant by name, each with its times: `mon-fri 06:00-22:00`."""
+    state_from: StateFrom | None = None
+    """A value by which the plant says its state; counts more than the times of `states`."""
     caps: Caps = Caps()
     """The most that is kept of what packets can make grow."""
     keep: Keep = Keep()
@@ -238,6 +255,38 @@ def _hours(text: str) -> str:
     return text
 
 
+def _host(text: str) -> str:
+    """An IP or MAC address, as it is written everywhere."""
+    if re.fullmatch(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}", text):
+        return text.lower().replace("-", ":")
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise _UnusableError(f"expected an IP or MAC address, found {text!a}") from None
+
+
+def _element(text: str) -> str:
+    """A numbered element."""
+    if not re.fullmatch(r"\S(.*\S)? [0-9]{1,18}", _name(text)):
+        raise _UnusableError(
+            f'expected an element as `otsec values` lists it, such as "holding 9", found {text!a}'
+        )
+    return text
+
+
+_NUMBER = r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?"
+
+
+def _meaning(text: str) -> str:
+    """A value, or the least and the greatest of several."""
+    if not re.fullmatch(rf"{_NUMBER}(\.\.{_NUMBER})?", text):
+        raise _UnusableError(f"expected a value such as 3, or 10..19, found {text!a}")
+    low, _, high = text.partition("..")
+    if high and float(low) > float(high):
+        raise _UnusableError(f"{text} ends before it begins")
+    return text
+
+
 def checked_zone(text: str) -> str:
     """A time zone that this system knows. Raises ConfigError."""
     try:
@@ -319,12 +368,14 @@ TARGET: dict[str, Check] = {
     "webhook": _url,
 }
 TARGET_LISTS = frozenset({"mail"})
+STATE_FROM: dict[str, Check] = {"host": _host, "object": _element, "device": _name}
 _COUNTED = {f"{part}.{name}": check for part in COUNTS for name, check in COUNTS[part].items()}
 NUMBERS = frozenset({"alert_budget", *_COUNTED})
 TOP: dict[str, Any] = {
     **SCALARS,
     "points": POINT,
     "states": None,
+    "state_from": {**STATE_FROM, "states": None},
     "delivery": TARGET,
     "keys": None,
     **COUNTS,
@@ -411,6 +462,9 @@ def shown(config: Config) -> list[Setting]:
     for point in config.points.values():
         rows += [(f"points.{point.name}.{key}", getattr(point, key)) for key in POINT]
     rows += [(f"states.{name}", spans) for name, spans in config.states.items()]
+    if (value := config.state_from) is not None:
+        rows += [(f"state_from.{key}", getattr(value, key)) for key in STATE_FROM]
+        rows += [(f"state_from.states.{name}", told) for name, told in value.states.items()]
     for target in config.delivery.values():
         told = {key: getattr(target, key) for key in TARGET}
         rows += [(f"delivery.{target.name}.{key}", told[key]) for key in told if told[key]]
@@ -451,6 +505,7 @@ class _Reading:
         self.origins: dict[str, str] = {}
         self.points: dict[str, Point] = {}
         self.states: dict[str, tuple[str, ...]] = {}
+        self.state_from: StateFrom | None = None
         self.delivery: dict[str, Target] = {}
         self.keys: dict[str, str] = {}
         self.mistakes: list[str] = []
@@ -467,6 +522,7 @@ class _Reading:
             **plain,
             points=self.points,
             states=self.states,
+            state_from=self.state_from,
             delivery=self.delivery,
             caps=replace(Caps(), **self._counted("caps")),
             keep=replace(Keep(), **self._counted("keep")),
@@ -508,6 +564,8 @@ class _Reading:
                     self._list(full := f"states.{name}", value, _hours)
                     if isinstance(spans := self.values.get(full), tuple):
                         self.states[name] = spans
+            elif key == "state_from":
+                self._state_from(node)
             elif key == "delivery":
                 self._targets(node)
             elif key in COUNTS:
@@ -586,6 +644,26 @@ class _Reading:
                     found[key] = self.values[full]
             self.points[name] = Point(name, **found)
 
+    def _state_from(self, node: "yaml.Node") -> None:
+        """A device, an element of it, and which values mean which state."""
+        found: dict[str, Any] = {}
+        states: dict[str, tuple[str, ...]] = {}
+        for key, value in self._entries(node, TOP["state_from"], "state_from"):
+            if key in STATE_FROM:
+                self._scalar(full := f"state_from.{key}", value, STATE_FROM[key])
+                found[key] = self.values.get(full)
+                continue
+            for name, values in self._entries(value, None, "state_from.states"):
+                self._list(full := f"state_from.states.{name}", values, _meaning)
+                if isinstance(told := self.values.get(full), tuple):
+                    states[name] = told
+        if lacks := [key for key in ("host", "object") if key not in found]:
+            self._wrong(node, f"state_from needs {' and '.join(lacks)} as well")
+        elif not states:
+            self._wrong(node, "state_from needs states with their values: `cleaning: 3`")
+        elif None not in found.values():
+            self.state_from = StateFrom(**found, states=states)
+
     def _targets(self, node: "yaml.Node") -> None:
         """Targets of reports by name; each is one of mail, folder and webhook."""
         for name, body in self._entries(node, None, "delivery"):
@@ -626,7 +704,7 @@ class _Reading:
         """The checked value of a scalar, or None after telling what is wrong with it."""
         if _id(node) != "scalar":
             self._wrong(node, f"expected one value, found {_kind(node)}")
-        elif trap := _trap(node, wants_number=check is _count):
+        elif check is not _meaning and (trap := _trap(node, wants_number=check is _count)):
             self._wrong(node, trap)
         else:
             try:

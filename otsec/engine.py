@@ -19,6 +19,7 @@ from otsec.aggregates.contents import Contents, Heard
 from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
 from otsec.aggregates.facts import Facts
+from otsec.aggregates.held import Held, Watch
 from otsec.aggregates.lookups import Lookups
 from otsec.aggregates.paths import Paths
 from otsec.aggregates.sequences import Sequences
@@ -107,7 +108,9 @@ def _streams(
 class Engine:
     """Ordered: one source."""
 
-    def __init__(self, registry: Registry, caps: Caps, settings: Settings) -> None:
+    def __init__(
+        self, registry: Registry, caps: Caps, settings: Settings, watch: Watch | None = None
+    ) -> None:
         self.registry, self.caps, self.settings = registry, caps, settings
         self.clock = Clock()
         self.packets = 0
@@ -126,13 +129,10 @@ class Engine:
         self.cells = Cells(caps.value_cells)
         self.facts = Facts(caps.facts)
         self.sequences, self.stamps = Sequences(), Stamps(caps.facts)
+        self.held = Held(watch, self.conversations.parties)
         self.behaviours = Behaviours(
-            caps.behaviours,
-            caps.events_per_hour,
-            self.cells,
-            self.facts,
-            registry.routine,
-            registry.telling,
+            *(caps.behaviours, caps.events_per_hour, self.cells, self.facts),
+            *(registry.routine, registry.telling, self.held),
         )
         self.contents = {
             protocol.name: Contents(protocol.name, protocol.transfers)
@@ -578,6 +578,7 @@ class Engine:
                 "lookups",
                 "cells",
                 "facts",
+                "held",
                 "stamps",
                 "paths",
             ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from secrets import randbits
 from typing import Any
 
+from otsec.aggregates.held import watched
 from otsec.anew import rebuild
 from otsec.capture import (
     Chunk,
@@ -302,7 +303,8 @@ class Run:
         return source, engine
 
     def _new_engine(self) -> Engine:
-        return Engine(self.registry, self.config.caps, self.options.settings)
+        watch = watched(self.config.state_from)
+        return Engine(self.registry, self.config.caps, self.options.settings, watch)
 
     def write(
         self, engines: Iterable[tuple[int, Engine]], progress: Sequence[CaptureProgress]

@@ -10,7 +10,7 @@ from itertools import count, zip_longest
 from pathlib import Path
 from typing import Any
 
-from otsec.config import Caps, Config
+from otsec.config import Caps, Config, StateFrom
 from otsec.engine import Settings
 from otsec.model import ACK, BATCH_PACKETS, FIN, PSH, RST, SYN
 from otsec.pipeline import Options, Outcome, Run, plan_sources
@@ -45,6 +45,7 @@ def analyse(
     checkpoint_s: float = 3600.0,
     workers: int = 1,
     caps: Caps | None = None,
+    state_from: StateFrom | None = None,
     seed: int = SEED,
     **settings: Any,
 ) -> Result:
@@ -56,7 +57,7 @@ def analyse(
             checkpoint_s=checkpoint_s,
             settings=Settings(seed=seed, **settings),
         )
-        config = Config(caps=caps or Caps())
+        config = Config(caps=caps or Caps(), state_from=state_from)
         run = Run(store, config, options, lambda *_: None, lambda: False)
         outcomes = list(run.read(plan_sources(list(paths), point), named=point is not None))
         while run.engines:  # thousands of runs of one process: nobody waits for the collector

@@ -1,11 +1,14 @@
 """What is normal in one state of the plant and was done in another is told; without states nothing is."""
 
+import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from baseline_stores import DAY, HMI, PLC, WORD, Plant
+from engine_runs import CLIENT, SERVER, Tcp, Wire, analyse, cells, difference, records
 from inventory_stores import SECOND
 from store_rows import row, write
 
@@ -13,7 +16,7 @@ from otsec.baseline.deviations import judge
 from otsec.baseline.learning import approve, baseline, learn
 from otsec.baseline.states import OTHERWISE, states
 from otsec.changes.records import Record, added
-from otsec.config import Config, load
+from otsec.config import Config, StateFrom, load
 from otsec.errors import ConfigError
 from otsec.inventory.assembly import inventory
 from otsec.store.acts import record
@@ -129,3 +132,126 @@ def test_states_are_read(tmp_path: Path) -> None:
         "production": ("mon-fri 06:00-22:00",),
         "cleaning": ("sat 06:00-14:00", "22:00-06:00"),
     }
+
+
+# ------------------------------------------------------------------------------- by a value
+
+PHASES = StateFrom("10.0.0.21", "holding 9", states={"production": ("1",), "cleaning": ("2..3",)})
+
+
+def phased(folder: Path, *late: int, apart: int = 60, **other: Any) -> Plant:
+    """A command given at ten each day; the controller says 1 by day, 2 by night, 7 at noon."""
+    made = plant(folder, *late, **other)
+    marks = {"source": made.tap.number, "behaviour": 0, "space": "holding", "element": 9}
+    turns = [
+        (day * DAY + hour * HOUR, value)
+        for day in range(DAYS)
+        for hour, value in ((0, 2), (6, 1), (12, 7), (13, 1), (22, 2))
+    ]
+    held = []
+    for (begin, value), (end, _) in pairwise([*turns, (DAYS * DAY, 0)]):
+        last = end - apart
+        spans = {"first_time": begin * SECOND, "last_time": last * SECOND}
+        cells = {"first_packet": begin, "last_packet": last, "value_type": 1, "value": value}
+        held.append(row("held", **marks, **spans, **cells, count=9))
+    write(made.store, held=held)
+    return made
+
+
+def told_by_value(made: Plant) -> list[Finding]:
+    """The findings of states that the controller tells."""
+    found = judge(made.store, [], None, Config(site="plant", state_from=PHASES))
+    return [one for one in found if one.name == "other-state"]
+
+
+def test_a_value_tells_the_state(tmp_path: Path) -> None:
+    """A command that is given in production alone, and then while the value says cleaning."""
+    late = 7 * DAY + 23 * HOUR
+    (one,) = told_by_value(phased(tmp_path, late))
+
+    assert (one.first_packet, one.level) == (late, "medium")
+    assert "in the state cleaning" in one.seen
+    assert "It was done in production, and never in cleaning" in one.expected
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        pytest.param(7 * DAY + 15 * HOUR, id="in its own state"),
+        pytest.param(7 * DAY + 22 * HOUR - 30, id="while it changed"),
+    ],
+)
+def test_nothing_is_told_of_its_own_state_nor_of_a_change(tmp_path: Path, late: int) -> None:
+    """What was done in production, or between two sights of which the second is another."""
+    assert not told_by_value(phased(tmp_path, late))
+
+
+def test_what_is_no_state_is_left_to_the_calendar(tmp_path: Path) -> None:
+    """A value without meaning, and the time before the first sight, are as the calendar says."""
+    made = phased(tmp_path)
+    known = states(Config(site="plant", states=CALENDAR, state_from=PHASES), made.store)
+    assert known is not None
+    at = np.array([-HOUR, 2 * HOUR, 6 * HOUR - 30, 10 * HOUR, 12 * HOUR + 60, 40 * DAY]) * SECOND
+    (network,) = known.told
+    names = [known.names[number] if number >= 0 else "" for number in known.at(at, network)]
+
+    assert names == ["cleaning", "cleaning", "", "production", "production", "cleaning"]
+    assert known.at(at, ("plant", "other")).tolist() == known.at(at).tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{host: plc, object: holding 9, states: {a: 1}}", "expected an IP or MAC address"),
+        ("{host: 10.0.0.1, object: holding, states: {a: 1}}", '"holding 9"'),
+        ("{host: 10.0.0.1, object: holding 9, states: {a: x}}", "expected a value such as 3"),
+        ("{host: 10.0.0.1, object: holding 9, states: {a: 9..1}}", "ends before it begins"),
+        ("{host: 10.0.0.1, object: holding 9}", "needs states with their values"),
+        ("{host: 10.0.0.1, states: {a: 1}}", "needs object as well"),
+        ("{hosts: 10.0.0.1}", 'did you mean "host"'),
+        ("holding 9", "expected `name: value` lines"),
+    ],
+)
+def test_mistakes_in_state_from_are_told(tmp_path: Path, text: str, said: str) -> None:
+    """What is wrong with the value is said with the line on which it stands."""
+    path = tmp_path / "otsec.yaml"
+    path.write_text(f"state_from: {text}")
+    with pytest.raises(ConfigError, match=r"otsec\.yaml:1") as met:
+        load(path, {})
+    assert said in str(met.value)
+
+
+def test_state_from_is_read(tmp_path: Path) -> None:
+    """A device, its element, and the values of each state."""
+    path = tmp_path / "otsec.yaml"
+    path.write_text(
+        "state_from:\n  host: 10.0.0.21\n  object: holding 9\n"
+        "  states: {production: 1, cleaning: 2..3}\n"
+    )
+
+    assert load(path, {}).state_from == PHASES
+
+
+def test_runs_of_a_watched_value_are_those_of_the_packets(tmp_path: Path) -> None:
+    """What a register held from when to when is the same for any batches and after any restart."""
+    wire = Wire()
+    tcp = Tcp(wire)
+    tcp.open()
+    for number, value in enumerate((1, 1, 2, 2, 2, 1)):
+        tcp.say(CLIENT, struct.pack(">HHHBBHH", number, 0, 6, 1, 3, 8, 2))
+        tcp.say(SERVER, struct.pack(">HHHBBBHH", number, 0, 7, 1, 3, 4, 900 + number, value))
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(wire.bytes())
+    watch = StateFrom("10.0.0.2", "holding 9", states={"on": ("1",)})
+    found = analyse([path], tmp_path / "one.db", state_from=watch).dump
+    runs = [(row["value"], row["count"], row["first_packet"]) for row in cells(found, "held")]
+
+    assert sorted(runs, key=lambda one: one[2]) == [(1, 2, 3), (2, 3, 7), (1, 1, 13)]
+    for number, options in enumerate(({"batch": 1}, {"batch": 3, "checkpoint_s": 0.0})):
+        other = analyse([path], tmp_path / f"{number}.db", state_from=watch, **options).dump
+        assert not (text := difference(found, other)), text
+    parts, grown = records(wire.bytes()), tmp_path / "grown.pcap"
+    for upto in (5, 8, 11, len(parts)):
+        grown.write_bytes(wire.bytes()[:24] + b"".join(parts[:upto]))
+        other = analyse([grown], tmp_path / "grown.db", state_from=watch).dump
+    assert not (text := difference(found, other)), text

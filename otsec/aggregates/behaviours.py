@@ -11,6 +11,7 @@ import numpy as np
 
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.facts import Facts
+from otsec.aggregates.held import Held
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
 from otsec.aggregates.sums import Sums, summed
 from otsec.aggregates.values import Cells
@@ -42,6 +43,8 @@ STATS = np.dtype(
         ("block", "<i8"),  # of cells; -1 none, UNASKED not known yet
         ("notable", "?"),  # its occurrences are events
         ("changing", "?"),  # they change something
+        ("watched", "?"),  # it was asked whether its values are watched
+        ("watch", "<i8"),  # which of them is; -1 none
         ("changed", "?"),
     ]
 )
@@ -61,6 +64,7 @@ class Behaviours:
         facts: Facts,
         routine: frozenset[tuple[str, str]],
         telling: frozenset[tuple[str, str]],
+        held: Held,
     ) -> None:
         """``routine``: protocol and operation of what is no event unless it fails.
 
@@ -81,7 +85,7 @@ class Behaviours:
         # packet, part, time and connection of the first
         self.capped: dict[int, tuple[int, int, int, int]] = {}
         self.spread = {"response_us": Sums(), "interval_us": Sums()}
-        self.rhythms = Rhythms()
+        self.rhythms, self.held = Rhythms(), held
 
     # ------------------------------------------------------------------ one batch
 
@@ -296,6 +300,35 @@ class Behaviours:
                 np.stack([found.time[at], found.ordinal[at]], axis=1),
             )
         self._keep_tails(found, order, block_of)
+        if self.held.watch is not None:
+            self._watch(found, order, number, heads, counts)
+
+    def _watch(self, found: Occurrences, order: I64, number: I64, heads: I64, counts: I64) -> None:
+        """Give the watched element its values; ``order``: occurrences by behaviour, ``number``."""
+        table, blocks = self.table, self.cells.blocks
+        for name in number[~table["watched"][number]].tolist():
+            block, key = int(table["block"][name]), self.keys[name]
+            table["watched"][name], table["watch"][name] = True, -1
+            if block >= 0:
+                span = (int(blocks["first_element"][block]), int(blocks["size"][block]))
+                space = self.cells.spaces[block]
+                table["watch"][name] = self.held.place(key[0], key[2], space, *span)
+        for lot in np.flatnonzero(table["watch"][number] >= 0).tolist():
+            begin, at = int(heads[lot]), int(table["watch"][number[lot]])
+            mine = order[begin : begin + int(counts[lot])]
+            kind = int(blocks["type"][table["block"][number[lot]]])
+            value = np.zeros(len(found), np.int64)
+            has = np.zeros(len(found), np.bool_)
+            for values in found.values:
+                rows = np.flatnonzero(
+                    np.isin(values.occurrence, mine) & (values.count > at) & (values.type == kind)
+                )
+                value[values.occurrence[rows]] = self.cells.element(values, rows, at, kind)
+                has[values.occurrence[rows]] = True
+            mine = mine[has[mine]]
+            if len(mine):
+                seen = np.stack([found.time[mine], found.ordinal[mine]], axis=1)
+                self.held.add(int(number[lot]), kind, value[mine], seen, found.epoch[mine])
 
     def _keep_tails(self, found: Occurrences, order: I64, block: I64) -> None:
         """Where values of a block differ in number, what the later ones do not reach stays."""
@@ -443,6 +476,7 @@ class Behaviours:
                 if self.table["block"][number] >= 0
             ],
             "event": [(source, *row) for row in self.events.values()],
+            "held": self.held.take_rows(source),
         }
         self.events.clear()
         return rows
@@ -528,6 +562,7 @@ class Behaviours:
         return {
             **{name: self.table[name][:count].copy() for name in names},
             "capped": [[number, list(name)] for number, name in self.capped.items()],
+            "held": self.held.dump(),
             "blockless": np.flatnonzero(self.table["block"][:count] == -1),
         }
 
@@ -537,6 +572,8 @@ class Behaviours:
             self.table[name][: len(self.keys)] = state[name]
         self.capped = {number: tuple(name) for number, name in state["capped"]}
         self.table["block"][state["blockless"]] = -1
+        if "held" in state:  # a store of an older version has none
+            self.held.load(state["held"])
 
 
 class Lots:

@@ -253,6 +253,10 @@ class Conversations:
             self.table = np.concatenate([self.table, unseen(number, FOLDED)])
         return number
 
+    def parties(self, number: int) -> tuple[str, str]:
+        """Client and server of a conversation."""
+        return self.keys[number][2], self.keys[number][3]
+
     # -------------------------------------------------------------- folding
 
     def fold(self, slots: I64) -> None:

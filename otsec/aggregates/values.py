@@ -145,6 +145,17 @@ class Cells:
                 new |= mine.seen[row, 1] < before[some][which]
                 self.traces[trace[some][which[new]], side] = mine.seen[row[new]]
 
+    def element(self, values: Values, rows: I64, number: int, kind: int) -> I64:
+        """Value ``number`` of some rows of ``values`` that hold as many, as cells hold it."""
+        width = _width(kind)
+        behind = values.start[rows] + (values.count[rows] * _BITS[kind] + 7 >> 3)
+        values = _padded(values, int(behind.max(initial=0)) + PIECE)
+        first = np.full(len(rows), number // width * width)
+        read = _read(values, rows, first, values.count[rows] - first, kind)
+        if VALUE_TYPES[kind] is None:
+            read = np.unpackbits(read, axis=1, bitorder="little")
+        return np.asarray(read[:, number % width], np.int64)
+
     def trace(self, block: int) -> I64:
         """Time and ordinal of the packets of least and greatest values; shape (cells, 2, 2)."""
         base, size = self.blocks["traced"][block], self.blocks["size"][block]

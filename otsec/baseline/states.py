@@ -1,24 +1,26 @@
 """States of the plant (production, cleaning, start-up): what is normal in one and not in another.
 
-A state is told by the calendar of otsec.yaml, or by a record of a change or of maintenance, which
-counts more. Judged is what the store keeps one by one: operations that change something.
+A state is told by the calendar of otsec.yaml; by a value that a device tells, which counts more;
+or by a record of a change or of maintenance, which counts most. Judged is what the store keeps one
+by one: operations that change something.
 """
 
 import json
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
+from otsec.aggregates.held import APART_NS, watched
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import Key, Scope, Thing
 from otsec.changes.records import Record, records
 from otsec.columns import I64
-from otsec.config import DAYS_OF_WEEK, Config
+from otsec.config import DAYS_OF_WEEK, Config, StateFrom
 from otsec.policy.model import NOWHERE, Window
 from otsec.policy.windows import inside
 from otsec.store import Store
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 OTHERWISE = "otherwise"  # when no state is told
+UNSURE = -1  # the state changed between two sights of the value
 STEP_NS = 15 * 60 * 1_000_000_000  # how finely it is looked in which states anybody listened
 SAID = frozenset({"approved", "imported"})
 
@@ -39,32 +42,95 @@ class States:
     windows: Mapping[str, tuple[Window, ...]]
     zone: tzinfo
     announced: tuple[Record, ...]  # that tell a state
+    told: Mapping[tuple[str, str], tuple["Held", ...]] = field(default_factory=dict)
+    # by site and point group, in order of time: what a value said
+    by_value: tuple[str, ...] = ()  # states that it can say
 
     @property
     def names(self) -> tuple[str, ...]:
         """All states; the last is that of all other times."""
         said = (one.state for one in self.announced)
-        return tuple(dict.fromkeys((*self.windows, *said, OTHERWISE)))
+        return tuple(dict.fromkeys((*self.windows, *self.by_value, *said, OTHERWISE)))
 
-    def at(self, times: I64) -> I64:
-        """The state at each time (ns), by its position in `names`."""
+    def at(self, times: I64, network: tuple[str, str] = ("", "")) -> I64:
+        """The state at each time (ns), by its position in `names`; UNSURE while it changed.
+
+        ``network``: site and point group, whose value counts.
+        """
         names = self.names
         found = np.full(len(times), len(names) - 1, np.int64)
         for number, windows in reversed([*enumerate(self.windows.values())]):  # the first counts
             for window in windows:
                 found[inside(window, times, cast("ZoneInfo", self.zone))] = number
+        for held in self.told.get(network, ()):
+            mine = (times >= held.begin) & (times <= held.end)
+            found[mine] = names.index(held.state) if held.state else UNSURE
         for one in self.announced:
             found[(times >= one.begin) & (times <= one.end)] = names.index(one.state)
         return found
 
 
+class Held(NamedTuple):
+    """A span of time in which a value said the state."""
+
+    begin: int
+    end: int
+    state: str  # empty: it changed meanwhile
+
+
 def states(config: Config, store: Store) -> States | None:
     """The states of a site; None: nobody told of any, so that nothing is judged by them."""
     announced = tuple(one for one in records(store) if one.state)
-    if not config.states and not announced:
+    if not config.states and not announced and config.state_from is None:
         return None
     windows = {name: tuple(map(_window, spans)) for name, spans in config.states.items()}
-    return States(windows, config.zone(), announced)
+    told = _by_value(config.state_from, store)
+    names = () if config.state_from is None else tuple(config.state_from.states)
+    return States(windows, config.zone(), announced, told, names)
+
+
+def _by_value(
+    state_from: StateFrom | None, store: Store
+) -> Mapping[tuple[str, str], tuple[Held, ...]]:
+    """What the value said of the state of each network, in order of time.
+
+    A value holds from its first sight to its last. Between two sights that differ it is not known
+    when it changed; where nobody asked for long, nothing is known.
+    """
+    watch = watched(state_from)
+    if watch is None or state_from is None:
+        return {}
+    rows: dict[tuple[str, str], list[kept.HeldValue]] = defaultdict(list)
+    for one in kept.held(store):
+        wanted = watch.host in {one.client, one.server} and watch.device in {"", one.device}
+        if wanted and (one.space, one.element) == (watch.space, watch.element):
+            rows[one.site, one.group].append(one)
+    return {network: tuple(_spans(some, state_from)) for network, some in rows.items()}
+
+
+def _spans(rows: Sequence[kept.HeldValue], state_from: StateFrom) -> Iterator[Held]:
+    """Spans of one network; ``rows``: in order of their first sights, of all who asked."""
+    before: kept.HeldValue | None = None
+    for row in rows:
+        if before is not None and 0 < row.first_time - before.last_time <= APART_NS:
+            state = _meant(row.value, state_from) if before.value == row.value else ""
+            if state is not None:
+                yield Held(before.last_time + 1, row.first_time - 1, state)
+        state = _meant(row.value, state_from)
+        if state is not None:
+            yield Held(row.first_time, row.last_time, state)
+        if before is None or row.last_time > before.last_time:
+            before = row
+
+
+def _meant(value: float | None, state_from: StateFrom) -> str | None:
+    """The state that a value means; None: it means none, so the calendar counts."""
+    for name, values in state_from.states.items():
+        for one in values:
+            low, _, high = one.partition("..")
+            if value is not None and float(low) <= value <= float(high or low):
+                return name
+    return None
 
 
 def _window(text: str) -> Window:
@@ -97,8 +163,8 @@ def elsewhere(base: Baseline, told: States, store: Store) -> Iterator[tuple[Thin
         if thing is None or until is None:
             continue
         times, packets, sources = (np.array(one, dtype=np.int64) for one in marks)
-        numbers = told.at(times)
-        normal = frozenset(numbers[times <= until].tolist())
+        numbers = told.at(times, thing.scope[:2])
+        normal = frozenset(numbers[times <= until].tolist()) - {UNSURE}
         network = thing.scope.network
         if (network, until) not in watched:
             watched[network, until] = _watched(base, told, network, until)
@@ -123,8 +189,8 @@ def _watched(base: Baseline, told: States, network: Scope, until: int) -> frozen
     for begin, end in base.shown.spans.of_group(network).spans:
         if begin <= until:
             times = np.arange(begin, min(end, until) + 1, STEP_NS, dtype=np.int64)
-            found.update(np.unique(told.at(times)).tolist())
-    return frozenset(found)
+            found.update(np.unique(told.at(times, network[:2])).tolist())
+    return frozenset(found) - {UNSURE}
 
 
 Marks = tuple["array[int]", "array[int]", "array[int]"]  # times, packets and sources

@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from otsec.cli import COMMANDS, EXITS, build_parser
-from otsec.config import COUNTS, Config, Point, Target, variable
+from otsec.config import COUNTS, STATE_FROM, Config, Point, StateFrom, Target, variable
 from otsec.controls.frameworks import catalogue
 from otsec.controls.inputs import BLOCKS
 from otsec.controls.metrics.attributes import ATTRIBUTES
@@ -107,6 +107,9 @@ def settings() -> str:
         if field.name != "name"
     ]
     lines.append(f"| `states.NAME` | none | | {_about(Config)['states']} |")
+    about = _about(StateFrom)
+    lines += [f"| `state_from.{name}` | none | | {about[name]} |" for name in STATE_FROM]
+    lines.append(f"| `state_from.states.NAME` | none | | {about['states']} |")
     about, target = _about(Target), Target("")
     lines += [
         f"| `delivery.NAME.{field.name}` | {_default(getattr(target, field.name))} | | {about[field.name]} |"

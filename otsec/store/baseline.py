@@ -177,6 +177,36 @@ def moments(store: Store) -> Iterator[Moment]:
         yield Moment._make(row)
 
 
+class HeldValue(NamedTuple):
+    """What the element held by which the plant says its state, from when to when."""
+
+    site: str
+    group: str
+    client: str
+    server: str
+    device: str
+    space: str
+    element: int
+    value: int | float | None  # None: not a number
+    first_time: int
+    last_time: int
+
+
+def held(store: Store) -> list[HeldValue]:
+    """All that was held, in order of time."""
+    return [
+        HeldValue._make((*row, told(np.array([value]), kind)[0], first, last))
+        for *row, kind, value, first, last in store.all(
+            "SELECT s.site, s.point_group, c.client, c.server, b.device, h.space, h.element, "
+            "h.value_type, h.value, h.first_time, h.last_time FROM held AS h "
+            "JOIN behaviour AS b ON b.source = h.source AND b.number = h.behaviour "
+            "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
+            "JOIN site_source AS s ON s.id = h.source "
+            "ORDER BY h.first_time, h.last_time, h.source, h.behaviour"
+        )
+    ]
+
+
 def _all(store: Store, name: str) -> list[Row]:
     table = TABLES[name]
     return store.all(

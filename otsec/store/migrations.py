@@ -645,6 +645,25 @@ CREATE TABLE delivery (
 """,
 )
 
+_HELD = (
+    """
+CREATE TABLE held (
+    source INTEGER NOT NULL,
+    behaviour INTEGER NOT NULL,
+    space TEXT NOT NULL,
+    element INTEGER NOT NULL,
+    value_type INTEGER NOT NULL,
+    value INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (source, behaviour, first_packet)
+) WITHOUT ROWID
+""",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
@@ -687,6 +706,7 @@ MIGRATIONS = (
             "ALTER TABLE value ADD COLUMN maximum_seen BLOB NOT NULL DEFAULT x''",
         ),
     ),
+    Migration("states of the plant by a value", _HELD),
 )
 NEWEST = len(MIGRATIONS)
 

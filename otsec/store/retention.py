@@ -69,6 +69,7 @@ def _hours(store: Store, source: int, keep: Keep) -> Iterator[Step]:
             ("rhythm", "hour", day * DAY_HOURS),
             ("volume", "hour", day * DAY_HOURS),
             ("announcement", "time", day * DAY_NS),
+            ("held", "last_time", day * DAY_NS),
         ):
             yield lambda row=(table, column, first): _delete_before(store, source, *row)  # type: ignore[misc]
 

@@ -386,6 +386,20 @@ _ALL = (
         key=("source", "conversation", "protocol", "speaker", "verdict"),
     ),
     Table(
+        "held",
+        "What the element held by which the plant says its state (`state_from`), from when to when.",
+        (
+            *(_SOURCE, _BEHAVIOUR),
+            _text("space", "What the elements are, `holding`, `coil`."),
+            _integer("element", "Number of the element."),
+            _integer("value_type", "How the value is coded, position in `api.VALUE_TYPES`."),
+            _integer("value", "The value, as in the table `value`."),
+            *_SEEN,
+            _integer("count", "How often it was seen."),
+        ),
+        key=("source", "behaviour", "first_packet"),
+    ),
+    Table(
         "stamp",
         "What clocks said, or were set to: how far ahead of the time of the packets that was.",
         (

@@ -123,7 +123,7 @@ def _numbers(store: Store) -> Iterator[str]:
         )
         if beyond:
             yield f"{name}: {beyond} rows name packets that their source does not have"
-    for name in ("conversation", "behaviour", "value", "fact", "counter"):
+    for name in ("conversation", "behaviour", "value", "fact", "counter", "held"):
         backward = _count(
             store,
             f"SELECT COUNT(*) FROM {name} WHERE first_packet > last_packet",  # noqa: S608 - names of this file

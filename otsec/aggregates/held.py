@@ -1,0 +1,140 @@
+"""What a watched element held, from when to when: by it the plant says in which state it is.
+
+An order consumer of one element that the configuration names; of all others the cells suffice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from otsec.aggregates.counters import Refusals, Row
+from otsec.columns import I64
+from otsec.config import StateFrom
+from otsec.model import HOUR_NS
+
+APART_NS = HOUR_NS  # sights further apart say nothing of the time between them
+PER_HOUR = 360  # runs of a behaviour in an hour; a value that changes faster tells no state
+
+Parties = Callable[[int], tuple[str, str]]  # client and server of a conversation
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The element that is watched."""
+
+    host: str  # address of the device, on either side of the conversation
+    device: str  # device behind the address; empty: whichever
+    space: str
+    element: int
+
+
+def watched(told: StateFrom | None) -> Watch | None:
+    """The element that the configuration names, if any."""
+    if told is None:
+        return None
+    space, _, element = told.object.rpartition(" ")
+    return Watch(told.host, told.device, space, int(element))
+
+
+@dataclass(slots=True)
+class Run:
+    """A value as long as it stayed; times in ns, packets by ordinal."""
+
+    value: int  # as cells hold it
+    epoch: int
+    first: tuple[int, int]
+    last: tuple[int, int]
+    count: int
+
+
+class Held:
+    """Ordered: the runs of the watched element of one source, by behaviour."""
+
+    def __init__(self, watch: Watch | None, parties: Parties) -> None:
+        self.watch, self.parties = watch, parties
+        self.runs: dict[int, Run] = {}  # of each behaviour, the one that goes on
+        self.hours: dict[int, tuple[int, int]] = {}  # of each: an hour, and runs begun in it
+        self.kinds: dict[int, int] = {}  # how each codes its values
+        self.changed: dict[tuple[int, int], Row] = {}  # by behaviour and first packet
+        self.refused = Refusals()
+
+    def place(self, conversation: int, device: str, space: str, first: int, size: int) -> int:
+        """Where the element stands among those of a behaviour; -1 where it is not among them."""
+        watch = self.watch
+        if watch is None or space != watch.space or not first <= watch.element < first + size:
+            return -1
+        if watch.host not in self.parties(conversation) or watch.device not in {"", device}:
+            return -1
+        return watch.element - first
+
+    def add(self, behaviour: int, kind: int, value: I64, seen: I64, epoch: I64) -> None:
+        """Take the values of a behaviour, in order; ``seen``: time and ordinal of each."""
+        self.kinds[behaviour] = kind
+        cut = np.ones(len(value), np.bool_)
+        cut[1:] = (value[1:] != value[:-1]) | (epoch[1:] != epoch[:-1])
+        cut[1:] |= seen[1:, 0] - seen[:-1, 0] > APART_NS
+        start = np.flatnonzero(cut)
+        end = np.append(start[1:], len(value)) - 1
+        columns = (value[start], epoch[start], end - start + 1)
+        for held, when, count, first, last in zip(
+            *(column.tolist() for column in columns),
+            *(map(tuple, seen[rows].tolist()) for rows in (start, end)),
+            strict=True,
+        ):
+            self._take(behaviour, Run(held, when, first, last, count))
+
+    def _take(self, behaviour: int, new: Run) -> None:
+        run = self.runs.get(behaviour)
+        goes_on = run is not None and (run.value, run.epoch) == (new.value, new.epoch)
+        if run is not None and goes_on and new.first[0] - run.last[0] <= APART_NS:
+            run.last, run.count = new.last, run.count + new.count
+        elif self._has_room(behaviour, new.first[0] // HOUR_NS):
+            run = self.runs[behaviour] = new
+        else:
+            self.runs.pop(behaviour, None)
+            self.refused.note(new.count, *new.first)
+            return
+        row = (self.kinds[behaviour], run.value, *run.first, *run.last, run.count)
+        self.changed[behaviour, run.first[1]] = row
+
+    def _has_room(self, behaviour: int, hour: int) -> bool:
+        known, begun = self.hours.get(behaviour, (hour, 0))
+        begun = begun + 1 if known == hour else 1
+        self.hours[behaviour] = hour, begun
+        return begun <= PER_HOUR
+
+    def take_rows(self, source: int) -> list[Row]:
+        """Rows of the table `held` that changed since the last call."""
+        watch, changed = self.watch, self.changed
+        self.changed = {}
+        if watch is None:
+            return []
+        return [
+            (source, behaviour, watch.space, watch.element, *row)
+            for (behaviour, _), row in sorted(changed.items())
+        ]
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data to go on from."""
+        watch = self.watch
+        named = None if watch is None else [watch.host, watch.device, watch.space, watch.element]
+        runs = [
+            [behaviour, run.value, run.epoch, *run.first, *run.last, run.count]
+            for behaviour, run in self.runs.items()
+        ]
+        return {
+            "watch": named,
+            "runs": runs,
+            "hours": [[behaviour, *hour] for behaviour, hour in self.hours.items()],
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave, if the same element is watched."""
+        if self.watch is None or state["watch"] is None or Watch(*state["watch"]) != self.watch:
+            return
+        for behaviour, value, epoch, *seen, count in state["runs"]:
+            first, last = (seen[0], seen[1]), (seen[2], seen[3])
+            self.runs[behaviour] = Run(value, epoch, first, last, count)
+        self.hours = {behaviour: (hour, begun) for behaviour, hour, begun in state["hours"]}
