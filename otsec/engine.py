@@ -27,6 +27,7 @@ from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights
 from otsec.aggregates.stamps import Stamps
 from otsec.aggregates.stations import Stations
+from otsec.aggregates.steps import Steps
 from otsec.aggregates.values import Cells
 from otsec.capture import Drops, Tick
 from otsec.columns import I64, Bytes, Mask
@@ -134,6 +135,7 @@ class Engine:
             *(caps.behaviours, caps.events_per_hour, self.cells, self.facts),
             *(registry.routine, registry.telling, self.held),
         )
+        self.steps = Steps(caps.behaviours, self.behaviours.rhythms)
         self.contents = {
             protocol.name: Contents(protocol.name, protocol.transfers)
             for protocol in registry.protocols
@@ -187,6 +189,7 @@ class Engine:
         self._note_packets(batch, packets, flows, prepared, ordinal)
         self.paths.add(packets, flows, times, ordinal)
         self._flow(buffer, packets, flows, speculations, times, ordinal)
+        self.steps.leave()
         self.packets += len(batch)
         if len(self.connections) > 2 * self.live + SPARE:
             self._let_go()
@@ -316,6 +319,8 @@ class Engine:
         found = self.streams.apply(
             buffer, packets, flows, mine, slots, fresh, ordinal, speculations
         )
+        self.steps.lost += self.streams.plain.lost
+        self.streams.plain.lost = []
         heard = Heard(buffer, packets, ordinal)
         told = {self.registry.protocols[number - 1].name for number in found}
         for number, parts in found.items():
@@ -367,6 +372,7 @@ class Engine:
         if exchanges.cache.full:
             exchanges.cache.clear()
             self.behaviours.forget_contents(name)
+            self.steps.forget_keys(name)
         found, bad = exchanges.apply(calls, self.connections.table, window)
         self.units += sum(len(part) for part in calls)
         for slots, _ in bad:
@@ -374,6 +380,7 @@ class Engine:
             self.connections.count(slots, none, "malformed", none + 1)
         self.behaviours.add(name, exchanges.cache.contents, found)
         self.sequences.add(exchanges.protocol, exchanges.cut)
+        self.steps.add(exchanges, self.connections.table, self.settings.seed)
         self.stamps.add(exchanges.protocol, exchanges.cut)
         if (contents := self.contents.get(name)) is not None:
             contents.add(exchanges.cut, self.connections.table, heard)
@@ -415,6 +422,7 @@ class Engine:
             self.gaps.append((self.gap_count, kind, begin, end, packet, detail))
             self.gap_count += 1
         self.counters.add(f"gap:{kind}", 1, (end, packet), (end, packet))
+        self.steps.gaps.append(packet)
 
     def lost(self, drops: Sequence[Drops]) -> None:
         """The capturing machine says that it lost packets, and there is no batch at hand."""
@@ -526,6 +534,7 @@ class Engine:
             **behaviours,
             "fact": self.facts.take_rows(source),
             "sequence": self.sequences.take_rows(source),
+            "step": self.steps.take_rows(source),
             "stamp": self.stamps.take_rows(source),
             "content": [
                 row for contents in self.contents.values() for row in contents.take_rows(source)
@@ -581,6 +590,7 @@ class Engine:
                 "held",
                 "stamps",
                 "paths",
+                "steps",
             ),
         ):
             part = getattr(self, name)
@@ -626,6 +636,7 @@ class Engine:
             "streams": self.streams.dump(),
             "behaviours": self.behaviours.dump(),
             "sequences": self.sequences.dump(),
+            "steps": self.steps.dump(),
             "contents": {name: contents.dump() for name, contents in self.contents.items()},
             **{
                 f"exchanges:{protocol.name}": exchanges.dump()
@@ -656,6 +667,7 @@ class Engine:
         self.facts.restore(rows["fact"])
         self.sequences.restore(rows["sequence"])
         self.stamps.restore(rows["stamp"])
+        self.steps.restore(rows["step"])
         for contents in self.contents.values():
             contents.restore(rows["content"])
         self.behaviours.restore(rows["behaviour"], rows["value"])
@@ -670,7 +682,7 @@ class Engine:
             "behaviours", "sequences",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
-        for name in ("paths", "announcements"):
+        for name in ("paths", "announcements", "steps"):
             if name in state:  # a store of an older version has none
                 getattr(self, name).load(state[name])
         for table in (self.connections.table, self.conversations.table):
@@ -686,6 +698,7 @@ class Engine:
 
 RESTORED = (
     *("clock", "lookup", "counter", "fact", "sequence", "stamp", "content", "behaviour", "value"),
+    "step",
 )
 
 

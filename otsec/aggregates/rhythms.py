@@ -25,7 +25,13 @@ class Rhythms:
     def __init__(self) -> None:
         self.numbers: dict[Channel, int] = {}
         self.channels: list[Channel] = []
-        self.sums = {kind: Sums() for kind in ("response_us", "interval_us", "changes")}
+        self.sums = {
+            kind: Sums()
+            for kind in (
+                *("response_us", "interval_us", "changes"),
+                *("order_asks", "order_changes", "order_tells"),  # of steps
+            )
+        }
 
     def number(self, channel: Channel) -> int:
         """The number by which `add` knows a channel."""

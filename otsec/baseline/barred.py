@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from otsec.baseline.model import TIMED, Key, Thing
+from otsec.baseline.model import ORDERED, TIMED, Key, Thing
 from otsec.baseline.spans import SECOND_NS, Spans
 from otsec.changes.records import Record
 from otsec.detect.cases import Case, cases
@@ -93,7 +93,7 @@ def tells(finding: Finding, thing: Thing) -> bool:
     key = thing.key
     if key.kind == "identity":
         return _says(finding, thing)
-    if key.kind in {"device", "presence", "volume"} or key.kind in TIMED:
+    if key.kind in {"device", "presence", "volume"} or key.kind in TIMED | ORDERED:
         return False
     named = [(finding.client, thing.client), (finding.server, thing.server)]
     if any(said not in ANYBODY and said != seen for said, seen in named):

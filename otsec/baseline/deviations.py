@@ -16,6 +16,7 @@ from otsec.baseline.barred import NO_RULES, Told
 from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline, baseline
 from otsec.baseline.model import CHANGING, NOVEL, Key, Scope, Thing
+from otsec.baseline.off_order import off_order
 from otsec.baseline.off_time import off_time
 from otsec.baseline.outages import Outage, outages
 from otsec.baseline.ranges import Known, outside
@@ -110,7 +111,8 @@ def deviations(
         Deviation(say.finding(by_name[name], key, things), tuple(things))
         for (name, key), things in sorted(_bounded(_several(groups)).items())
     ]
-    return made + [Deviation(found, things) for found, things in off_time(base, out)]
+    others = [*off_time(base, out), *off_order(base, out)]
+    return made + [Deviation(found, things) for found, things in others]
 
 
 def _key(kind: Kind, thing: Thing, about: str) -> telling.Key:

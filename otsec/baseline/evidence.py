@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, lgamma, log, sqrt
 
-from otsec.baseline.model import NOVEL, TIMED, Key, Scope, Thing
+from otsec.baseline.model import NOVEL, ORDERED, TIMED, Key, Scope, Thing
 from otsec.baseline.presence import OCCASION_S
 from otsec.baseline.spans import SECOND_NS, Spans
 
@@ -87,7 +87,7 @@ def evidence(
     scopes: dict[Scope, list[Thing]] = {}
     began: dict[Scope, int] = {}
     for thing in things:
-        if thing.key.kind in TIMED:
+        if thing.key.kind in TIMED | ORDERED:
             continue
         mine = scopes.setdefault(thing.scope, [])
         if thing.key.kind in NOVEL:

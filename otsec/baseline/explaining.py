@@ -20,7 +20,9 @@ from otsec.store.findings import Finding, findings
 
 Verdict: TypeAlias = Literal["normal", "told", "not judged", "not normal"]
 LEAST_ID = 4  # letters of an id
-DESCRIBING = frozenset({"presence", "volume"}) | TIMED  # of which nothing is ever told but silence
+DESCRIBING = (
+    frozenset({"presence", "volume", "order"}) | TIMED
+)  # of which nothing is ever told but silence
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,17 +23,22 @@ Kind: TypeAlias = Literal[
     "load",
     "changes",
     "hours",
+    "order",
+    "step",
 ]
 KINDS: tuple[Kind, ...] = (
     *("device", "conversation", "operation", "object", "writer", "value", "identity"),
-    *("presence", "volume", "cycle", "response", "load", "changes", "hours"),
+    *("presence", "volume", "cycle", "response", "load", "changes", "hours", "order", "step"),
 )
 TIMED = frozenset({"cycle", "response", "load", "changes", "hours"})  # what is measured by the hour
+# Which message follows which: judged by themselves, and no reason for learning to go on.
+ORDERED = frozenset({"order", "step"})
 # Of these one that was never seen before is told; the others describe what is there.
 NOVEL = frozenset({"device", "conversation", "operation", "object", "writer", "identity"})
 # Nobody but a named person makes these normal: they change what a machine does ever after.
 GUARDED = frozenset({"program", "mode", "firmware"})
 CHANGING = frozenset({"write", "control", "program", "mode", "firmware", "config", "file", "time"})
+DID = {"asks": "asked", "changes": "changed", "tells": "was told by"}  # by sort of a stream
 ID_DIGITS = 10  # 40 bits: among 100,000 lines two are the same once in 200 sites
 
 

@@ -41,6 +41,8 @@ DETAILS: dict[str, tuple[Any, ...]] = {  # what the list in `detail` holds
     "load": (int, int, int),  # most, median, hours
     "changes": (int, int, int),  # most and median an hour, hours
     "hours": (int,) * 24,  # by the hour of the day, UTC
+    "order": (NUMBER, NUMBER, NUMBER, str),  # share in a cycle, bits, their spread, the cycle
+    "step": (str, str, str),  # the messages
     "operation": (str,),  # outcomes, any number of them
 }
 SCOPE = "ended"  # the kind of a line that tells where learning has ended

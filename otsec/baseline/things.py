@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 
-from otsec.baseline import timing
+from otsec.baseline import orders, timing
 from otsec.baseline.model import CHANGING, Key, Scope, Sight, Thing
+from otsec.baseline.orders import Stream
 from otsec.baseline.presence import presence
 from otsec.baseline.spans import Spans
 from otsec.baseline.timing import Timed
@@ -30,6 +31,7 @@ from otsec.store.queries import (
     is_device,
     sources,
 )
+from otsec.store.timing import newest_hour
 
 DAY_S = 86_400
 SHOWN = 8  # packets that a thing is kept with
@@ -63,6 +65,7 @@ class Shown:
     timed: Callable[[int], Timed]  # what was measured in so many hours, up to the last one
     events: Callable[[int, Sequence[int]], list[Occurrence]]  # of behaviours of a source
     scope: Callable[[At, str, str], Scope]  # whose learning a client and a server belong to
+    ordered: Callable[[int], list[Stream]]  # the order of messages in so many hours
 
     @property
     def by_key(self) -> Mapping[Key, Thing]:
@@ -91,8 +94,16 @@ def shown(store: Store, found: Inventory, until: int | None = None) -> Shown:
     rows += maker.operations(acts)
     rows += values
     rows += timing.things(store, canonical, maker.scope, until)
+    rows += orders.things(store, canonical, maker.scope, until)
     timed, events = partial(Timed.of, store, canonical), partial(occurrences, store)
-    return Shown(tuple(_merged(rows)), values, found, spans, canonical, timed, events, maker.scope)
+
+    def ordered(back: int) -> list[Stream]:
+        return orders.streams(store, canonical, newest_hour(store) - back)
+
+    return Shown(
+        *(tuple(_merged(rows)), values, found, spans, canonical, timed, events, maker.scope),
+        ordered,
+    )
 
 
 def _devices(found: Inventory) -> Iterator[Asset]:

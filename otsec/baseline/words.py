@@ -1,6 +1,6 @@
 """Things of the baseline in words for people."""
 
-from otsec.baseline.model import Key
+from otsec.baseline.model import DID, Key
 from otsec.store.baseline import Line
 
 
@@ -18,6 +18,8 @@ def described(key: Key | Line) -> str:
         "load": f"load of {key.client} to {key.server}",
         "changes": f"how often {key.client} changes {_at_device(key) or 'any one device'}",
         "hours": f"hours at which {key.client} changes something",
+        "order": f"order in which {key.client} {DID.get(key.operation, '')} {_at_device(key)}",
+        "step": f"{key.object} ({key.client} {DID.get(key.operation, '')} {_at_device(key)})",
         "volume": f"volume of {key.client} to {key.server} by {key.service}",
     }
     between = f"{key.client} to {_at_device(key)}"

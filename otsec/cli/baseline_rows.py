@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FILTERS = {
     "id": "the thing's id, or its beginning",
     "kind": "device, conversation, operation, object, writer, value, identity, presence, volume,"
-    " cycle, response, load, hours",
+    " cycle, response, load, changes, hours, order, step",
     "client": "address or network of who asks",
     "server": "address or network of who answers, or whom it is about",
     "host": "address or network of either",
@@ -131,6 +131,8 @@ TIMED: dict[str, Callable[[Any], str]] = {
     "load": lambda told: f"{told[0]} bytes in the busiest of {told[2]} hours, {told[1]} as a rule",
     "changes": lambda told: f"{told[0]} in the busiest of {told[2]} hours, {told[1]} as a rule",
     "hours": _hours,
+    "order": lambda told: f"cycle: {told[3]}" if told[3] else f"{told[1]} bits a message",
+    "step": lambda _: "",  # it is the object
 }
 
 

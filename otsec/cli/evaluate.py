@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WEEK_NS = 7 * 86_400 * listing.SECOND_NS
 DAY_US = 86_400_000_000
 STEP = "1h"
-METHODS = ("rules", "lists", "values", "identity", "silence", "timing", "outages")
+METHODS = ("rules", "lists", "values", "identity", "silence", "timing", "order", "outages")
 LEAST_STEP_NS = 10 * listing.SECOND_NS
 
 COLUMNS = (

@@ -20,6 +20,8 @@ METHODS: Mapping[str, str] = {  # of findings by name; those of rules are `rules
     "value-outside": "values",
     "identity-changed": "identity",
     "silent-device": "silence",
+    "message-order": "order",
+    "order-drift": "order",
 }  # fmt: skip
 OF_CATEGORY: Mapping[str, str] = {"baseline": "timing", "outage": "outages"}
 

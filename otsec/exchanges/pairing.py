@@ -36,7 +36,7 @@ from otsec.exchanges.work import (
     Found,
     Work,
 )
-from otsec.protocols.api import Side, Split
+from otsec.protocols.api import Message, Side, Split
 
 TIMEOUT_NS = 60 * 10**9  # a response that takes longer is not seen as one
 LATE_NS = 10 * 10**9  # a response that takes longer is late: no master waits that long
@@ -52,6 +52,7 @@ class Exchanges:
         self.waiting: Calls | None = None
         self.cut: list[tuple[Calls, Split]] = []  # the well-formed units of the batch at hand
         self.aloud = Aloud()
+        self.work: Work | None = None  # the same with their keys
         contexts = cache.protocol.contexts
         self.known = None if contexts is None else Known(contexts, cache.cap)
 
@@ -74,12 +75,12 @@ class Exchanges:
         for at, part in enumerate(parts):
             parts[at], split = self._split(part, bad)
             splits.append(split)
-        self.cut = list(zip(parts, splits, strict=True))
+        self.cut, self.work = list(zip(parts, splits, strict=True)), None
         if not sum(map(len, parts)):
             return nothing(), bad
         if self.known is not None:
             parts = self.known.apply(parts, table)
-        work = self._work(parts, splits)
+        work = self.work = self._work(parts, splits)
         if self.protocol.paired:
             asked = self.aloud.mark(work)
             self._number_requests(work, table)
@@ -321,12 +322,7 @@ class Exchanges:
         outcome = OUTCOMES[how]
         request = response = None
         if request_row >= 0:
-            if ask not in cache.messages:
-                unit = work.unit(request_row)
-                cache.messages[ask] = cache.decode(unit, Side.REQUEST, None)
-                if (one := told(unit, cache.messages[ask])) is not None:
-                    cache.told[ask] = one
-            request = cache.messages[ask]
+            request = self.asked(work, request_row)
         answered = None
         if response_row >= 0:
             unit = work.unit(response_row)
@@ -337,6 +333,23 @@ class Exchanges:
         content = settle(request, response, outcome)
         asked = cache.told.get(ask) if request_row >= 0 else None
         return cache.number(content, asked, answered) if content else 0
+
+    def asked(self, work: Work, row: int) -> Message | None:
+        """What a request or an item of one says; None where it contradicts the standard."""
+        cache, key = self.cache, int(work.key[row])
+        if key not in cache.messages:
+            unit = work.unit(row)
+            cache.messages[key] = cache.decode(unit, Side.REQUEST, None)
+            if (one := told(unit, cache.messages[key])) is not None:
+                cache.told[key] = one
+        return cache.messages[key]
+
+    def reported(self, work: Work, row: int) -> Message | None:
+        """What a unit says that nobody asked for."""
+        number = self.cache.pairs.get((0, int(work.key[row]), 0), 0)
+        if number and (content := self.cache.contents[number]) is not None:
+            return content.message
+        return self.cache.decode(work.unit(row), Side.RESPONSE, None)
 
     def _left(self, work: Work, content: I64, rows: tuple[I64, I64]) -> tuple[Left, ...]:
         """What the units of each occurrence leave untold; ``rows``: of requests, responses."""

@@ -664,6 +664,28 @@ CREATE TABLE held (
 """,
 )
 
+_STEPS = (
+    """
+CREATE TABLE step (
+    source INTEGER NOT NULL,
+    conversation INTEGER NOT NULL,
+    protocol TEXT NOT NULL,
+    device TEXT NOT NULL,
+    sort TEXT NOT NULL,
+    earlier TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    PRIMARY KEY (source, conversation, protocol, device, sort, rank)
+) WITHOUT ROWID
+""",
+)
+
 MIGRATIONS = (
     Migration("tables for capture, inventory and behaviour", _TABLES_OF_1),
     Migration("counters that do not follow", _SEQUENCES),
@@ -707,6 +729,7 @@ MIGRATIONS = (
         ),
     ),
     Migration("states of the plant by a value", _HELD),
+    Migration("in which order messages come", _STEPS),
 )
 NEWEST = len(MIGRATIONS)
 

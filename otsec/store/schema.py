@@ -279,7 +279,8 @@ _ALL = (
             _text(
                 "kind",
                 "`response_us`; `interval_us` (from a request to the next that is the same); `changes`, "
-                "of which bucket 0 counts all.",
+                "of which bucket 0 counts all; `order_asks`, `order_changes` and `order_tells`, of "
+                "which a bucket is the rank of a `step`.",
             ),
             _blob("buckets", "As in `histogram`."),
         ),
@@ -384,6 +385,24 @@ _ALL = (
             *_SEEN,
         ),
         key=("source", "conversation", "protocol", "speaker", "verdict"),
+    ),
+    Table(
+        "step",
+        "Which message followed which two in a stream: what a client asks of a device, what it "
+        "changes there, or what the device reports. Never across a gap.",
+        (
+            *(_SOURCE, _CONVERSATION),
+            _text("protocol", "The protocol, by name."),
+            _text("device", "Device behind the address; empty: the address itself."),
+            _text("sort", "`asks`, `changes` or `tells`."),
+            _text("earlier", "The first message; empty: the connection began behind it."),
+            _text("before", "The second message; empty: the connection began."),
+            _text("after", "The third message; empty: any other, beyond 255 steps of a stream."),
+            _integer("rank", "Number within the stream, in order of first sight; 255: any other."),
+            _integer("count", "How often."),
+            *_SEEN,
+        ),
+        key=("source", "conversation", "protocol", "device", "sort", "rank"),
     ),
     Table(
         "held",

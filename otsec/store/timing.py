@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from otsec.store.database import Store
 
-_SOURCE = (
+SOURCE_TEXTS = (  # site, point group and point
     "s.site, s.point_group, "
     "CASE s.interface WHEN '' THEN s.point ELSE s.point || '/' || s.interface END"
 )
@@ -108,7 +108,7 @@ def listened(store: Store) -> list[Listened]:
     return [
         Listened(*row)
         for row in store.all(
-            f"SELECT s.id, {_SOURCE}, t.first_time, t.last_time, t.packets "  # noqa: S608 - text of this file
+            f"SELECT s.id, {SOURCE_TEXTS}, t.first_time, t.last_time, t.packets "  # noqa: S608 - text of this file
             f"FROM clock AS t {_JOIN} WHERE t.packets > 0 ORDER BY s.site, s.point, s.interface"
         )
     ]
@@ -186,17 +186,20 @@ def volumes(store: Store, since: int = 0) -> list[Volume]:
     ]
 
 
-def rhythms(store: Store, since: int = 0) -> list[Rhythm]:
-    """How fast devices are asked and answer, hour by hour, from an hour on."""
+def rhythms(store: Store, since: int = 0, *, orders: bool = False) -> list[Rhythm]:
+    """How fast devices are asked and answer, hour by hour, from an hour on.
+
+    ``orders``: instead how often each step of a stream was made.
+    """
     return [
         Rhythm(*row)
         for row in store.all(
             "SELECT t.source, c.place, c.client, c.server, c.service, t.protocol, t.device, "
             "t.hour, t.kind, t.buckets FROM rhythm AS t "
             "JOIN conversation AS c ON c.source = t.source AND c.number = t.conversation "
-            "WHERE t.hour >= ? "
+            "WHERE t.hour >= ? AND (t.kind LIKE 'order~_%' ESCAPE '~') = ? "
             "ORDER BY t.source, c.place, c.client, c.server, c.service, t.protocol, t.device, "
             "t.hour, t.kind",
-            (since,),
+            (since, int(orders)),
         )
     ]

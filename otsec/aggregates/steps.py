@@ -1,0 +1,420 @@
+"""In which order messages come: which one followed which two, stream by stream.
+
+An order consumer: it works in columns over the units of a batch, and looks closer only at what it
+has not met. A stream is what one client asks of one device, what it changes there, or what the
+device reports of itself; in each of these, others would only be noise. Two messages are enough of
+a past to tell the cycle in which a machine goes round, also where one comes in it several times;
+after a deviation it is in step again with the third message.
+
+No step is counted across a gap, or where bytes of the connection were lost.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from otsec.aggregates.behaviours import CHANGING
+from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
+from otsec.columns import I64, Mask
+from otsec.exchanges.calls import CONTENT_BITS, PART_BITS
+from otsec.exchanges.pairing import Exchanges
+from otsec.exchanges.recent import Recent
+from otsec.exchanges.work import Work
+from otsec.model import HOUR_NS, TICK_NS
+from otsec.protocols.api import Message, Side
+from otsec.streams.connections import REASONS
+
+FURTHER = 255  # rank of all steps of a stream that have none of their own; a bucket is a byte
+LONGEST = 160  # letters of a message's name; those that begin alike are the same message
+PLACE_BITS = 36  # of an ordinal beside the number of a connection
+LANES = 65_536  # connections that are followed at a time; further ones are not
+IDLE_NS = 360 * TICK_NS  # a connection that was silent for so long has ended
+BREAKS = 4_096  # connections of which it is known where bytes were lost; of others of long ago not
+START, UNKNOWN = 0, -1  # symbols: a connection begins; not known, or none
+NOWHERE = -9  # of a key that was not met
+REFUSED = -3  # of a step or symbol for which there was no room
+SYN = REASONS.index("syn")
+
+Stream = tuple[int, str, str, str]  # conversation, protocol, device, sort
+Symbol = tuple[int, str]  # stream by number, name of the message
+Lane = tuple[int, int]  # connection (-1: all of the conversation), stream
+Place = tuple[int, int, int, int]  # the last two symbols, ordinal and steady time of the last
+STATS = np.dtype(
+    [
+        ("count", "<i8"),
+        ("first", "<i8", (2,)),  # time and ordinal
+        ("last", "<i8", (2,)),
+        ("rank", "<i8"),  # within its stream, in order of first sight
+        ("channel", "<i8"),  # of rhythms
+        ("sort", "<i8"),  # position in SORTS
+        ("changed", "?"),
+    ]
+)
+SORTS = ("asks", "changes", "tells")  # kinds of rhythms are called so behind `order_`
+ASKS, CHANGES, TELLS = range(3)
+
+
+class Steps:
+    """Ordered: the steps of one source."""
+
+    def __init__(self, cap: int, rhythms: Rhythms) -> None:
+        """``rhythms``: count the steps by the hour."""
+        self.cap, self.rhythms = cap, rhythms
+        self.streams: dict[Stream, int] = {}
+        self.stream_names: list[Stream] = []
+        self.symbols: dict[Symbol, int] = {}
+        self.names: list[Symbol] = [(UNKNOWN, "")]  # by number; the first is START
+        self.of_symbol = np.zeros((1024, 2), np.int64)  # stream and sort
+        self.ranks: list[int] = []  # of each stream, how many steps have one
+        self.index: dict[tuple[int, int, int], int] = {}
+        self.keys: list[tuple[int, int, int]] = []  # the symbols of each step
+        self.table = np.zeros(1024, STATS)
+        self.lanes: dict[Lane, Place] = {}
+        self.breaks: dict[int, int] = {}  # of a connection, where bytes of it were last lost
+        self.gap = UNKNOWN  # ordinal of the first packet behind the last gap
+        self.known: dict[str, dict[tuple[int, ...], int]] = {}  # by protocol, symbols of keys
+        self.recent: dict[str, Recent] = {}  # the same, of those seen last
+        self.recent_steps = Recent(2)
+        self.refused = Refusals()
+        self.gaps: list[int] = []  # in the batch at hand
+        self.lost: list[tuple[int, int]] = []  # in it: connections and ordinals
+
+    def forget_keys(self, protocol: str) -> None:
+        """Numbers of keys became void."""
+        self.known.pop(protocol, None)
+        self.recent.pop(protocol, None)
+
+    # ------------------------------------------------------------------ one batch
+
+    def add(self, exchanges: Exchanges, table: Any, seed: int) -> None:
+        """Take the units of one protocol in one batch; ``table``: of the connections."""
+        work, protocol = exchanges.work, exchanges.protocol
+        if work is None or not protocol.industrial or protocol.transports == {"ethernet"}:
+            return
+        told = work.side == Side.RESPONSE
+        wanted = (work.slot >= 0) & (~told if work.alone is None else ~told | work.alone)
+        if not protocol.paired:
+            wanted = work.slot >= 0
+        rows = work.order[wanted[work.order]]
+        if not len(rows):
+            return
+        symbol = self._symbols(exchanges, work, rows, seed)
+        rows, symbol = rows[symbol > 0], symbol[symbol > 0]
+        if len(rows):
+            self._count(work, rows, self._steps(work, rows, symbol, table, seed))
+
+    def _steps(self, work: Work, rows: I64, symbol: I64, table: Any, seed: int) -> I64:
+        """The step that each unit makes, UNKNOWN where it makes none; ``rows``: in order."""
+        stream, sort = self.of_symbol[symbol].T
+        serial = np.where(sort == CHANGES, UNKNOWN, work.serial[rows])
+        lane = (serial + 1) << 32 | stream
+        order = np.argsort(lane, kind="stable")
+        lane, now = lane[order], symbol[order]
+        ordinal = work.position[rows[order]] >> PART_BITS
+        heads = np.flatnonzero(np.diff(lane, prepend=-1))
+        before, earlier, since = (np.empty_like(now) for _ in range(3))
+        before[1:], earlier[2:], since[1:] = now[:-1], now[:-2], ordinal[:-1]
+        ends = np.append(heads[1:], len(now)) - 1
+        names = list(zip(serial[order[heads]].tolist(), stream[order[heads]].tolist(), strict=True))
+        began = table["stream"][work.slot[rows[order[heads]]]]
+        began &= table["reason"][work.slot[rows[order[heads]]]] == SYN
+        for at, name, opened in zip(heads.tolist(), names, began.tolist(), strict=True):
+            first = START if opened and name[0] != UNKNOWN else UNKNOWN
+            last = self.lanes.get(name, (first, first, UNKNOWN, 0))
+            earlier[at], before[at], since[at] = last[:3]
+        second = heads[heads < ends] + 1
+        earlier[second] = before[second - 1]
+        cut = self._cut(work.serial[rows[order]], since, ordinal)
+        before[cut] = earlier[cut] = UNKNOWN
+        behind = np.flatnonzero(cut[:-1] & (lane[1:] == lane[:-1])) + 1
+        earlier[behind] = UNKNOWN
+        self._remember(names, work.steady[rows[order]], ends, (before, now, ordinal))
+        number = np.full(len(now), UNKNOWN)
+        some = np.flatnonzero((before >= 0) & (earlier >= 0))
+        number[order[some]] = self._numbers(
+            earlier[some], before[some], now[some], work.position[rows[order[some]]], seed
+        )
+        return number
+
+    def _cut(self, serial: I64, since: I64, ordinal: I64) -> Mask:
+        """Before which units something is missing; ``since``: the unit before on the lane."""
+        cut = np.zeros(len(serial), np.bool_)
+        for gap in [self.gap, *self.gaps]:
+            cut |= (since < gap) & (gap <= ordinal)
+        lost = [connection << PLACE_BITS | at for connection, at in self.breaks.items()]
+        lost += [connection << PLACE_BITS | at for connection, at in self.lost]
+        if lost:
+            places, own = np.array(sorted(lost)), serial << PLACE_BITS
+            upto = np.searchsorted(places, own | ordinal, side="right")
+            cut |= upto > np.searchsorted(places, own | np.maximum(since, 0), side="right")
+        return np.asarray(cut & (since >= 0), np.bool_)
+
+    def _remember(
+        self, names: list[Lane], steady: I64, ends: I64, columns: tuple[I64, I64, I64]
+    ) -> None:
+        """The last two messages of each lane, for those that come."""
+        last = zip(*(column[ends].tolist() for column in (*columns, steady)), strict=True)
+        for name, place in zip(names, last, strict=True):
+            if name in self.lanes or self._has_room(place[3]):
+                self.lanes[name] = place
+
+    def _has_room(self, steady: int) -> bool:
+        if len(self.lanes) >= LANES:
+            self.lanes = {
+                name: place
+                for name, place in self.lanes.items()
+                if name[0] == UNKNOWN or steady - place[3] <= IDLE_NS
+            }
+        return len(self.lanes) < LANES
+
+    def leave(self) -> None:
+        """The batch is over: only the last of what was missing counts for what comes."""
+        if self.gaps:
+            self.gap, self.gaps = max(self.gaps), []
+        for connection, at in self.lost:
+            self.breaks.pop(connection, None)
+            self.breaks[connection] = at
+        self.lost = []
+        while len(self.breaks) > BREAKS:
+            del self.breaks[next(iter(self.breaks))]
+
+    def _count(self, work: Work, rows: I64, number: I64) -> None:
+        """Count steps; ``number``: of each unit, in order."""
+        over = rows[number == REFUSED]
+        self.refused.note_all(work.time[over], work.position[over] >> PART_BITS)
+        some = np.flatnonzero(number >= 0)
+        if not len(some):
+            return
+        number, rows = number[some], rows[some]
+        size, time = len(self.keys), work.time[rows]
+        seen = np.stack([time, work.position[rows] >> PART_BITS], axis=1)
+        count = np.bincount(number, minlength=size)
+        ends = np.empty(size, np.int64)
+        table, place = self.table, np.arange(len(number))
+        ends[number[::-1]] = place[::-1]  # the last one written stays
+        new = np.flatnonzero((count > 0) & (table["count"][:size] == 0))
+        table["first"][new] = seen[ends[new]]
+        ends[number] = place
+        touched = np.flatnonzero(count)
+        table["last"][touched] = seen[ends[touched]]
+        table["count"][touched] += count[touched]
+        table["changed"][touched] = True
+        hour = time // HOUR_NS
+        if hour.min() == hour.max():
+            words, counts = self._words(touched, hour[:1]), count[touched]
+        else:
+            words, of, counts = np.unique(
+                self._words(number, hour), return_index=True, return_counts=True
+            )
+            touched = number[of]
+        sort = table["sort"][touched]
+        for at, name in enumerate(SORTS):
+            mine = np.flatnonzero(sort == at)
+            if len(mine):
+                self.rhythms.add(f"order_{name}", words[mine], counts[mine])
+
+    def _words(self, number: I64, hour: I64) -> I64:
+        table = self.table
+        where: I64 = table["channel"][number] << HOUR_BITS | hour
+        ranked: I64 = where << BUCKET_BITS | table["rank"][number]
+        return ranked
+
+    # ------------------------------------------------------------------ steps by number
+
+    def _numbers(self, earlier: I64, before: I64, now: I64, position: I64, seed: int) -> I64:
+        words = [(earlier << 32 | before).view(np.uint64), now.view(np.uint64)]
+
+        def enter(rows: I64) -> I64:
+            triples = np.stack([earlier[rows], before[rows], now[rows]], axis=1)
+            _, first, which = np.unique(triples, axis=0, return_index=True, return_inverse=True)
+            inorder = np.argsort(position[rows], kind="stable")
+            at = np.full(len(first), len(rows))
+            np.minimum.at(at, which.ravel()[inorder], np.arange(len(rows)))
+            number = np.empty(len(first), np.int64)
+            for one in np.argsort(at).tolist():  # who comes first is kept
+                number[one] = self._enter(tuple(triples[first[one]].tolist()))
+            return number[which.ravel()]
+
+        return self.recent_steps.numbers(words, seed, enter)
+
+    def _enter(self, triple: tuple[int, int, int]) -> int:
+        known = self.index.get(triple)
+        if known is not None:
+            return known
+        stream = int(self.of_symbol[triple[2], 0])
+        if self.ranks[stream] >= FURTHER:
+            triple = (UNKNOWN, UNKNOWN, stream)
+            if triple in self.index:
+                return self.index[triple]
+        if len(self.keys) >= self.cap:
+            return REFUSED
+        return self._add(triple, stream)
+
+    def _add(self, triple: tuple[int, int, int], stream: int) -> int:
+        number = self.index[triple] = len(self.keys)
+        self.keys.append(triple)
+        if number == len(self.table):
+            self.table = np.concatenate([self.table, np.zeros(number, STATS)])
+        row, name = self.table[number], self.stream_names[stream]
+        row["rank"] = FURTHER if triple[0] == UNKNOWN else self.ranks[stream]
+        row["channel"], row["sort"] = self.rhythms.number(name[:3]), SORTS.index(name[3])
+        self.ranks[stream] += triple[0] != UNKNOWN
+        return number
+
+    # ------------------------------------------------------------------ symbols
+
+    def _symbols(self, exchanges: Exchanges, work: Work, rows: I64, seed: int) -> I64:
+        """The symbol of each unit; below 0 without any."""
+        name = exchanges.protocol.name
+        known = self.known.setdefault(name, {})
+        if len(known) > 2 * self.cap:
+            known.clear()
+        columns = [work.conversation[rows] << CONTENT_BITS | work.key[rows]]
+        if work.items:
+            columns += _listed(work, rows)
+        words = [column.view(np.uint64) for column in columns]
+        recent = self.recent.setdefault(name, Recent(len(words)))
+
+        def enter(some: I64) -> I64:
+            keys = list(zip(*(column[some].tolist() for column in columns), strict=True))
+            number = [known.get(key, NOWHERE) for key in keys]
+            for at, key in enumerate(keys):
+                if number[at] == NOWHERE:
+                    if key not in known:
+                        known[key] = self._named(exchanges, work, int(rows[some[at]]))
+                    number[at] = known[key]
+            return np.array(number, np.int64)
+
+        return recent.numbers(words, seed, enter)
+
+    def _named(self, exchanges: Exchanges, work: Work, row: int) -> int:
+        """The symbol of a unit, by what it says."""
+        message, what = _said(exchanges, work, row)
+        if message is None:
+            return UNKNOWN
+        told = Side(int(work.side[row])) == Side.RESPONSE
+        sort = TELLS if told else CHANGES if message.cls in CHANGING else ASKS
+        stream = (
+            int(work.conversation[row]), exchanges.protocol.name, message.device, SORTS[sort],
+        )  # fmt: skip
+        return self._symbol(stream, what[:LONGEST])
+
+    def _symbol(self, stream: Stream, name: str) -> int:
+        number = self._stream(stream)
+        if number < 0:
+            return REFUSED
+        key = (number, name)
+        if key not in self.symbols and self.ranks[number] >= FURTHER:
+            key = (number, "")  # no step of it will have a rank
+        if key not in self.symbols:
+            self.symbols[key] = new = len(self.names)
+            self.names.append(key)
+            if new == len(self.of_symbol):
+                self.of_symbol = np.concatenate([self.of_symbol, np.zeros((new, 2), np.int64)])
+            self.of_symbol[new] = number, SORTS.index(stream[3])
+        return self.symbols[key]
+
+    def _stream(self, name: Stream) -> int:
+        if name not in self.streams:
+            if len(self.stream_names) >= self.cap or len(self.keys) >= self.cap:
+                return REFUSED
+            self.streams[name] = len(self.stream_names)
+            self.stream_names.append(name)
+            self.ranks.append(0)
+        return self.streams[name]
+
+    # ------------------------------------------------------------------ store
+
+    def take_rows(self, source: int) -> list[Row]:
+        """Rows of the table `step` that changed since the last call."""
+        changed = np.flatnonzero(self.table["changed"])
+        self.table["changed"][changed] = False
+        table = self.table[changed]
+        columns = (table[name].tolist() for name in ("rank", "count", "first", "last"))
+        return [
+            (source, *self._told(number), rank, count, *first, *last)
+            for number, rank, count, first, last in zip(changed.tolist(), *columns, strict=True)
+        ]
+
+    def _told(self, number: int) -> tuple[int | str, ...]:
+        """Stream and messages of a step."""
+        earlier, before, now = self.keys[number]
+        if earlier == UNKNOWN:
+            return (*self.stream_names[now], "", "", "")
+        stream, name = self.names[now]
+        return (*self.stream_names[stream], self.names[earlier][1], self.names[before][1], name)
+
+    def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take back what the store holds."""
+        for _, *name, earlier, before, now, rank, count, begin, first, end, last in rows:
+            stream = self._stream((name[0], name[1], name[2], name[3]))
+            triple = (UNKNOWN, UNKNOWN, stream)
+            if rank != FURTHER:
+                told = (self._numbered(stream, one) for one in (earlier, before, now))
+                triple = (next(told), next(told), next(told))
+            row = self.table[self._add(triple, stream)]
+            row["rank"], row["count"] = rank, count
+            row["first"], row["last"] = (begin, first), (end, last)
+
+    def _numbered(self, stream: int, name: str) -> int:
+        return self._symbol(self.stream_names[stream], name) if name else START
+
+    def dump(self) -> dict[str, Any]:
+        """What the store's table does not hold."""
+        return {
+            "streams": [list(name) for name in self.stream_names],
+            "lanes": [
+                [connection, stream, *map(self._name, place[:2]), *place[2:]]
+                for (connection, stream), place in self.lanes.items()
+            ],
+            "breaks": [list(pair) for pair in self.breaks.items()],
+            "gap": self.gap,
+        }
+
+    def _name(self, symbol: int) -> str | int:
+        return self.names[symbol][1] if symbol > 0 else symbol
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave, after `restore`."""
+        numbers = [self._stream((one[0], one[1], one[2], one[3])) for one in state["streams"]]
+        for connection, at, *names, ordinal, steady in state["lanes"]:
+            stream = numbers[at]
+            earlier, before = (
+                one if isinstance(one, int) else self._symbol(self.stream_names[stream], one)
+                for one in names
+            )
+            self.lanes[connection, stream] = (earlier, before, ordinal, steady)
+        self.breaks = dict(state["breaks"])
+        self.gap = state["gap"]
+
+
+def _listed(work: Work, rows: I64) -> list[I64]:
+    """Of units that list things: the first and the last of these, and how many there are."""
+    count = work.item_count[rows]
+    first = np.minimum(work.item_first[rows], len(work.key) - 1)
+    last = np.minimum(first + np.maximum(count - 1, 0), len(work.key) - 1)
+    listed = (count > 0) & (work.side[rows] != Side.RESPONSE)
+    return [np.where(listed, column, 0) for column in (work.key[first], work.key[last], count)]
+
+
+def _said(exchanges: Exchanges, work: Work, row: int) -> tuple[Message | None, str]:
+    """What a unit says, and how it is called; of what is reported the operation alone."""
+    if Side(int(work.side[row])) == Side.RESPONSE:
+        message = exchanges.reported(work, row)
+        return message, message.operation if message is not None else ""
+    count = int(work.item_count[row]) if work.items else 0
+    if not count:
+        message = exchanges.asked(work, row)
+        return message, _called(message)
+    at = int(work.item_first[row])
+    message = exchanges.asked(work, at)
+    what = _called(message)
+    if count > 1 and (last := exchanges.asked(work, at + count - 1)) is not None:
+        what = f"{what[: LONGEST // 2]} to {last.object[: LONGEST // 3]} ({count})"
+    return message, what
+
+
+def _called(message: Message | None) -> str:
+    return "" if message is None else f"{message.operation} {message.object}".rstrip()
