@@ -25,7 +25,7 @@ from otsec.baseline.outages import Outage
 from otsec.baseline.spread import sums
 from otsec.baseline.text import time_text
 from otsec.baseline.timing import DAY_HOURS, HOUR_NS
-from otsec.detect import findings as telling
+from otsec.detect import telling
 from otsec.detect.model import Level
 from otsec.store.baseline import Line
 from otsec.store.findings import Finding, Packet

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from otsec.changes.records import Record, records
-from otsec.detect import findings as telling
+from otsec.detect import telling
 from otsec.detect.cases import UNLINKED
 from otsec.inventory.model import Node
 from otsec.store import Store
