@@ -20,9 +20,10 @@ from otsec.baseline.off_order import off_order
 from otsec.baseline.off_time import off_time
 from otsec.baseline.outages import Outage, outages
 from otsec.baseline.ranges import Known, outside
+from otsec.baseline.shift import SEVERAL, SHIFTED, Deviation, joined
 from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.states import elsewhere, states
-from otsec.baseline.telling import Found, Telling, written_outside
+from otsec.baseline.telling import Telling, written_outside
 from otsec.changes.linking import link
 from otsec.config import Config
 from otsec.detect import incidents, telling
@@ -37,10 +38,8 @@ from otsec.store import baseline as kept
 from otsec.store.findings import Finding, replace
 from otsec.store.judged import Occurrence
 
-SEVERAL = 5  # new servers of one client by one service that are told as one finding
 SILENCES = 3  # so many times the longest silence that was ever heard
 LEAST_SILENT_S = 600
-SHIFTED = 0.3  # share of the devices that are always on: more at once are one event
 WIDE = frozenset({kinds.NEW_CONVERSATION.name, kinds.NEW_PEER.name})
 WRITES = frozenset({"write", "control", "program", "mode", "firmware"})
 AT_ONCE = "several at once"
@@ -65,7 +64,7 @@ def judge(
     if base is not None:
         told_of = states(config, store) if config is not None else None
         strange = () if told_of is None else tuple(elsewhere(base, told_of, store))
-        deviating = deviations(base, [one for one, _ in found], out, strange)
+        deviating = joined(store, base, deviations(base, [one for one, _ in found], out, strange))
         found += (one.found for one in deviating)
     found += outage_kinds.told(out)
     if len(found) > len(by_rules):
@@ -74,14 +73,6 @@ def judge(
     told = replace(store, found)
     link(store, told)
     return told
-
-
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """A finding of the baseline, and the things that it tells of."""
-
-    found: Found
-    things: tuple[Thing, ...]
 
 
 def deviations(

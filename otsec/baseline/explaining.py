@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from otsec.baseline.barred import NO_RULES, Told, tells
-from otsec.baseline.deviations import Deviation, deviations
+from otsec.baseline.deviations import deviations
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import CHANGING, KINDS, TIMED, Key, Thing
 from otsec.baseline.outages import outages
 from otsec.baseline.ranges import Known, outside
+from otsec.baseline.shift import Deviation, joined
 from otsec.baseline.words import described
 from otsec.errors import UsageError
 from otsec.store import Store
@@ -48,7 +49,7 @@ class Reason:
 def deviating(store: Store, base: Baseline) -> list[Deviation]:
     """What deviates in a store, as it was judged last."""
     told = [one for one in findings(store) if one.category not in NO_RULES]
-    return deviations(base, told, outages(store, base.shown.inventory))
+    return joined(store, base, deviations(base, told, outages(store, base.shown.inventory)))
 
 
 def things_of(store: Store, base: Baseline, finding: str) -> list[Thing]:

@@ -148,6 +148,19 @@ SILENT = Kind(
     "If it was taken away: otsec asset set {server} presence=transient",
     ("A device that was switched off.", "A mirror port that no longer shows its VLAN."),
 )
+SHIFT = Kind(
+    "4f7c2d90-8a1e-5b36-b0d4-6e93c1a7f285",
+    "shift",
+    "medium",  # at least; as bad as the worst of what it stands for
+    "Much is other at once",
+    (),
+    "Within an hour from {since} on much is other at {where}: {what}. Gravest: {worst}",
+    "The {known} that are known there, as they were while learning.",
+    "So much at once has one cause: a project that was loaded, a network that was rebuilt, another "
+    "mirror port, or somebody who takes over.",
+    f"Find out what was done at that time; look at the gravest of it first. {APPROVE}",
+    ("Work on the plant that was not announced.", "A VLAN that is newly mirrored."),
+)
 ALL = (
     *(NEW_DEVICE, NEW_CONVERSATION, NEW_PEER, NEW_WRITER, NEW_OPERATION, NEW_OBJECT, VALUE),
     *(IDENTITY, SILENT, OTHER_STATE),

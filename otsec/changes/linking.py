@@ -56,7 +56,11 @@ CONTENTS: Mapping[str, str] = {"firmware-transferred": "firmware", "program-diff
 
 def link(store: Store, found: Sequence[Finding] | None = None) -> None:
     """Work out anew which findings are announced, and keep it."""
-    told = findings(store) if found is None else found
+    kept.link(store, linked(store, findings(store) if found is None else found))
+
+
+def linked(store: Store, told: Sequence[Finding]) -> dict[str, str]:
+    """By finding, the record that announces it, or `unlinked` where none does and one should."""
     known = records(store)
     classes = kept.classes(store) if any(one.operations for one in told) else {}
     look = _Look(store, _ends(watched(store))) if known else None
@@ -68,7 +72,7 @@ def link(store: Store, found: Sequence[Finding] | None = None) -> None:
         name = look.announced(one, wanted, known) if wanted and look is not None else ""
         if name or any(some <= LASTING for some in wanted):
             links[one.id] = name or UNLINKED
-    kept.link(store, links)
+    return links
 
 
 def needs(finding: Finding, classes: Classes) -> Needs:
