@@ -78,28 +78,43 @@ def told(story: Path) -> dict[str, Any]:
     """What `otsec evaluate --json` says of it."""
     found = subprocess.run(
         [sys.executable, "-m", "otsec", "evaluate", "--labels", story / "labels.tsv", "--json",
-         "--step", "12h", story / "story.pcap"],
+         "--changes", story / "changes.csv", "--step", "12h", story / "story.pcap"],
         capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     answer: dict[str, Any] = json.loads(found.stdout)
     return answer
 
 
-def test_every_stranger_is_found(told: dict[str, Any]) -> None:
-    """No attack by a host that was never there is missed, and most by known hosts are found."""
+def test_attacks_are_found(told: dict[str, Any]) -> None:
+    """Every attack by a host that was never there is found, and four of five by known hosts."""
     assert told["unknown"]["of"] == told["unknown"]["all"] >= 5
-    assert told["known"]["of"] >= 0.7 * told["known"]["all"]
+    assert told["known"]["of"] >= 0.8 * told["known"]["all"]
 
 
-def test_no_false_alert_outside_of_announced_work(told: dict[str, Any]) -> None:
-    """Backup, back-fill, shifts, recipes, tablets and robots call nobody."""
-    work = {
-        alert["id"] for one in told["episodes"] if one["episode"] in WORK for alert in one["alerts"]
-    }
-    quiet = {"weekly-backup", "historian-back-fill", "addresses-change"}
+def test_a_plants_life_calls_nobody(told: dict[str, Any]) -> None:
+    """Shifts, recipes, backup, tablets, outages and announced work give one false alert at most."""
+    assert [one["seen"] for one in told["false"]][1:] == []
 
-    assert [one["seen"] for one in told["false"] if one["id"] not in work] == []
-    assert {one["verdict"] for one in told["episodes"] if one["episode"] in quiet} == {"named"}
+
+def test_what_is_benign_is_named_rightly(told: dict[str, Any]) -> None:
+    """Each outage by its name, announced work as expected; nothing of what is usual.
+
+    The tap is out for less than the time between two polls, so nobody can see it here.
+    """
+    benign = {one["episode"]: one["verdict"] for one in told["episodes"] if not one["attack"]}
+
+    assert len(benign) == 11
+    assert {name for name, verdict in benign.items() if verdict != "named"} <= {"tap-outage"}
+
+
+def test_only_the_update_that_nobody_announced_alerts(told: dict[str, Any]) -> None:
+    """The same firmware update is expected with a record, and without one somebody is called."""
+    by_name = {one["episode"]: one for one in told["episodes"]}
+    announced, lone = by_name["firmware-announced"], by_name["firmware-unannounced"]
+
+    assert {one["change"] for one in announced["others"]} == {"change-0021"}
+    assert announced["alerts"] == []
+    assert "unlinked" in {one["change"] for one in lone["alerts"]}
 
 
 def test_a_method_alone(story: Path, capsys: pytest.CaptureFixture[str]) -> None:

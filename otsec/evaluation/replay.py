@@ -75,12 +75,12 @@ class Steps:
         self,
         store: Store,
         rules: Sequence[Rule],
-        budget: int,
+        config: Config,
         span: tuple[int, int],
         announce: Callable[[Store], object],
     ) -> None:
         """``span``: until when is learned, and how long a step is, ns."""
-        self.store, self.rules, self.budget = store, rules, budget
+        self.store, self.rules, self.config = store, rules, config
         self.until, self.step = span
         self.announce = announce
         until = self.until
@@ -102,13 +102,13 @@ class Steps:
         """Learn, end learning everywhere; what came up so far has been dealt with."""
         store = self.store
         self.announce(store)
-        for one in judge(store, self.rules):
+        for one in judge(store, self.rules, config=self.config):
             self._last[one.id] = one.last_time
             if one.last_time - one.first_time >= APART_NS:
                 self._last[one.id] = ACCEPTED
             if LEVELS.index(one.level) >= ALERTS:
                 self._loud.add(one.id)
-        learn(store, self.budget)
+        learn(store, self.config.alert_budget)
         base = baseline(store)
         found = evidence(base.learnable(), base.shown.spans, base.said)
         ends = [
@@ -136,7 +136,7 @@ class Steps:
 
     def _judge(self, time: int) -> None:
         since = self.next - self.step
-        found = judge(self.store, self.rules)
+        found = judge(self.store, self.rules, config=self.config)
         changes = links(self.store)
         for one in found:
             self._note(one, since, time, changes.get(one.id, ""))
@@ -235,7 +235,7 @@ def replay(
     if len(sources) > 1:
         raise UsageError("evaluate: give the captures of one point; their learning is one")
     run = Stepped(store, config, Options(), progress, lambda: False)
-    run.steps = Steps(store, rules, config.alert_budget, (until, step), announce)
+    run.steps = Steps(store, rules, config, (until, step), announce)
     for outcome in run.read(sources, named=True):
         if outcome.problem:
             raise InputError(outcome.problem)

@@ -15,7 +15,7 @@ Z = 1.959964  # 95 %, both sides
 METHODS: Mapping[str, str] = {  # of findings by name; those of rules are `rules`
     **dict.fromkeys(
         ("new-device", "new-conversation", "new-external-peer", "new-writer", "new-operation",
-         "new-object"), "lists",
+         "new-object", "other-state", "shift"), "lists",
     ),
     "value-outside": "values",
     "identity-changed": "identity",

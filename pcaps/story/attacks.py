@@ -202,7 +202,7 @@ def replayed(story: Story) -> None:
     for by in (0, 5, 0, -5, 5, 0):
         time = line.write(time + 3 * SECOND, SETPOINT, usual(SCHNEIDER[0]) + by)
     line.close(time)
-    names = "unusual-hour|iec104-counter|new-operation"
+    names = "unusual-hour|new-operation"
     story.label("panel-replayed", (begin, time), "attack", names, "T0855", PROCESS, SCHNEIDER[0])
 
 
@@ -217,7 +217,7 @@ def man_in_the_middle(story: Story) -> None:
             body = head + middle.hardware + claimed.packed + told.hardware + told.packed
             story.mirror.frame(time, middle, told.hardware, ARP, body)
     unseen = Host(middle.name, middle.mac, middle.mac)  # it never sends under an address of its own
-    names = f"address-fought-for|address-moved|{NEW}|response-collapse|response-time"
+    names = f"address-fought-for|address-moved|{NEW}|response-collapse"
     story.label("man-in-the-middle", (begin, end), "attack", names, "T0830", *pair, unseen)
 
 
@@ -231,7 +231,7 @@ def wrong_phase(story: Story) -> None:
     line.plan(time + 4 * MINUTE, partial(line.switch, coil=CIP_VALVE, on=False))
     span = (time, time + 5 * MINUTE)
     story.label(
-        "panel-wrong-phase", span, "attack", "wrong-state|sequence", "T0855", PROCESS, MIXER
+        "panel-wrong-phase", span, "attack", "other-state|message-order", "T0855", PROCESS, MIXER
     )
 
 
@@ -287,7 +287,7 @@ def burst(story: Story) -> None:
         value = usual(DRIVES[1]) + (5, -5)[turn % 2]
         line.plan(begin + turn * 600 * MILLISECOND, partial(setpoint, line, value))
     span = (begin, begin + 3 * MINUTE)
-    names = "writes-iterated|write-burst|unusual-rate"
+    names = "writes-iterated|write-burst"
     story.label("panel-burst", span, "attack", names, "T0806", PACKING, DRIVES[1])
 
 
