@@ -91,8 +91,9 @@ def _identity(told: tuple[Message, ...], attribute: str) -> str:
 
 
 def _stp_theirs(row: list[str]) -> Said:
-    version, kind, flags, root, bridge, of_region, port, vlan, region, trees = row
-    changes = kind == "0x80" or bool(int(flags or "0", 16) & 1)
+    version, kind, flags, root, bridge, of_region, port, vlan, region, trees, more = row
+    said = (int(one, 16) for one in f"{flags},{more}".split(",") if one)
+    changes = kind == "0x80" or any(one & 1 for one in said)
     number = str(int(port, 16) & 0xFFF) if port else ""
     return version, str(changes), root, of_region or bridge, number, vlan, region, trees
 
@@ -107,7 +108,7 @@ def _stp_ours(_: bytes, messages: tuple[Message, ...]) -> Said:
     roots = facts(messages, "stp_root").split(" ")[-1:] if not vlan else trees[0].split(" ")[-1:]
     return (
         version, str(one.operation.startswith("topology_change")), roots[0],
-        facts(messages, "bridge"), port, vlan, facts(messages, "mst_region").partition(",")[0],
+        facts(messages, "mac"), port, vlan, facts(messages, "mst_region").partition(",")[0],
         ",".join(tree[4:].partition(":")[0] for tree in trees if tree.startswith("MST ")),
     )  # fmt: skip
 
@@ -168,7 +169,8 @@ ORACLES = {
     "stp": Oracle(
         stp.PROTOCOL, "stp",
         ("stp.version", "stp.type", "stp.flags", "stp.root.hw", "stp.bridge.hw",
-         "mstp.cist_bridge.hw", "stp.port", "stp.pvst.origvlan", "mstp.config_name", "mstp.msti.id"),
+         "mstp.cist_bridge.hw", "stp.port", "stp.pvst.origvlan", "mstp.config_name",
+         "mstp.msti.msti_id", "mstp.msti.flags"),
         _stp_theirs, _stp_ours,
     ),
     "snmp": Oracle(

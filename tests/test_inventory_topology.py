@@ -8,7 +8,9 @@ from tui_pilot import Seat, visit
 
 from otsec.inventory.assembly import inventory
 from otsec.inventory.topology import Line, topology
-from otsec.store import open_store
+from otsec.store import open_store, queries
+from otsec.store.filters import Filter
+from otsec.store.pulse import pulse
 
 
 def _lines(command: Command, path: Path, *captures: Path) -> list[Line]:
@@ -44,6 +46,36 @@ def test_of_several_switches_none_is_guessed(tmp_path: Path, otsec_command: Comm
     hosts = [line for line in found if line.how == "inferred"]
     assert hosts
     assert all((line.depth, "which of the switches" in line.why) == (1, True) for line in hosts)
+
+
+def test_ports_of_a_tree_hang_on_their_bridge(tmp_path: Path, otsec_command: Command) -> None:
+    """Ports send with addresses of their own; what they say of their bridge makes them one device."""
+    path = tmp_path / "x.db"
+    found = _lines(otsec_command, path, ROOT / "pcaps" / "stp" / "trees.pcap")
+
+    assert [(line.name, line.port) for line in found if line.depth] == [
+        ("00:07:7c:20:00:10", ""),
+        *(("", number) for number in "1246"),
+        ("00:07:7c:20:00:40", ""),
+        *(("", number) for number in "257"),
+        ("00:1b:0d:20:00:80", ""),
+        ("", "8, VLAN 20"),
+        ("", "8, VLAN 10"),
+        ("00:80:63:20:00:20", ""),
+        ("", "3"),
+    ]
+    assert {(line.how, line.by) for line in found if line.depth == 2} == {("told", "stp")}
+
+
+def test_changes_of_a_tree_are_events(tmp_path: Path, otsec_command: Command) -> None:
+    """Each message that says that the tree changes is kept by itself, and no other one is."""
+    path = tmp_path / "x.db"
+    assert not otsec_command("analyze", ROOT / "pcaps" / "stp" / "trees.pcap", "--db", path, "-q").returncode  # fmt: skip
+    with open_store(path, readonly=True) as store:
+        rows = queries.behaviours(store, [Filter("proto", "stp")])
+        kept = sum(row.count for row in rows if row.operation.startswith("topology_change"))
+        assert sum(pulse(store, "site", 9).counts) == kept
+    assert kept == 12
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

@@ -79,7 +79,6 @@ def resolve(network: Network, said: Sequence[Said], acts: Sequence[Act]) -> Part
         *_routed(network),
         *_same(partition, _serials(placed), "the same serial number {1} of {0}"),
         *_same(partition, _certificates(placed), "the same certificate {0}"),
-        *_same(partition, _bridges(placed), "ports of the same bridge {0}"),
     ):
         partition.join(one, other, reason)
     for one, other, reason in _named(partition, placed):
@@ -194,15 +193,6 @@ def _certificates(placed: Iterable[tuple[Node, Said]]) -> dict[tuple[str, ...], 
     for node, one in placed:
         if one.attribute in CERTIFICATES and not one.device:
             marks[one.value, node.site].append(node)
-    return marks
-
-
-def _bridges(placed: Iterable[tuple[Node, Said]]) -> dict[tuple[str, ...], list[Node]]:
-    """Ports by their bridge's address; another maker's card that claims to be one is none."""
-    marks: dict[tuple[str, ...], list[Node]] = defaultdict(list)
-    for node, one in placed:
-        if one.attribute == "bridge" and node.address[:8] == one.value[:8]:
-            marks[one.value, node.site, node.group, node.place].append(node)
     return marks
 
 

@@ -233,14 +233,11 @@ def _identity(raw: bytes) -> str:
 
 def _told(root: bytes, bridge: bytes, vlan: str) -> list[Fact]:
     """Who the bridge is, and which it takes for the root; of a VLAN's tree that is said with it."""
-    first = [
-        Fact("mac", address(bridge[2:]), "client"),
-        Fact("bridge", address(bridge[2:]), "client"),
-    ]
+    own = Fact("mac", address(bridge[2:]), "client")  # its ports have addresses beside this one
     if vlan:
-        return [*first, Fact("tree_root", f"{vlan}: {_identity(root)}", "client")]
+        return [own, Fact("tree_root", f"{vlan}: {_identity(root)}", "client")]
     return [
-        *first,
+        own,
         Fact("stp_bridge", _identity(bridge), "client"),
         Fact("stp_root", _identity(root), "client"),
     ]
@@ -316,7 +313,7 @@ PROTOCOL = Protocol(
     industrial=False,
     paired=False,
     identity=(
-        "bridge", "mac", "mst_region", "port_role", "role_hint", "stp_bridge", "stp_root",
+        "mac", "mst_region", "port_role", "role_hint", "stp_bridge", "stp_root",
         "stp_version", "tree_root",
     ),
     telling=frozenset({"topology_change", "topology_change_notification"}),
