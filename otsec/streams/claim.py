@@ -29,13 +29,26 @@ class Registry:
     def __init__(self, protocols: tuple[Protocol, ...]) -> None:
         self.protocols = protocols
         self.by_port = {transport: self._by_port(transport) for transport in TRANSPORTS}
+        self.beside = self._beside()
 
     def _by_port(self, transport: Transport) -> I64:
         table = np.zeros(1 << 16, np.int64)
-        for number, protocol in enumerate(self.protocols, 1):
+        for number, protocol in reversed([*enumerate(self.protocols, 1)]):
             if transport in protocol.transports:
                 table[sorted(protocol.ports_of(transport))] = number
         return table
+
+    def _beside(self) -> Mask:
+        """Whether two protocols, by number, can have the same ethertype, as all behind SNAP do."""
+        found = np.zeros((len(self.protocols) + 1, len(self.protocols) + 1), np.bool_)
+        spoken = [
+            (number, protocol.ports_of("ethernet"))
+            for number, protocol in enumerate(self.protocols, 1)
+            if "ethernet" in protocol.transports
+        ]
+        for one, mine in spoken:
+            found[one, [other for other, theirs in spoken if mine & theirs]] = True
+        return found
 
     @property
     def names(self) -> list[str]:
@@ -130,8 +143,8 @@ def _whole_frames(
 def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Claims:
     """Ask every protocol of the transport about each segment; the hinted one is heard first.
 
-    ``transport``: of each segment, position in TRANSPORTS. Of frames on Ethernet only the
-    protocol of their ethertype is asked.
+    ``transport``: of each segment, position in TRANSPORTS. Of frames on Ethernet only protocols
+    of their ethertype are asked.
     """
     protocol, framing = np.zeros((2, len(segments)), np.int64)
     size = np.minimum(segments.end, segments.stop) - segments.start
@@ -139,7 +152,7 @@ def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Cl
     for hinted in (True, False):
         for number, candidate in enumerate(registry.protocols, 1):
             fits = (protocol == 0) & ((hint == number) == hinted)
-            fits &= _carried(candidate, transport, hinted=hinted)
+            fits &= _carried(candidate, transport, registry.beside[number, hint])
             asked = np.flatnonzero(fits)
             for which, one in enumerate(candidate.framings):
                 some = asked[could_begin(one.base, word[asked], size[asked])]
@@ -150,10 +163,11 @@ def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Cl
     return Claims(protocol, framing)
 
 
-def _carried(protocol: Protocol, transport: I64, *, hinted: bool) -> Mask:
-    """Which transports carry the protocol; Ethernet only does where its ethertype hints at it."""
-    table = [name in protocol.transports and (hinted or name != "ethernet") for name in TRANSPORTS]
-    return np.array([*table, False])[transport]  # -1: others
+def _carried(protocol: Protocol, transport: I64, beside: Mask) -> Mask:
+    """Which segments can carry the protocol; ``beside``: those whose ethertype may be its own."""
+    table = [name in protocol.transports for name in TRANSPORTS]
+    carried = np.array([*table, False])[transport]  # -1: others
+    return np.asarray(carried & (beside | (transport != ON_ETHERNET)), np.bool_)
 
 
 def _mine(protocol: Protocol, which: int, segments: Segments) -> Mask:
