@@ -27,7 +27,7 @@ from otsec.store import open_store
 
 SAMPLE_S = 0.005  # between two looks at the memory of a run
 STAGES = {  # what is timed: module:name, charged with its time less that of what it calls
-    "read": ("otsec.pipeline:_places",),
+    "read": ("otsec.pipeline:places",),
     "dissect": ("otsec.engine:dissect", "otsec.engine:dissect_datagrams"),
     "duplicates": (
         "otsec.engine:duplicates",

@@ -271,14 +271,14 @@ class Run:
         """Each batch prepared, in order; a chunk without packets comes without a batch."""
         settings = self.options.settings
         if self.options.workers == 1:
-            for place, batch in _places(reader):
+            for place, batch in places(reader):
                 prepared = None if batch is None else columnar(batch, self.registry, settings)
                 yield place, batch, prepared
             return
         from otsec.workers import Workers  # noqa: PLC0415 - costs start-up, and few want it
 
         with Workers(self.options.workers, settings) as workers:
-            yield from workers.map(_places(reader))
+            yield from workers.map(places(reader))
 
     # ------------------------------------------------------------------ store
 
@@ -348,7 +348,7 @@ def take(
         engine.tick(place.tick)
 
 
-def _places(reader: Reader) -> Iterator[tuple[Place, PacketBatch | None]]:
+def places(reader: Reader) -> Iterator[tuple[Place, PacketBatch | None]]:
     """Each batch of a capture with its place; what is told apart from packets has none."""
     for chunk in reader.chunks():
         mark = Mark.of(reader)
@@ -376,16 +376,16 @@ def parts_of(chunk: Chunk) -> list[Part]:
         for tick in ticks.get(interface, ()):
             mine = tuple(replace(one, row=one.row - begin) for one in lost if one.row <= tick.row)
             lost = lost[len(mine) :]
-            parts.append((interface, _rows(batch, begin, tick.row), mine, tick))
+            parts.append((interface, rows_of(batch, begin, tick.row), mine, tick))
             begin = tick.row
-        rest = _rows(batch, begin, None)
+        rest = rows_of(batch, begin, None)
         if rest is not None or lost:
             mine = tuple(replace(one, row=one.row - begin) for one in lost)
             parts.append((interface, rest, mine, None))
     return parts
 
 
-def _rows(batch: PacketBatch | None, begin: int, end: int | None) -> PacketBatch | None:
+def rows_of(batch: PacketBatch | None, begin: int, end: int | None) -> PacketBatch | None:
     """Some packets of a batch, in place; None where there are none."""
     if batch is None or not len(batch.offset[begin:end]):
         return None

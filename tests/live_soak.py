@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--rates", default="50000,100000,150000,200000,300000")
     given = parser.parse_args()
-    with wire() as cable, tempfile.TemporaryDirectory() as name:
+    with wire(lasts_s=4 * 3600) as cable, tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "ring" in given.what:
             ring(cable, given.capture, sent(cable, given.capture, 0, 1)[0])

@@ -20,7 +20,7 @@ import pytest
 from conftest import ROOT
 
 NEAR, FAR = "near0", "far0"
-WAIT_S = 30.0
+WAIT_S = 60.0
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 
 
@@ -80,17 +80,19 @@ class Wire:
 
 
 @contextmanager
-def wire(*, silent: bool = True, pairs: int = 1) -> Iterator[Wire]:
+def wire(*, silent: bool = True, pairs: int = 1, lasts_s: int = 600) -> Iterator[Wire]:
     """A cable; ``silent``: the kernel has nothing to say on it (no IPv6, no ARP).
 
-    Of several pairs the others are ``near1`` and ``far1`` and so on.
+    Of several pairs the others are ``near1`` and ``far1`` and so on. After ``lasts_s`` it is gone,
+    whatever became of the test.
     """
     for tool, package in (("ip", "iproute2"), ("unshare", "util-linux"), ("nsenter", "util-linux")):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {package}")
     mine = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     keeper = subprocess.Popen(
-        ["unshare", *mine, "--net", "sh", "-c", "echo; exec sleep 600"], stdout=subprocess.PIPE
+        ["unshare", *mine, "--net", "sh", "-c", f"echo; exec sleep {lasts_s}"],
+        stdout=subprocess.PIPE,
     )
     assert keeper.stdout is not None
     if not keeper.stdout.readline():

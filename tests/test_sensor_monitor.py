@@ -8,12 +8,15 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from live_wire import Sensor, Wire, dumped, otsec, wire
 
+from otsec.capture import open_capture
+from otsec.capture.pcapng import told_ordinals
 from otsec.cli import monitor
 from otsec.sensor.kept import EVIDENCE
 
@@ -97,12 +100,65 @@ def test_killed_and_started_again(cable: Wire, tmp_path: Path, number: int) -> N
     assert "outages" in otsec(tmp_path, "health", "--db", "live.db").stdout
 
 
-def _until_recorded(folder: Path, files: int) -> None:
-    """Wait until so many files have packets in them."""
-    end = time.monotonic() + 30
-    while sum(path.stat().st_size > 20_000 for path in folder.rglob("*.pcapng")) < files:
+@pytest.mark.parametrize("evidence", ["mixed", "headers", "ot-only"])
+def test_killed_with_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str) -> None:
+    """The next run goes on at the last packet recorded, if every packet is; none stands twice."""
+    words = ("--db", "live.db", "-w", "evidence", "--evidence", evidence, "--checkpoint", "5")
+    for run in range(2):
+        sensor = Sensor(cable, tmp_path, *words)
+        sensor.told("listening as point", run + 1)
+        sender = cable.start("tcpreplay", "-q", "--loop=100", "--pps=2000", "-i", cable.far, PLANT)
+        _until_written(tmp_path / "live.db", run)
+        _until_recorded(tmp_path / "evidence", more=20_000)
+        assert sensor.stop(signal.SIGKILL) == -signal.SIGKILL
+        sender.terminate()
+        sender.communicate()
+    sensor = Sensor(cable, tmp_path, *words)
+    sensor.told("listening as point", 3)
+    cable.run(sys.executable, "-c", SEND_ONE, cable.far)
+    time.sleep(1)
+    assert sensor.stop() == 0
+
+    lacked = re.findall(r"read ([\d,]+) packets that the store lacked", sensor.log.read_text())
+    assert len(lacked) == (0 if evidence == "ot-only" else 2)
+    with sqlite3.connect(tmp_path / "live.db") as store:
+        ((packets,),) = store.execute("SELECT packets FROM clock").fetchall()
+        counted = store.execute("SELECT packets FROM capture WHERE packets > 0 ORDER BY id")
+        assert sum(count for (count,) in counted) == packets
+        gaps = store.execute("SELECT kind FROM gap").fetchall()
+    assert gaps.count(("outage",)) == 2
+    if evidence == "ot-only":
+        return
+    ordinals = [
+        one
+        for path in sorted((tmp_path / "evidence").rglob("*.pcapng"))
+        for chunk in open_capture(path).chunks()
+        for batch in chunk.batches
+        for one in told_ordinals(batch).tolist()
+    ]
+    assert ordinals == list(range(packets))
+
+
+def _until_written(db: Path, run: int) -> None:
+    """Wait for a checkpoint of this run."""
+    end = time.monotonic() + 60
+    while True:
+        with suppress(sqlite3.Error), closing(sqlite3.connect(db)) as store:
+            written = store.execute("SELECT COUNT(*) FROM capture WHERE packets > 0").fetchall()
+            if written[0][0] > run:
+                return
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+def _until_recorded(folder: Path, files: int = 0, more: int = 0) -> None:
+    """Wait until so many files have packets in them, and all together so many more bytes."""
+    sizes = [path.stat().st_size for path in folder.rglob("*.pcapng")]
+    least, end = sum(sizes) + more, time.monotonic() + 60
+    while sum(sizes) < least or sum(size > 20_000 for size in sizes) < files:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+        sizes = [path.stat().st_size for path in folder.rglob("*.pcapng")]
 
 
 SEND_ONE = """

@@ -20,6 +20,7 @@ from otsec.capture.contract import (
 )
 from otsec.capture.intake import Intake
 from otsec.columns import I64, U64, Bytes, Header, Ints, Mask, gather, windows
+from otsec.errors import InputError
 from otsec.model import PacketBatch
 
 SECTION, INTERFACE, PACKET, SIMPLE, STATISTICS, ENHANCED = 0x0A0D0D0A, 1, 2, 3, 5, 6
@@ -575,3 +576,16 @@ def _options(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
             return
         yield code, data[at : at + length]
         at += length + 3 & ~3
+
+
+def told_ordinals(batch: PacketBatch) -> I64:
+    """The ordinals that packets of a recording in part bear themselves.
+
+    Raises InputError where one bears none: it is no such recording of otsec.
+    """
+    start = batch.offset + (batch.captured + 3 & ~3)
+    end = np.full(len(start), len(batch.buffer))
+    told, _ = gather(batch.buffer, start, end, PACKET_ORDINAL)
+    if (told["code"] != PACKET_ID).any() or (np.diff(told["ordinal"].astype(np.int64)) <= 0).any():
+        raise InputError("a recording whose packets do not tell which they are")
+    return told["ordinal"].astype(np.int64)

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from otsec.capture import find_captures, head_hash, open_capture, tail_hash
-from otsec.capture.pcapng import PACKET_ID, PACKET_ORDINAL
-from otsec.columns import I64, gather
+from otsec.capture.pcapng import told_ordinals
+from otsec.columns import I64
 from otsec.errors import InputError, OtsecError
 from otsec.model import PacketBatch
 from otsec.pipeline import interface_name
@@ -122,7 +122,7 @@ class Library:
                         before += len(batch)
                         continue
                     here = ordinal + np.arange(len(batch))
-                    told = _told_ordinals(batch) if in_part else here + before * alone
+                    told = told_ordinals(batch) if in_part else here + before * alone
                     number = before + 1 + np.arange(len(batch)) if alone else None
                     before += len(batch)
                     ordinal += 0 if alone else len(batch)
@@ -253,19 +253,6 @@ def _holds(first: int, end: int, begin: int, only: I64 | None) -> bool:
 def _is_in_part(capture: Capture) -> bool:
     """Whether the sensor recorded it without some packets, or their content."""
     return "evidence" in capture.reader_state
-
-
-def _told_ordinals(batch: PacketBatch) -> I64:
-    """The ordinals that packets of a recording bear themselves (`otsec.sensor.recording`).
-
-    Raises InputError where one bears none: it is no recording of otsec.
-    """
-    start = batch.offset + (batch.captured + 3 & ~3)
-    end = np.full(len(start), len(batch.buffer))
-    told, _ = gather(batch.buffer, start, end, PACKET_ORDINAL)
-    if (told["code"] != PACKET_ID).any() or (np.diff(told["ordinal"].astype(np.int64)) <= 0).any():
-        raise InputError("a recording whose packets do not tell which they are")
-    return told["ordinal"].astype(np.int64)
 
 
 def _front(batch: PacketBatch, count: int) -> PacketBatch:

@@ -23,6 +23,7 @@ from otsec.model import TICK_NS, PacketBatch
 from otsec.pipeline import Options, Say
 from otsec.sensor.kept import Evidence, kept
 from otsec.sensor.recording import File, Recording
+from otsec.sensor.resuming import read_on
 from otsec.store import CaptureProgress, Store
 from otsec.store.retention import retire
 from otsec.streams.clock import BACK_NS
@@ -108,6 +109,8 @@ class Listening(Following):
         self.engines = self.kept.pop(point, {})
         source, engine = self._engine(point, "")
         self.kept[point] = self.engines
+        if recording is not None:
+            self._read_on(source, engine, recording)
         ear = Ear(name, point, source, engine, recording, evidence)
         self.ears.append(ear)
         return ear
@@ -130,6 +133,34 @@ class Listening(Following):
             else:
                 if outcome.packets:
                     self.say(f"{path}: read {outcome.packets:,} packets that the store lacked")
+
+    def _read_on(self, source: int, engine: Engine, recording: Recording) -> None:
+        """The same of a recording in part, as far as its packets tell which they are."""
+        captures = self.store.captures(source)
+        try:
+            found = read_on(engine, self.options.settings, captures, recording.files())
+        except InputError as problem:
+            self.say(f"{problem}")
+            return
+        progress = []
+        for one in found:
+            known = one.known
+            progress.append(
+                CaptureProgress(
+                    known.id
+                    if known
+                    else self.store.add_capture(source, str(one.path.absolute()), 0, ""),
+                    "",
+                    0,
+                    one.packets + (known.packets if known else 0),
+                    complete=True,
+                    damage="",
+                    reader_state=(known or captures[-1]).reader_state,
+                )
+            )
+            self.say(f"{one.path}: read {one.packets:,} packets that the store lacked")
+        if progress:
+            self.write([(source, engine)], progress)
 
     def connect(self) -> None:
         """Open what is not open; an interface that is down is tried again later."""
