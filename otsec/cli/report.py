@@ -386,19 +386,21 @@ def _files(
     output: Path | None,
 ) -> Files:
     """The files of all reports, each made when it is asked for."""
+    from otsec.memory import no_cycles
     from otsec.reports.formats import FORMATS, archive, finished
     from otsec.reports.formats import write as rendered
     from otsec.reports.kinds import made
 
     apart = output is None or _is_folder(output)
-    for kind in kinds:
-        report = finished(made(subject, kind, harmless, hidden))
-        for name in formats:
-            files = rendered(report, name, shown)
-            if name == "csv" and not apart:
-                yield f"{report.document.name}{FORMATS[name].suffix}", archive.zipped(files)
-            else:
-                yield from files
+    with no_cycles():
+        for kind in kinds:
+            report = finished(made(subject, kind, harmless, hidden))
+            for name in formats:
+                files = rendered(report, name, shown)
+                if name == "csv" and not apart:
+                    yield f"{report.document.name}{FORMATS[name].suffix}", archive.zipped(files)
+                else:
+                    yield from files
 
 
 def _is_folder(path: Path) -> bool:

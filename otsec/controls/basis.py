@@ -146,8 +146,17 @@ class Basis:
 
     def found(self, names: Iterable[str]) -> Iterator[Item]:
         """Findings of these rules; those are not counted that were no such thing, or meant."""
-        wanted = frozenset(names)
-        return (self.case_item(one) for one in self.cases if one.finding.name in wanted)
+        wanted = frozenset(names) & self._of_rules.keys()
+        met = sorted(at for name in wanted for at in self._of_rules[name])
+        return (self.case_item(self.cases[at]) for at in met)
+
+    @cached_property
+    def _of_rules(self) -> Mapping[str, Sequence[int]]:
+        """Where the findings of each rule stand in `cases`."""
+        found: dict[str, list[int]] = {}
+        for at, one in enumerate(self.cases):
+            found.setdefault(one.finding.name, []).append(at)
+        return found
 
     def case_item(self, case: Case, *, counted: bool | None = None, told: str = "") -> Item:
         """A finding as one of a population."""

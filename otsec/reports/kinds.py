@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 
 from otsec.errors import UsageError
-from otsec.memory import no_cycles
 from otsec.reports.document import Document, mapped
 from otsec.reports.redaction import Redaction
 from otsec.reports.since import compared
@@ -45,7 +44,6 @@ def needs(kind: str) -> str:
     return OPTIONS[NAMED[kind]] if kind in NAMED else ""
 
 
-@no_cycles()
 def made(
     subject: Subject, kind: str, clean: Callable[[str], str], redaction: Redaction | None = None
 ) -> Document:

@@ -52,17 +52,19 @@ def unlinked(basis: Basis, classes: tuple[str, ...]) -> Iterator[Item]:
     A decision is a finding in the state `expected`, whether by a person or by a change record; a
     window is that of a conduit which allows the operation at that time.
     """
+    done = [one for cls in classes for one in basis.doings(("class", cls))]
+    if not done:
+        return
     covered = _expected(basis)
     allowed = _in_windows(basis)
-    for cls in classes:
-        for one in basis.doings(("class", cls)):
-            if one.outcome == "open" or (cls != "program" and not changes(one.cls, one.operation)):
-                continue
-            key = (one.group, one.place, one.client, one.server)
-            case = next((case for case in covered.get(key, ()) if _about(case, one)), None)
-            rule = allowed.get((*key, one.operation))
-            told = f"expected ({case.finding.id})" if case else f"in the window of {rule}" if rule else "no record"  # fmt: skip
-            yield basis.deed_item(one, told, counted=case is None and rule is None)
+    for one in done:
+        if one.outcome == "open" or (one.cls != "program" and not changes(one.cls, one.operation)):
+            continue
+        key = (one.group, one.place, one.client, one.server)
+        case = next((case for case in covered.get(key, ()) if _about(case, one)), None)
+        rule = allowed.get((*key, one.operation))
+        told = f"expected ({case.finding.id})" if case else f"in the window of {rule}" if rule else "no record"  # fmt: skip
+        yield basis.deed_item(one, told, counted=case is None and rule is None)
 
 
 def _about(case: Case, one: Behaviour) -> bool:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from io import SEEK_END, BytesIO
 
 from otsec.reports.document import (
+    AT_ONCE,
     Block,
     Card,
     Cell,
@@ -28,7 +29,6 @@ from otsec.reports.formats import Files, Finished, Manner
 SCHEMA = "otsec-report/1"  # grows when a key changes its meaning or goes away
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ID_DIGITS = 16
-AT_ONCE = 2_000  # rows that are turned into text together
 _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -66,8 +66,11 @@ def time_text(ns: int) -> str:
     seconds, rest = divmod(ns, 10**9)
     if not rest:
         return f"{_second(seconds)}Z"
-    digits = next(digits for digits in (3, 6, 9) if not rest % 10 ** (9 - digits))
-    return f"{_second(seconds)}.{rest // 10 ** (9 - digits):0{digits}d}Z"
+    if rest % 1_000:
+        return f"{_second(seconds)}.{rest:09d}Z"
+    if rest % 1_000_000:
+        return f"{_second(seconds)}.{rest // 1_000:06d}Z"
+    return f"{_second(seconds)}.{rest // 1_000_000:03d}Z"
 
 
 def time_cell(cell: Cell) -> Cell:

@@ -3,9 +3,9 @@
 import csv
 import io
 
-from otsec.reports.document import NUMERIC, Cell, Table, changed, table_file
+from otsec.reports.document import AT_ONCE, NUMERIC, Cell, Table, changed, table_file
 from otsec.reports.formats import Files, Finished, Manner
-from otsec.reports.formats.canonical import AT_ONCE, time_cell
+from otsec.reports.formats.canonical import time_cell
 
 FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # a spreadsheet computes such a cell
 
