@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from otsec.store import Store
 
 STDOUT = Path("-")
+CONTROLLED = frozenset({"evidence", "executive"})  # kinds that tell of control rows
 REDACTED = ("ip", "hostname", "user")
 ACTIONS = {
     "run": "write reports",
@@ -283,8 +284,8 @@ def _counts(subject: "Subject") -> dict[str, int]:
 
 
 def _inputs(arguments: Namespace, config: "Config") -> "Inputs | None":
-    """What the site says for its controls; only an evidence report asks."""
-    if "evidence" not in getattr(arguments, "kinds", ()):
+    """What the site says for its controls; only reports that tell of these ask."""
+    if not CONTROLLED & set(getattr(arguments, "kinds", ())):
         return None
     from otsec.controls import inputs
 

@@ -37,6 +37,9 @@ class Advice:
     closing: str  # the same in words
     needs: str
     hosts: int  # that are touched
+    findings: "tuple[Finding, ...]" = ()
+    flows: "tuple[Flow, ...]" = ()
+    weakness: str = ""  # its title
 
 
 def recommendations(subject: Subject) -> list[Advice]:
@@ -62,7 +65,8 @@ def _findings(subject: Subject) -> Iterator[Advice]:
             f"otsec findings rule={one.name}."
         )  # fmt: skip
         yield Advice(one.level, action, one.title, len(seen), counted(len(seen), "finding"),
-                     _ask(touched.values()), len(touched))  # fmt: skip
+                     _ask(touched.values()), len(touched),
+                     findings=tuple(seen))  # fmt: skip
 
 
 def _weak(subject: Subject) -> Iterator[Advice]:
@@ -74,7 +78,7 @@ def _weak(subject: Subject) -> Iterator[Advice]:
         touched = [by_name[name] for name in sorted(names) if name in by_name]
         closing = f"the weakness at {counted(len(names), 'host')}"
         yield Advice(one.severity, one.action, one.title, len(names), closing, _change(touched),
-                     len(names))  # fmt: skip
+                     len(names), weakness=one.title)  # fmt: skip
 
 
 def _denied(subject: Subject) -> Iterator[Advice]:
@@ -102,6 +106,7 @@ def _denied(subject: Subject) -> Iterator[Advice]:
             counted(len(flows), "flow"),
             "the owner of the zone, and a rule of the firewall between them",
             len(hosts),
+            flows=tuple(flows),
         )  # fmt: skip
 
 

@@ -7,12 +7,11 @@ auditors sample.
 
 from collections.abc import Iterator, Mapping
 
-from otsec.controls import Evaluation, Judged, Measured, Period, Site, evaluate
-from otsec.controls.basis import Basis
+from otsec.controls import Evaluation, Judged
 from otsec.controls.frameworks import catalogue
-from otsec.controls.inputs import Inputs
 from otsec.controls.model import STATUSES, Figure, Item, Number, why_unknown
 from otsec.health.verdict import counted
+from otsec.reports.controlled import evaluated, measured
 from otsec.reports.document import (
     Bars,
     Block,
@@ -55,15 +54,8 @@ ITEMS = (
 
 def gather(subject: Subject) -> Document:
     """The report. Raises UsageError where there is no such framework."""
-    order = subject.order
-    begin, end = subject.span
-    site = Site(order.site, order.zone, order.policy, None, order.inputs or Inputs())
-    basis = Basis(subject.store, site, Period(begin, end))
-    basis.inventory, basis.directory = subject.inventory, subject.known  # read once
-    basis.cases, basis.sessions = tuple(subject.cases), tuple(subject.sessions)
-    basis.flows = tuple(subject.flows)
-    measured = Measured(basis)
-    told = evaluate(subject.store, order.framework, Period(begin, end), site, measured)
+    figures = measured(subject)
+    [told] = evaluated(subject, figures)
     counts = told.counts
     keys = (
         Key("contradicted", counts["contradicted"], f"of {counted(len(told.rows), 'row')}",

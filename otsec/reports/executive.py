@@ -1,19 +1,31 @@
 """Two pages for management: what the risk is, for how long, and what to do first."""
 
+from collections import Counter
+from collections.abc import Sequence
+
+from otsec.controls import Evaluation
+from otsec.controls.model import STATUSES
 from otsec.health.verdict import counted, duration
 from otsec.reports import figures
 from otsec.reports.advice import Advice, recommendations
+from otsec.reports.controlled import Closing, closings, evaluated, few, measured, needed
 from otsec.reports.document import Document, Key, Paragraph, Section, Table, columns
-from otsec.reports.frame import framed
+from otsec.reports.frame import cut, framed
 from otsec.reports.subject import CONTROLLERS, Subject
 
-MOST_ADVICE = 8
+MOST_ADVICE = 6
+MOST_ROWS = 2  # of controls that a cell names
+MOST_NEEDED = 3
+LONGEST, LONGEST_TITLE = 160, 80  # letters of a cell that are shown
 HOUR_NS = 3_600 * 10**9
 
 
 def gather(subject: Subject) -> Document:
     """The report."""
     told = recommendations(subject)
+    measures = measured(subject)
+    rows = evaluated(subject, measures)
+    closed = closings(measures, rows, told)
     counts = figures.level_counts(subject.open)
     grave = counts["critical"] + counts["high"]
     weak = sum(one.severity == "high" for one in subject.weaknesses)
@@ -40,7 +52,8 @@ def gather(subject: Subject) -> Document:
         (
             Section("risk", "Risk, and for how long", (
                 Paragraph(_risk(subject)), _by_level(subject), figures.ages(subject))),
-            Section("advice", "What to do first", (_advice(told),)),
+            Section("advice", "What to do first", (_advice(told, closed),)),
+            Section("controls", "Control frameworks", (Paragraph(_statuses(rows)), _needed(rows))),
         ),
         short=True,
     )  # fmt: skip
@@ -55,7 +68,7 @@ def _risk(subject: Subject) -> str:
     age = duration(subject.span[1] - worst.first_time)
     states = sum(one.state == "new" for one in subject.open)
     return (
-        f"The gravest is {worst.level}: {worst.title} ({where or 'the capture'}), known for {age}. "
+        f"The gravest is {worst.level}: {cut(worst.title, LONGEST_TITLE)} ({where or 'the capture'}), known for {age}. "
         f"Nobody has yet looked at {states} of {len(subject.open)} open findings."
     )
 
@@ -87,19 +100,60 @@ def _by_level(subject: Subject) -> Table:
     )  # fmt: skip
 
 
-def _advice(told: list[Advice]) -> Table:
+def _advice(told: Sequence[Advice], closed: Sequence[Closing]) -> Table:
     """What to do, ranked."""
     return Table(
         "advice",
         "",
         columns(("rank", "", "number"), ("level", "Level", "tag"), ("why", "Seen"),
                 ("action", "Recommendation"), ("closes", "Closes"), ("needs", "Needs"),
-                ("count", "Count*", "number"), ("hosts", "Hosts*", "number")),
+                ("count", "Count*", "number"), ("hosts", "Hosts*", "number"),
+                ("rows", "Control rows that it closes*", "list"),
+                ("part", "Control rows that it closes in part*", "list"),
+                ("whole_why", "Seen, in full*"), ("whole_action", "Recommendation, in full*")),
         tuple(
-            (rank, one.level, one.why, one.action, one.closing, one.needs, one.closes, one.hosts)
-            for rank, one in enumerate(told, 1)
+            (rank, one.level, cut(one.why, LONGEST_TITLE), cut(one.action, LONGEST), _closing(one, rows), one.needs,
+             one.closes, one.hosts, tuple(map(str, rows.whole)), tuple(map(str, rows.part)),
+             one.why, one.action)
+            for rank, (one, rows) in enumerate(zip(told, closed, strict=True), 1)
         ),
         empty="Nothing needs doing that packets could tell of.",
-        key=("why",),
+        key=("whole_why",),
         most=MOST_ADVICE,
+    )  # fmt: skip
+
+
+def _closing(one: Advice, rows: Closing) -> str:
+    parts = [one.closing]
+    if rows.whole:
+        parts.append(f"row{'s' * (len(rows.whole) > 1)} {few(rows.whole, MOST_ROWS)}")
+    if rows.part:
+        parts.append(f"in part {few(rows.part, MOST_ROWS)}")
+    return "; ".join(parts)
+
+
+def _statuses(found: Sequence[Evaluation]) -> str:
+    """What rows come to, in two sentences."""
+    counts = Counter[str]()
+    for one in found:
+        counts.update(one.counts)
+    told = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+    which = found[0].framework.name if len(found) == 1 else counted(len(found), "framework")
+    return (
+        f"Of {counted(counts.total(), 'row')} of {which}: {told}. "
+        "Nothing here says that a framework is complied with; the evidence reports have each row."
+    )
+
+
+def _needed(found: Sequence[Evaluation]) -> Table:
+    """What rows wait for that a person can say."""
+    return Table(
+        "needed",
+        "",
+        columns(("command", "What rows need that nobody has said yet"),
+                ("count", "Rows", "number"), ("shown", "Such as"), ("rows", "All of them*", "list")),
+        tuple((command, len(names), few(names, MOST_ROWS), tuple(map(str, names))) for command, names in needed(found)),
+        empty="No row waits for anything that a person could say.",
+        key=("command",),
+        most=MOST_NEEDED,
     )  # fmt: skip

@@ -53,6 +53,9 @@ AGES = (  # of findings, up to
 OLDEST = "over 90 days"
 
 
+Shown = tuple[str, str, int, int, str]  # point, state, begin, end, why it was blind
+
+
 def by_level(title: str, label: str) -> tuple[tuple[str, str, str] | tuple[str, str], ...]:
     """Columns of a table that has a number for each level."""
     return ((label, title), *((level, level, "number") for level in WORST_FIRST))
@@ -68,10 +71,13 @@ def _counts(
 # -------------------------------------------------------------------------------- coverage
 
 
-def coverage(subject: Subject) -> Chart:
-    """When each capture point heard something, and when it was blind."""
+def coverage(subject: Subject, most: int = 0) -> Chart:
+    """When each capture point heard something, and when it was blind.
+
+    ``most``: of so many points, those that were blind longest; 0: of all.
+    """
     begin, end = subject.span
-    rows: list[tuple[str, str, int, int, str]] = []
+    rows: list[Shown] = []
     for one in subject.sources:
         name = subject.points[one.id]
         rows.append((name, "heard", max(one.first_time, begin), min(one.last_time, end), ""))
@@ -86,6 +92,9 @@ def coverage(subject: Subject) -> Chart:
     gaps = sum(row[1] == "blind" for row in rows)
     reading = f"{counted(points, 'capture point')} heard something; "
     reading += f"{counted(gaps, 'gap')} in which one was blind." if gaps else "no gap is known."
+    if 0 < most < points:
+        rows = _blindest(rows, most)
+        reading += f" The {most} that were blind longest are drawn; the health report has all."
     data = Table(
         "coverage",
         "When capture points heard something",
@@ -95,6 +104,14 @@ def coverage(subject: Subject) -> Chart:
         empty="No capture point heard anything.",
     )  # fmt: skip
     return Chart("Coverage", reading, Strip(begin, end), data)
+
+
+def _blindest(rows: Sequence[Shown], most: int) -> list[Shown]:
+    blind = Counter({row[0]: 0 for row in rows})
+    for name, state, begin, end, _ in rows:
+        blind[name] += end - begin if state == "blind" else 0
+    kept = {name for name, _ in blind.most_common(most)}
+    return [row for row in rows if row[0] in kept]
 
 
 # ---------------------------------------------------------------------------------- assets

@@ -4,12 +4,14 @@ Changes, figures and coverage come first; exceptions, method, words and verifica
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from otsec.health import Severity
 from otsec.health.verdict import counted, duration, number, percent
 from otsec.reports import figures
 from otsec.reports.document import (
     Block,
+    Cell,
     Document,
     Key,
     Keys,
@@ -17,11 +19,14 @@ from otsec.reports.document import (
     Points,
     Section,
     Table,
+    changed,
     columns,
 )
 from otsec.reports.since import CHANGES
 from otsec.reports.subject import Subject
 
+MOST_SHORT, MOST_POINTS = 3, 5  # exceptions and capture points in a report that has two pages
+LONGEST_SHORT = 120  # letters of their reasons
 CANNOT = (  # reference: what packets on a mirror port never show
     "rules of firewalls, and ways that are open but unused",
     "multi-factor logins, rules for passwords, who holds an account",
@@ -116,7 +121,10 @@ def _fresh(subject: Subject) -> list[Block]:
 def _coverage(subject: Subject, *, short: bool) -> list[Block]:
     if not subject.sources:
         return [Paragraph("Nothing was captured of this site in this time: nothing can be told.")]
-    blocks: list[Block] = [Paragraph(_heard(subject)), figures.coverage(subject)]
+    blocks: list[Block] = [
+        Paragraph(_heard(subject)),
+        figures.coverage(subject, MOST_POINTS * short),
+    ]
     if not short:
         blocks.append(_points(subject))
     unseen = _unseen(subject)
@@ -197,7 +205,12 @@ def _unseen(subject: Subject) -> str:
 
 
 def _foot(subject: Subject, kind: str, *, short: bool) -> list[Section]:
-    ends = [Section("exceptions", "Exceptions and accepted risks", (_exceptions(subject),))]
+    accepted = _exceptions(subject)
+    if short:
+        at = [n for n, column in enumerate(accepted.columns) if column.kind == "text"]
+        rows = changed(accepted.rows, dict.fromkeys(at, _short))
+        accepted = replace(accepted, rows=rows, most=MOST_SHORT)
+    ends = [Section("exceptions", "Exceptions and accepted risks", (accepted,))]
     if short:
         return [*ends, Section("method", "Method and verification", (Paragraph(
             "By listening alone; no packet was sent. Ages and counts come from packets. "
@@ -219,6 +232,15 @@ def _foot(subject: Subject, kind: str, *, short: bool) -> list[Section]:
         Section("verification", "Verification", (
             Paragraph(f"{_check(kind)} Made with {versions}."),)),
     ]  # fmt: skip
+
+
+def cut(text: str, most: int) -> str:
+    """As much of a text as a page can bear."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}\u2026"
+
+
+def _short(cell: Cell) -> Cell:
+    return cut(cell, LONGEST_SHORT) if isinstance(cell, str) else cell
 
 
 def _check(kind: str) -> str:

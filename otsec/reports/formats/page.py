@@ -29,7 +29,20 @@ MOST_UPRIGHT = 9  # columns; a table with more is printed across the page
 NARROW = frozenset({"tag", "level", "number", "share", "bytes", "duration", "time"})
 WHOLE = frozenset({"id", "finding", "incident", "technique"})  # never broken
 WIDE = frozenset(
-    {"seen", "next", "why", "action", "limits", "sentence", "reason", "advice", "deeds", "stages"}
+    {
+        "seen",
+        "next",
+        "why",
+        "action",
+        "limits",
+        "sentence",
+        "reason",
+        "advice",
+        "deeds",
+        "stages",
+        "closes",
+        "needs",
+    }
 )  # sentences
 
 
