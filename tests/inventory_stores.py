@@ -95,6 +95,13 @@ class Tap:
                 **seen(at, at if until is None else until),
             )
 
+    def comes_in(self, client: str, server: str, protocol: str, **facts: str) -> None:
+        """What a client says of itself to a server."""
+        conversation = self.talks(client, server, protocol)
+        for attribute, value in facts.items():
+            cells = {"attribute": attribute, "value": value, "about": "client", "count": 1}
+            self._add("fact", conversation=conversation, protocol=protocol, **cells, **seen(0, 0))
+
     def does(
         self, client: str, server: str, protocol: str, cls: str, *, device: str = "", **other: Any
     ) -> None:

@@ -13,11 +13,9 @@ from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
 import pytest
-from big_store import BEGIN
 from big_store import write as write_big
 from conftest import ROOT
 from inventory_stores import Tap, new_store, tap
-from store_rows import row
 
 from otsec.cli import main
 from otsec.errors import Exit, UsageError
@@ -379,48 +377,6 @@ def test_every_page_of_the_pdf_bears_the_mark(plant_db: Path, tmp_path: Path) ->
         assert all("TLP:RED" in page for page in pages)
         assert all(json.loads(files[f"{kind}.json"])["id"] in page for page in pages)
         assert kind != "executive" or len(pages) == 2
-
-
-EXCEPTION = """  - {{id: x-{n}, from: a, to: b, allow: [{{service: ssh}}], starts: 2025-12-01,
-     expires: 2026-11-20, owner: ot-network, approved_by: plant-manager, ticket: CHG-{n},
-     reason: "{reason}"}}
-"""
-
-
-def grave(crowd_db: Path, tmp_path: Path) -> list[str]:
-    """All at its longest: 30 capture points, texts without end, 40 exceptions; words for a run."""
-    db, policy = tmp_path / "grave.db", tmp_path / "grave.yaml"
-    shutil.copy(crowd_db, db)
-    long = "a very long reason " * 40
-    with open_store(db) as store:
-        for n in range(30):
-            source = store.source("site", f"point {n} {'with a long name ' * 3}", "net", "")
-            clock = row(
-                "clock", source=source, packets=9, first_time=BEGIN, last_time=BEGIN + 10**12
-            )
-            store.checkpoint({"clock": [clock]}, [], {}, {source})
-        store.db.execute("UPDATE finding SET title = title || ?, next = ?", (long, long))
-    zones = "".join(f"  {name}: {{nets: [10.0.{n}.0/24]}}\n" for n, name in enumerate("ab"))
-    held = "".join(EXCEPTION.format(n=n, reason=long[:200]) for n in range(40))
-    policy.write_text(
-        f"otsec_policy: 1\nsite: {{id: site, timezone: UTC}}\nzones:\n{zones}exceptions:\n{held}"
-    )
-    return ["--db", str(db), "--policy", str(policy)]
-
-
-@pytest.mark.parametrize("how", ["many", "grave"])
-def test_the_executive_report_has_two_pages(how: str, crowd_db: Path, tmp_path: Path) -> None:
-    """However much is wrong, and however long the texts are, management gets two pages."""
-    pytest.importorskip("weasyprint")
-    if not shutil.which("pdfinfo"):
-        pytest.skip("needs pdfinfo (poppler-utils)")
-    words = grave(crowd_db, tmp_path) if how == "grave" else ["--db", str(crowd_db)]
-    path = tmp_path / "executive.pdf"
-    assert main(["report", "run", "executive", "-q", *words, "-o", str(path)]) == Exit.FINE
-    told = subprocess.run(
-        ["pdfinfo", str(path)], check=True, capture_output=True, encoding="utf-8"
-    ).stdout
-    assert re.search(r"Pages: +2\n", told)
 
 
 def test_pdf_without_weasyprint_says_what_to_do(

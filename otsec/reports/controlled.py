@@ -15,8 +15,9 @@ from otsec.controls.basis import Basis
 from otsec.controls.expressions import Values
 from otsec.controls.frameworks import catalogue
 from otsec.controls.inputs import Inputs
-from otsec.controls.metrics.access import weak
+from otsec.controls.metrics.access import RULE, clear, weak
 from otsec.controls.model import Framework, Item, NotConfigured, Number
+from otsec.inventory.weaknesses import CLEAR_SERVICE
 from otsec.reports.advice import Advice
 from otsec.reports.subject import Subject
 
@@ -134,8 +135,10 @@ def _of(basis: Basis, one: Advice) -> Iterator[object]:
         point = basis.points.get(finding.source, "")
         yield from {(point, finding.first_packet), (point, finding.last_packet)}
     yield from (_mark(basis.flow_item(flow, counted=True)) for flow in one.flows)
-    if one.weakness:
+    if one.weakness in RULE:
         yield from map(_mark, weak(one.weakness)(basis))
+    elif one.weakness == CLEAR_SERVICE.title:
+        yield from map(_mark, clear(basis))
 
 
 def _mark(item: Item) -> object:

@@ -48,18 +48,24 @@ def _counted(items: Callable[[Basis], Iterable[Item]]) -> Callable[[Basis], Figu
 # --------------------------------------------------------------------------------- services
 
 
+def clear(basis: Basis) -> Iterator[Item]:
+    """Conversations in protocols that send all they say in clear text."""
+    for one in basis.conversations:
+        if one.protocol in CLEAR and one.payload_in:
+            yield basis.talk_item(one, CLEAR[one.protocol])
+
+
 def insecure(basis: Basis) -> Figure:
     """Services that protect nothing: of clear text, without a password, or of broken versions."""
 
     def items() -> Iterator[Item]:
+        yield from clear(basis)
         for one in basis.conversations:
-            if one.protocol in CLEAR and one.payload_in:
-                yield basis.talk_item(one, CLEAR[one.protocol])
-            elif one.service in SHELLS and one.payload_in and not one.protocol:
+            if one.service in SHELLS and one.payload_in and not one.protocol:
                 yield basis.talk_item(one, SHELLS[one.service])
         for fact in basis.facts:
-            clear = fact.attribute == "credentials" and fact.value.startswith("clear")
-            if clear and fact.protocol == "http":
+            told = fact.attribute == "credentials" and fact.value.startswith("clear")
+            if told and fact.protocol == "http":
                 yield basis.fact_item(fact, "login by HTTP in clear text")
             if fact.attribute == "vnc_security" and fact.value.startswith("none"):
                 yield basis.fact_item(fact, "VNC without a password")
