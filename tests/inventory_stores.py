@@ -27,7 +27,14 @@ class Tap:
     talked: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def heard(
-        self, mac: str, *ips: str, place: str = "", frames: int = 10, at: int = 0, stack: str = ""
+        self,
+        mac: str,
+        *ips: str,
+        place: str = "",
+        frames: int = 10,
+        at: int = 0,
+        stack: str = "",
+        ttl: int = 0,
     ) -> None:
         """A MAC address that carried IP addresses; without one, frames of its own."""
         for ip in ips or ("",):
@@ -39,6 +46,7 @@ class Tap:
                 place=place,
                 frames=frames,
                 stack=stack,
+                ttl=ttl,
                 **seen(at, at + 60),
             )
 

@@ -56,14 +56,16 @@ def test_s7_controller(taken: Taken) -> None:
 
 
 def test_cip_adapter(taken: Taken) -> None:
-    """The adapter at 10.1.1.164 with its serial number; its card's maker is a rival."""
-    asset = of(taken("enip-cip/icsnpp-enip__enip_cip_example.pcap"), "10.1.1.164")
+    """The adapter at 10.1.1.164 with its serial number; the card that carries it is a router's."""
+    found = taken("enip-cip/icsnpp-enip__enip_cip_example.pcap")
+    asset = of(found, "10.1.1.164")
 
     assert told(asset, "product_name", "serial") == [("1756-ENBT/A", 371), ("0x00524d8e", 371)]
-    assert [one.value for one in asset.known if one.attribute == "vendor"] == [
-        "Rockwell Automation/Allen-Bradley",
-        "Cisco Systems, Inc",
-    ]
+    vendors = [one.value for one in asset.known if one.attribute == "vendor"]
+    assert vendors == ["Rockwell Automation/Allen-Bradley"]
+    router = of(found, "00:19:07:24:3c:ca")
+    assert (router.role.role, router.value("vendor")) == ("router", "Cisco Systems, Inc")
+    assert "passed a router: of 10.1.1.164 with 52 hops left" in router.role.evidence[0]
 
 
 def test_station_that_moves(taken: Taken) -> None:

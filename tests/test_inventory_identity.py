@@ -66,6 +66,41 @@ def test_who_carries_others_is_a_router(store: Store, ips: list[str], reason: st
     assert behind.notes == (f"{ips[0]} is only seen behind {M[1]}",)
 
 
+@pytest.mark.parametrize("ttl", [63, 126, 29, 250])
+def test_who_is_hops_away_has_another_card(store: Store, ttl: int) -> None:
+    """The card that carries a single address from behind a router is not the device's."""
+    net = tap(store)
+    net.heard(M[1], "10.2.0.5", ttl=ttl)
+    net.heard(M[2], "10.0.0.2", ttl=64)
+
+    found = taken(net)
+
+    assert of(found, "10.2.0.5").macs == ()
+    assert of(found, "10.2.0.5").value("vendor") == ""
+    router = of(found, M[1])
+    assert router.role.role == "router"
+    assert f"passed a router: of 10.2.0.5 with {ttl} hops left" in router.role.evidence[0]
+    assert of(found, "10.0.0.2").macs == (M[2],)
+
+
+@pytest.mark.parametrize("ttl", [0, 1, 4, 30, 32, 60, 64, 100, 128, 255])
+def test_who_is_near_has_its_card(store: Store, ttl: int) -> None:
+    """What stacks begin with, and what is not to leave the link, is told of the card itself."""
+    net = tap(store)
+    net.heard(M[1], "10.0.0.5", ttl=ttl)
+
+    assert of(taken(net), "10.0.0.5").macs == (M[1],)
+
+
+def test_arp_is_surer_than_hops(store: Store) -> None:
+    """A card that shows an address by ARP has it, however few hops its packets have left."""
+    net = tap(store)
+    net.heard(M[1], "10.0.0.5", ttl=63)
+    net.says("10.0.0.5", "arp", mac=M[1])
+
+    assert of(taken(net), "10.0.0.5").macs == (M[1],)
+
+
 def test_addresses_that_arp_shows_are_the_host_s_own(store: Store) -> None:
     """Addresses of two subnets belong to one card if ARP shows both on the link."""
     net = tap(store)

@@ -10,7 +10,7 @@ from otsec.aggregates.addresses import address_text, address_words, mac_number, 
 from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.span import sights, unseen
-from otsec.columns import I64, U64, group
+from otsec.columns import I64, U64, Ints, group
 from otsec.dissect import Openings, stack_text, stack_words
 from otsec.model import Kind, Packets, place_of, place_text
 from otsec.state import records
@@ -23,6 +23,7 @@ STATION = np.dtype(
         ("first", "<i8", (2,)),
         ("last", "<i8", (2,)),
         ("stack", "<u8", (2,)),  # as `otsec.dissect.stacks` tells it
+        ("ttl", "u1"),  # the most hops that its packets had left
         ("asks", "?"),  # it was seen to open a connection, not only to answer
         ("new", "?"),
     ]
@@ -45,6 +46,7 @@ class Stations:
         """Count each packet for its sender: a lane has one, or it is looked at more closely."""
         order, start, count = flows.order, flows.lane_start, flows.lane_count
         first, last = order[start], order[start + count - 1]
+        ttl = np.maximum.reduceat(packets.ttl[order], start) if len(start) else packets.ttl[:0]
         alone = [np.flatnonzero((packets.kind != 0) & (packets.problem != 0))]
         mac = packets.mac_source
         other = mac[order] != np.repeat(mac[first], count)
@@ -53,27 +55,34 @@ class Stations:
             pure = np.ones(len(start), np.bool_)
             pure[lane[other]] = False
             alone.append(order[~pure[lane]])
-            first, last, count = first[pure], last[pure], count[pure]
+            first, last, count, ttl = first[pure], last[pure], count[pure], ttl[pure]
         rows = np.concatenate(alone)
         if len(rows):
             first, last = np.concatenate([first, rows]), np.concatenate([last, rows])
             count = np.concatenate([count, np.ones(len(rows), np.int64)])
+            ttl = np.concatenate([ttl, packets.ttl[rows]])
         if len(first):
-            self._add(packets, first, last, count, ordinal)
+            self._add(packets, first, last, count, ttl, ordinal)
 
-    def _add(self, packets: Packets, first: I64, last: I64, count: I64, ordinal: int) -> None:
+    def _add(
+        self, packets: Packets, first: I64, last: I64, count: I64, ttl: Ints, ordinal: int
+    ) -> None:
         """Count ``count`` packets from row ``first`` to row ``last`` for the sender of each."""
         words = _words(packets, first)
         groups = group([word for word in words if word.any()], 0)
         begin = np.minimum.reduceat(first[groups.order], groups.start)
         end = np.maximum.reduceat(last[groups.order], groups.start)
         total = np.add.reduceat(count[groups.order], groups.start)
+        most = np.maximum.reduceat(ttl[groups.order], groups.start)
         order = np.argsort(begin)  # who is heard first is entered first
         keys = np.stack([word[groups.first[order]] for word in words], axis=1)
         room = len(self.keys) < self.cap
         number = self.index.of(keys, lambda row: self._enter(keys[row].tolist()), room=room)
         seen = (sights(packets, rows[order], ordinal) for rows in (begin, end))
         self._note(number, total[order], *seen)
+        known = number >= 0
+        left, here = self.table["ttl"], number[known]
+        left[here] = np.maximum(left[here], most[order][known])
 
     def _note(self, number: I64, count: I64, first: I64, last: I64) -> None:
         """Each number comes once, but for -1: there was no room."""
@@ -125,24 +134,24 @@ class Stations:
         return [
             (
                 source, number, *_names(self.keys[number]), frames, *first, *last,
-                stack_text(*stack),
+                stack_text(*stack), ttl,
             )
-            for number, frames, first, last, stack in zip(
+            for number, frames, first, last, stack, ttl in zip(
                 some.tolist(),
-                *(table[name].tolist() for name in ("frames", "first", "last", "stack")),
+                *(table[name].tolist() for name in ("frames", "first", "last", "stack", "ttl")),
                 strict=True,
             )
         ]  # fmt: skip
 
     def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Take back what the store holds, where no state tells more."""
-        for _, number, place, mac, address, frames, *seen, stack in rows:
+        for _, number, place, mac, address, frames, *seen, stack, ttl in rows:
             kind, *words = address_words(address) if address else (Kind.MAC, 0, 0)
             key = [kind, place_of(place), mac_number(mac) if mac else 0, *words]
             self.index[key_bytes(np.array([key], np.uint64))[0]] = self._enter(key)
             stack_told = stack_words(stack)
             asks = stack.startswith("SYN:")
-            self.table[number] = frames, seen[:2], seen[2:], stack_told, asks, False
+            self.table[number] = frames, seen[:2], seen[2:], stack_told, ttl, asks, False
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""

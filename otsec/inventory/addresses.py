@@ -19,6 +19,10 @@ FEW_V6 = 16  # IPv6 gives a card several: link-local, global, temporary ones
 VIRTUAL_ROUTERS = ("00:00:5e:00:01:", "00:00:5e:00:02:", "00:00:0c:07:ac:", "00:00:0c:9f:f")
 # VRRP (RFC 9568 7.3) and HSRP: a MAC address that routers pass on among themselves
 OWN = frozenset({"ip_address", "mac", "port_mac"})  # attributes that are addresses of who says so
+LOCAL = 16  # hops left, up to which packets are not meant to leave the link
+# hops that stacks begin with, as far as known: one less and a router was passed. What left with
+# more by chance is taken for near, as a device without ARP is not torn off its card for a guess.
+BEGINNINGS = frozenset({20, 30, 32, 40, 50, 60, 64, 100, 128, 200, 255})
 ARP = "arp"  # the protocol whose facts bind addresses beyond doubt
 LEASES = frozenset({"dhcp"})  # who says what address another is to have, for a while
 
@@ -89,12 +93,8 @@ def network(
         for mac, frames in macs.items():
             carried[mac][ip] = frames
     own = {mac: _without(ips, leased.get(mac, ())) for mac, ips in bound.items()}
-    forwarders = _forwarders(
-        seen,
-        {mac: _without(ips, leased.get(mac, ())) for mac, ips in carried.items()},
-        own,
-        on_link,
-    )
+    carrying = {mac: _without(ips, leased.get(mac, ())) for mac, ips in carried.items()}
+    forwarders = _forwarders(seen, carrying, own, on_link, _hops_left(stations))
     owner = _owners(carriers, bound, own, forwarders)
     _note_foreign(forwarders, carried, owner)
     homes: dict[tuple[str, str, str], list[Node]] = defaultdict(list)
@@ -198,6 +198,16 @@ def _carriers(stations: Iterable[Station]) -> dict[Node, dict[Node, int]]:
     }
 
 
+def _hops_left(stations: Iterable[Station]) -> dict[tuple[Node, Node], int]:
+    """By MAC and IP address the most hops that packets had left; 0: not known."""
+    most: dict[tuple[Node, Node], int] = defaultdict(int)
+    for one in stations:
+        at = (one.site, one.group, one.place)
+        key = Node(*at, one.mac), Node(*at, one.address)
+        most[key] = max(most[key], one.ttl)
+    return most
+
+
 def _bound(seen: Mapping[Node, Seen], said: Iterable[Said]) -> dict[Node, dict[Node, int]]:
     """By MAC address, the IP addresses that it showed by ARP, and how often."""
     bound: dict[Node, dict[Node, int]] = defaultdict(dict)
@@ -229,6 +239,7 @@ def _forwarders(
     carried: Mapping[Node, Mapping[Node, int]],
     bound: Mapping[Node, Mapping[Node, int]],
     on_link: set[Node],
+    hops_left: Mapping[tuple[Node, Node], int],
 ) -> dict[Node, Forwarder]:
     """The MAC addresses that do not look like one host."""
     found: dict[Node, Forwarder] = {}
@@ -237,6 +248,11 @@ def _forwarders(
             continue
         ips = carried.get(mac, {})
         reasons = list(_reasons(mac, ips, on_link))
+        left = {ip: hops_left.get((mac, ip), 0) for ip in sorted(ips) if ip not in on_link}
+        far = [ip for ip, hops in left.items() if hops > LOCAL and hops not in BEGINNINGS]
+        if far:
+            told = _some(f"{ip.address} with {left[ip]} hops left" for ip in far)
+            reasons.append(f"carries packets that passed a router: of {told}")
         proxy = len(bound.get(mac, ())) > FEW
         if proxy:
             shown = _some(ip.address for ip in bound[mac])

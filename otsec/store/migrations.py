@@ -730,6 +730,9 @@ MIGRATIONS = (
     ),
     Migration("states of the plant by a value", _HELD),
     Migration("in which order messages come", _STEPS),
+    Migration(
+        "how far stations are", ("ALTER TABLE station ADD COLUMN ttl INTEGER NOT NULL DEFAULT 0",)
+    ),
 )
 NEWEST = len(MIGRATIONS)
 

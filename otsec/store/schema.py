@@ -165,6 +165,7 @@ _ALL = (
             _text(
                 "stack", "How its TCP opens connections: `SYN: hops 64, window …`; empty unknown."
             ),
+            _integer("ttl", "The most hops that its IP packets had left; 0: none seen."),
         ),
         key=("source", "number"),
     ),

@@ -26,6 +26,7 @@ class Station(NamedTuple):
     last_time: int
     last_packet: int
     stack: str  # how it opens TCP connections
+    ttl: int  # the most hops that its packets had left; 0: not known
 
 
 class Lookup(NamedTuple):
@@ -131,7 +132,7 @@ def many(store: Store, stations_: int, conversations: int) -> bool:
 def stations(store: Store) -> list[Station]:
     """Who sent, source by source."""
     rows = store.all(
-        f"SELECT {_SOURCE}, t.place, t.mac, t.address, t.frames, t.{_SEEN.format('t')}, t.stack "  # noqa: S608 - text of this file
+        f"SELECT {_SOURCE}, t.place, t.mac, t.address, t.frames, t.{_SEEN.format('t')}, t.stack, t.ttl "  # noqa: S608 - text of this file
         f"FROM station AS t JOIN site_source AS s ON s.id = t.source {_BY_SOURCE}, t.number"
     )
     return list(map(Station._make, rows))
