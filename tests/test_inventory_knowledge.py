@@ -243,6 +243,25 @@ def test_who_reads_in_several_languages_and_writes_nothing_is_a_historian(store:
     assert of(taken(net), "10.0.0.1").role.role == "historian"
 
 
+@pytest.mark.parametrize("answers", [("10.0.0.9", "tds", "tcp/1433"), ("10.0.0.9", "", "tcp/5432")])
+def test_who_reads_controllers_and_keeps_a_database(
+    store: Store, answers: tuple[str, str, str]
+) -> None:
+    """It is a historian surely enough for the policy, if it writes nothing and is asked for data."""
+    net = tap(store)
+    net.heard(M[1], "10.0.0.1")
+    for number, protocol in enumerate(("modbus", "s7comm"), 2):
+        net.heard(M[number], f"10.0.0.{number}")
+        net.does("10.0.0.1", f"10.0.0.{number}", protocol, "read")
+    client, protocol, service = answers
+    net.talks(client, "10.0.0.1", protocol, service)
+
+    role = of(taken(net), "10.0.0.1").role
+
+    assert (role.role, role.confidence) == ("historian", 0.8)
+    assert any("reads controllers, answers" in one for one in role.evidence)
+
+
 def test_a_controller_that_asks_others_stays_one(store: Store) -> None:
     """Who answers and asks is a controller, not a panel."""
     net = tap(store)

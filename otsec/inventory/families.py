@@ -18,6 +18,10 @@ PUBLISHES = {"goose": ("ied", 0.85), "sv": ("ied", 0.85)}
 CONTROL = frozenset({*ANSWERS, *PUBLISHES, "profinet", "egd"})  # protocols of the process
 NEUTRAL = frozenset({"opcua"})  # also spoken between computers: asking alone makes no HMI
 
+DATABASES = frozenset(
+    {"tds", "tcp/1433", "tcp/1521", "tcp/3306", "tcp/5432", "tcp/5450", "tcp/8086"}
+)
+
 # Services that are answered, by number: of weight only beside other signs.
 SERVICES: dict[str, tuple[str, float]] = {
     "tcp/515": ("printer", 0.6), "tcp/631": ("printer", 0.5), "tcp/9100": ("printer", 0.6),

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from otsec.inventory.families import (
     ANSWERS,
     CONTROL,
+    DATABASES,
     DESCRIBING,
     HINTS,
     LONGEST,
@@ -187,6 +188,9 @@ def _does(traits: Traits) -> Iterator[Sign]:
     read = _together(traits.does, ("read", "report"))
     if not servers or traits.answers.keys() & (ANSWERS.keys() - NEUTRAL):
         return  # a controller that asks others stays one
+    stores = sorted((traits.answers.keys() | traits.services) & DATABASES)
+    if read and not moved and stores:
+        yield Sign("stores", "historian", 0.5, f"reads controllers, answers {', '.join(stores)}")
     told = f"reads {_count(read, 'device')}, writes to {_count(moved, 'device')} ({protocols})"
     if len(servers) > 3:
         yield Sign("asks", "scada_server", 0.7 if moved else 0.5, told)
