@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from otsec.aggregates.acknowledgements import Acknowledgements
 from otsec.aggregates.addresses import is_group
 from otsec.aggregates.announcements import Announcements
 from otsec.aggregates.behaviours import Behaviours
@@ -131,6 +132,7 @@ class Engine:
         self.facts = Facts(caps.facts)
         self.sequences, self.stamps = Sequences(), Stamps(caps.facts)
         self.held = Held(watch, self.conversations.parties)
+        self.acknowledgements = Acknowledgements(self.sequences)
         self.behaviours = Behaviours(
             *(caps.behaviours, caps.events_per_hour, self.cells, self.facts),
             *(registry.routine, registry.telling, self.held),
@@ -303,6 +305,7 @@ class Engine:
 
     def _leave(self, slots: I64) -> None:
         self.conversations.fold(slots)
+        self.acknowledgements.forget(self.connections.table["serial"][slots])
 
     def _work(
         self,
@@ -319,8 +322,7 @@ class Engine:
         found = self.streams.apply(
             buffer, packets, flows, mine, slots, fresh, ordinal, speculations
         )
-        self.steps.lost += self.streams.plain.lost
-        self.streams.plain.lost = []
+        self._note_breaks(packets, ordinal)
         heard = Heard(buffer, packets, ordinal)
         told = {self.registry.protocols[number - 1].name for number in found}
         for number, parts in found.items():
@@ -382,10 +384,29 @@ class Engine:
         self.sequences.add(exchanges.protocol, exchanges.cut)
         self.steps.add(exchanges, self.connections.table, self.settings.seed)
         self.stamps.add(exchanges.protocol, exchanges.cut)
+        if exchanges.protocol.acknowledging is not None:
+            self.acknowledgements.add(exchanges.protocol, exchanges.cut)
         if (contents := self.contents.get(name)) is not None:
             contents.add(exchanges.cut, self.connections.table, heard)
         for left in found.left:
             self._note_left(name, left, exchanges.cache.leavings.kinds, found)
+
+    def _note_breaks(self, packets: Packets, ordinal: int) -> None:
+        """Where the capture lacks bytes of connections: what is judged by order begins anew."""
+        if not self.streams.plain.breaks:
+            return
+        table = self.connections.table
+        slot, side, row = np.array(self.streams.plain.breaks).T
+        self.steps.note_breaks(table["serial"][slot], ordinal + packets.row[row])
+        for number, protocol in enumerate(self.registry.protocols, 1):
+            mine = np.flatnonzero(table["protocol"][slot] == number)
+            if protocol.acknowledging is None or not len(mine):
+                continue
+            at = slot[mine]
+            told = np.where(side[mine] == table["client"][at], Side.REQUEST, Side.RESPONSE)
+            position = ordinal + packets.row[row[mine]] << PART_BITS
+            breaks = np.stack([table["serial"][at], told, position])
+            self.acknowledgements.note_breaks(protocol.name, breaks)
 
     # ------------------------------------------------------------------ what is counted
 
@@ -637,6 +658,7 @@ class Engine:
             "behaviours": self.behaviours.dump(),
             "sequences": self.sequences.dump(),
             "steps": self.steps.dump(),
+            "acknowledgements": self.acknowledgements.dump(),
             "contents": {name: contents.dump() for name, contents in self.contents.items()},
             **{
                 f"exchanges:{protocol.name}": exchanges.dump()
@@ -679,12 +701,9 @@ class Engine:
                 contents.load(state["contents"][name])
         for name in (
             "clock", "tail", "fragments", "connections", "conversations", "stations", "streams",
-            "behaviours", "sequences",
+            "behaviours", "sequences", "acknowledgements", "paths", "announcements", "steps",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
-        for name in ("paths", "announcements", "steps"):
-            if name in state:  # a store of an older version has none
-                getattr(self, name).load(state[name])
         for table in (self.connections.table, self.conversations.table):
             table["protocol"] = self.registry.renumber(
                 state["engine"]["protocols"], table["protocol"]

@@ -38,7 +38,10 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "goose_restart": {},
     "goose_second_sender": {"goose-replayed": "T0856"},
     "havex_sweep": {"havex-sweep": "T0846"},
+    "iec104_acknowledged": {"iec104-acknowledgement": "T0856"},
     "iec104_injected": {"iec104-counter": "T0856"},
+    "iec104_late": {"iec104-timers": ""},
+    "iec104_lost": {},
     "industroyer2": {"industroyer2": "T0806", "points-iterated": "T0806"},
     "iocontrol": {
         "iocontrol": "T0869", "industrial-to-internet": "T0869", "mqtt-to-internet": "T0869",

@@ -81,6 +81,10 @@ class Steps:
         self.gaps: list[int] = []  # in the batch at hand
         self.lost: list[tuple[int, int]] = []  # in it: connections and ordinals
 
+    def note_breaks(self, connection: I64, ordinal: I64) -> None:
+        """Where bytes of connections were lost, in the batch at hand."""
+        self.lost += zip(connection.tolist(), ordinal.tolist(), strict=True)
+
     def forget_keys(self, protocol: str) -> None:
         """Numbers of keys became void."""
         self.known.pop(protocol, None)

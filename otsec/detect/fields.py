@@ -138,10 +138,12 @@ _SEQUENCE = (
     _text(
         "verdict",
         "`skips`: some in between were not seen; `repeats`: the same once more; `returns`: one "
-        "that was passed long ago; `restarts`: the sender begins anew.",
+        "that was passed long ago; `restarts`: the sender begins anew. Of acknowledgements: "
+        "`acks_unsent`, `acks_back`: of what was not sent yet, or that are taken back; `k`, `w`, "
+        "`t1`, `t2`, `t3`: the window or time of IEC 60870-5-104 that is not kept.",
         "returns",
     ),
-    _text("speaker", "Who counts: `client`, `server`, or `unknown`.", "client"),
+    _text("speaker", "Who does so: `client`, `server`, or `unknown`.", "client"),
     *_WHERE,
     _number("count", "How often."),
     *_SIDES,
@@ -203,7 +205,8 @@ _ALL = (
     ),
     Category(
         "sequence",
-        "Senders that number what they send, and whose numbers do not follow one another.",
+        "Senders that number what they send: numbers that do not follow one another, and "
+        "acknowledgements that do not go by the rules.",
         _SEQUENCE,
         ("protocol", "verdict", "speaker"),
     ),

@@ -254,6 +254,7 @@ def _told(hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
         "objects": few(_distinct(rows, "object")) or "nothing named",
         "outcomes": few(list(map(outcome_words, _distinct(rows, "outcome"))), between=" / "),
         "values": few(_values(rows, correlation.counted if correlation else "")),
+        "verdicts": few(_distinct(rows, "verdict"), most=KEPT),
         "times": _times(sum(hit.count for hit in hits)),
     }
     for name in (

@@ -32,7 +32,17 @@ CORRELATING = ("event_count", "value_count", "temporal", "temporal_ordered")
 LATER = ("baseline",)  # what a rule may need that comes with a later version
 PLACEHOLDERS = (
     *("client", "server", "device", "service", "protocol", "operations", "objects", "outcomes"),
-    *("count", "number", "timespan", "values", "address", "attribute", "value", "before"),
+    *(
+        "count",
+        "number",
+        "timespan",
+        "values",
+        "verdicts",
+        "address",
+        "attribute",
+        "value",
+        "before",
+    ),
     *("name", "detail", "asked", "port_protocol", "times", "sha256", "size"),
 )
 _HOLE = re.compile(r"\{([^{}]*)\}")

@@ -248,6 +248,24 @@ class Counting:
     within_ns: int = 600 * 1_000_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Acknowledging:
+    """How both sides of a connection acknowledge what the other one has sent.
+
+    ``read(units, split)``: the number of each unit, and the number up to which it acknowledges
+    those of the partner (the next one that is expected); -1 where it has none. Numbers go round
+    at ``modulus``. The times and windows are those that the standard proposes.
+    """
+
+    read: Callable[[Units, Split], tuple[I64, I64]]
+    modulus: int
+    k: int  # units that may wait for an acknowledgement
+    w: int  # units after which one is due
+    t1_ns: int  # after which without one the connection is to be closed
+    t2_ns: int  # after which one is due without w units
+    t3_ns: int  # of silence after which a side asks whether the other one is there
+
+
 SAYS, SETS, MARKS = range(3)
 WAYS = ("says", "sets", "marks")
 
@@ -450,6 +468,7 @@ class Protocol:
     items: Callable[[Units], Items] | None = None  # of units that `split` found well-formed
     contexts: Contexts | None = None
     counting: Counting | None = None
+    acknowledging: Acknowledging | None = None
     clocks: Clocks | None = None
     transfers: Transfers | None = None
     # A unit of the same length that decodes to the same message, with every secret in it replaced:

@@ -40,6 +40,7 @@ from otsec.protocols.api import (
     SAYS,
     SETS,
     SKIPS,
+    Acknowledging,
     Clocks,
     Counting,
     Elements,
@@ -948,6 +949,22 @@ def _verdict(before: U64, now: U64) -> Ints:
 
 
 COUNTING = Counting(_counters, _verdict)
+_SECOND = 1_000_000_000
+
+
+def _acknowledges(units: Units, _split: Split) -> tuple[I64, I64]:
+    """N(S) of what carries data, N(R) of that and of S units, [104] 5.1."""
+    apdus = _apdus(units)
+    sent = (apdus.front >> np.uint64(1) & np.uint64(0x7FFF)).astype(np.int64)
+    upto = (apdus.front >> np.uint64(17) & np.uint64(0x7FFF)).astype(np.int64)
+    supervisory = apdus.front & np.uint64(3) == _S_UNIT
+    return np.where(apdus.data, sent, -1), np.where(apdus.data | supervisory, upto, -1)
+
+
+# the values that [104] 5.2, 5.5 and table 9.6 propose
+ACKNOWLEDGING = Acknowledging(
+    _acknowledges, 1 << 15, k=12, w=8, t1_ns=15 * _SECOND, t2_ns=10 * _SECOND, t3_ns=20 * _SECOND
+)
 
 # Types whose last object ends in a time, [101] 7.3: events of the controlled station, commands of
 # the controlling one, and the clock.
@@ -993,6 +1010,7 @@ PROTOCOL = Protocol(
     items=items,
     routine=frozenset({SUPERVISORY, "testfr"}),
     counting=COUNTING,
+    acknowledging=ACKNOWLEDGING,
     clocks=CLOCKS,
     session=True,
 )

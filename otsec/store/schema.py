@@ -371,16 +371,20 @@ _ALL = (
     ),
     Table(
         "sequence",
-        "Units whose counters do not follow those before: of senders that number what they send.",
+        "Units of senders that number what they send: whose counters do not follow those before, "
+        "or which show that acknowledgements do not go by the rules.",
         (
             _SOURCE,
             _CONVERSATION,
             _text("protocol", "The protocol, by name."),
-            _text("speaker", "Who counts: `client`, `server`, or `unknown`."),
+            _text("speaker", "Who does so: `client`, `server`, or `unknown`."),
             _text(
                 "verdict",
                 "`skips`: some in between were not seen; `repeats`: the same once more; `returns`: "
-                "one that was passed long ago; `restarts`: the sender begins anew.",
+                "one that was passed long ago; `restarts`: the sender begins anew. Of "
+                "acknowledgements: `acks_unsent`: of what was not sent yet; `acks_back`: taken back; "
+                "`k`, `w`: more than 12 wait, or one is missing after 8 units; `t1`, `t2`: one is "
+                "later than 15 or 10 s; `t3`: silent for 35 s, and nobody tested the connection.",
             ),
             _integer("count", "How often."),
             *_SEEN,

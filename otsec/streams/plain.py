@@ -61,11 +61,11 @@ class PlainPath:
         self.connections, self.owners, self._name = connections, owners, name
         self._unnamed: list[tuple[int, int]] = []
         self.traffic, self.held = traffic, 0
-        self.lost: list[tuple[int, int]] = []  # serial and ordinal behind bytes that never came
         self.gave_up: list[tuple[int, int]] = []  # time and ordinal of packets that met the cap
         self.assemblies: dict[int, Assembly] = {}
         self.open: dict[tuple[int, int], list[Held]] = {}  # by slot and side
         self.orphans: list[int] = []
+        self.breaks: list[tuple[int, int, int]] = []  # slot, side, row behind bytes that are lost
 
     @property
     def disordered(self) -> I64:
@@ -207,22 +207,21 @@ class PlainPath:
             work.deliver(_datagram(segment))
             return
         before = work.assembly.held_bytes
-        self._deliver(view, work, work.assembly.feed(segment))
+        self._deliver(work, work.assembly.feed(segment))
         self.held += work.assembly.held_bytes - before
         if self.held > self.traffic.cap and work.assembly.waits:
             self.held -= work.assembly.held_bytes
-            self._deliver(view, work, work.assembly.give_up(segment))
+            self._deliver(work, work.assembly.give_up(segment))
             time = int(view.packets.time[segment.row])
             self.gave_up.append((time, view.ordinal + int(view.packets.row[segment.row])))
 
-    def _deliver(self, view: View, work: Work, deliveries: list[Delivery]) -> None:
+    def _deliver(self, work: Work, deliveries: list[Delivery]) -> None:
         heard = self.connections.table["heard"][work.slot]
         for delivery in deliveries:
-            if delivery.broken:
-                serial = int(self.connections.table["serial"][work.slot])
-                self.lost.append((serial, view.ordinal + int(view.packets.row[delivery.row])))
             delivery.at = int(heard[delivery.side])
             heard[delivery.side] += delivery.size
+            if delivery.broken:
+                self.breaks.append((work.slot, delivery.side, delivery.row))
         work.deliver(deliveries)
 
     def _behind_heads(self, laid: Laid, runs: list[Run], protocol: I64) -> I64:
@@ -337,6 +336,7 @@ class PlainPath:
             self.connections.table["alive"][gone] = False
             self.connections.free.extend(self.orphans)
             self.orphans = []
+        self.breaks = []
 
     def forget(self, slots: I64) -> None:
         """Drop what is held for connections that ended."""

@@ -1,6 +1,8 @@
 """Senders whose numbers do not follow, and commands without their selection."""
 
 import struct
+from collections.abc import Iterator
+from typing import Any
 
 from scenes import MILLISECOND, SECOND, START, STRANGER, Host, Tape, builder
 
@@ -75,6 +77,45 @@ def iec104_injected(tape: Tape) -> None:
             link.acknowledge()
 
 
+def _measured(tape: Tape, port: int, turns: int) -> Iterator[Any]:
+    """A connection on which the substation tells a value each second, before each of them."""
+    link = iec104.linked(tape, iec104.SUBSTATION, port)
+    value = struct.pack("<fB", 50.0, 0)
+    for _ in range(turns):
+        link.wait(1_000)
+        yield link
+        link.tell(iec104.asdu(13, iec104.SPONTANEOUS, 11, iec104.ioa(700) + value))
+
+
+def iec104_acknowledged(tape: Tape) -> None:
+    """Somebody who guesses the numbers acknowledges in the name of the control centre."""
+    for turn, link in enumerate(_measured(tape, 49_430, 40)):
+        guess = {20: 5, 30: -6}.get(turn, 0)
+        link.sent[1] += guess
+        if guess or turn % 4 == 3:
+            link.acknowledge()
+        link.sent[1] -= guess
+
+
+def iec104_late(tape: Tape) -> None:
+    """The control centre acknowledges every twenty seconds alone."""
+    for turn, link in enumerate(_measured(tape, 49_440, 140)):
+        if turn % 20 == 19:
+            link.acknowledge()
+
+
+def iec104_lost(tape: Tape) -> None:
+    """A mirror that loses most acknowledgements, and some of what is acknowledged."""
+    lost = set()
+    for turn, link in enumerate(_measured(tape, 49_450, 140)):
+        if turn % 4 == 3:
+            lost |= {len(tape.records)} if turn % 20 > 8 else set()
+            link.acknowledge()
+        if turn % 13 == 12:
+            lost.add(len(tape.records))
+    tape.records[:] = [one for at, one in enumerate(tape.records) if at not in lost]
+
+
 def execute_without_select(tape: Tape) -> None:
     """The control centre selects a breaker each time; a stranger commands it at once."""
     link = iec104.linked(tape, iec104.SUBSTATION, 49_410)
@@ -120,5 +161,12 @@ def profinet_second_sender(tape: Tape) -> None:
 
 SCENES = (
     *(goose_replay, goose_second_sender, goose_other_sender, goose_restart, goose_lost),
-    *(iec104_injected, execute_without_select, profinet_second_sender),
+    *(
+        iec104_injected,
+        iec104_acknowledged,
+        iec104_late,
+        iec104_lost,
+        execute_without_select,
+        profinet_second_sender,
+    ),
 )
