@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from otsec.aggregates import loops
 from otsec.aggregates.acknowledgements import Acknowledgements
 from otsec.aggregates.addresses import is_group
 from otsec.aggregates.announcements import Announcements
@@ -34,13 +35,15 @@ from otsec.capture import Drops, Tick
 from otsec.columns import I64, Bytes, Mask
 from otsec.config import Caps
 from otsec.dissect import (
+    LOOPED,
     DuplicateTail,
     Fragments,
+    Repeats,
     arp,
     dissect,
     dissect_datagrams,
-    duplicates,
     openings,
+    repeated,
 )
 from otsec.exchanges.cache import Cache
 from otsec.exchanges.calls import PART_BITS, Calls, Occurrences, Window
@@ -64,6 +67,7 @@ from otsec.streams.flows import BROADCAST, Flows, find_flows, higher_speaks
 from otsec.streams.found import Found, Speculation, speculate
 from otsec.streams.ordered import Streams
 
+LOOPS = 16  # senders and receivers of frames in a loop that are told apart
 GROUP_BIT = np.uint64(1 << 40)  # of a MAC address as a number: sent to a group, IEEE 802 8.2.2
 
 
@@ -84,7 +88,7 @@ class Columnar:
     packets: Packets
     flows: Flows
     speculations: list[Speculation]
-    repeats: I64  # rows that repeat a frame, and were left out
+    repeats: Repeats  # of frames in it, which were left out
     seen: Counter[str]  # tunnels, tags and the like, by name
 
 
@@ -92,10 +96,9 @@ def columnar(batch: PacketBatch, registry: Registry, settings: Settings) -> Colu
     """The half that needs no state: may run in any process."""
     seen: Counter[str] = Counter()
     packets = dissect(batch, seen)
-    repeated = duplicates(batch, settings.seed, settings.hash_bits)
-    repeats = np.flatnonzero(repeated)
-    if len(repeats):
-        packets = packets.take(np.flatnonzero(~repeated))
+    repeats = repeated(batch, settings.seed, settings.hash_bits)
+    if len(repeats.row):
+        packets = packets.take(np.delete(np.arange(len(batch)), repeats.row))
     flows, speculations = _streams(batch.buffer, packets, registry, settings)
     return Columnar(packets, flows, speculations, repeats, seen)
 
@@ -197,12 +200,14 @@ class Engine:
             self._let_go()
 
     def _amend(
-        self, batch: PacketBatch, packets: Packets, repeats: I64
+        self, batch: PacketBatch, packets: Packets, repeats: Repeats
     ) -> tuple[Bytes, Packets] | None:
         """Drop what repeats frames of the batch before, add datagrams joined from fragments."""
-        repeated = np.setdiff1d(self.tail.check(batch), repeats)
-        self.tail.remember(batch)
-        self._tell("duplicate_frames", batch, np.union1d(repeated, repeats))
+        repeated, copies = self.tail.check(batch)
+        copy = repeats.among(len(batch), repeated, copies)
+        self.tail.remember(batch, copy)
+        self._tell("duplicate_frames", batch, np.flatnonzero(copy))
+        self._tell_loops(batch, np.flatnonzero(copy >= LOOPED))
         pieces = np.flatnonzero(packets.problem == Problem.FRAGMENT)
         if len(repeated):
             packets = packets.take(np.flatnonzero(~np.isin(packets.row, repeated)))
@@ -507,6 +512,15 @@ class Engine:
     def _tell(self, name: str, batch: PacketBatch, rows: I64, detail: str = "") -> None:
         if len(rows):
             self._add(name, batch, len(rows), int(rows[0]), int(rows[-1]), detail)
+
+    def _tell_loops(self, batch: PacketBatch, rows: I64) -> None:
+        """Copies that no mirror makes, by who sent the frame to whom; the first few of these."""
+        if not len(rows):
+            return
+        for detail, mine in loops.ends(batch, rows):
+            told = [known for name, known in self.counters.rows if name == "looped_frames"]
+            room = detail in told or len(told) < LOOPS
+            self._tell("looped_frames", batch, mine, detail if room else "others")
 
     def _add(
         self, name: str, batch: PacketBatch, count: int, first: int, last: int, detail: str = ""

@@ -50,6 +50,8 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "machine_expert_search": {"machine-expert-search": "T0846"},
     "malformed": {"malformed-units": "T0814"},
     "modbus_units_tried": {"modbus-units": "T0846"},
+    "mirrored_four_times": {},
+    "network_loop": {"network-loop": "T0814"},
     "old_tls": {"weak-tls": "T0866"},
     "opcua_servers_asked": {"opcua-sweep": "T0846"},
     "passwords_tried": {"login-brute-force": "T0812", "password-in-clear": "T0859"},

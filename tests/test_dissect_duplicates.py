@@ -9,18 +9,19 @@ from dissect_frames import FRAMES, batch_of, cut_batch, frame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otsec.dissect import DuplicateTail, duplicates, mirror
+from otsec.dissect import DuplicateTail, mirror, repeated
 from otsec.dissect.mirror import WINDOW_FRAMES, WINDOW_NS
 from otsec.model import PacketBatch
 
 MS = 1_000_000
+NONE = np.empty(0, np.int64)
 A, B, SHORT, LONG = b"A" * 60, b"A" * 30 + b"B" + b"A" * 29, b"A" * 7, b"A" * 200
 
 
-def plainly(batch: PacketBatch) -> list[bool]:
-    """What `duplicates` promises, frame by frame."""
+def plainly(batch: PacketBatch) -> list[int]:
+    """Which copy of another each frame is, frame by frame; 0: none."""
     last: dict[tuple[bytes, int], int] = {}
-    found = []
+    found: list[int] = []
     times = batch.time.tolist()
     for row, time in enumerate(times):
         start = int(batch.offset[row])
@@ -28,27 +29,32 @@ def plainly(batch: PacketBatch) -> list[bool]:
         key = (data, int(batch.wire[row]))
         before = last.get(key)
         last[key] = row
-        found.append(
+        repeats = (
             before is not None
             and 0 <= time - times[before] <= WINDOW_NS
             and row - before <= WINDOW_FRAMES
             and max(times[before:row]) <= times[before] + WINDOW_NS
         )
+        found.append(1 + found[before] if repeats and before is not None else 0)
     return found
 
 
-def in_batches(batch: PacketBatch, sizes: list[int], bits: int = 64) -> list[bool]:
+def copies(batch: PacketBatch, seed: int = 1, bits: int = 64) -> list[int]:
+    """The same by the columns of one batch."""
+    return repeated(batch, seed, bits).among(len(batch), NONE, NONE).tolist()
+
+
+def in_batches(batch: PacketBatch, sizes: list[int], bits: int = 64) -> list[int]:
     """The same over batches of some sizes, the tail taken through JSON at every border."""
     tail = DuplicateTail()
-    found: list[bool] = []
+    found: list[int] = []
     first = 0
     for size in [*sizes, len(batch)]:
         part = cut_batch(batch, first, first + size)
         first += size
-        repeats = duplicates(part, 1, bits)
-        repeats[tail.check(part)] = True
-        tail.remember(part)
-        found += repeats.tolist()
+        copy = repeated(part, 1, bits).among(len(part), *tail.check(part))
+        tail.remember(part, copy)
+        found += copy.tolist()
         state = json.loads(json.dumps(tail.dump()))
         tail = DuplicateTail()
         tail.load(state)
@@ -75,16 +81,17 @@ def test_case(name: str, bits: int) -> None:
     """A frame repeats if the last identical one is at most 2 ms older, however hashes collide."""
     frames, times, expected = CASES[name]
     batch = batch_of(frames, times=times)
-    assert duplicates(batch, 1, bits).tolist() == expected
-    assert plainly(batch) == expected
+    numbers = plainly(batch)
+    assert [number > 0 for number in numbers] == expected
+    assert copies(batch, 1, bits) == numbers
     for cut in range(1, len(frames)):
-        assert in_batches(batch, [cut]) == expected
+        assert in_batches(batch, [cut]) == numbers
 
 
 def test_wire_length_counts() -> None:
     """Frames with equal captured bytes but other lengths on the wire are not identical."""
     batch = batch_of([A, A, A], wires=[60, 61, 60])
-    assert duplicates(batch, 1).tolist() == [False, False, True]
+    assert copies(batch) == [False, False, True]
     assert in_batches(batch, [1, 1]) == [False, False, True]
 
 
@@ -98,7 +105,7 @@ def test_every_byte_is_compared(size: int) -> None:
     batch = batch_of([*frames, *frames])
     expected = [False] * len(frames) + [True] * len(frames)
     for bits in (64, 1):
-        assert duplicates(batch, 1, bits).tolist() == expected
+        assert copies(batch, 1, bits) == expected
 
 
 def test_every_frame_twice() -> None:
@@ -106,7 +113,7 @@ def test_every_frame_twice() -> None:
     frames = [frame(name) for name in FRAMES if FRAMES[name][0] == 1]
     doubled = [one for one in frames for _ in range(2)]
     times = [row // 2 * MS * 5 + row % 2 * 900 for row in range(len(doubled))]
-    assert duplicates(batch_of(doubled, times=times), 1).tolist() == [False, True] * len(frames)
+    assert copies(batch_of(doubled, times=times)) == [False, True] * len(frames)
 
 
 def test_window_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +121,7 @@ def test_window_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror, "WINDOW_FRAMES", 3)
     batch = batch_of([A, b"1", b"2", A, b"3", b"4", b"5", A])
     expected = [False, False, False, True, False, False, False, False]
-    assert duplicates(batch, 1).tolist() == expected
+    assert copies(batch) == expected
     for cut in range(1, 8):
         assert in_batches(batch, [cut]) == expected
         assert in_batches(batch, [1] * cut) == expected
@@ -123,10 +130,12 @@ def test_window_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tail_is_small() -> None:
     """The tail keeps frames of the last 2 ms only, and of those no more than its cap."""
     tail = DuplicateTail()
-    tail.remember(batch_of([b"1", b"2", b"3"], times=[0, MS, 3 * MS]))
+    tail.remember(
+        batch_of([b"1", b"2", b"3"], times=[0, MS, 3 * MS]), np.zeros(WINDOW_FRAMES + 5, np.int64)
+    )
     assert [known.time for known in tail.frames] == [MS, 3 * MS]
     many = [b"%d" % number for number in range(WINDOW_FRAMES + 5)]
-    tail.remember(batch_of(many, times=[3 * MS] * len(many)))
+    tail.remember(batch_of(many, times=[3 * MS] * len(many)), np.zeros(WINDOW_FRAMES + 5, np.int64))
     assert len(tail.frames) == WINDOW_FRAMES
     assert tail.frames[0].number == 3 + 5
 
@@ -135,9 +144,9 @@ def test_empty_batches() -> None:
     """A batch without frames changes nothing."""
     tail = DuplicateTail()
     empty = batch_of([])
-    assert duplicates(empty, 1).tolist() == []
-    assert tail.check(empty).tolist() == []
-    tail.remember(empty)
+    assert copies(empty) == []
+    assert [rows.tolist() for rows in tail.check(empty)] == [[], []]
+    tail.remember(empty, NONE)
     assert tail.dump() == DuplicateTail().dump()
 
 
@@ -157,7 +166,7 @@ def test_any_split(seed: int, count: int, bits: int, forward: bool) -> None:
     wires = [len(one) + chance.randrange(2) for one in frames]
     batch = batch_of(frames, times=sorted(times) if forward else times, wires=wires)
     expected = plainly(batch)
-    assert duplicates(batch, seed, bits).tolist() == expected
+    assert copies(batch, seed, bits) == expected
     sizes = [chance.randrange(count // 3 + 2) for _ in range(chance.randrange(8))]
     assert in_batches(batch, sizes, bits) == expected
 
@@ -177,9 +186,9 @@ def test_many_rows_without_duplicates() -> None:
         np.full(rows, 64),
         np.zeros(rows, np.int64),
     )
-    assert not duplicates(batch, 1).any()
+    assert not any(copies(batch))
     batch.buffer[-64:] = batch.buffer[:64]
     batch.time[-1] = 1
-    assert np.flatnonzero(duplicates(batch, 1)).tolist() == []
+    assert np.flatnonzero(copies(batch)).tolist() == []
     batch.offset[-1] = batch.offset[-2]
-    assert np.flatnonzero(duplicates(batch, 1)).tolist() == [rows - 1]
+    assert np.flatnonzero(copies(batch)).tolist() == [rows - 1]

@@ -5,6 +5,9 @@ wire) is at most `WINDOW_NS` older and at most `WINDOW_FRAMES` frames before, an
 the two is later than that window. The last two conditions say nothing new where time runs
 forward at rates that networks have; they make the answer depend only on a bounded tail, so that
 it is the same wherever batches end.
+
+A mirror delivers a frame once or a few times more. What comes again without end goes round in a
+loop of the network: repeats of one frame are numbered, and many of them are no mirror's.
 """
 
 import hashlib
@@ -26,6 +29,7 @@ from otsec.columns import (
 from otsec.model import PacketBatch
 
 WINDOW_NS = 2_000_000  # a mirror of two ports repeats within microseconds, a busy one within 1 ms
+LOOPED = 8  # copies of one frame: more than any number of mirrored ports on its way
 WINDOW_FRAMES = 8_192  # four million frames a second; also the frames a tail keeps at most
 
 _WORD = np.dtype("<u8")
@@ -61,17 +65,33 @@ def _with_end(batch: PacketBatch, front: U64, seed: int) -> U64:
     return hash_words([front, word], seed)
 
 
-def duplicates(batch: PacketBatch, seed: int, bits: int = 64) -> Mask:
-    """Which frames repeat a frame of the same batch; hash proposes, bytes decide.
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Frames that repeat others of their batch, as columns of one length."""
+
+    row: I64  # ascending
+    first: I64  # row of the frame that all of them repeat, the first of this batch
+    copy: I64  # which copy of that it is, from 1
+
+    def among(self, count: int, rows: I64, copies: I64) -> I64:
+        """Which copy each of ``count`` frames is, where ``rows`` are copies of earlier batches."""
+        found = np.zeros(count, np.int64)
+        found[rows] = copies
+        found[self.row] = self.copy + found[self.first]
+        return found
+
+
+def repeated(batch: PacketBatch, seed: int, bits: int = 64) -> Repeats:
+    """The frames that repeat a frame of the same batch; hash proposes, bytes decide.
 
     ``bits`` keeps only that many bits of the hashes (tests let collisions abound with 8).
     """
-    repeats = np.zeros(len(batch), np.bool_)
+    none = np.empty(0, np.int64)
     if len(batch) < 2:
-        return repeats
+        return Repeats(none, none, none)
     rows, kept = _alike(batch, seed, bits)
     if not len(rows):
-        return repeats
+        return Repeats(none, none, none)
     forward = bool((batch.time[1:] >= batch.time[:-1]).all())
     order, run = _runs(batch, rows, kept, forward=forward)
     rows, earlier = _identical_pairs(batch, order, run, seed, bits)
@@ -80,9 +100,18 @@ def duplicates(batch: PacketBatch, seed: int, bits: int = 64) -> Mask:
     rows, earlier = rows[near], earlier[near]
     if not forward:
         ahead = _latest_between(batch.time, earlier, rows) > batch.time[earlier] + WINDOW_NS
-        rows = rows[~ahead]
-    repeats[rows] = True
-    return repeats
+        rows, earlier = rows[~ahead], earlier[~ahead]
+    return _numbered(rows, earlier, len(batch))
+
+
+def _numbered(rows: I64, earlier: I64, count: int) -> Repeats:
+    """The number of each repeat, by which frame it repeats: each step looks twice as far back."""
+    origin, copy = np.arange(count), np.zeros(count, np.int64)
+    origin[rows], copy[rows] = earlier, 1
+    rows = np.sort(rows)
+    while len(left := rows[copy[origin[rows]] > 0]):
+        copy[left], origin[left] = copy[left] + copy[origin[left]], origin[origin[left]]
+    return Repeats(rows, origin[rows], copy[rows])
 
 
 def _alike(batch: PacketBatch, seed: int, bits: int) -> tuple[I64, U64]:
@@ -215,6 +244,7 @@ class _Frame:
     time: int
     mark: int  # fingerprint, to look at few frames of the next batch
     digest: bytes
+    copies: int = 0  # how many of it came before, each near the last
 
 
 @dataclass(slots=True)
@@ -227,10 +257,13 @@ class DuplicateTail:
     frames: list[_Frame] = field(default_factory=list)
     number: int = 0  # frames seen before
 
-    def check(self, batch: PacketBatch) -> I64:
-        """Rows that repeat a frame of an earlier batch, where none of this batch is identical."""
+    def check(self, batch: PacketBatch) -> tuple[I64, I64]:
+        """Rows that repeat a frame of an earlier batch, where none before them in this batch does.
+
+        With each, which copy of it that is.
+        """
         if not self.frames or not len(batch):
-            return np.empty(0, np.int64)
+            return np.empty(0, np.int64), np.empty(0, np.int64)
         head = self._head(batch)
         known = {frame.digest: frame for frame in self.frames}  # the last of identical ones
         latest = np.maximum.accumulate(head.time)
@@ -243,9 +276,10 @@ class DuplicateTail:
             near = frame.time <= head.time[row] <= until
             ahead = row > 0 and latest[row - 1] > until
             if near and not ahead and self.number + row - frame.number <= WINDOW_FRAMES:
-                found.append(row)
+                found.append((row, frame.copies + 1))
         self.frames = list(known.values())  # only the last identical frame before counts
-        return np.array(found, np.int64)
+        rows, copies = np.array(found, np.int64).reshape(-1, 2).T
+        return rows, copies
 
     def _head(self, batch: PacketBatch) -> PacketBatch:
         """The rows that can still repeat a kept frame: until a later one ends all windows."""
@@ -253,8 +287,11 @@ class DuplicateTail:
         last = max(frame.time for frame in self.frames) + WINDOW_NS
         return _rows(batch, np.arange(1 + np.searchsorted(before, last, "right")))
 
-    def remember(self, batch: PacketBatch) -> None:
-        """Keep what the next batch may repeat: of identical frames the last, if it is near."""
+    def remember(self, batch: PacketBatch, copies: I64) -> None:
+        """Keep what the next batch may repeat: of identical frames the last, if it is near.
+
+        ``copies``: which copy of another each frame is.
+        """
         if not len(batch):
             return
         oldest, newest = self.number + len(batch) - WINDOW_FRAMES, int(batch.time.max())
@@ -273,7 +310,13 @@ class DuplicateTail:
         marks = fingerprint(end, 0)
         last = {_digest(end, row): row for row in _with_mark(end, marks[near])}
         self.frames += [
-            _Frame(self.number + first + row, int(end.time[row]), int(marks[row]), digest)
+            _Frame(
+                self.number + first + row,
+                int(end.time[row]),
+                int(marks[row]),
+                digest,
+                int(copies[first + row]),
+            )
             for digest, row in last.items()
             if near[row]
         ]
@@ -284,7 +327,8 @@ class DuplicateTail:
         return {
             "number": self.number,
             "frames": [
-                [frame.number, frame.time, frame.mark, frame.digest.hex()] for frame in self.frames
+                [frame.number, frame.time, frame.mark, frame.digest.hex(), frame.copies]
+                for frame in self.frames
             ],
         }
 
@@ -292,8 +336,8 @@ class DuplicateTail:
         """Go on from a state dumped before."""
         self.number = state["number"]
         self.frames = [
-            _Frame(number, time, mark, bytes.fromhex(digest))
-            for number, time, mark, digest in state["frames"]
+            _Frame(number, time, mark, bytes.fromhex(digest), *copies)
+            for number, time, mark, digest, *copies in state["frames"]
         ]
 
 

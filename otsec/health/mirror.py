@@ -12,6 +12,7 @@ FEW = 20  # packets below which shares say nothing
 ONLY_GROUP = 0.95  # of the frames; on a mirror of a working plant most frames have one receiver
 ONE_WAY_BAD, ONE_WAY_WARN = 0.5, 0.05  # of the conversations that carried data
 LOST_BAD, LOST_WARN = 0.05, 0.001  # of the bytes sent; a good tap loses none
+LOOPED_WARN = 100
 REPEATED_ALL, REPEATED_WARN = 0.4, 0.02  # of the frames; half of them is every frame twice
 SCANNED, TRIED = 8, 3  # so many silent addresses, none asked for more often: a scan
 SILENT_WARN = 0.2  # of the addresses asked for; a few spares and old entries are usual
@@ -183,6 +184,21 @@ def loss(seen: Seen) -> Iterable[Verdict]:
 def repeats(seen: Seen) -> Iterable[Verdict]:
     """Whether frames come twice."""
     if not seen.packets:
+        return
+    looped = seen.total("looped_frames")
+    if looped >= LOOPED_WARN:
+        yield Verdict(
+            "repeats",
+            Severity.WARN,
+            f"{counted(looped, 'frame')} came again and again within 2 ms: more often than any "
+            "mirror delivers them. They are counted once.",
+            seen.at("looped_frames"),
+            "frames go round in a loop of the network, or the mirror port sends into a port that "
+            "it mirrors",
+            "look for a second cable between two switches; see that spanning tree is on, and that "
+            "the mirror port is not among the mirrored ones",
+            looped / seen.packets,
+        )
         return
     twice = seen.total("duplicate_frames")
     share = twice / seen.packets

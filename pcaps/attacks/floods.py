@@ -58,6 +58,29 @@ def broadcasts_poured(tape: Tape) -> None:
         tape.datagram(START + number * 400, PANEL, EVERYBODY, (50_500, 50_501), data)
 
 
+def _greeting(tape: Tape) -> bytes:
+    """A broadcast of a panel, as a frame."""
+    tape.known.add((PANEL.address, EVERYBODY.address))
+    tape.datagram(START, PANEL, EVERYBODY, (50_500, 50_501), b"panel 11 is here")
+    return tape.records.pop()[1]
+
+
+def network_loop(tape: Tape) -> None:
+    """Two switches are joined by a second cable: one broadcast goes round for half a second."""
+    frame = _greeting(tape)
+    tape.records += [(START + number * 250, frame) for number in range(2_000)]
+
+
+def mirrored_four_times(tape: Tape) -> None:
+    """A broadcast each ten milliseconds, seen on its way in and on three ways out."""
+    frame = _greeting(tape)
+    tape.records += [
+        (START + number * 10 * MILLISECOND + copy * 40, frame)
+        for number in range(400)
+        for copy in range(4)
+    ]
+
+
 def busy_and_harmless(tape: Tape) -> None:
     """A monitor pings thirty hosts again and again, a panel calls a controller that is off, and greets."""
     tape.known.add((PANEL.address, EVERYBODY.address))
@@ -81,5 +104,7 @@ SCENES = (
     connections_begun,
     datagrams_poured,
     broadcasts_poured,
+    network_loop,
+    mirrored_four_times,
     busy_and_harmless,
 )
