@@ -426,7 +426,7 @@ def _together(told: Iterable[Clock]) -> Iterator[Clock]:
 
 # --------------------------------------------------------------------------------- stamps
 
-LOCAL = frozenset({"iec104", "s7comm"})  # name no zone: taken as of the site's
+LOCAL = frozenset({"ads", "fins", "iec104", "pcom", "s7comm"})  # name no zone: taken as of the site's
 MARKED = "by the times of its events, which may be older"
 
 
@@ -491,7 +491,10 @@ def _ahead(one: Stamp, zone: tzinfo, asset: Asset | None) -> Ahead:
     )
 
 
-FINENESS = {"iec104": MS_NS, "dnp3": MS_NS, "s7comm": MS_NS}
+FINENESS = {
+    **dict.fromkeys(("ads", "dnp3", "iec104", "s7comm"), MS_NS),
+    **dict.fromkeys(("fins", "pcom"), SECOND_NS),
+}
 
 
 def _scale(one: Stamp, time: int, zone: tzinfo, asset: Asset | None) -> int:

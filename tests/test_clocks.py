@@ -318,6 +318,38 @@ def test_clocks_of_real_answers(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
+    ("capture", "expected"),
+    [
+        # read: 08:00:55 at 08:00:05.006; set: 08:01:00 at 08:00:16
+        ("fins/engineer", [("is set", 44_000_000, 44_999_999, "node 10"),
+                           ("says", 49_994_000, 50_993_999, "node 10")]),
+        # read: 08:00:00 at 08:00:34.03; set by the package pcom: 08:02:00 at 08:00:35
+        ("pcom/polled", [("is set", 85_000_000, 85_999_999, ""),
+                         ("says", -34_030_000, -33_030_001, "")]),
+        # set: 08:00:02.5 at 08:00:19
+        ("ads/engineer", [("is set", -16_500_000, -16_499_001, "5.16.0.5.1.1")]),
+    ],
+)  # fmt: skip
+def test_calendars_of_controllers(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    capture: str,
+    expected: list[tuple[str, int, int, str]],
+) -> None:
+    """Times that FINS, PCOM and ADS carry give the difference, through engine and store."""
+    db = tmp_path / "clocks.db"
+    main(["analyze", "-q", "--db", str(db), str(ROOT / "pcaps" / f"{capture}.pcap")])
+    capsys.readouterr()
+    assert main(["clocks", "--db", str(db), "--json"]) == Exit.FINE
+    rows = json.loads(capsys.readouterr().out)["rows"]
+
+    assert [
+        (one["way"], one["offset_low_us"], one["offset_high_us"], one["device"]) for one in rows
+    ] == expected
+    assert {one["standing"] for one in rows} == {"off"}
+
+
+@pytest.mark.parametrize(
     ("words", "count"),
     [((), 3), (("standing=off",), 1), (("from=GPS",), 1), (("host=192.168.50.0/24",), 3),
      (("!way=asks",), 2), (("time_server",), 3), (("-U", "2020-01-01"), 0)],

@@ -19,10 +19,12 @@ from otsec.columns import I64, U64, Header, Ints, Mask, gather, span_word
 from otsec.errors import Malformed
 from otsec.model import OperationClass
 from otsec.protocols.api import (
+    SETS,
     U8,
     U16_LE,
     U32_LE,
     U64_LE,
+    Clocks,
     Contexts,
     Elements,
     Fact,
@@ -32,6 +34,7 @@ from otsec.protocols.api import (
     Reader,
     Side,
     Split,
+    Times,
     Units,
 )
 from otsec.protocols.credentials import hidden, kind_of, stand_in
@@ -44,9 +47,11 @@ from otsec.protocols.framing.ams import (
     MAGIC,
     TCP_HEADER,
 )
+from otsec.protocols.instants import instant
 from otsec.protocols.texts import text
 from otsec.protocols.words.ads import (
     AREAS,
+    DATE_AND_TIME,
     DEFAULT_LOGINS,
     ERRORS,
     FILE_NAMES,
@@ -586,6 +591,36 @@ def _of_server(tags: dict[int, bytes]) -> list[Fact]:
     return facts
 
 
+_TIME = np.dtype(
+    [
+        (part, "<u2")
+        for part in ("year", "month", "weekday", "day", "hour", "minute", "second", "ms")
+    ]
+)  # TIMESTRUCT, [ADS] TcUtilities, NT_SetLocalTime
+
+
+def _times(units: Units, _split: Split) -> Times:
+    """The time that is set by the system service; who reads it asks by a number that answers lack."""
+    read = _Read(units)
+    sets = read.fits & ~read.answers & (read.command == WRITE)
+    sets &= read.header["target_port"] == SYSTEM_SERVICE
+    sets &= (read.body["group"] == TIME_SERVICES) & (read.body["offset"] == DATE_AND_TIME)
+    rows = np.flatnonzero(sets)
+    told, fits = gather(units.buffer, read.data[rows] + _HEAD_OF_WRITE, units.end[rows], _TIME)
+    part = {name: told[name].astype(np.int64) for name in _TIME.names or ()}
+    fits &= (part["hour"] < 24) & (part["minute"] < 60) & (part["second"] < 60)
+    ms = ((part["hour"] * 60 + part["minute"]) * 60 + part["second"]) * 1000 + part["ms"]
+    time, real = instant(part["year"], part["month"], part["day"], ms)
+    fits &= real & (part["ms"] < 1000)
+    rows = rows[fits]
+    span = units.end[rows] - units.start[rows]
+    lane = span_word(units.buffer, units.start[rows] + TARGET, span, 0) & _NET
+    return Times(rows, time[fits], lane, np.full(len(rows), SETS, np.uint8))
+
+
+_HEAD_OF_WRITE = 12  # group, offset, length
+CLOCKS = Clocks(_times, lambda lane: ".".join(map(str, lane.to_bytes(6, "little"))))
+
 PROTOCOL = Protocol(
     name="ads",
     title="Beckhoff ADS",
@@ -599,6 +634,7 @@ PROTOCOL = Protocol(
     split=split,
     decode=decode,
     operations=OPERATIONS,
+    clocks=CLOCKS,
     contexts=Contexts("connection", sets=_sets, names=_names, learn=_learn),
     identity=(
         "vendor", "model_name", "hostname", "os", "application_version", "ads_service",

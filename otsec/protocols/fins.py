@@ -4,20 +4,23 @@ Sources: [W342] OMRON SYSMAC CS/CJ Series Communications Commands Reference Manu
 Commands Reference Manual (CV series); [W421] CS1W-ETN21 Operation Manual (FINS/TCP).
 
 The key of a message is its addresses and its command with what names an object. Contents of
-memory are values; of programs and files, and times, nothing is kept. A response to a read does not
+memory are values; of programs and files nothing is kept, of times how far clocks are off. A response to a read does not
 say whether it holds bits or words: it is cut into words where its length is even, and its values
 are taken only where its request asked for as many.
 """
 
 import numpy as np
 
-from otsec.columns import I64, U64, Header, Ints, Mask, gather
+from otsec.columns import I64, U64, Header, Ints, Mask, gather, span_word
 from otsec.errors import Malformed
 from otsec.model import OperationClass
 from otsec.protocols.api import (
+    SAYS,
+    SETS,
     U8,
     U16_BE,
     U32_BE,
+    Clocks,
     Elements,
     Fact,
     Message,
@@ -26,16 +29,19 @@ from otsec.protocols.api import (
     Reader,
     Side,
     Split,
+    Times,
     Units,
 )
 from otsec.protocols.credentials import covered
 from otsec.protocols.framing.fins import FINS_TCP, FINS_UDP, HOPS, ICF, NETWORKS, TCP_HEADER
+from otsec.protocols.instants import decimal, instant
 from otsec.protocols.texts import text
 from otsec.protocols.words.fins import (
     AREA_TRANSFER,
     AREAS,
     BLOCK_READ,
     BLOCK_WRITE,
+    CLOCK_READ,
     CLOCK_WRITE,
     COMMANDS,
     CONNECTION,
@@ -631,6 +637,43 @@ def _name(reader: Reader) -> _Told:
 
 _TELLS = {CONTROLLER: _controller, CONNECTION: _units, STATUS_READ: _status, NAME_READ: _name}
 
+_YEARS_BEFORE_98 = 98  # [W342] 5-3-20: the last two digits, of 1998 to 2097
+
+
+def _times(units: Units, _split: Split) -> Times:
+    """Year to second as two digits each, and the weekday; [W342] 5-3-19 and 5-3-20.
+
+    Who sets a clock may leave the seconds out: they become 0.
+    """
+    read = _Read(units)
+    says = read.row & read.said & (read.code == CLOCK_READ) & (read.size >= _END + _CALENDAR)
+    sets = read.row & ~read.said & (read.code == CLOCK_WRITE)
+    rows = np.flatnonzero(read.fits & (says | sets))
+    at = read.start[rows] + BODY + np.where(says[rows], _END, 0)
+    word = span_word(units.buffer, at, units.end[rows] - at, 0)
+    end = span_word(units.buffer, at - _END, units.end[rows] - at, 0) & np.uint64(0xFFFF)
+    year, month, day, hour, minute, second = (decimal(word, part) for part in range(6))
+    fits = np.min([year, month, day, hour, minute, second], axis=0) >= 0
+    fits &= (hour < 24) & (minute < 60) & (second < 60) & (sets[rows] | (end == 0))
+    year += np.where(year < _YEARS_BEFORE_98, 2000, 1900)
+    time, real = instant(year, month, day, ((hour * 60 + minute) * 60 + second) * 1000)
+    fits &= real
+    rows = rows[fits]
+    names = ("sna", "sa1", "sa2"), ("dna", "da1", "da2")
+    of_sender, of_target = (
+        sum(
+            read.header[name][rows].astype(np.uint64) << np.uint64(8 * at)
+            for at, name in enumerate(one)
+        )
+        for one in names
+    )
+    lane = np.where(says[rows], of_sender, of_target).astype(np.uint64)
+    return Times(rows, time[fits], lane, np.where(says[rows], SAYS, SETS).astype(np.uint8))
+
+
+_END, _CALENDAR = 2, 7  # bytes of the end code, and of a time
+CLOCKS = Clocks(_times, lambda lane: _device(*lane.to_bytes(3, "little")))
+
 PROTOCOL = Protocol(
     name="fins",
     title="OMRON FINS",
@@ -644,6 +687,7 @@ PROTOCOL = Protocol(
     split=split,
     decode=decode,
     operations=OPERATIONS,
+    clocks=CLOCKS,
     identity=("vendor", "model_name", "revision", "module", "cpu_mode", "name", "fins_node"),
     session=True,
 )

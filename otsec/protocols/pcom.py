@@ -14,7 +14,10 @@ from otsec.columns import I64, Bytes, Header, Ints, Mask, gather, span_word
 from otsec.errors import Malformed
 from otsec.model import OperationClass
 from otsec.protocols.api import (
+    SAYS,
+    SETS,
     U16_LE,
+    Clocks,
     Elements,
     Fact,
     Message,
@@ -23,10 +26,12 @@ from otsec.protocols.api import (
     Reader,
     Side,
     Split,
+    Times,
     Units,
 )
 from otsec.protocols.credentials import covered, kind_of, stand_in
 from otsec.protocols.framing.pcom import ASCII, BINARY, FRONT, HEADER, PCOM_TCP
+from otsec.protocols.instants import instant
 from otsec.protocols.texts import text
 
 # ASCII commands without operands, [PCOM]
@@ -399,6 +404,36 @@ def _binary_reply(
     return Message(name, cls, "", device, "ok", elements, facts, note)
 
 
+_TIME_DIGITS = 14  # second, minute, hour, weekday, day, month, year: two digits each
+
+
+def _times(units: Units, _split: Split) -> Times:
+    """The clock as it is read and set in ASCII mode ([PCOM] commands RC and SC)."""
+    read = _Read(units)
+    code = np.where(read.replies[:, None], read.letters[:, 3:5], read.letters[:, 2:4])
+    clock = read.ascii & read.fits & (code[:, 1] == ord("C"))
+    says = clock & read.replies & (code[:, 0] == ord("R"))
+    sets = clock & ~read.replies & (code[:, 0] == ord("S"))
+    rows = np.flatnonzero(says | sets)
+    begin = read.at[rows] + np.where(says[rows], 6, 5)
+    rows = rows[units.end[rows] - begin >= _TIME_DIGITS + _SUM]
+    begin = read.at[rows] + np.where(says[rows], 6, 5)
+    digits, _ = gather(units.buffer, begin, units.end[rows], np.dtype(("u1", (_TIME_DIGITS,))))
+    number = digits.reshape(-1, _TIME_DIGITS).astype(np.int64) - ord("0")
+    fits = ((number >= 0) & (number <= 9)).all(axis=1)
+    second, minute, hour, _, day, month, year = (number[:, 0::2] * 10 + number[:, 1::2]).T
+    fits &= (hour < 24) & (minute < 60) & (second < 60)
+    time, real = instant(year + 2000, month, day, ((hour * 60 + minute) * 60 + second) * 1000)
+    fits &= real
+    rows = rows[fits]
+    unit = np.where(says[rows, None], read.letters[rows, 1:3], read.letters[rows, 0:2])
+    lane = unit[:, 0].astype(np.uint64) << np.uint64(8) | unit[:, 1]
+    return Times(rows, time[fits], lane, np.where(says[rows], SAYS, SETS).astype(np.uint8))
+
+
+_SUM = 3  # bytes of check sum and return behind a message
+CLOCKS = Clocks(_times, lambda lane: _unit(_digits(lane.to_bytes(2, "big"))))
+
 PROTOCOL = Protocol(
     name="pcom",
     title="Unitronics PCOM",
@@ -412,6 +447,7 @@ PROTOCOL = Protocol(
     split=split,
     decode=decode,
     operations=OPERATIONS,
+    clocks=CLOCKS,
     identity=(
         "vendor", "product_code", "model_name", "hardware_revision", "revision", "name",
         "device_id", "credentials",

@@ -97,7 +97,7 @@ TALK: tuple[tuple[int, int, bytes, int, bytes], ...] = (
     (BOTH, SYSTEM, indexed(122, 7, 64, 0), 0, struct.pack("<I", 64) + bytes(64)),
     (WRITE, SYSTEM, indexed(121, 7, 0), 0, b""),
     (WRITE, SYSTEM, indexed(131, 0, len(NAME)) + NAME, 0, b""),
-    (WRITE, SYSTEM, indexed(400, 1, 16) + bytes(16), 0, b""),
+    (WRITE, SYSTEM, indexed(400, 1, 16) + struct.pack("<8H", 2026, 1, 1, 5, 8, 0, 2, 500), 0, b""),
     (READ, SYSTEM, indexed(400, 1, 16), 0, struct.pack("<I", 16) + bytes(16)),
     (WRITE, SYSTEM, indexed(200, 0, 12) + b"Software\0\1\0\0", 0, b""),
     (BOTH, SYSTEM, indexed(200, 0, 4, 9) + b"Software\0", 0, TELLS + b"\1\0\0\0"),

@@ -64,6 +64,7 @@ OF_SYSTEM: dict[int, tuple[str, OperationClass]] = {
 }  # fmt: skip
 REGISTRY = range(200, 206)
 TIME_SERVICES = 400
+DATE_AND_TIME = 1  # offset in it: the local time
 START_PROCESS, DELETE_ROUTE = 500, 802
 # groups of the system service whose data is names
 FILE_NAMES = frozenset(
