@@ -426,7 +426,9 @@ def _together(told: Iterable[Clock]) -> Iterator[Clock]:
 
 # --------------------------------------------------------------------------------- stamps
 
-LOCAL = frozenset({"ads", "fins", "iec104", "pcom", "s7comm"})  # name no zone: taken as of the site's
+LOCAL = frozenset(
+    {"ads", "fins", "iec104", "pcom", "s7comm"}
+)  # name no zone: taken as of the site's
 MARKED = "by the times of its events, which may be older"
 
 

@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_runs import CLIENT, SERVER, Bench, Tcp, Wire, analyse, cells, counter, difference
+from engine_runs import (
+    CLIENT,
+    SECOND,
+    SERVER,
+    Bench,
+    Tcp,
+    Wire,
+    analyse,
+    cells,
+    counter,
+    difference,
+)
 from engine_runs import records as records_of
 from wire_captures import tshark
 
@@ -393,6 +404,48 @@ def test_back_to_what_was_there(tmp_path: Path) -> None:
         first, second = contents(store)
         assert (first.returned, first.changed, first.count) == (True, True, 2)
         assert (second.returned, second.before) == (False, sha256(one))
+
+
+def seen_at(tmp_path: Path, *loads: tuple[str, int, bytes]) -> Path:
+    """A store of several points of one network: where and when (seconds) which block was loaded."""
+    db = tmp_path / "points.db"
+    for point in dict.fromkeys(name for name, _, _ in loads):
+        wire = Wire()
+        begin = wire.time
+        for number, (_, after, block) in enumerate(one for one in loads if one[0] == point):
+            wire.time = begin + after * SECOND
+            Download(wire, port=40_000 + number).block("_0A00001P", block)
+        path = tmp_path / f"{point}.pcap"
+        path.write_bytes(wire.bytes())
+        analyse([path], db, point=point)
+    return db
+
+
+DAY = 86_400
+OLD, NEW = b"a" * 300, b"b" * 300
+
+
+@pytest.mark.parametrize(
+    ("loads", "expected"),
+    [
+        # the other point saw it come the day before
+        ([("one", 0, OLD), ("two", DAY, NEW), ("one", 2 * DAY, NEW)], [("two", OLD)]),
+        # each point saw one of two
+        ([("one", 0, OLD), ("two", DAY, NEW)], [("two", OLD)]),
+        # both see all of it, by clocks that differ: one change with a witness
+        ([("one", 0, OLD), ("one", 20, NEW), ("two", 15, OLD), ("two", 35, NEW)], [("one", OLD)]),
+        # the same again at another point
+        ([("one", 0, OLD), ("two", DAY, OLD)], []),
+    ],
+)  # fmt: skip
+def test_points_of_one_network_know_what_the_others_saw(
+    tmp_path: Path, loads: list[tuple[str, int, bytes]], expected: list[tuple[str, bytes]]
+) -> None:
+    """What one point saw come is no change for another one, and what it saw replaced is."""
+    with open_store(seen_at(tmp_path, *loads), readonly=True) as store:
+        assert [(row.point, row.before) for row in changes(store)] == [
+            (point, sha256(before)) for point, before in expected
+        ]
 
 
 def test_listing_and_asset(tmp_path: Path, otsec_command: Any) -> None:

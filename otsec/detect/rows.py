@@ -181,9 +181,13 @@ class Rows:
             {
                 **dict(zip(_TRANSFER, cells, strict=True)),
                 "source": seen.source,
+                "site": self.sources[seen.source].site,
+                "point_group": self.sources[seen.source].group,
                 "seen": seen,
                 "first_packet": seen.first_packet,
+                "first_time": seen.first_time,
                 "last_packet": seen.last_packet,
+                "last_time": seen.last_time,
             }
             for seen, cells in found
         ]
