@@ -106,6 +106,12 @@ _CONVERSATION = (
     _number("packets_in", "Packets of the server."),
     _number("payload_out", "Bytes of payload of the client."),
     _number("payload_in", "Bytes of payload of the server."),
+    _number(
+        "sent_out",
+        "Bytes of payload of the client, with those that the server acknowledged and the capture "
+        "lacks.",
+    ),
+    _number("sent_in", "The same of the server."),
     _number("undecoded", "Bytes of payload that no protocol accounted for."),
     _number("malformed", "Units that contradict the protocol's standard."),
     _number("packets_per_s", "Packets a second, from the first to the last, of begun seconds."),

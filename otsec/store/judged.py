@@ -98,7 +98,8 @@ _ROWS = {
     "conversation": (
         f"c.source, c.number, c.connections, {_SEEN.format('c')}, '[]', {_CHOICE['conversation']}, "
         "c.client, c.server, c.place, c.client_reason, c.connections, c.packets_out, c.packets_in, "
-        "c.payload_out, c.payload_in, c.undecoded_out + c.undecoded_in, c.malformed, "
+        "c.payload_out, c.payload_in, c.payload_out + c.lost_out, c.payload_in + c.lost_in, "
+        "c.undecoded_out + c.undecoded_in, c.malformed, "
         f"(c.packets_out + c.packets_in) / (MAX(c.last_time - c.first_time - {_STEPPED}, 0) "
         "/ 1000000000 + 1)"
     ),
