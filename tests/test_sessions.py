@@ -503,3 +503,26 @@ def test_real_stops_are_sessions(tmp_path: Path, captures: Path) -> None:
         ("engineering", "134.249.61.163", ["plc_stop"]),
         ("engineering", "192.168.1.30", ["stop class 0x8e instance 1 unknown (open)"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("capture", "service", "state"),
+    [
+        ("attacks/passwords_tried", "tcp/21", "clear"),
+        ("attacks/s7_racks_and_passwords", "tcp/102", "clear"),
+        ("smb/peers", "tcp/445", "challenge"),
+        ("modbus/all_functions", "tcp/502", "none"),
+        ("plant/ten_minutes", "tcp/4840", "none"),
+        ("ntp/clocks", "udp/123", "unknown"),
+    ],
+)
+def test_conversations_tell_how_their_client_was_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], capture: str, service: str, state: str
+) -> None:
+    """The authentication of a conversation, whether it is a session or not."""
+    db = tmp_path / "store.db"
+    main(["analyze", "-q", "--db", str(db), str(ROOT / "pcaps" / f"{capture}.pcap")])
+    capsys.readouterr()
+    assert main(["conversations", "--db", str(db), "--json", f"service:{service}"]) == Exit.FINE
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert {row["authentication"] for row in rows} == {state}

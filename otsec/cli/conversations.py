@@ -37,6 +37,13 @@ COLUMNS = (
     Column(
         "malformed", "malformed", "number", "messages that contradict the standard", detail=True
     ),
+    Column(
+        "authentication",
+        "login",
+        about="how the client was checked: none, clear, challenge, certificate, unknown",
+        detail=True,
+    ),
+    Column("authentication_reason", "login told by", about="what tells that", detail=True),
     Column("truncated", "truncated", "number", "messages that end too early", detail=True),
     *listing.WHERE_SEEN,
 )
@@ -49,8 +56,11 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the conversations, the busiest first."""
-    from otsec.store import queries
+    from otsec.sessions.authentication import Checked, checked
+    from otsec.store import Store, queries
+    from otsec.store.selects import Filters
 
-    return listing.run(
-        arguments, "conversations", COLUMNS, listing.FOR_CONVERSATIONS, queries.conversations
-    )
+    def query(store: Store, filters: Filters) -> list[Checked]:
+        return checked(store, queries.conversations(store, filters))
+
+    return listing.run(arguments, "conversations", COLUMNS, listing.FOR_CONVERSATIONS, query)

@@ -1,10 +1,13 @@
 """How the party of a session was checked, as far as packets show it."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
 
 from otsec.sessions.model import Authentication
-from otsec.store.sessions import Moment, Told
+from otsec.store import Store
+from otsec.store.sessions import Done, Moment, Told, logins
+from otsec.store.views import Conversation
 
 State: TypeAlias = tuple[Authentication, str]  # and what tells it
 
@@ -28,6 +31,7 @@ CHALLENGES = (  # operations that prove knowledge of a secret without sending it
     ("iec104", "s_rp_na"),
     ("dcerpc", "auth3"),
 )
+SPEAKING = ("s7comm", "vnc", "smb", *dict.fromkeys(name for name, _ in CHALLENGES))
 _SURE: tuple[Authentication, ...] = ("clear", "none", "challenge", "certificate", "unknown")
 
 
@@ -46,7 +50,27 @@ def accounts(told: Iterable[Told]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def state(protocol: str, told: Sequence[Told], moments: Sequence[Moment]) -> State:
+@dataclass(frozen=True, slots=True)
+class Checked(Conversation):
+    """A conversation, with how its client was checked."""
+
+    authentication: Authentication
+    authentication_reason: str
+
+
+def checked(store: Store, conversations: Iterable[Conversation]) -> list[Checked]:
+    """Conversations with the authentication that was seen in them, the weakest of several."""
+    told, done = logins(store, TOLD, SPEAKING)
+    found = []
+    for one in conversations:
+        at = one.site, one.point, one.interface, one.number
+        how, why = state(one.protocol, told.get(at, ()), done.get(at, ()))
+        cells: dict[str, Any] = {field.name: getattr(one, field.name) for field in fields(one)}
+        found.append(Checked(**cells, authentication=how, authentication_reason=why))
+    return found
+
+
+def state(protocol: str, told: Sequence[Told], moments: Sequence[Moment | Done]) -> State:
     """The authentication of a session; of several that were seen the weakest, clear text first."""
     found = [*_of_facts(told), *_of_operations(protocol, moments)]
     if found:
@@ -109,7 +133,7 @@ FACTS: dict[str, Callable[[str], Authentication | None]] = {
 }
 
 
-def _of_operations(protocol: str, moments: Iterable[Moment]) -> Iterable[State]:
+def _of_operations(protocol: str, moments: Iterable[Moment | Done]) -> Iterable[State]:
     for one in moments:
         if (protocol, one.operation) == ("s7comm", "plc_password"):
             yield "clear", "the password of the CPU is sent in a form that anybody can read"

@@ -76,9 +76,15 @@ _FACTS = (
 )
 _SUBJECT = "CASE f.about WHEN 'client' THEN c.client WHEN 'server' THEN c.server ELSE f.about END"
 
+# Who says something over TCP was heard: where nothing of the other side was captured, nobody knows
+# what it answered.
+_OUTCOME = (
+    "CASE WHEN b.outcome = 'unanswered' AND c.packets_in = 0 AND c.service LIKE 'tcp/%' "
+    "THEN 'unknown' ELSE b.outcome END"
+)
 # Of each category: the columns that choose, all columns behind those of Seen, and the tables.
 _CHOICE = {
-    "operation": "b.protocol, b.operation, b.class, b.outcome",
+    "operation": f"b.protocol, b.operation, b.class, {_OUTCOME}",
     "conversation": "c.service, c.protocol, c.claimed_by = 'content' AND NOT c.doubtful",
     "identity": "f.attribute, f.protocol",
     "sequence": "q.protocol, q.verdict, q.speaker",

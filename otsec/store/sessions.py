@@ -93,6 +93,13 @@ class Single(NamedTuple):
     last_packet: int
 
 
+class Done(NamedTuple):
+    """Something that was done, however often."""
+
+    operation: str
+    object: str
+
+
 class Told(NamedTuple):
     """What was said in a conversation of who takes part."""
 
@@ -181,6 +188,37 @@ def told(
         tuple(attributes),
     )
     return _sorted_by(rows, wanted, Told)
+
+
+Place: TypeAlias = tuple[str, str, str, int]  # site, point, interface, number of a conversation
+
+
+def logins(
+    store: Store, attributes: Sequence[str], protocols: Sequence[str]
+) -> tuple[Mapping[Place, list[Told]], Mapping[Place, list[Done]]]:
+    """Of all conversations what was said, of some attributes, and what was done, of some protocols.
+
+    Values that were only read are left out.
+    """
+    told: dict[Place, list[Told]] = defaultdict(list)
+    done: dict[Place, list[Done]] = defaultdict(list)
+    where = "s.site, s.point, s.interface"
+    for *at, attribute, value, about, first, last in store.all(
+        f"SELECT {where}, f.conversation, f.attribute, f.value, f.about, f.first_time, f.last_time "  # noqa: S608 - values are bound
+        "FROM fact AS f JOIN site_source AS s ON s.id = f.source "
+        f"WHERE f.attribute IN ({marks(attributes)}) ORDER BY f.source, f.first_packet, f.value",
+        tuple(attributes),
+    ):
+        told[at[0], at[1], at[2], at[3]].append(Told(attribute, value, about, first, last))
+    for *at, operation, object_ in store.all(
+        f"SELECT DISTINCT {where}, b.conversation, b.operation, b.object FROM behaviour AS b "  # noqa: S608 - values are bound
+        "JOIN site_source AS s ON s.id = b.source "
+        f"WHERE b.protocol IN ({marks(protocols)}) AND b.class NOT IN ('read', 'report') "
+        "ORDER BY b.source, b.first_packet, b.number",
+        tuple(protocols),
+    ):
+        done[at[0], at[1], at[2], at[3]].append(Done(operation, object_))
+    return told, done
 
 
 def _sorted_by(
