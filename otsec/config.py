@@ -74,6 +74,8 @@ class Keep:
     """Days for which notable events are kept one by one."""
     event_rows: int = 1_000_000
     """Most notable events of a source; beyond, the oldest days are summed up, then deleted."""
+    hour_rows: int = 5_000_000
+    """Most rows of a source of each table that grows by the hour; beyond, the oldest go."""
     heartbeat_days: int = 31
     """Days for which every heartbeat of a sensor is kept."""
 

@@ -16,7 +16,7 @@ TPACKET_V3 = 2
 ETH_P_ALL = 3
 
 BLOCK_BYTES = 256 << 10  # so many of them that slow traffic, a block each RETIRE_MS, lasts a minute
-RING_BYTES = 64 << 20
+RING_BYTES = 128 << 20  # seconds of a busy link: a checkpoint takes less
 RETIRE_MS = 250
 FRAME_BYTES = 2048  # only divides blocks on paper: packets lie behind one another
 

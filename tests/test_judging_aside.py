@@ -21,7 +21,14 @@ WAIT_S = 60.0
 
 def beside(db: Path, **words: object) -> Aside:
     """A process that judges a store."""
-    named = {"db": db, "site": None, "rules": None, "config": None, "no_rules": False} | words
+    named = {
+        "db": db,
+        "site": None,
+        "rules": None,
+        "config": None,
+        "no_rules": False,
+        "tui": False,
+    } | words
     return Aside(Namespace(**named), load(None, overrides={"store": (str(db), "--db")}))
 
 

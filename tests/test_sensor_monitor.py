@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from live_wire import Sensor, Wire, dumped, otsec, wire
 from otsec.capture import open_capture
 from otsec.capture.pcapng import told_ordinals
 from otsec.cli import monitor
+from otsec.packet_socket import RING_BYTES
 from otsec.sensor.kept import EVIDENCE
 
 PLANT = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
@@ -50,6 +52,13 @@ def _same_as_recording(folder: Path, store: str = "live.db", files: str = "evide
 def test_words_of_evidence() -> None:
     """The choices of the command line are those of the sensor."""
     assert monitor.EVIDENCE == EVIDENCE
+
+
+def test_ring_of_the_command_line() -> None:
+    """The size of a ring that the command line takes for granted is that of the ring."""
+    parser = ArgumentParser()
+    monitor.configure(parser)
+    assert parser.parse_args([]).buffer == RING_BYTES
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -422,9 +431,10 @@ def test_reloading(cable: Wire, tmp_path: Path) -> None:
     config.write_text("site: north\nsit: south\n")
     sensor.process.send_signal(signal.SIGHUP)
     sensor.told('otsec.yaml has no "sit"')
-    config.write_text("site: north\nstore: live.db\nalert_budget: 5\n")
+    config.write_text("site: north\nstore: live.db\nalert_budget: 5\ncaps: {facts: 900}\n")
     sensor.process.send_signal(signal.SIGHUP)
-    sensor.told("in effect after a restart: alert_budget")
+    sensor.told("in effect now: alert_budget")
+    sensor.told("in effect after a restart: caps.facts")
     cable.replay(PLANT)
     time.sleep(1)
 

@@ -84,6 +84,29 @@ def test_stopping_between_days(aged: Store) -> None:
     aged.close()
 
 
+@pytest.mark.parametrize(
+    ("keep", "left"), [(Keep(), 240), (Keep(event_days=3), 96), (Keep(hour_rows=50), 50)]
+)
+def test_hours(tmp_path: Path, keep: Keep, left: int) -> None:
+    """What is kept by the hour is bounded by age and by number; the newest stays."""
+    store = store_with(tmp_path / "x.db")
+    hours = range(24 * DAYS)
+    write(
+        store,
+        clock=[row("clock", source=1, packets=1000, last_time=DAYS * DAY_NS - 1)],
+        volume=[row("volume", source=1, sender="a", receiver="b", hour=hour) for hour in hours],
+        silence=[
+            row("silence", source=1, sender="a", begin_packet=hour, end_time=hour * HOUR_NS)
+            for hour in hours
+        ],
+    )
+    retire(store, 1, keep, lambda: False)
+    for table, column, unit in (("volume", "hour", 1), ("silence", "end_time", HOUR_NS)):
+        kept = store.all(f"SELECT {column} FROM {table} ORDER BY {column}")
+        assert [hour // unit for (hour,) in kept] == list(hours)[-left:]
+    store.close()
+
+
 def test_heartbeats(tmp_path: Path) -> None:
     """Heartbeats of a past day become one: sums, the highest, and what was shed."""
     store = store_with(tmp_path / "x.db")

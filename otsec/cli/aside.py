@@ -45,6 +45,7 @@ class Aside:
         told = {name: getattr(arguments, name) for name in (*SETTINGS, "config")}
         told |= {"db": config.store}  # wherever that came from
         self._arguments = {name: None if one is None else str(one) for name, one in told.items()}
+        self._silent = bool(arguments.tui)  # the screens have the terminal
         self._child: subprocess.Popen[bytes] | None = None
         self._busy = False
         self._due = 0.0
@@ -95,6 +96,7 @@ class Aside:
             [sys.executable, "-m", "otsec.cli.aside", json.dumps(self._arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if self._silent else None,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
 
@@ -135,12 +137,12 @@ def main(told: str) -> None:
     arguments = Namespace(no_rules=False, **json.loads(told))
     judge: Any = None
     for line in sys.stdin:
+        if line.strip() == "read":
+            judge = judge and judge.read_again(arguments)
+            continue
         begun, version, lines = time.monotonic(), "", []
         try:
             judge = judge or _Judge(arguments)
-            if line.strip() == "read":
-                judge.judging.read_again()
-                continue
             lines = judge.new()
             version = judge.judging.version()
         except OtsecError as error:  # as a store that is busy for too long
@@ -162,6 +164,17 @@ class _Judge:
         self.store = open_store(config.store, create=False)
         self.judging = Judging(arguments, self.store, config)
         self.findings = NewFindings(self.judging)
+
+    def read_again(self, arguments: Namespace) -> Self:
+        """Take up rules, policy and configuration as they are now; mistakes are told."""
+        from otsec.cli.output import say
+
+        try:
+            self.judging.config = options.configured(arguments, *SETTINGS)
+        except OtsecError as error:
+            say(f"otsec: not judged by the new configuration: {error}")
+        self.judging.read_again()
+        return self
 
     def new(self) -> list[str]:
         """A line for each finding that was not there before."""

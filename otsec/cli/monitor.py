@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from otsec.cli import options
 from otsec.cli.analyze import judging as judged
 from otsec.cli.analyze import positive, seconds, site_policy
 from otsec.cli.aside import SETTINGS, Aside
+from otsec.cli.beside import Screens
 from otsec.errors import ConfigError, Exit, OtsecError, UsageError
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ WAYS = ("ring", "libpcap", "scapy")
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 UNITS_BYTES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 HEARTBEAT_S = 60.0
+AFTER_RESTART = ("site", "store", "points", "caps")  # settings on which what is open depends
 
 EPILOG = """\
 Nothing is ever sent. A process of its own keeps the right CAP_NET_RAW and opens the interfaces; all
@@ -96,11 +99,14 @@ def configure(parser: ArgumentParser) -> None:
         help="time between two heartbeats, a line of the log and a row of the store (default 60)",
     )
     parser.add_argument(
+        "--tui", action="store_true", help="show the screens meanwhile; leaving them ends it"
+    )
+    parser.add_argument(
         "--buffer",
         type=size,
-        default=64 << 20,
+        default=128 << 20,  # as packet_socket.RING_BYTES; a test keeps both equal
         metavar="BYTES",
-        help="the ring of each interface, in which packets wait (default 64M)",
+        help="the ring of each interface, in which packets wait (default 128M)",
     )
     parser.add_argument(
         "--by",
@@ -166,6 +172,8 @@ def run(arguments: Namespace) -> int:
         raise UsageError("monitor: the kernel's ring is Linux's; here use --by libpcap")
     config = options.configured(arguments, *SETTINGS)
     chosen = interfaces(arguments.interface, config)
+    if arguments.tui and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("monitor: --tui needs a terminal; otsec tui shows the store from another")
     os.umask(0o077)
     with ExitStack() as stack:
         opener = None
@@ -219,8 +227,8 @@ def _listen(
         site_policy(config)  # its mistakes are told before anything is listened to
     stop = stack.enter_context(listening())
     store = stack.enter_context(open_store(config.store))
-    progress = stack.enter_context(Progress(None, quiet=bool(arguments.quiet)))
-
+    shown = not (arguments.quiet or arguments.tui)
+    progress = stack.enter_context(Progress(None, quiet=not shown))
     tell = progress.tell
     settings = Options(workers=arguments.workers, checkpoint_s=arguments.checkpoint or CHECKPOINT_S)
     sensor = Listening(store, config, settings, stop.stop_requested, open_tap, tell)
@@ -242,9 +250,15 @@ def _listen(
     manager = Manager()
     heart = Heart(store, sensor.ears, arguments.heartbeat, lambda: judging.version)
     beat = _Beat(arguments, config, sensor, heart, manager, progress, tell, judging)
+    if arguments.tui:
+        beat.screens = stack.enter_context(Screens(config, stop.finish))
+        beat.tell = sensor.say = beat.screens.keep
     with _reloading(beat):
         until = None if arguments.for_s is None else time.monotonic() + arguments.for_s
         sensor.listen(until, beat)
+    if beat.screens is not None:
+        beat.screens.close()
+        sensor.say = tell
     manager.tell("STOPPING=1")
     sensor.finish()
     for line in judging.last():
@@ -291,6 +305,7 @@ class _Beat:
         self.heart, self.manager, self.progress, self.tell = heart, manager, progress, tell
         self.reload = False
         self.ready = False
+        self.screens: Screens | None = None
 
     def __call__(self) -> None:
         """One look."""
@@ -298,6 +313,8 @@ class _Beat:
             self.ready = True
             self.manager.tell("READY=1")
         self.manager.alive()
+        if self.screens is not None:
+            self.screens.look()
         for line in self.judging.told():
             self.tell(line)
         if self.reload:
@@ -340,13 +357,18 @@ class _Beat:
         except OtsecError as error:
             self.tell(f"the old configuration stays in effect: {error}")
         else:
-            self.judging.read_again()  # rules too; those with mistakes are told and left out
+            self.judging.read_again()  # rules and policy too; mistakes are told
             before = {one.name: one.value for one in shown(self.config)}
             changed = [one.name for one in shown(config) if before.get(one.name) != one.value]
-            if changed:
-                self.tell(f"no mistakes; changed, in effect after a restart: {', '.join(changed)}")
-            else:
+            later = [name for name in changed if name.partition(".")[0] in AFTER_RESTART]
+            now = [name for name in changed if name not in later]
+            self.sensor.config = replace(self.sensor.config, keep=config.keep)
+            for words, names in (("now", now), ("after a restart", later)):
+                if names:
+                    self.tell(f"no mistakes; changed, in effect {words}: {', '.join(names)}")
+            if not changed:
                 self.tell("no mistakes, and nothing has changed in the configuration")
+            self.config = config
         self.manager.tell("READY=1")
 
 

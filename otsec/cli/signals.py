@@ -30,6 +30,10 @@ class Stop:
         """Whether to stop at the next good place."""
         return self._requested
 
+    def finish(self) -> None:
+        """Stop well for another reason than a signal."""
+        self._requested = True
+
     def request(self, number: int, _frame: FrameType | None = None) -> None:
         """What a signal does."""
         if self._requested:

@@ -8,11 +8,11 @@ from otsec.capture.live import bpf, interface
 from otsec.capture.live.contract import Tap
 from otsec.capture.live.ring import Ring
 from otsec.errors import InputError
+from otsec.packet_socket import RING_BYTES
 from otsec.sensor.opener import Opener, refusal
 
 By: TypeAlias = Literal["ring", "libpcap", "scapy"]
-LEAST_RING, MOST_RING = 1 << 20, 1 << 30  # bytes
-RING_BYTES = 64 << 20
+LEAST_RING, MOST_RING = 1 << 20, 4 << 30  # bytes
 
 
 @dataclass(frozen=True, slots=True)

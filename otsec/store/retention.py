@@ -61,17 +61,29 @@ def _events(store: Store, source: int, keep: Keep) -> Iterator[Step]:
 
 
 def _hours(store: Store, source: int, keep: Keep) -> Iterator[Step]:
-    """What is kept by the hour goes as events do; nothing stands for it, for paths stay."""
+    """What is kept by time goes as events do; nothing stands for it, for paths stay."""
     found = store.all("SELECT last_time FROM clock WHERE source = ?", (source,))
-    if found:
-        day = int(found[0][0]) // DAY_NS - keep.event_days
-        for table, column, first in (
-            ("rhythm", "hour", day * DAY_HOURS),
-            ("volume", "hour", day * DAY_HOURS),
-            ("announcement", "time", day * DAY_NS),
-            ("held", "last_time", day * DAY_NS),
-        ):
-            yield lambda row=(table, column, first): _delete_before(store, source, *row)  # type: ignore[misc]
+    if not found:
+        return
+    day = int(found[0][0]) // DAY_NS - keep.event_days
+    for table, column, unit in (
+        ("rhythm", "hour", DAY_HOURS),
+        ("volume", "hour", DAY_HOURS),
+        ("announcement", "time", DAY_NS),
+        ("held", "last_time", DAY_NS),
+        ("silence", "end_time", DAY_NS),
+    ):
+        first = max(day * unit, _first_kept(store, source, table, column, keep.hour_rows))
+        yield lambda row=(table, column, first): _delete_before(store, source, *row)  # type: ignore[misc]
+
+
+def _first_kept(store: Store, source: int, table: str, column: str, most: int) -> int:
+    """Up to where rows of a table must go for no more to be left than there may be."""
+    found = store.all(
+        f"SELECT {column} + 1 FROM {table} WHERE source = ? ORDER BY {column} DESC LIMIT 1 OFFSET ?",  # noqa: S608 - names of this file
+        (source, most),
+    )
+    return int(found[0][0]) if found else 0
 
 
 def _delete_before(store: Store, source: int, table: str, column: str, first: int) -> int:
