@@ -518,3 +518,31 @@ def test_doctor_judges_the_mirror(cable: Wire, tmp_path: Path) -> None:
     assert rows["load"]["found"].endswith("none lost")
     assert rows["directions"]["found"].startswith("Both sides are seen of")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("one_direction", "not usable for answers, outcomes and response times"),
+        ("every_frame_twice", "usable with limits: see repeats"),
+        ("only_broadcast", "not usable for what devices say to each other"),
+        ("", "without traffic: nothing can be told"),
+    ],
+)
+def test_doctor_tells_a_bad_mirror(cable: Wire, tmp_path: Path, name: str, sentence: str) -> None:
+    """What is wrong with a mirror port is told in plain words after a few seconds."""
+    sender = None
+    if name:
+        capture = ROOT / "pcaps" / "health" / f"{name}.pcap"
+        sender = cable.start(
+            "tcpreplay", "-q", "-K", "--loop=9999", "--pps=500", "-i", cable.far, capture
+        )
+    done = cable.run(
+        sys.executable, "-m", "otsec", "doctor", "-i", cable.near, "--for", "2s", "--json",
+        "--db", tmp_path / "x.db", check=False,
+    )  # fmt: skip
+    if sender is not None:
+        sender.kill()
+        sender.communicate()
+    (told,) = (row for row in json.loads(done.stdout)["rows"] if row["what"] == "mirror")
+    assert sentence in told["found"]

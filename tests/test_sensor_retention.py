@@ -102,7 +102,7 @@ def test_hours(tmp_path: Path, keep: Keep, left: int) -> None:
     )
     retire(store, 1, keep, lambda: False)
     for table, column, unit in (("volume", "hour", 1), ("silence", "end_time", HOUR_NS)):
-        kept = store.all(f"SELECT {column} FROM {table} ORDER BY {column}")  # noqa: S608 - names of this test
+        kept = store.all(f"SELECT {column} FROM {table} ORDER BY {column}")  # noqa: S608 - names above
         assert [hour // unit for (hour,) in kept] == list(hours)[-left:]
     store.close()
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SETTINGS = ("db", "site", "rules")  # of the command line, that take the place of otsec.yaml's
 NICE = 10  # packets go first
 REST = 9  # times as long as judging took it rests, so that it takes a tenth of a core at most
-LAST_S = 30.0  # how long who stops waits for the last findings
+LAST_S = 20.0  # how long who stops waits for the last findings
 AGAIN_S = 60.0  # until it is started again when it ended by itself
 
 
@@ -74,9 +74,13 @@ class Aside:
         """Judge once more what is there now, and end; gives the lines."""
         if not self.wanted:
             return []
+        end = time.monotonic() + LAST_S
         lines = self._lines(LAST_S) if self._busy else []
-        self._busy = self._ask("judge")
-        lines += self._lines(LAST_S)
+        if not self._busy:
+            self._busy = self._ask("judge")
+            lines += self._lines(max(end - time.monotonic(), 0))
+        if self._busy:
+            lines.append("the last findings are not made yet; the next run makes them")
         self._end()
         return lines
 
