@@ -50,6 +50,7 @@ STAGES = {  # what is timed: module:name, charged with its time less that of wha
         "otsec.engine:Conversations.untracked",
         "otsec.engine:Behaviours.add",
     ),
+    "order": ("otsec.engine:Steps.add",),
     "rows and state": (
         "otsec.engine:Engine.take_rows",
         "otsec.engine:Engine.dump",

@@ -402,7 +402,7 @@ class Engine:
             return
         table = self.connections.table
         slot, side, row = np.array(self.streams.plain.breaks).T
-        self.steps.note_breaks(table["serial"][slot], ordinal + packets.row[row])
+        self.steps.note_breaks(table["serial"][slot] << 1 | side, ordinal + packets.row[row])
         for number, protocol in enumerate(self.registry.protocols, 1):
             mine = np.flatnonzero(table["protocol"][slot] == number)
             if protocol.acknowledging is None or not len(mine):

@@ -28,10 +28,10 @@ from otsec.streams.connections import REASONS
 
 FURTHER = 255  # rank of all steps of a stream that have none of their own; a bucket is a byte
 LONGEST = 160  # letters of a message's name; those that begin alike are the same message
-PLACE_BITS = 36  # of an ordinal beside the number of a connection
+PLACE_BITS = 35  # of an ordinal beside the side of a connection
 LANES = 65_536  # connections that are followed at a time; further ones are not
 IDLE_NS = 360 * TICK_NS  # a connection that was silent for so long has ended
-BREAKS = 4_096  # connections of which it is known where bytes were lost; of others of long ago not
+BREAKS = 4_096  # sides of connections of which it is known where bytes were lost; of others of long ago not
 START, UNKNOWN = 0, -1  # symbols: a connection begins; not known, or none
 NOWHERE = -9  # of a key that was not met
 REFUSED = -3  # of a step or symbol for which there was no room
@@ -52,6 +52,7 @@ STATS = np.dtype(
         ("changed", "?"),
     ]
 )
+OF_STEP = ("rank", "channel", "sort")
 SORTS = ("asks", "changes", "tells")  # kinds of rhythms are called so behind `order_`
 ASKS, CHANGES, TELLS = range(3)
 
@@ -68,22 +69,25 @@ class Steps:
         self.names: list[Symbol] = [(UNKNOWN, "")]  # by number; the first is START
         self.of_symbol = np.zeros((1024, 2), np.int64)  # stream and sort
         self.ranks: list[int] = []  # of each stream, how many steps have one
+        self.channels: list[tuple[int, int]] = []  # of each, its channel and sort
         self.index: dict[tuple[int, int, int], int] = {}
         self.keys: list[tuple[int, int, int]] = []  # the symbols of each step
+        self.new: list[tuple[int, int, int]] = []  # rank, channel and sort of the last ones
         self.table = np.zeros(1024, STATS)
         self.lanes: dict[Lane, Place] = {}
-        self.breaks: dict[int, int] = {}  # of a connection, where bytes of it were last lost
+        # of one side of a connection (serial << 1 | side), where bytes of it were last lost
+        self.breaks: dict[int, int] = {}
         self.gap = UNKNOWN  # ordinal of the first packet behind the last gap
         self.known: dict[str, dict[tuple[int, ...], int]] = {}  # by protocol, symbols of keys
         self.recent: dict[str, Recent] = {}  # the same, of those seen last
         self.recent_steps = Recent(2)
         self.refused = Refusals()
         self.gaps: list[int] = []  # in the batch at hand
-        self.lost: list[tuple[int, int]] = []  # in it: connections and ordinals
+        self.lost: list[tuple[int, int]] = []  # in it: sides of connections and ordinals
 
-    def note_breaks(self, connection: I64, ordinal: I64) -> None:
-        """Where bytes of connections were lost, in the batch at hand."""
-        self.lost += zip(connection.tolist(), ordinal.tolist(), strict=True)
+    def note_breaks(self, end: I64, ordinal: I64) -> None:
+        """Where bytes were lost, in the batch at hand; ``end``: connection << 1 | side."""
+        self.lost += zip(end.tolist(), ordinal.tolist(), strict=True)
 
     def forget_keys(self, protocol: str) -> None:
         """Numbers of keys became void."""
@@ -130,7 +134,9 @@ class Steps:
             earlier[at], before[at], since[at] = last[:3]
         second = heads[heads < ends] + 1
         earlier[second] = before[second - 1]
-        cut = self._cut(work.serial[rows[order]], since, ordinal)
+        client = table["client"][work.slot[rows[order]]].astype(np.int64)
+        says = np.where(sort[order] == TELLS, client ^ 1, client) & 1
+        cut = self._cut(work.serial[rows[order]] << 1 | says, since, ordinal)
         before[cut] = earlier[cut] = UNKNOWN
         behind = np.flatnonzero(cut[:-1] & (lane[1:] == lane[:-1])) + 1
         earlier[behind] = UNKNOWN
@@ -142,15 +148,14 @@ class Steps:
         )
         return number
 
-    def _cut(self, serial: I64, since: I64, ordinal: I64) -> Mask:
+    def _cut(self, speaker: I64, since: I64, ordinal: I64) -> Mask:
         """Before which units something is missing; ``since``: the unit before on the lane."""
-        cut = np.zeros(len(serial), np.bool_)
+        cut = np.zeros(len(speaker), np.bool_)
         for gap in [self.gap, *self.gaps]:
             cut |= (since < gap) & (gap <= ordinal)
-        lost = [connection << PLACE_BITS | at for connection, at in self.breaks.items()]
-        lost += [connection << PLACE_BITS | at for connection, at in self.lost]
+        lost = [end << PLACE_BITS | at for end, at in [*self.breaks.items(), *self.lost]]
         if lost:
-            places, own = np.array(sorted(lost)), serial << PLACE_BITS
+            places, own = np.array(sorted(lost)), speaker << PLACE_BITS
             upto = np.searchsorted(places, own | ordinal, side="right")
             cut |= upto > np.searchsorted(places, own | np.maximum(since, 0), side="right")
         return np.asarray(cut & (since >= 0), np.bool_)
@@ -177,9 +182,9 @@ class Steps:
         """The batch is over: only the last of what was missing counts for what comes."""
         if self.gaps:
             self.gap, self.gaps = max(self.gaps), []
-        for connection, at in self.lost:
-            self.breaks.pop(connection, None)
-            self.breaks[connection] = at
+        for end, at in self.lost:
+            self.breaks.pop(end, None)
+            self.breaks[end] = at
         self.lost = []
         while len(self.breaks) > BREAKS:
             del self.breaks[next(iter(self.breaks))]
@@ -231,15 +236,12 @@ class Steps:
         words = [(earlier << 32 | before).view(np.uint64), now.view(np.uint64)]
 
         def enter(rows: I64) -> I64:
-            triples = np.stack([earlier[rows], before[rows], now[rows]], axis=1)
-            _, first, which = np.unique(triples, axis=0, return_index=True, return_inverse=True)
-            inorder = np.argsort(position[rows], kind="stable")
-            at = np.full(len(first), len(rows))
-            np.minimum.at(at, which.ravel()[inorder], np.arange(len(rows)))
-            number = np.empty(len(first), np.int64)
-            for one in np.argsort(at).tolist():  # who comes first is kept
-                number[one] = self._enter(tuple(triples[first[one]].tolist()))
-            return number[which.ravel()]
+            order = np.argsort(position[rows], kind="stable")  # who comes first is kept
+            columns = (column[rows[order]].tolist() for column in (earlier, before, now))
+            number = np.empty(len(rows), np.int64)
+            number[order] = list(map(self._enter, zip(*columns, strict=True)))
+            self._fill()
+            return number
 
         return self.recent_steps.numbers(words, seed, enter)
 
@@ -247,7 +249,7 @@ class Steps:
         known = self.index.get(triple)
         if known is not None:
             return known
-        stream = int(self.of_symbol[triple[2], 0])
+        stream = self.names[triple[2]][0]
         if self.ranks[stream] >= FURTHER:
             triple = (UNKNOWN, UNKNOWN, stream)
             if triple in self.index:
@@ -259,13 +261,22 @@ class Steps:
     def _add(self, triple: tuple[int, int, int], stream: int) -> int:
         number = self.index[triple] = len(self.keys)
         self.keys.append(triple)
-        if number == len(self.table):
-            self.table = np.concatenate([self.table, np.zeros(number, STATS)])
-        row, name = self.table[number], self.stream_names[stream]
-        row["rank"] = FURTHER if triple[0] == UNKNOWN else self.ranks[stream]
-        row["channel"], row["sort"] = self.rhythms.number(name[:3]), SORTS.index(name[3])
-        self.ranks[stream] += triple[0] != UNKNOWN
+        if triple[0] == UNKNOWN:
+            self.new.append((FURTHER, *self.channels[stream]))
+        else:
+            self.new.append((self.ranks[stream], *self.channels[stream]))
+            self.ranks[stream] += 1
         return number
+
+    def _fill(self) -> None:
+        """Make room for new steps, all at once."""
+        begin, end = len(self.keys) - len(self.new), len(self.keys)
+        if end > len(self.table):
+            self.table = np.concatenate([self.table, np.zeros(end, STATS)])
+        if self.new:
+            for name, column in zip(OF_STEP, zip(*self.new, strict=True), strict=True):
+                self.table[name][begin:end] = column
+            self.new = []
 
     # ------------------------------------------------------------------ symbols
 
@@ -327,6 +338,7 @@ class Steps:
             self.streams[name] = len(self.stream_names)
             self.stream_names.append(name)
             self.ranks.append(0)
+            self.channels.append((self.rhythms.number(name[:3]), SORTS.index(name[3])))
         return self.streams[name]
 
     # ------------------------------------------------------------------ store
@@ -358,7 +370,9 @@ class Steps:
             if rank != FURTHER:
                 told = (self._numbered(stream, one) for one in (earlier, before, now))
                 triple = (next(told), next(told), next(told))
-            row = self.table[self._add(triple, stream)]
+            number = self._add(triple, stream)
+            self._fill()
+            row = self.table[number]
             row["rank"], row["count"] = rank, count
             row["first"], row["last"] = (begin, first), (end, last)
 

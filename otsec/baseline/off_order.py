@@ -150,7 +150,7 @@ class _Look:
             "times": str(sum(line.times for _, line in lines)),
             "since": time_text(min(line.first_time for _, line in lines))[:10],
         }
-        level: Level = "medium" if first.thing.key.operation in ALONE else "low"
+        level: Level = "medium" if any(map(_alarming, ordered)) else "low"
         things = [one.thing for one in ordered]
         return _finding(kinds.BROKEN, key, level, things, words)
 
@@ -159,12 +159,12 @@ class _Look:
         stream = one.thing.key._replace(kind="order", object="")
         usual = max(one.known, key=lambda name: (one.known[name].times, name))
         behind = self.learned[stream].get((one.context[1], usual), {})
+        if one.after == one.context[1]:
+            return "it came twice"
         if one.after in behind:
             return f"{_cut(usual)} is missing"
         if (stream, one.context[1], one.after, usual) in self._followed:
             return f"it is one too many in front of {_cut(usual)}"
-        if one.after == one.context[1]:
-            return "it came twice"
         return f"instead of {_cut(usual)}"
 
     @cached_property
@@ -231,6 +231,11 @@ class _Look:
             kinds.DRIFT, _key(kinds.DRIFT, thing), kinds.DRIFT.level, [here], words
         )
         return finding._replace(doubt="Times are told by the hour"), ()
+
+
+def _alarming(one: Broken) -> bool:
+    """Whether a change came out of turn; one that is done twice may not have been answered."""
+    return one.thing.key.operation in ALONE and one.after != one.context[1]
 
 
 def _sure(known: Mapping[str, Line]) -> bool:
