@@ -122,6 +122,10 @@ def test_a_message_out_of_turn_is_told(
         (one,) = told(store)
         assert (one.level, one.name, one.client) == (level, "message-order", "10.0.0.1")
         assert seen in one.seen
+        operation, _, _ = (REGISTER if level == "medium" or "w11" in between else READ).partition(
+            " "
+        )
+        assert one.operations == (operation,)
         shown = [packet.packet for packet, _ in packets(store, one.id)]
         assert shown[0] == one.first_packet
 

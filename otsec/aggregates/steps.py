@@ -364,17 +364,24 @@ class Steps:
 
     def restore(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Take back what the store holds."""
+        stats = []
         for _, *name, earlier, before, now, rank, count, begin, first, end, last in rows:
             stream = self._stream((name[0], name[1], name[2], name[3]))
             triple = (UNKNOWN, UNKNOWN, stream)
             if rank != FURTHER:
-                told = (self._numbered(stream, one) for one in (earlier, before, now))
-                triple = (next(told), next(told), next(told))
-            number = self._add(triple, stream)
-            self._fill()
-            row = self.table[number]
-            row["rank"], row["count"] = rank, count
-            row["first"], row["last"] = (begin, first), (end, last)
+                triple = (
+                    self._numbered(stream, earlier),
+                    self._numbered(stream, before),
+                    self._numbered(stream, now),
+                )
+            self._add(triple, stream)
+            stats.append((rank, count, begin, first, end, last))
+        self._fill()
+        if stats:
+            told = np.array(stats, np.int64)
+            table = self.table[: len(stats)]
+            table["rank"], table["count"] = told[:, 0], told[:, 1]
+            table["first"], table["last"] = told[:, 2:4], told[:, 4:]
 
     def _numbered(self, stream: int, name: str) -> int:
         return self._symbol(self.stream_names[stream], name) if name else START

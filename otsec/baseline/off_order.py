@@ -152,7 +152,13 @@ class _Look:
         }
         level: Level = "medium" if any(map(_alarming, ordered)) else "low"
         things = [one.thing for one in ordered]
-        return _finding(kinds.BROKEN, key, level, things, words)
+        found, shown = _finding(kinds.BROKEN, key, level, things, words)
+        said = [one.after.partition(" ") for one in ordered]
+        operations, objects = (
+            tuple(dict.fromkeys(one[at] for one in said if one[at]))[: telling.KEPT]
+            for at in (0, 2)
+        )
+        return found._replace(operations=operations, objects=objects), shown
 
     def _how(self, one: Broken) -> str:
         """In which way the order was broken: by what came instead, and what came next."""
