@@ -116,7 +116,7 @@ def test_what_was_announced() -> None:
 
     assert scored(announced).results[0].verdict == "missed"
     rightly = scored(announced, **benign)
-    assert (rightly.results[0].verdict, rightly.false) == ("named", ())
+    assert (rightly.results[0].verdict, rightly.false, rightly.expected) == ("named", (), 1)
     assert rightly.results[0].told == ("new-device (CHG-1)",)
     assert scored(announced, alone, **benign).results[0].verdict == "false alert"
     assert scored(alone, names=frozenset({"unlinked"})).results[0].named

@@ -228,6 +228,8 @@ def _sum(told: "Score") -> "list[str]":
             f"{told.false_a_day:.2f} a day, with 95 % confidence at most {told.at_most:.2f}"
         ),
     ]
+    if told.expected:
+        lines.append(f"findings that were announced, and called nobody: {told.expected}")
     delays = sorted(
         one.delay_us for one in told.results if one.episode.attack and one.delay_us is not None
     )
@@ -269,6 +271,7 @@ def _plain(told: "Score", zone: "tzinfo") -> "dict[str, Any]":
         "techniques": share(told.techniques),
         "benign": share(told.benign),
         "false_alerts": len(told.false),
+        "expected": told.expected,
         "days": round(told.days, 3),
         "false_a_day": round(told.false_a_day, 4),
         "false_a_day_at_most": round(told.at_most, 4),

@@ -136,6 +136,7 @@ class Score:
     methods: tuple[Method, ...]
     left_open: int
     devices: int
+    expected: int = 0  # findings of which nobody was called, for they were announced
 
     def attacks(self, *, known: bool) -> Share:
         """Attacks that were found, by who was known or not."""
@@ -189,7 +190,8 @@ def score(heard: Heard, episodes: Sequence[Episode], wanted: frozenset[str] | No
     false = tuple(one for one in alerts if one.counts and id(one) not in hit)
     days = (heard.end - heard.begin) / DAY_NS
     methods = _methods(alerts, results, hit)
-    return Score(tuple(results), false, days, methods, heard.left_open, heard.devices)
+    expected = sum(one.expected for one in alerts)
+    return Score(tuple(results), false, days, methods, heard.left_open, heard.devices, expected)
 
 
 def _until(heard: Heard, alert: Alert, episode: Episode) -> int:
