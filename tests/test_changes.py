@@ -166,6 +166,29 @@ def test_a_new_conversation_is_explained_by_what_is_changed_in_it(plant: Plant) 
     assert state(plant, talk._replace(client=LAPTOP, service="tcp/80"))[0] == "new"
 
 
+@pytest.mark.parametrize(
+    ("servers", "allowed", "hours", "expected"),
+    [
+        ((PLC,), ("program", "mode"), 1, True),
+        ((PLC,), ("program",), 1, False),  # it was stopped as well
+        ((PLC, LAPTOP), ("program", "mode"), 1, False),  # not all is at the record's device
+        ((PLC,), ("program", "mode"), 2, False),  # nobody knows when in that hour
+    ],
+)
+def test_work_at_an_odd_hour_can_be_announced(
+    plant: Plant, servers: tuple[str, ...], allowed: tuple[str, ...], hours: int, expected: bool
+) -> None:
+    """Who was announced to work at night is expected then, at these devices and in all he does."""
+    begin = 10 * HOUR * SECOND
+    night = told(
+        plant, name="unusual-hour", category="baseline", server="", service="", operations=(),
+        objects=servers, first_time=begin, last_time=begin + hours * HOUR * SECOND - 1,
+    )  # fmt: skip
+
+    link = state(plant, night, announced(allowed=allowed))
+    assert link == (("expected", "CHG-1") if expected else ("new", "unlinked"))
+
+
 def test_a_device_that_takes_the_place_of_another_wants_a_record_of_that(plant: Plant) -> None:
     """A new MAC address is announced if all addresses that it carries are those of the record."""
     card = told(

@@ -62,6 +62,7 @@ class Off(NamedTuple):
     times: int
     learned: str
     seen: str
+    servers: tuple[str, ...] = ()  # that it is about, where they are several
 
 
 def off_time(base: Baseline, out: Sequence[Outage]) -> list[tuple[Found, tuple[Thing, ...]]]:
@@ -291,12 +292,14 @@ class _Look:
             times = zip(one.hour[rows].tolist(), one.spreads.total[rows].tolist(), strict=True)
             odd += [(hour, one.server, n) for hour, n in times if hour % DAY_HOURS not in near]
         if odd:
-            names = ", ".join(sorted({server for _, server, _ in odd})[: telling.KEPT])
+            servers = tuple(sorted({server for _, server, _ in odd}))
+            names = ", ".join(servers[: telling.KEPT])
             at = ", ".join(dict.fromkeys(_hour(hour) for hour, _, _ in sorted(odd)[:4]))
             learned = f"only from {_ranges(usual)} o'clock UTC, in {sum(map(int, by_hour))} hours"
             count = sum(n for _, _, n in odd)
             span = (min(odd)[0], max(odd)[0])
-            yield Off(kinds.ODD_HOUR, thing, *span, count, learned, f"{names} in the hour of {at}")
+            seen = f"{names} in the hour of {at}"
+            yield Off(kinds.ODD_HOUR, thing, *span, count, learned, seen, servers)
 
 
 def _drifts(
@@ -359,7 +362,7 @@ def _finding(base: Baseline, key: telling.Key, some: Sequence[Off]) -> Found:
         last_time=end,
         last_packet=seen.last_packet,
         operations=(),
-        objects=(),
+        objects=telling.distinct(name for one in some for name in one.servers),
         outcomes=(),
         techniques=kind.techniques,
         falsepositives=kind.falsepositives,

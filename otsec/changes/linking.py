@@ -29,7 +29,8 @@ Moment: TypeAlias = tuple[int, int]  # ns, from and to
 
 NEW_DEVICE, NEW_CONVERSATION = "new-device", "new-conversation"
 CHANGING = frozenset({"write", "control", "program", "mode", "firmware", "config", "file", "time"})
-OF_CHANGES = frozenset({NEW_CONVERSATION, "write-burst"})  # explained by what was changed
+ODD_HOUR = "unusual-hour"  # its objects are the devices that were changed
+OF_CHANGES = frozenset({NEW_CONVERSATION, ODD_HOUR, "write-burst"})  # told by what was changed
 OF_BASELINE: Mapping[str, str] = {  # what the deviations want that are no operations
     NEW_DEVICE: "module",
     NEW_CONVERSATION: "conversation",
@@ -112,7 +113,8 @@ class _Look:
 
     def of_changes(self, finding: Finding, wanted: Needs) -> Needs:
         """Each class by which something was changed; of a new conversation that is enough."""
-        done = kept.classes_of(self.store, finding) & CHANGING
+        servers = finding.objects if finding.name == ODD_HOUR else (finding.server,)
+        done = kept.classes_of(self.store, finding, servers) & CHANGING
         whole = wanted[0] if wanted else frozenset[str]()
         return tuple(frozenset({cls, *whole}) for cls in sorted(done)) or wanted
 
@@ -135,8 +137,9 @@ class _Look:
         if record.everywhere:
             return True
         here = (finding.site, finding.group, finding.place)
-        if finding.name in OF_OUTAGES:
-            mine = [one for one in (finding.client, *finding.objects) if one]
+        if finding.name in OF_OUTAGES or finding.name == ODD_HOUR:
+            who = "" if finding.name == ODD_HOUR else finding.client
+            mine = [one for one in (who, *finding.objects) if one]
             whole = bool(mine) and len(mine) < telling.KEPT  # else not all are named
             return whole and all(record.about(Node(*here, one)) for one in mine)
         ends = [finding.server]

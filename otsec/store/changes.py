@@ -65,19 +65,23 @@ def classes(store: Store) -> Mapping[tuple[str, str], frozenset[str]]:
     return {key: frozenset(some) for key, some in found.items()}
 
 
-def classes_of(store: Store, finding: Finding) -> frozenset[str]:
-    """The classes of what was done in the conversation that a finding is about, or between both."""
+def classes_of(store: Store, finding: Finding, servers: Sequence[str]) -> frozenset[str]:
+    """The classes of what the client of a finding did at some servers, while it lasts.
+
+    Of a finding of one service only what was done by that.
+    """
     return frozenset(
         cls
         for (cls,) in store.all(
-            "SELECT DISTINCT b.class FROM behaviour AS b "
+            "SELECT DISTINCT b.class FROM behaviour AS b "  # noqa: S608 - only marks are put in
             "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
             "JOIN site_source AS s ON s.id = b.source "
             "WHERE s.site = ? AND s.point_group = ? AND c.place = ? "
-            "AND c.client = ? AND c.server = ? AND ? IN ('', c.service)",
+            f"AND c.client = ? AND c.server IN ({marks(servers)}) AND ? IN ('', c.service) "
+            "AND b.first_time <= ? AND b.last_time >= ?",
             (
-                *(finding.site, finding.group, finding.place),
-                *(finding.client, finding.server, finding.service),
+                *(finding.site, finding.group, finding.place, finding.client, *servers),
+                *(finding.service, finding.last_time, finding.first_time),
             ),
         )
     )
