@@ -139,19 +139,21 @@ def test_announcements_that_tell_of_no_restart(bench: Bench, more: list[tuple[in
     assert found(bench, [*polls(5, lambda *_: True, SELDOM), *more]) == []
 
 
-def test_restart_of_which_one_silence_was_seen(bench: Bench) -> None:
-    """The device that is asked often enough tells when it began; it is not told twice."""
+@pytest.mark.parametrize(("often", "sure"), [(1, 0.7), (2, 0.8)])
+def test_restart_of_which_some_silences_were_seen(bench: Bench, often: int, sure: float) -> None:
+    """Devices that are asked often enough tell when it began; nothing is told twice."""
 
     def seen(at: int, source: str, target: str) -> bool:
-        fast = PLCS[0] in {source, target}
-        gone = source == PLCS[0] and BEGIN <= at < END
+        fast = not {source, target}.isdisjoint(PLCS[:often])
+        gone = source in PLCS[:often] and BEGIN <= at < END + MINUTE  # it is asked later
         return not gone and (fast or (at - START) % SELDOM < EVERY)
 
-    (one,) = found(bench, [*polls(5, seen), *restarted(PLCS[:3])])
+    (one,) = found(bench, [*polls(5, seen), *restarted(PLCS[:4])])
 
-    assert told([one]) == [("power-lost", set(PLCS[:3]))]
+    assert told([one]) == [("power-lost", set(PLCS[:4]))]
     assert BEGIN - EVERY <= one.begin < BEGIN
-    assert (one.unseen, one.confidence) == (False, 0.7)
+    assert (one.unseen, one.confidence) == (False, sure)
+    assert all(device.announced for device in one.devices)
 
 
 def test_one_device_and_again_and_again(bench: Bench) -> None:

@@ -38,6 +38,7 @@ Kind: TypeAlias = Literal[
 ALL = 0.9  # share of those who could be noticed: then it was all of them
 SEVERAL = 2
 NEAR_NS = 15 * SECOND_NS  # between an announcement and what else is heard of a device
+SURE_OF_POWER = 0.8  # at least, if several announced themselves of whom some were missed
 DAY_NS = 86_400 * SECOND_NS
 OFTEN = 8  # announcements within a day of one that means nothing then
 RESTARTS = 3  # so often a device went and came: it does so again and again
@@ -280,7 +281,6 @@ class _Look:
 
     def _restarted(self, told: Sequence[Outage], some: Sequence[Announcement]) -> list[Outage]:
         """What was told, and that these were restarted at once; what they are part of grows."""
-        begin, end = some[0].time, some[-1].time
         devices = {
             one.name: one
             for one in (
@@ -291,40 +291,51 @@ class _Look:
         part = [
             one
             for one in told
-            if one.begin <= end
-            and (one.end or self.now) >= begin - NEAR_NS
+            if one.begin <= some[-1].time
+            and (one.end or self.now) >= some[0].time - NEAR_NS
             and not devices.keys().isdisjoint(device.name for device in one.devices)
         ]
         rest = [one for one in told if one not in part]
-        devices |= {device.name: device for one in part for device in one.devices}
-        members = tuple(sorted(devices.values(), key=lambda one: (one.begin_time, one.address)))
+        for device in (each for one in part for each in one.devices):
+            told_too = device.announced or device.name in devices
+            devices[device.name] = device._replace(announced=told_too)
+        members = sorted(devices.values(), key=lambda one: (one.begin_time, one.address))
         whole = [one for one in part if one.kind != "device-silent"]
-        if whole:
-            powerless = whole == part[:1] and whole[0].kind == "power-lost"
-            return [*rest, replace(whole[0], devices=members)] if powerless else list(told)
-        seconds = max((end - begin) // SECOND_NS, 1)
+        if not whole:
+            return [*rest, self._power(some, tuple(members), part)]
+        if len(whole) > 1 or whole[0].kind != "power-lost":
+            return list(told)
+        sure = max(whole[0].confidence, SURE_OF_POWER)
+        return [*rest, replace(whole[0], devices=tuple(members), confidence=sure)]
+
+    def _power(
+        self, some: Sequence[Announcement], members: tuple[Device, ...], silent: Sequence[Outage]
+    ) -> Outage:
+        """Devices that announced themselves at once; of some of them a silence was seen."""
+        begin, end = some[0], some[-1]
+        seconds = max((end.time - begin.time) // SECOND_NS, 1)
         reasons = [
             f"{len(some)} devices announced themselves within {seconds} s, and seldom do else",
             "they were restarted, or their switch was",
         ]
-        if not part:
+        if not silent:
             reasons.append("they were gone for less than the time between two polls")
         feed, missing = self._feed(members)
         known = bool(feed and not missing)
         reasons += [f"they are all that is on {feed}"] if known else []
-        sure = round(0.6 + 0.15 * known + 0.1 * bool(part), 2)
-        first = min(part, key=lambda one: one.begin, default=None)
-        made = self._made("power-lost", first.begin if first else begin, end, sure, *reasons)
-        made = replace(
+        sure = round(0.6 + 0.15 * known + 0.1 * bool(silent), 2)
+        first = min(silent, key=lambda one: one.begin, default=None)
+        since = first.begin if first else begin.time
+        made = self._made("power-lost", since, end.time, sure, *reasons)
+        return replace(
             made,
-            place=some[0].place,
+            place=begin.place,
             devices=members,
-            packet=first.packet if first else some[0].packet,
-            end_packet=some[-1].packet,
+            packet=first.packet if first else begin.packet,
+            end_packet=end.packet,
             feed=feed or "proposed",
-            unseen=not part,
+            unseen=not silent,
         )
-        return [*rest, made]
 
     def _single(self, one: Quiet) -> Outage:
         device = self._devices([one])[0]
