@@ -218,13 +218,26 @@ def _line(thing: Thing, how: How, since: int, who: str = "", reason: str = "", u
     late = until is not None and thing.last_time > until
     detail = thing.detail
     last = until if late and until is not None else thing.last_time
-    if late and thing.key.kind == "value":  # its range may be that of later, but for the first
-        first = json.loads(detail)[2]
-        detail, last = json.dumps([first, first, first]), thing.first_time
+    if late and until is not None and thing.key.kind == "value":
+        detail, last = _range(thing, until)
     return Line(
         *(thing.id, *thing.key, detail, thing.seen.times, thing.first_time),
         last,
         *(thing.seen.point, json.dumps(list(thing.seen.packets)), how, who, reason, since, 0),
+    )
+
+
+def _range(thing: Thing, until: int) -> tuple[str, int]:
+    """Between which values an element was written by a time for sure, and when it last was so.
+
+    The first value was; least, greatest and last, as far as it is known when that was.
+    """
+    first = json.loads(thing.detail)[2]
+    known = [(value, time) for value, _, time in thing.extremes if time <= until]
+    values = [first, *(value for value, _ in known)]
+    return (
+        json.dumps([min(values), max(values), first]),
+        max((time for _, time in known), default=thing.first_time),
     )
 
 

@@ -362,6 +362,7 @@ def _one(same: Sequence[Thing]) -> Thing:
         tuple(dict.fromkeys(parent for one in same for parent in one.parents)),
         *(_details(same), first.client, first.server),
         tuple(dict.fromkeys(outcome for one in same for outcome in one.outcomes)),
+        extremes=tuple(told for one in same for told in one.extremes),
     )
 
 
