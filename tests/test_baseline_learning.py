@@ -1,18 +1,20 @@
 """Learning ends by evidence, and what must not be learned is not."""
 
+import json
 import math
 from pathlib import Path
 
 import pytest
 from baseline_stores import DAY, HMI, LAPTOP, PLC, WORD, polled
 from inventory_stores import SECOND
-from store_rows import row, write
+from store_rows import array, row, write
 
 from otsec.baseline.audit import audit
 from otsec.baseline.evidence import Pool, closing, evidence, poisson_bound
 from otsec.baseline.learning import approve, baseline, forget, learn
 from otsec.baseline.standing import standings
 from otsec.errors import UsageError
+from otsec.store import TABLES
 from otsec.store.acts import every_act
 from otsec.store.baseline import ended, lines
 from otsec.store.findings import Finding, replace
@@ -204,3 +206,24 @@ def test_learning_until_a_time(tmp_path: Path) -> None:
     kinds = {"device", "conversation", "operation", "object", "writer", "value", "identity"}
     assert told(kinds, whole) == told(kinds, part)
     assert ended(whole.store) == ended(part.store)
+
+
+@pytest.mark.parametrize(
+    ("greatest_at", "learned"), [(3 * DAY, [20, 90, 50]), (6 * DAY, [20, 50, 50])]
+)
+def test_a_range_of_the_past_takes_what_was_written_by_then(
+    tmp_path: Path, greatest_at: int, learned: list[int]
+) -> None:
+    """Of a value that is still written the extremes count if it is known that they were before."""
+    plant = polled(tmp_path, days=8)
+    at = {name: n for n, name in enumerate(TABLES["value"].names)}
+    told = list(plant.tap.rows["value"][0])
+    told[at["minimum"]], told[at["maximum"]] = array(20), array(90)
+    for name, time in (("minimum_seen", DAY), ("maximum_seen", greatest_at)):
+        told[at[name]] = array(time * SECOND, time)
+    plant.tap.rows["value"] = [tuple(told)]
+    plant.ends(8 * DAY)
+    learn(plant.store, 1, until=5 * DAY * SECOND)
+    (line,) = (one for one in lines(plant.store) if one.kind == "value")
+
+    assert json.loads(line.detail) == learned
