@@ -13,6 +13,7 @@ from otsec.exchanges.left import Told, told
 from otsec.protocols import PROTOCOLS
 from otsec.protocols.api import Message, Reader
 from otsec.store import open_store, queries
+from otsec.store.spoken import protocols
 
 FULL = {protocol.name for protocol in PROTOCOLS if protocol.depth == "full"}
 LARGEST = 3_000_000  # bytes of a capture that is read
@@ -80,8 +81,8 @@ def test_bytes_are_counted_by_kind(bench: Bench, way: dict[str, object]) -> None
             for one in queries.counters(store)
             if "opaque" in one.name
         ]
-        (row,) = queries.protocols(store)
-        (filtered,) = queries.protocols(store, [queries.Filter("server", "10.0.0.2")])
+        (row,) = protocols(store)
+        (filtered,) = protocols(store, [queries.Filter("server", "10.0.0.2")])
     left = sum(asked) + sum(answered)
     assert counted == [("opaque:modbus", "UMAS is not public", left)]
     assert (row.accounted, row.opaque) == (100.0, 1000 * left // row.payload / 10)

@@ -11,10 +11,11 @@ from engine_runs import analyse
 from store_rows import row, store_with
 
 from otsec.health.services import INDUSTRIAL
-from otsec.store import Store, checks, open_store, overview, queries
+from otsec.store import Store, checks, open_store, overview, queries, spoken
 from otsec.store.overview import Here
 from otsec.store.queries import Filter
 from otsec.store.selects import device_sql
+from otsec.store.spoken import protocols
 
 MODBUS = ROOT / "pcaps" / "modbus"
 SERVICES = tuple(INDUSTRIAL)
@@ -121,7 +122,7 @@ def test_devices(store: Store) -> None:
 def test_unread(store: Store) -> None:
     """Payload and what of it was not decoded are those of the protocols' listing."""
     with store:
-        listed = queries.protocols(store, [Filter("site", "site")])
+        listed = protocols(store, [Filter("site", "site")])
         found = overview.unread(Here.of(store, "site"), MOST)
 
     assert found.payload == sum(one.payload for one in listed)
@@ -172,7 +173,7 @@ def test_arp_is_decoded(tmp_path: Path) -> None:
             for number, service in enumerate(("0x0806", "0x88b8"))
         ],
     ) as store:  # fmt: skip
-        (spoken,) = queries.protocols(store)
+        (spoken,) = protocols(store)
         talks = queries.conversations(store)
         unread = overview.unread(Here.of(store, "plant"), 8)
 
@@ -224,3 +225,17 @@ def test_floods_take_time_in_proportion(tmp_path: Path) -> None:
         assert (found.heard, found.by_mac) == (count, count)
 
     assert took[1] < 10 * took[0]
+
+
+def test_sums_of_the_database_are_those_of_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protocols are the same whether the database sums their rows or each row is looked at."""
+    path = tmp_path / "plant.db"
+    analyse([ROOT / "pcaps" / "plant" / "ten_minutes.pcap"], path, point=None)
+    asked: list[list[Filter]] = [[], [Filter("proto", "mod*")], [Filter("host", "10.20.1.0/26")]]
+    with open_store(path, readonly=True) as store:
+        summed = [protocols(store, filters) for filters in asked]
+        monkeypatch.setattr(spoken, "_alone", lambda _: False)
+        assert summed == [protocols(store, filters) for filters in asked]
+    assert len(summed[0]) > len(summed[2]) > len(summed[1])

@@ -14,6 +14,7 @@ from otsec.store import Store, contents, open_store, queries
 from otsec.store.filters import Span, span
 from otsec.store.overlaps import Company, Write, company
 from otsec.store.queries import Filter
+from otsec.store.spoken import protocols
 
 HMI, EWS, PLC = "10.10.1.20", "10.10.9.9", "10.10.2.11"
 
@@ -314,7 +315,7 @@ def test_within_a_group_nothing_is_summed(tmp_path: Path) -> None:
     """A conversation seen at two points is one row with the numbers of the busier point."""
     with plant(tmp_path / "a.db") as store:
         rows = queries.conversations(store)
-        spoken = queries.protocols(store)
+        spoken = protocols(store)
 
     assert [(c.group, c.point, c.witnesses, c.client, c.packets_out) for c in rows] == [
         ("net", "tap", (), HMI, 50),

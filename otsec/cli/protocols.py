@@ -157,11 +157,9 @@ def run(arguments: Namespace) -> int:
             if not arguments.quiet:
                 say(f"there is no {store} yet; this is what otsec can read")
             return _known(arguments)
-    from otsec.store import queries
+    from otsec.store import spoken
 
-    return listing.run(
-        arguments, "protocols", COLUMNS, listing.FOR_CONVERSATIONS, queries.protocols
-    )
+    return listing.run(arguments, "protocols", COLUMNS, listing.FOR_CONVERSATIONS, spoken.protocols)
 
 
 def _known(arguments: Namespace) -> int:

@@ -22,7 +22,7 @@ from otsec.reports.wrong import Wrong, wrong
 from otsec.sessions.assembly import sessions
 from otsec.sessions.kinds import changes
 from otsec.sessions.model import Session
-from otsec.store import Store, queries, sightings
+from otsec.store import Store, queries, sightings, spoken
 from otsec.store.filters import Filter
 from otsec.store.queries import Gap, Protocol, Source, Writer
 from otsec.store.timeline import Happening, happenings
@@ -126,7 +126,7 @@ class Subject:
     @cached_property
     def protocols(self) -> list[Protocol]:
         """What is spoken, and how much of it could be read."""
-        return queries.protocols(self.store, self.here)
+        return spoken.protocols(self.store, self.here)
 
     # ------------------------------------------------------------------------- things
 

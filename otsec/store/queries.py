@@ -7,11 +7,10 @@ sources saw, the row of the source that saw most is shown, and the others are it
 import ipaddress
 import json
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -394,105 +393,6 @@ def _by_element(row: Value) -> tuple[Any, ...]:
         *(row.site, row.group, address_key(row.server), row.place, row.device),
         *(row.protocol, row.space, row.element),
     )
-
-
-# ------------------------------------------------------------------------------ protocols
-
-
-_Name: TypeAlias = tuple[str, str, str]  # site, group, protocol
-
-
-def protocols(store: Store, filters: Filters = ()) -> list[Protocol]:
-    """What is spoken, the busiest protocol of each point group first."""
-    talks = list(selected(store, "conversations", filters))
-    spoken = _by_protocol(strongest(talks, CONVERSATION))
-    done = _by_protocol(strongest(selected(store, "behaviours", filters), BEHAVIOUR))
-    accounts = _accounts(store, talks, filters)
-    rows = [
-        _protocol(*key, spoken.get(key, []), done.get(key, []), accounts)
-        for key in dict.fromkeys([*spoken, *done])
-    ]
-    return sorted(rows, key=lambda row: (row.site, row.group, -row.packets, row.protocol))
-
-
-def _by_protocol(rows: Iterable[tuple[Cells, object]]) -> dict[_Name, list[Cells]]:
-    found: dict[_Name, list[Cells]] = {}
-    name = itemgetter("site", "point_group", "protocol")
-    for cells, _ in rows:
-        found.setdefault(name(cells), []).append(cells)
-    return found
-
-
-_OF_SOURCES = {"site", "group", "point", "interface"}  # filters that counters have too
-
-
-@dataclass(slots=True)
-class _Account:
-    """What became of the payload of a protocol, bytes of all sources: shares are told of it."""
-
-    payload: int = 0
-    undecoded: int = 0
-    passed_over: int = 0
-    opaque: Counter[str] = field(default_factory=Counter)  # by kind
-
-    def share(self, size: int) -> float | None:
-        """In per cent, rounded down."""
-        return 1000 * size // self.payload / 10 if self.payload else None
-
-
-def _accounts(
-    store: Store, talks: Iterable[Cells], filters: Filters
-) -> dict[_Name, _Account] | None:
-    """None where the filters choose among conversations: the counters know nothing of these."""
-    if not {one.field for one in filters} <= {*_OF_SOURCES, "proto"}:
-        return None
-    found: defaultdict[_Name, _Account] = defaultdict(_Account)
-    for cells in talks:
-        account = found[cells["site"], cells["point_group"], cells["protocol"]]
-        account.payload += cells["payload_out"] + cells["payload_in"]
-        account.undecoded += cells["undecoded_out"] + cells["undecoded_in"]
-    for row in counters(store, [one for one in filters if one.field in _OF_SOURCES]):
-        what, _, protocol = row.name.partition(":")
-        if what == "opaque":
-            found[row.site, row.group, protocol].opaque[row.detail] += row.count
-        elif what == "passed_over":
-            found[row.site, row.group, protocol].passed_over += row.count
-    return found
-
-
-def _protocol(
-    site: str,
-    group: str,
-    protocol: str,
-    spoken: Sequence[Cells],
-    done: Sequence[Cells],
-    accounts: Mapping[_Name, _Account] | None,
-) -> Protocol:
-    account = _Account() if accounts is None else accounts[site, group, protocol]
-    told = account.payload - account.undecoded - account.passed_over
-    return Protocol(
-        site=site,
-        group=group,
-        protocol=protocol,
-        conversations=len(spoken),
-        doubtful=_sum(spoken, "doubtful"),
-        messages=_sum(done, "count"),
-        operations=tuple(sorted({row["operation"] for row in done})),
-        failures=sum(row["count"] for row in done if row["outcome"] not in {"", "ok"}),
-        packets=_sum(spoken, "packets_out", "packets_in"),
-        payload=_sum(spoken, "payload_out", "payload_in"),
-        undecoded=_sum(spoken, "undecoded_out", "undecoded_in"),
-        accounted=account.share(max(told, 0)),
-        opaque=account.share(account.opaque.total()),
-        opaque_kinds=tuple(kind for kind, _ in account.opaque.most_common()),
-        lost=_sum(spoken, "lost_out", "lost_in"),
-        malformed=_sum(spoken, "malformed"),
-        truncated=_sum(spoken, "truncated"),
-    )
-
-
-def _sum(rows: Sequence[Cells], *columns: str) -> int:
-    return sum(cells[column] for column in columns for cells in rows)
 
 
 # -------------------------------------------------------------------------------- devices

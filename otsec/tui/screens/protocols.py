@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from otsec.cli import listing, protocols
 from otsec.cli.output import Column
-from otsec.store import Store, queries
+from otsec.store import Store, spoken
 from otsec.store.filters import Field, Filter
 from otsec.store.selects import FIELDS
 from otsec.tui.listing import ListingScreen
@@ -28,7 +28,7 @@ class ProtocolsScreen(ListingScreen):
 
     def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
         """The protocols, the busiest first."""
-        return queries.protocols(store, filters)
+        return spoken.protocols(store, filters)
 
     def key(self, row: Any) -> Key:
         """Site, group and name."""
