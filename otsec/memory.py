@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt(3)
 KEPT = 256 << 20  # bytes at the end of the heap that are not given back
@@ -42,6 +42,17 @@ def no_cycles() -> Iterator[None]:
     finally:
         if looked:
             gc.enable()
+
+
+def give_back() -> None:
+    """Give memory that is free back to the system, after something that took much of it.
+
+    glibc keeps what threads freed in an arena of each. Elsewhere nothing happens.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def resident_bytes() -> int:

@@ -109,6 +109,11 @@ class Shelf(Inventory):
         ):
             object.__setattr__(self, name, value)  # of a frozen class
 
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self._folder
+
     def order(self, filters: Sequence[Filter], sort: str, *, descending: bool) -> I64:
         """Numbers of the assets that pass, in order of a column; those without a value stand last."""
         kept = self._kept(filters) if filters else np.arange(len(self.ids))

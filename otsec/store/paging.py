@@ -16,7 +16,7 @@ from otsec.columns import I64
 from otsec.store.acts import MEANT
 from otsec.store.database import Store
 from otsec.store.faults import told
-from otsec.store.filters import LEVELS, Condition, Field, condition
+from otsec.store.filters import LEVELS, Condition, Field, Filter, condition
 from otsec.store.findings import Finding, finding_of
 from otsec.store.queries import CONVERSATION, address_key
 from otsec.store.schema import TABLES
@@ -24,6 +24,8 @@ from otsec.store.selects import FIELDS, Filters, made, select_sql, source_name
 from otsec.store.views import Conversation
 
 MOST = 1_000_000  # rows of one listing; who wants more refines the filter
+LOOKED_AT = 512  # of the worst findings, before all of them are
+OPEN = frozenset({"new", "reopened", "acknowledged"})  # states
 AT_ONCE = 512  # rows fetched by one statement
 
 
@@ -87,7 +89,7 @@ _DECIDING = ", ".join(repr(kind) for kind in ("resolve", *_STATES))
 # Of several acts SQLite gives the other columns of the row that has the MAX.
 _FINDINGS = (
     f"f.*, f.count AS weight, {_STATE} AS state, COALESCE(o.after, '') AS owner, COALESCE(l.change, '') AS change, "  # noqa: S608 - text of this file
-    f"CASE WHEN {_STATE} IN ('new', 'reopened', 'acknowledged') THEN 'open' ELSE 'closed' END "
+    f"CASE WHEN {_STATE} IN ({', '.join(map(repr, sorted(OPEN)))}) THEN 'open' ELSE 'closed' END "
     "AS standing FROM finding AS f "
     f"LEFT JOIN (SELECT {MEANT} AS meant, kind, seen_until, MAX(number) FROM act "
     f"WHERE kind IN ({_DECIDING}) GROUP BY meant) AS d ON d.meant = f.id "
@@ -257,12 +259,32 @@ def page(store: Store, query: str, keys: Sequence[int] | I64) -> list[Keyed]:
     return [found[key] for key in wanted if key in found]
 
 
-def open_findings(store: Store) -> int:
-    """How many findings somebody has yet to decide of."""
+def open_findings(store: Store, site: str | None = None) -> int:
+    """How many findings somebody has yet to decide of, of a site or of all."""
+    where, bound = ("", []) if site is None else (" AND site = ?", [site])
     ((count,),) = store.all(
-        f"SELECT COUNT(*) FROM (SELECT {_FINDINGS}) WHERE standing = 'open'"  # noqa: S608 - text of this file
+        f"SELECT COUNT(*) FROM (SELECT {_FINDINGS}) WHERE standing = 'open'{where}",  # noqa: S608 - text of this file
+        bound,
     )
     return int(count)
+
+
+def worst_open(store: Store, site: str, count: int) -> list[Keyed]:
+    """The worst findings of a site of which somebody has yet to decide.
+
+    What was decided is asked only of the worst: of a million that takes longer than to find them.
+    """
+    for most in (LOOKED_AT, MOST):
+        keys = order_of(store, "findings", [Filter("site", site)], limit=most)
+        found = [
+            keyed
+            for begin in range(0, len(keys), AT_ONCE)
+            for keyed in page(store, "findings", keys[begin : begin + AT_ONCE])
+            if keyed.row.state in OPEN
+        ][:count]
+        if len(found) == count or len(keys) < most:
+            break
+    return found
 
 
 def judged(store: Store) -> bool:

@@ -215,9 +215,13 @@ class OtsecApp(App[None]):
             if self._inventory is None or self._inventory[0] != revision:
                 if self._stopped == revision:
                     raise UsageError(STOPPED)
-                large = sightings.many(store, *LARGE)
-                self._inventory = (revision, self.shelving.made() if large else inventory(store))
+                made = self.shelving.made() if self.large(store) else inventory(store)
+                self._inventory = (revision, made)
             return self._inventory[1]
+
+    def large(self, store: Store) -> bool:
+        """Whether children find what takes long, and a thread would not do."""
+        return sightings.many(store, *LARGE)
 
     @property
     def known(self) -> "Inventory | None":
@@ -231,6 +235,11 @@ class OtsecApp(App[None]):
         self._stopped = self.revision
         self.shelving.stop()
         return True
+
+    def stop_asking(self) -> bool:
+        """End what the screen asks of the store; gives whether it asked anything."""
+        counted = self.stop_counting()
+        return self._asking().stop() or counted
 
     def on_unmount(self) -> None:
         """Nobody waits any more."""

@@ -31,9 +31,10 @@ def _quit(app: "OtsecApp", _: str) -> None:
 
 
 def _stop(app: "OtsecApp", _: str) -> None:
-    if not app.reading or app.stop_reading is None:
-        raise UsageError("stop: nothing is being read")
-    app.stop_reading()
+    if app.reading and app.stop_reading is not None:
+        app.stop_reading()
+    elif not app.stop_asking():
+        raise UsageError("stop: nothing is being read, and nothing asked")
 
 
 def _theme(app: "OtsecApp", rest: str) -> None:
@@ -128,7 +129,10 @@ def commands(screens: Sequence[tuple[str, str]]) -> dict[str, Command]:
         Command("utc", "times in UTC, or in the site's zone", _action("app.zone"), _nothing),
         Command("pause", "stop following the store, or go on", _action("app.pause"), _nothing),
         Command(
-            "stop", "stop reading a capture, or listening; what was read stays", _stop, _nothing
+            "stop",
+            "stop reading a capture, or listening, or what this screen asks of the store",
+            _stop,
+            _nothing,
         ),
         Command("help", "explain this screen", _action("app.explain"), _nothing),
         Command("quit", "leave", _quit, _nothing),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -20,6 +20,9 @@ from otsec.tui.grammar import Parsed, parse
 from otsec.tui.rows import Key, Listed, Rows, arranged
 from otsec.tui.screen import BaseScreen, Words
 from otsec.tui.table import VirtualTable
+
+if TYPE_CHECKING:
+    from otsec.tui.aside import Found
 
 GRAMMAR = (  # of the filter line, for the help
     ("key:value", "rows whose key begins with the value; * stands for anything, !key:value for all others"),
@@ -50,6 +53,8 @@ class ListingScreen(BaseScreen):
     KEYS: ClassVar[dict[str, str]] = {}  # what each filter looks at, for the help
     KIND: ClassVar[str] = ""  # of the rows in JSON, and of an export's name
     ONE: ClassVar[tuple[str, str]] = ("row", "rows")
+    ASIDE: ClassVar[bool] = False  # whether the rows of a large store are found by a child
+    INVENTORY: ClassVar[bool] = False  # which then needs the inventory
     AUTO_FOCUS = "VirtualTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         # Of priority, so that what is typed at once behind it comes into the line already.
@@ -64,6 +69,7 @@ class ListingScreen(BaseScreen):
         """``text``: the filter to begin with."""
         super().__init__()
         self._complete = False
+        self.beyond = 0  # rows that are not shown
         self._ready, self._text = False, text
 
     def on_mount(self) -> None:
@@ -95,12 +101,34 @@ class ListingScreen(BaseScreen):
 
     def find(self, store: Store, ask: Ask) -> Iterator[Rows]:
         """The rows, in a thread; first what is quickly known, last all."""
+        self.beyond = 0
+        if self.ASIDE and self.otsec.large(store):
+            found = self._aside(store, ask)
+            self.beyond = found.total - len(found.rows)
+            yield Listed(found.rows, self.key)
+            return
         rows = arranged(self.rows(store, ask.filters), self.COLUMNS, ask.sort, descending=ask.descending)  # fmt: skip
         yield Listed(rows, self.key)
 
     def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
         """The rows of a listing that is kept whole."""
+        return self.made(store, filters, lambda: self.otsec.inventory(store))
+
+    @staticmethod
+    def made(
+        store: Store, filters: Sequence[Filter], inventory: Callable[[], Any]
+    ) -> Sequence[Any]:
+        """The same, where no screen is: in a child."""
         raise NotImplementedError
+
+    def _aside(self, store: Store, ask: Ask) -> "Found":
+        """Rows of a large store, found by a child, which is stopped with the question."""
+        from otsec.tui import aside  # noqa: PLC0415 - only large stores pay
+
+        shelf = self.otsec.inventory(store).folder if self.INVENTORY else None  # type: ignore[attr-defined] # of a large store it is a shelf
+        child = aside.begin_listing(self.otsec.path, type(self))
+        with self.stoppable("rows", child.terminate):
+            return aside.listed(child, ask, shelf)
 
     def key(self, row: Any) -> Key:
         """By what a row is known."""
@@ -147,8 +175,12 @@ class ListingScreen(BaseScreen):
             return
         table = self.table
         parts = [counted(len(table.rows), *self.ONE)]
+        if self.beyond:
+            parts[0] = (
+                f"the first {len(table.rows):,} of {len(table.rows) + self.beyond:,} {self.ONE[1]}; filter for others"
+            )
         if "rows" in self.busy and not self._complete:
-            parts.append("counting")
+            parts.append("counting, Esc stops")
         if table.marked:
             parts.append(f"{len(table.marked)} marked")
         if table.fresh:
@@ -189,7 +221,10 @@ class ListingScreen(BaseScreen):
         self.set_focus(self.line.line)  # at once: the next key is for it
 
     def action_clear(self) -> None:
-        """All rows, none marked."""
+        """All rows, none marked; while rows are being counted, no more of that."""
+        if "rows" in self.busy and len(self.table.rows) and self.stop():
+            self.line.tell(f"{len(self.table.rows):,} so far, not all; r asks again", wrong=True)
+            return
         self.table.marked.clear()
         self.table.refresh()
         self.filter_by("")

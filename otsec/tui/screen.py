@@ -1,7 +1,7 @@
 """What all screens share: the lines at the top, questions to the store in threads, help."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from otsec.errors import OtsecError, UsageError
+from otsec.memory import give_back
 from otsec.store import Store, open_store, paging
 from otsec.tui.topline import TopLine
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from otsec.tui.app import OtsecApp
 
 T = TypeVar("T")
+FIRST = "first"  # what is about to be asked for the first time
+LONG_S = 0.5  # a question that took longer held many rows
 Words = list[tuple[str, list[tuple[str, str]]]]  # by heading, each word with what it means
 
 
@@ -68,6 +71,7 @@ class BaseScreen(Screen[Any]):
         super().__init__()
         self._turns: dict[str, int] = {}
         self._asked: dict[str, Store] = {}
+        self._stops: dict[str, Callable[[], None]] = {}  # of what children do for a question
         self.busy: set[str] = set()
         self.seen = -1  # revision of the store that is shown
         self.took_s = 0.0
@@ -91,9 +95,15 @@ class BaseScreen(Screen[Any]):
         yield from ()
 
     def on_mount(self) -> None:
-        """Read for the first time."""
+        """Read for the first time, as soon as the screen stands: what is asked competes with it."""
         self.tell()
-        self.load()
+        self.busy.add(FIRST)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.busy.discard(FIRST)
+        if self.seen < 0:  # else somebody has asked meanwhile
+            self.load()
 
     def on_screen_resume(self) -> None:
         """Back on this screen: read what came since."""
@@ -175,12 +185,35 @@ class BaseScreen(Screen[Any]):
                 answer(lambda: (failed or self.otsec.complain)(told))
             finally:
                 took = perf_counter() - begin
+                if took > LONG_S:
+                    give_back()
                 answer(lambda: self._done(name, took))
 
         self.run_worker(work, thread=True, group=name, exit_on_error=True)
 
+    @contextmanager
+    def stoppable(self, name: str, stop: Callable[[], None]) -> Iterator[None]:
+        """While something is done in a question's thread, `stop` ends it with the question."""
+        self._stops[name] = stop
+        try:
+            yield
+        finally:
+            if self._stops.get(name) == stop:
+                del self._stops[name]
+
+    def stop(self) -> bool:
+        """End all questions that are still being asked; gives whether there were any."""
+        asked = self.busy - {FIRST}
+        for name in asked:
+            self._turns[name] = self._turns.get(name, 0) + 1  # nobody waits for its answer
+            self.take_back(name)
+        self.busy -= asked
+        return bool(asked)
+
     def take_back(self, name: str) -> None:
         """End a question that is still being asked."""
+        if (stop := self._stops.get(name)) is not None:
+            stop()
         if (store := self._asked.pop(name, None)) is not None:
             with suppress(Exception):  # it was just closed
                 paging.interrupt(store)

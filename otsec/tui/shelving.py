@@ -5,8 +5,6 @@ memory; so a child makes them, puts them on a shelf, and ends, and the screens r
 """
 
 import gc
-import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -15,12 +13,12 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING
 
 from otsec.errors import OtsecError, StorageError, UsageError
+from otsec.tui.aside import Child, be_nice, begin, ended
 
 if TYPE_CHECKING:
     from otsec.inventory.shelf import Shelf
 
 KEPT = 2  # shelves: of the one before the last rows may still be on the screen
-NICE = 5  # what is looked at now goes before
 STOPPED = "the inventory was not made to its end; r makes it"
 
 
@@ -30,7 +28,7 @@ class Shelving:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._home: TemporaryDirectory[str] | None = None
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._made: list[Path] = []
         self._ended = threading.Event()  # nobody waits for more
 
@@ -43,22 +41,13 @@ class Shelving:
         if self._home is None:
             self._home = TemporaryDirectory(prefix="otsec-shelf-")
         folder = Path(mkdtemp(dir=self._home.name))
-        words = [sys.executable, "-m", "otsec.tui.shelving", str(self._path), str(folder)]
-        self._child = child = subprocess.Popen(  # noqa: S603 - otsec itself
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            start_new_session=True,
-        )
-        _, told = child.communicate()
-        self._child = None
-        if child.returncode < 0:
-            raise UsageError(STOPPED)
-        if child.returncode:
-            lines = told.decode("utf-8", "replace").strip().splitlines() or [""]
-            raise StorageError(f"the inventory could not be made: {lines[-1]}")
+        self._child = begin("otsec.tui.shelving", str(self._path), str(folder))
+        try:
+            ended(self._child, stopped=STOPPED)
+        except StorageError as error:
+            raise StorageError(f"the inventory could not be made: {error}") from error
+        finally:
+            self._child = None
         self._made.append(folder)
         while len(self._made) > KEPT:
             rmtree(self._made.pop(0), ignore_errors=True)
@@ -87,8 +76,7 @@ def main(store: str, folder: str) -> None:
     from otsec.inventory.shelf import put  # noqa: PLC0415
     from otsec.store import open_store  # noqa: PLC0415
 
-    if hasattr(os, "nice"):
-        os.nice(NICE)
+    be_nice()
     gc.disable()  # millions of rows and no cycle among them: looking for some takes as long as they do
     with open_store(Path(store), readonly=True) as found:
         made = inventory(found)

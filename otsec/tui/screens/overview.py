@@ -36,6 +36,7 @@ PARTS = 60  # of the time line
 FEW = 36  # of the lines that stand beside words
 BARS = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 GRAVE = {"program": "high", "mode": "high", "firmware": "high", "config": "medium"}
+NEEDS = 3  # questions that say what needs a person
 WORST_FINDINGS = 12  # open ones that are named
 TONES = {"critical": "bold red", "high": "bold red", "medium": "bold yellow"}
 LEVELS = ("critical", "high", "medium", "low", "informational", "note")
@@ -75,6 +76,10 @@ class OverviewScreen(BaseScreen):
         Binding("tab", "app.focus_next", "Panels", show=False, id="overview.panels"),
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts_of_needs: dict[str, Sequence[Need]] = {}  # by question
+
     def body(self) -> ComposeResult:
         """What needs a person; below it what that rests on."""
         yield VirtualTable(COLUMNS, tone=_tone, id="needs")
@@ -108,20 +113,31 @@ class OverviewScreen(BaseScreen):
         self.ask("remote", lambda store: _remote(store, site), self._tell_remote)
         self.ask("pulse", lambda store: pulse(store, site, PARTS), self._tell_pulse)
         self.ask("share", lambda store: overview.unread(Here.of(store, site), WORST), self._tell_share)  # fmt: skip
-        self.ask("health", lambda store: _health(store, site), self._tell_health)
-        self.ask("needs", lambda store: list(_needs(store, site)), lambda found: self._tell_needs(found, again=again))  # fmt: skip
+        if not again:
+            self._parts_of_needs = {}
+        self.ask("open", lambda store: list(_of_findings(store, site)), lambda found: self._tell_needs("open", found, again=again))  # fmt: skip
+        self.ask("done", lambda store: list(_of_deeds(store, site)), lambda found: self._tell_needs("done", found, again=again))  # fmt: skip
+        self.ask("health", lambda store: _health(store, site), lambda found: self._tell_health(found, again=again))  # fmt: skip
 
-    def _tell_needs(self, found: Sequence[Need], *, again: bool) -> None:
+    def _tell_needs(self, part: str, found: Sequence[Need], *, again: bool) -> None:
+        """Some of what needs a person; the rest stays as it was, or is still being asked for."""
+        parts = self._parts_of_needs
+        again = again or bool(parts)
+        parts[part] = found
         table = self.query_one(VirtualTable)
-        table.waiting = "nothing needs a person"
-        found = sorted(found, key=lambda need: LEVELS.index(need.level))
-        table.show(Listed(found, lambda need: (need.what, need.where)), again=again)
+        table.waiting = "nothing needs a person" if len(parts) == NEEDS else "looking"
+        every = [need for name in sorted(parts, reverse=True) for need in parts[name]]
+        every.sort(key=lambda need: LEVELS.index(need.level))
+        table.show(Listed(every, lambda need: (need.what, need.where)), again=again)
 
     def _tell(self, name: str, text: Text) -> None:
         self.query_one(f"#{name}", Static).update(text)
 
-    def _tell_health(self, found: "tuple[list[Report], Sequence[tuple[str, int, int]]]") -> None:
+    def _tell_health(
+        self, found: "tuple[list[Report], Sequence[tuple[str, int, int]]]", *, again: bool
+    ) -> None:
         reports, gaps = found
+        self._tell_needs("health", list(_of_health(reports)), again=again)
         text = Text(safe(overall(reports)) + "\n")
         for severity in (Severity.BAD, Severity.WARN):
             for trouble in gathered(reports, severity)[:3]:
@@ -297,9 +313,8 @@ def _health(store: Store, site: str) -> tuple[list[Report], Sequence[tuple[str, 
     return judge(store, [Filter("site", site)]), blind(store, site)
 
 
-def _needs(store: Store, site: str) -> Iterator[Need]:
-    yield from _of_findings(store, site)
-    yield from _of_health(judge(store, [Filter("site", site)]))
+def _of_deeds(store: Store, site: str) -> Iterator[Need]:
+    """What changes devices, where no rule was asked of it, and second writers."""
     if not paging.judged(store):  # else rules tell of it, and better
         for cls, level in GRAVE.items():
             yield from _of_class(store, site, cls, level)
@@ -311,16 +326,18 @@ def _needs(store: Store, site: str) -> Iterator[Need]:
 
 def _of_findings(store: Store, site: str) -> Iterator[Need]:
     """The worst of what is open, and how much more there is."""
-    filters = [Filter("site", site), Filter("state", "open")]
-    keys = paging.order_of(store, "findings", filters)
-    for keyed in paging.page(store, "findings", keys[:WORST_FINDINGS]):
+    open_ = paging.open_findings(store, site)
+    if not open_:
+        return
+    shown = paging.worst_open(store, site, WORST_FINDINGS)
+    for keyed in shown:
         one = keyed.row.finding
         where = " to ".join(end for end in (one.client, one.server) if end)
         yield Need(
             one.level, f"{one.title} ({keyed.row.state})", where, "findings", f"id={one.short}"
         )
-    if len(keys) > WORST_FINDINGS:
-        more = counted(len(keys) - WORST_FINDINGS, "more open finding")
+    if open_ > len(shown):
+        more = counted(open_ - len(shown), "more open finding")
         yield Need("note", more, "", "findings", "state:open")
 
 

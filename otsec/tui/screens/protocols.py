@@ -1,6 +1,6 @@
 """Protocols: which are spoken, how much of each could be read, and what is done in them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from otsec.cli import listing, protocols
@@ -26,7 +26,10 @@ class ProtocolsScreen(ListingScreen):
     KIND = "protocols"
     ONE = ("protocol", "protocols")
 
-    def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
+    @staticmethod
+    def made(
+        store: Store, filters: Sequence[Filter], _inventory: Callable[[], Any]
+    ) -> Sequence[Any]:
         """The protocols, the busiest first."""
         return spoken.protocols(store, filters)
 

@@ -1,6 +1,6 @@
 """Sessions: who worked on what machine, through which others, and what was done."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -37,15 +37,19 @@ class SessionsScreen(ListingScreen):
     KEYS: ClassVar[dict[str, str]] = sessions.FILTERS
     KIND = "sessions"
     ONE = ("session", "sessions")
+    ASIDE = INVENTORY = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "packets", "Packets", id="packets", tooltip="Its first and last packet"),
         Binding("a", "asset('server')", "Server", id="sessions.server", tooltip="All of who was worked on"),
         Binding("i", "asset('client')", "Client", id="sessions.client", tooltip="All of who began it"),
     ]  # fmt: skip
 
-    def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
+    @staticmethod
+    def made(
+        store: Store, filters: Sequence[Filter], inventory: Callable[[], Any]
+    ) -> Sequence[Any]:
         """The sessions, the oldest first."""
-        return sessions.query(store, filters, found=self.otsec.inventory(store))
+        return sessions.query(store, filters, found=inventory())
 
     def key(self, row: Any) -> Key:
         """A session's id."""

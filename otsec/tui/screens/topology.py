@@ -1,6 +1,6 @@
 """Topology: switches with their ports, and what hangs on them; what is inferred is drawn dotted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -58,17 +58,21 @@ class TopologyScreen(ListingScreen):
     KEYS: ClassVar[dict[str, str]] = KEYS
     KIND = "topology"
     ONE = ("line", "lines")
+    ASIDE = INVENTORY = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "packets", "Packets", id="packets", tooltip="The packets that show it"),
         Binding("w", "talks", "Talks", id="topology.talks", tooltip="The conversations of the device"),
     ]  # fmt: skip
 
-    def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
+    @staticmethod
+    def made(
+        store: Store, filters: Sequence[Filter], inventory: Callable[[], Any]
+    ) -> Sequence[Any]:
         """Networks one after the other, each with what hangs in it."""
         from otsec.inventory.selection import passes  # noqa: PLC0415 - in the thread
         from otsec.inventory.topology import topology  # noqa: PLC0415
 
-        found = topology(store, self.otsec.inventory(store))
+        found = topology(store, inventory())
         looked_at = {key: lambda line, key=key: (getattr(line, key),) for key in KEYS}
         return [
             line

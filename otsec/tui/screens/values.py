@@ -1,6 +1,6 @@
 """Values and writers: who wrote which object, and what registers, coils and points held."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -26,13 +26,17 @@ class ValuesScreen(ListingScreen):
     KEYS: ClassVar[dict[str, str]] = {key: listing.FILTERS[key] for key in listing.FOR_BEHAVIOURS}
     KIND = "writers"
     ONE = ("write", "writes")
+    ASIDE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "other", "Values", id="values.other", tooltip="Values that were held, or who wrote"),
         Binding("p", "packets", "Packets", id="packets", tooltip="The first and the last packet"),
         Binding("a", "asset", "Device", id="values.asset", tooltip="All of the device"),
     ]  # fmt: skip
 
-    def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
+    @staticmethod
+    def made(
+        store: Store, filters: Sequence[Filter], _inventory: Callable[[], Any]
+    ) -> Sequence[Any]:
         """The writes, second writers first."""
         return queries.writers(store, filters)
 
@@ -84,7 +88,10 @@ class HeldScreen(ValuesScreen):
     KIND = "values"
     ONE = ("value", "values")
 
-    def rows(self, store: Store, filters: Sequence[Filter]) -> Sequence[Any]:
+    @staticmethod
+    def made(
+        store: Store, filters: Sequence[Filter], _inventory: Callable[[], Any]
+    ) -> Sequence[Any]:
         """The values by device and element."""
         return queries.values(store, filters)
 
