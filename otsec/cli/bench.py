@@ -202,7 +202,8 @@ def _tell_figures(arguments: Namespace, kind: str, figures: "Sequence[Figure]") 
         return Exit.FINE
     for one in figures:
         wanted = "" if one.wanted is None else f"  (wanted: at most {one.wanted:g}{'' if one.kept else ', MORE'})"  # fmt: skip
-        sys.stdout.write(f"{one.name:<52}{one.value:>10,.1f} {one.unit}{wanted}\n")
+        cpu = "" if one.cpu is None else f"{one.cpu:>12,.1f} {one.unit} CPU"
+        sys.stdout.write(f"{one.name:<52}{one.value:>10,.1f} {one.unit}{cpu}{wanted}\n")
     return Exit.FINE
 
 

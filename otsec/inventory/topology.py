@@ -103,9 +103,7 @@ def _network(
     ]
     for number, (address, asset) in enumerate(_by_asset(bridges)):
         yield _device(site, address, asset)
-        own = [
-            one for one, other in bridges.items() if other is asset and (asset or one == address)
-        ]
+        own = [address] if asset is None else _addresses(asset, bridges)
         for one in own:
             yield from _ports(site, ports[one])
         if alone and not number:
@@ -122,6 +120,11 @@ def _by_asset(found: dict[str, Asset | None]) -> list[tuple[str, Asset | None]]:
     for address, asset in found.items():
         first.setdefault(asset.id if asset else address, (address, asset))
     return list(first.values())
+
+
+def _addresses(asset: Asset, found: Mapping[str, Asset | None]) -> list[str]:
+    """Those at which a device is; by its id, for of a large store each is read back when asked for."""
+    return [address for address, other in found.items() if other and other.id == asset.id]
 
 
 def _all_of(

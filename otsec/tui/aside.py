@@ -56,8 +56,8 @@ def ended(child: Child, given: bytes = b"", stopped: str = STOPPED) -> bytes:
 
 def listed(child: Child, ask: "Ask", shelf: Path | None) -> Found:
     """The rows of a listing as a child finds them; ``shelf``: where the inventory is, if wanted."""
-    answer: Found = pickle.loads(ended(child, pickle.dumps((ask, shelf))))  # noqa: S301 - of our own child
-    return answer
+    printed = ended(child, pickle.dumps((ask, shelf)))
+    return Found(*pickle.loads(printed))  # noqa: S301 - of our own child
 
 
 def begin_listing(store: Path, screen: type) -> Child:
@@ -84,7 +84,7 @@ def main(store: str, screen: str) -> None:
     with open_store(Path(store), readonly=True) as found:
         rows = listing.made(found, ask.filters, lambda: Shelf(shelf))
     rows = arranged(rows, listing.COLUMNS, ask.sort, descending=ask.descending)
-    pickle.dump(Found(list(rows[:MOST_ROWS]), len(rows)), sys.stdout.buffer, 5)
+    pickle.dump((list(rows[:MOST_ROWS]), len(rows)), sys.stdout.buffer, 5)
 
 
 if __name__ == "__main__":
