@@ -62,6 +62,22 @@ def test_text_behind_a_key_comes_into_the_line(
     visit(plant, do)
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_what_is_typed_is_seen(plant: Path, size: tuple[int, int]) -> None:
+    """A command, a reason, the name of a file stand on the screen while they are typed."""
+
+    async def do(seat: Seat) -> None:
+        for keys, typed in ((("colon",), "assets"), (("2", "R"), "bad cable"), (("x",), "")):
+            await seat.press(*keys)
+            await seat.type(typed)
+            shown = [line.strip() for line in seat.text.split("\n")]
+            assert seat.app.focused.value in shown
+            assert typed in seat.app.focused.value
+            await seat.press("escape")
+
+    visit(plant, do, size=size)
+
+
 def test_a_widget_that_goes_holds_up_no_key(plant: Path) -> None:
     """A key whose widget never answers is given up after a moment, and the next one is taken."""
 

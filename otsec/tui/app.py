@@ -45,7 +45,7 @@ class OtsecApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     MODES: ClassVar[dict[str, Any]] = {one.name: opened(one) for one in (*EVERY, FIRST)}
     CSS = """
-    Screen { background: $background; color: $foreground; }
+    BaseScreen { background: $background; color: $foreground; }
     Footer { background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -116,7 +116,7 @@ class LineDialog(ModalScreen[str | None]):
         """What is asked, and the line."""
         with Vertical():
             yield Static(Text(safe(self._title, 1000)))
-            yield Input(self._value, suggester=self._suggester, select_on_focus=False)
+            yield Input(self._value, suggester=self._suggester, select_on_focus=False, compact=True)
 
     def on_key(self, event: events.Key) -> None:
         """What is typed before the line is there belongs into it."""
