@@ -24,6 +24,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "certificate_expired": {"certificate-expired": ""},
     "codesys_passwords": {"login-brute-force": "T0812", "default-password": "T0812"},
     "cosmicenergy": {"database-command": "T0807", "stations-commanded": "T0855"},
+    "device_faults": {"device-fault": "", "device-state-changed": "", "enip-identity": "T0846"},
     "dnp3_reports_off": {"unsolicited-off": "T0878"},
     "execute_without_select": {"execute-without-select": "T0855"},
     "fins_settings": {

@@ -19,6 +19,8 @@ from scenes import (
 TRICON_PANEL = Host("panel", "00:1b:1b:61:00:77", "192.168.61.77")
 PRESS = Host("press-plc", "00:1b:1b:23:60:31", "10.60.0.31")
 FURNACE = Host("furnace-plc", "00:1b:1b:23:60:32", "10.60.0.32")
+LOGIX = Host("mixer-plc", "00:00:bc:60:00:41", "10.60.0.41")
+MONITOR = Host("asset-tool", "d0:94:66:60:00:12", "10.60.0.12")
 STATION = Host("ews-6", "8c:ec:4b:51:60:15", "10.60.0.15")
 PORT_S7, PORT_104 = 102, 2404
 
@@ -293,9 +295,28 @@ def _substation(number: int) -> Host:
     return Host(f"substation {number}", f"00:60:e9:60:00:{number:02x}", f"10.60.1.{number}")
 
 
+def _identity(status: int, state: int) -> bytes:
+    """What a controller says of itself to ListIdentity ([CIP2] 2-4.2): status and state."""
+    name = b"1769-L24ER-QB1B/A"
+    told = struct.pack("<HHH2sHI", 1, 14, 149, b"\x1e\x0b", status, 0x60_41_77_10)
+    item = struct.pack("<H", 1) + struct.pack(">HHI8x", 2, 44_818, 0x0A3C0029)
+    item += told + bytes([len(name)]) + name + bytes([state])
+    body = struct.pack("<HHH", 1, 0x0C, len(item)) + item
+    return struct.pack("<HHII8xI", 0x63, len(body), 0, 0, 0) + body
+
+
+def device_faults(tape: Tape) -> None:
+    """A controller runs, loses an input module, and stops by a fault of its program."""
+    told = ((0x0060, 3), (0x0060, 3), (0x0070, 3), (0x0474, 4))
+    asked = struct.pack("<HHII8xI", 0x63, 0, 0, 0, 0)
+    for turn, (status, state) in enumerate(told):
+        time = START + turn * 30 * SECOND
+        exchanged(tape, (MONITOR, LOGIX), (51_000, 44_818), time, asked, _identity(status, state))
+
+
 SCENES = (
     *(tristation_watched, tristation_foreign, triton, stuxnet_blocks, project_loaded, plc_worm),
-    *(program_again, program_changed),
+    *(program_again, program_changed, device_faults),
     *(umas_uploaded, frostygoop, fins_settings, dnp3_reports_off, industroyer2),
     *(stations_commanded, cosmicenergy),
 )
