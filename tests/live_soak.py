@@ -8,6 +8,7 @@ runs all of them. Needs root, or user namespaces.
 
 import argparse
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -85,7 +86,7 @@ def _listened(
     count, took = sent(cable, capture, rate, times)
     while _fullest(folder) > 0:  # what waits in the ring is worked off
         time.sleep(1)
-    cpu = sum(map(int, Path(f"/proc/{sensor.pid}/stat").read_text().split()[13:15])) / 100
+    cpu, beside = _cpu(sensor.pid), sum(map(_cpu, _children(sensor.pid)))
     assert sensor.stop() == 0, sensor.log.read_text()
     with sqlite3.connect(folder / "live.db") as store:
         heard, dropped, most, lag = store.execute(
@@ -94,8 +95,19 @@ def _listened(
     return (
         f"{count:,} sent at {count / took:,.0f}/s: {heard:,} received, {dropped:,} dropped, sum "
         f"{'exact' if heard + dropped == count else 'WRONG'}; ring at most {most} % full, at most "
-        f"{lag / 1000:.1f} s behind; {cpu / max(heard, 1) * 1e6:.2f} s of CPU a million"
+        f"{lag / 1000:.1f} s behind; {cpu / max(heard, 1) * 1e6:.2f} s of CPU a million, and "
+        f"{beside / max(heard, 1) * 1e6:.2f} of processes beside"
     )
+
+
+def _cpu(process: int) -> float:
+    """Seconds of CPU of a process, user and system."""
+    told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, told[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(process: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split()))
 
 
 def _fullest(folder: Path) -> int:
@@ -104,12 +116,15 @@ def _fullest(folder: Path) -> int:
     return int(found[0]) if found else 1
 
 
-def rate(cable: Wire, folder: Path, capture: Path, seconds: float, rates: list[float]) -> None:
+def rate(
+    cable: Wire, folder: Path, capture: Path, seconds: float, rates: list[float], buffer: str
+) -> None:
     """The whole pipeline at rising rates, each for so long."""
     packets = sent(cable, capture, 0, 1)[0]
     for number, one in enumerate(rates):
         times = max(round(seconds * one / packets), 1)
-        say("pipeline: " + _listened(cable, folder / f"rate{number}", capture, one, times))
+        where = folder / f"rate{number}"
+        say("pipeline: " + _listened(cable, where, capture, one, times, "--buffer", buffer))
     say(
         "overload, ring of 1 MiB: "
         + _listened(cable, folder / "overload", capture, 0, 1, "--buffer", "1M")
@@ -175,6 +190,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--buffer", default="128M")
     parser.add_argument("--rates", default="50000,100000,150000,200000,300000")
     given = parser.parse_args()
     with wire(lasts_s=4 * 3600) as cable, tempfile.TemporaryDirectory() as name:
@@ -183,7 +199,7 @@ def main() -> None:
             ring(cable, given.capture, sent(cable, given.capture, 0, 1)[0])
         if "rate" in given.what:
             rates = [float(text) for text in given.rates.split(",")]
-            rate(cable, folder, given.capture, given.seconds, rates)
+            rate(cable, folder, given.capture, given.seconds, rates, given.buffer)
         if "memory" in given.what:
             memory(cable, folder / "memory", given.capture, given.minutes)
         if "kill" in given.what:

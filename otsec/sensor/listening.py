@@ -30,7 +30,8 @@ from otsec.streams.clock import BACK_NS
 from otsec.watch import Following
 from otsec.workers import Task, Workers
 
-GATHER_S = 0.5  # packets are gathered for so long: a batch has its price, however few are in it
+GATHER_S = 1.0  # packets are gathered for so long: a batch has its price, however few are in it
+SETTLE_S = 0.5  # the kernel holds a block back for no longer
 LOOK_S = 0.02  # how often the rings are looked at meanwhile
 HURRY = 0.25  # of a ring: above this nothing more is waited for
 LATE_NS = 1_000_000_000  # what the kernel holds back is not older than this
@@ -210,7 +211,7 @@ class Listening(Following):
         taps = [ear.tap for ear in self.ears if ear.tap is not None]
         for tap in taps:
             tap.halt()
-        time.sleep(GATHER_S if taps else 0)  # the kernel hands over what it still holds
+        time.sleep(SETTLE_S if taps else 0)  # the kernel hands over what it still holds
         for ear in self.ears:
             while ear.tap is not None and self._hear(ear):
                 pass
