@@ -138,13 +138,12 @@ def test_killed_with_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str
     assert gaps.count(("outage",)) == 2
     if evidence == "ot-only":
         return
-    ordinals = [
-        one
-        for path in sorted((tmp_path / "evidence").rglob("*.pcapng"))
-        for chunk in open_capture(path).chunks()
-        for batch in chunk.batches
-        for one in told_ordinals(batch).tolist()
-    ]
+    ordinals: list[int] = []
+    for path in sorted((tmp_path / "evidence").rglob("*.pcapng")):
+        with closing(open_capture(path)) as reader:
+            for chunk in reader.chunks():
+                for batch in chunk.batches:
+                    ordinals += told_ordinals(batch).tolist()
     assert ordinals == list(range(packets))
 
 

@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from otsec.cli import options
 from otsec.errors import OtsecError
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from otsec.config import Config
 
 SETTINGS = ("db", "site", "rules")  # of the command line, that take the place of otsec.yaml's
-NICE = 10  # packets go first
+NICE = 5  # packets go first
 REST = 9  # times as long as judging took it rests, so that it takes a tenth of a core at most
-LAST_S = 20.0  # how long who stops waits for the last findings
 AGAIN_S = 60.0  # until it is started again when it ended by itself
 
 
@@ -68,21 +68,21 @@ class Aside:
 
     def told(self) -> list[str]:
         """The lines that came meanwhile; waits for none."""
-        return self._lines(0.0) if self._busy else []
+        return self._answer() if self._busy else []
 
     def last(self) -> list[str]:
-        """Judge once more what is there now, and end; gives the lines."""
+        """Judge once more what is there now, here, where nothing else is to be done any more."""
+        self._end()
         if not self.wanted:
             return []
-        end = time.monotonic() + LAST_S
-        lines = self._lines(LAST_S) if self._busy else []
-        if not self._busy:
-            self._busy = self._ask("judge")
-            lines += self._lines(max(end - time.monotonic(), 0))
-        if self._busy:
-            lines.append("the last findings are not made yet; the next run makes them")
-        self._end()
-        return lines
+        judge = _Judge(_arguments(self._arguments))
+        if self.version:  # else nothing was judged yet, and all there is was there before
+            judge.findings.known = judge.in_store()
+        try:
+            return judge.new()
+        finally:
+            self.version = judge.judging.version()
+            judge.store.close()
 
     # --------------------------------------------------------------------------- the process
 
@@ -91,7 +91,7 @@ class Aside:
         try:
             child.stdin.write(what.encode() + b"\n")  # type: ignore[union-attr]
             child.stdin.flush()  # type: ignore[union-attr]
-        except OSError:  # it ended; `_lines` says so
+        except OSError:  # it ended; `_answer` says so
             return True
         return True
 
@@ -104,12 +104,12 @@ class Aside:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
 
-    def _lines(self, wait_s: float) -> list[str]:
-        """What is answered within so long."""
+    def _answer(self) -> list[str]:
+        """The lines of an answer, if there is one."""
         child = self._child
         if child is None or child.stdout is None:
             return []
-        if not select.select([child.stdout], [], [], wait_s)[0]:
+        if not select.select([child.stdout], [], [], 0)[0]:
             return []
         line = child.stdout.readline()
         self._busy = False
@@ -123,8 +123,8 @@ class Aside:
         return answer.lines
 
     def _end(self) -> None:
-        """It sees that nobody asks any more; what it is at is given up, and nothing half written."""
-        child, self._child = self._child, None
+        """What it is at is given up, and nothing half written."""
+        child, self._child, self._busy = self._child, None, False
         if child is not None:
             child.kill()
             child.communicate()
@@ -138,11 +138,12 @@ def main(told: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the one that asks
     os.nice(NICE)
-    arguments = Namespace(no_rules=False, **json.loads(told))
-    judge: Any = None
+    arguments = _arguments(json.loads(told))
+    judge: _Judge | None = None
     for line in sys.stdin:
         if line.strip() == "read":
-            judge = judge and judge.read_again(arguments)
+            if judge is not None:
+                judge.read_again(arguments)
             continue
         begun, version, lines = time.monotonic(), "", []
         try:
@@ -154,6 +155,12 @@ def main(told: str) -> None:
         answer = Answer(lines, time.monotonic() - begun, version)
         sys.stdout.write(json.dumps(answer._asdict()) + "\n")
         sys.stdout.flush()
+
+
+def _arguments(told: dict[str, str | None]) -> Namespace:
+    """The command line of the sensor, as far as it is about judging."""
+    config = told["config"]
+    return Namespace(**{**told, "config": config and Path(config), "no_rules": False})
 
 
 class _Judge:
@@ -169,7 +176,7 @@ class _Judge:
         self.judging = Judging(arguments, self.store, config)
         self.findings = NewFindings(self.judging)
 
-    def read_again(self, arguments: Namespace) -> Self:
+    def read_again(self, arguments: Namespace) -> None:
         """Take up rules, policy and configuration as they are now; mistakes are told."""
         from otsec.cli.output import say
 
@@ -178,12 +185,17 @@ class _Judge:
         except OtsecError as error:
             say(f"otsec: not judged by the new configuration: {error}")
         self.judging.read_again()
-        return self
 
     def new(self) -> list[str]:
         """A line for each finding that was not there before."""
         with self.store.snapshot():
             return self.findings.judged()
+
+    def in_store(self) -> set[str]:
+        """The findings of the judging before."""
+        from otsec.store.findings import findings
+
+        return {one.id for one in findings(self.store)}
 
 
 if __name__ == "__main__":
