@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import select
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 from argparse import ArgumentParser
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from live_wire import Sensor, Wire, dumped, otsec, wire
+from live_wire import ENVIRONMENT, Sensor, Wire, dumped, otsec, wire
 
 from otsec.capture import open_capture
 from otsec.capture.pcapng import told_ordinals
@@ -545,3 +547,39 @@ def test_doctor_tells_a_bad_mirror(cable: Wire, tmp_path: Path, name: str, sente
         sender.communicate()
     (told,) = (row for row in json.loads(done.stdout)["rows"] if row["what"] == "mirror")
     assert sentence in told["found"]
+
+
+def test_screens_beside(cable: Wire, tmp_path: Path) -> None:
+    """With --tui the screens show what is heard; leaving them ends the sensor well."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    sensor = subprocess.Popen(
+        [*cable.inside, sys.executable, "-m", "otsec", "monitor", "-i", cable.near, "--tui"],
+        *(-1, None, theirs, theirs, theirs), cwd=tmp_path, env={**ENVIRONMENT, "TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        shown = _shown_until(ours, b"1049h")  # the screens have the terminal
+        cable.replay(PLANT, 5_000)
+        shown += _shown_until(ours, b"PLC", b"10.20.1.")
+        os.write(ours, b"q")
+        shown += _shown_until(ours, b"dropped, into")
+        assert sensor.wait(60) == 0
+    finally:
+        sensor.kill()
+        sensor.wait()
+        os.close(ours)
+    assert b"Traceback" not in shown
+    with sqlite3.connect(tmp_path / "otsec.db") as store:
+        assert store.execute("SELECT packets FROM clock").fetchall() == [(PLANT_PACKETS,)]
+
+
+def _shown_until(terminal: int, *words: bytes) -> bytes:
+    """What a terminal shows until one of the words."""
+    shown, end = b"", time.monotonic() + 90
+    while not any(word in shown for word in words):
+        assert time.monotonic() < end, shown[-2000:]
+        if select.select([terminal], [], [], 1)[0]:
+            shown += os.read(terminal, 65_536)
+    return shown

@@ -75,14 +75,16 @@ class Aside:
         self._end()
         if not self.wanted:
             return []
-        judge = _Judge(_arguments(self._arguments))
-        if self.version:  # else nothing was judged yet, and all there is was there before
-            judge.findings.known = judge.in_store()
         try:
-            return judge.new()
-        finally:
-            self.version = judge.judging.version()
-            judge.store.close()
+            judge = _Judge(_arguments(self._arguments))
+            with judge.store:
+                if self.version:  # else none was judged yet, and all there is was there before
+                    judge.findings.known = judge.in_store()
+                lines = judge.new()
+                self.version = judge.judging.version()
+        except OtsecError as error:  # as a configuration that has mistakes meanwhile
+            return [f"not judged: {error}"]
+        return lines
 
     # --------------------------------------------------------------------------- the process
 
