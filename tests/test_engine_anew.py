@@ -12,13 +12,15 @@ from conftest import ROOT
 from engine_runs import analyse, cells, counter, total
 
 from otsec.aggregates.addresses import address_text, address_words
-from otsec.anew import KIND
+from otsec.anew import KIND, REBUILT
 from otsec.cli import main
 from otsec.dissect import stack_text, stack_words
+from otsec.engine import RESTORED
 from otsec.errors import Exit
 from otsec.model import place_of, place_text
 from otsec.pipeline import ANEW
 from otsec.state import VERSION, pack, unpack
+from otsec.store import TABLES
 
 PLANT = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
 HALF = 5_000  # packets
@@ -141,6 +143,14 @@ def without(lines: list[str], table: str, columns: tuple[str, ...]) -> list[dict
     """The rows of a table without some columns."""
     rows = cells(lines, table)
     return [{name: value for name, value in row.items() if name not in columns} for row in rows]
+
+
+def test_every_table_is_thought_of() -> None:
+    """A table that rows are written to again is rebuilt; of the others no row is written twice."""
+    once = {"event", "gap", "connection", "silence", "held"}  # by packet, or by a number of its own
+    added = {"histogram", "rhythm", "volume"}
+    pushed = {name for name, table in TABLES.items() if table.pushed}
+    assert pushed == {*RESTORED, *REBUILT, *once, *added}
 
 
 def test_killed_right_after(tmp_path: Path, db: Path, read_at_once: list[str]) -> None:
