@@ -1,6 +1,7 @@
 """Who acts here: for the record of what people decide."""
 
 import getpass
+import os
 
 from otsec.errors import UsageError
 
@@ -11,6 +12,16 @@ def login() -> str:
         return getpass.getuser().strip()
     except (ImportError, KeyError, OSError):
         return ""
+
+
+def account() -> str:
+    """Under which account otsec runs, as the environment tells it; else the number of the user.
+
+    No database of users is asked: that may be a connection, and a sensor makes none.
+    """
+    told = (os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME"))
+    number = str(os.getuid()) if hasattr(os, "getuid") else ""
+    return next(filter(None, told), f"user {number}" if number else "")
 
 
 def who(given: str | None, how: str = "say who you are with --by") -> str:

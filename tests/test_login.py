@@ -1,11 +1,12 @@
 """Who acts: named, or logged in, or nobody."""
 
 import getpass
+import os
 
 import pytest
 
 from otsec.errors import UsageError
-from otsec.login import login, who
+from otsec.login import account, login, who
 
 
 def test_who_acts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +28,18 @@ def test_where_nobody_is_logged_in(monkeypatch: pytest.MonkeyPatch, error: type[
     assert login() == ""
     with pytest.raises(UsageError, match="nobody is logged in here; start otsec with --by NAME"):
         who(None, "start otsec with --by NAME")
+
+
+def test_an_account_is_told_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sensor asks no database of users, which may be a connection: its number must do."""
+
+    def asked() -> str:
+        raise AssertionError("a database of users was asked")
+
+    monkeypatch.setattr(getpass, "getuser", asked)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    number = getattr(os, "getuid", lambda: None)()
+    assert account() == ("" if number is None else f"user {number}")
+    monkeypatch.setenv("USER", "sensor")
+    assert account() == "sensor"

@@ -202,6 +202,7 @@ def run(arguments: Namespace) -> int:
     from otsec.cli.progress import Progress
     from otsec.cli.signals import listening
     from otsec.pipeline import Run, must_open
+    from otsec.schedule.recorded import settings
     from otsec.store import open_store
 
     config = options.configured(arguments, "db", "site", "rules")
@@ -209,6 +210,7 @@ def run(arguments: Namespace) -> int:
     must_open(source for sources, _ in planned for source in sources)
     outcomes: list[Outcome] = []
     with listening() as stop, open_store(config.store) as store:
+        settings(store, config)
         with Progress(_size(planned), quiet=bool(arguments.quiet)) as progress:
             judging = Judging(arguments, store, config)
             reading = Run(

@@ -290,11 +290,13 @@ def _ordered(rows: Iterable[Row]) -> list[Row]:
 
 def _learn(arguments: Namespace) -> int:
     from otsec.baseline.learning import learn
+    from otsec.schedule.recorded import settings
     from otsec.store import open_store
 
     config = options.configured(arguments, "db")
     zone = config.zone()
     with open_store(config.store, create=False) as store:
+        settings(store, config)
         until = _moment(arguments.until, store, zone)
         told = learn(store, config.alert_budget, until)
     if not arguments.quiet:

@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> int:
 
 def worked_off(config: "Config", arguments: Namespace) -> "tuple[Outcome, list[Sent]]":
     """What was written and sent. Does nothing while another program is at it."""
-    from otsec.schedule import delivering, recorded, running
+    from otsec.schedule import alerts, delivering, recorded, running
     from otsec.store import open_store
 
     with running.locked(config.store) as mine, open_store(config.store, create=False) as store:
@@ -42,7 +42,9 @@ def worked_off(config: "Config", arguments: Namespace) -> "tuple[Outcome, list[S
         _behind_others()
         recorded.configuration(store, config, time.time_ns())
         outcome = running.work(store, producer(config, arguments), time.time_ns)
-        return outcome, delivering.work(store, config.delivery, time.time_ns)
+        sent = delivering.work(store, config.delivery, time.time_ns)
+        outcome.alerts = alerts.raised(store, config)
+        return outcome, sent
 
 
 def _behind_others() -> None:
@@ -63,6 +65,7 @@ def told(outcome: "Outcome", sent: "list[Sent]") -> list[str]:
         lines.append(f"{way.schedule}: {result}")
     if outcome.missed:
         lines.append(f"{outcome.missed:,} missed; `otsec schedule runs --state missed` lists them")
+    lines += [f"finding {one.short}: {one.title}. {one.seen}" for one in outcome.alerts]
     if outcome.retired:
         lines.append(f"{outcome.retired:,} older than is kept: their manifests stay")
     return lines or ["nothing is due"]

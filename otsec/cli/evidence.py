@@ -146,6 +146,8 @@ def found(
         raise UsageError(f"--captures {folder}: is no folder")
     library = Library(store, folder)
     wanted = resolve(store, arguments.id)
+    if not wanted:
+        raise UsageError(f"{', '.join(arguments.id)}: is about otsec itself; no packet shows it")
     return library, wanted, gather(library, wanted, _rule(arguments))
 
 

@@ -143,8 +143,9 @@ def _page(
         page.text(_announced(case.change))
     if one.doubt:
         page.text(f"{one.doubt}.")
-    page.gap()
-    page.table(PARTIES, parties := _parties(case, assets), len(parties))
+    if parties := _parties(case, assets):
+        page.gap()
+        page.table(PARTIES, parties, len(parties))
     for title, text in (("What was expected", one.expected), ("Why it matters", one.why)):
         if text:
             page.head(title)
@@ -157,9 +158,12 @@ def _page(
             page.item(text)
     page.head("What to do next")
     page.text(one.next)
-    page.head("Packets")
     shown = packets(store, one.id)
-    page.table(PACKETS, shown[:SHOWN], len(shown))
+    if shown:
+        page.head("Packets")
+        page.table(PACKETS, shown[:SHOWN], len(shown))
+    elif one.own:
+        page.text("It is about otsec itself: no packet shows it.")
     if one.witnesses:
         page.text(f"Seen by other points as well: {', '.join(one.witnesses)}.")
     if one.incident and len(story) > 1:
@@ -253,7 +257,8 @@ def _chain(page: Page, story: "Sequence[Case]") -> None:
 
 def _next(case: "Case") -> list[tuple[str, str]]:
     one = case.finding
-    told = [(f"otsec show {one.short}", "what its packets say, as otsec and tshark read them")]
+    show = (f"otsec show {one.short}", "what its packets say, as otsec and tshark read them")
+    told = [] if one.own else [show]
     if case.open and case.state != "acknowledged":
         told.append((f"otsec ack {one.short}", "say that you are looking at it"))
     if case.open:
@@ -265,6 +270,8 @@ def _next(case: "Case") -> list[tuple[str, str]]:
             told.append((f"otsec behaviours {side}:{address}", f"all that the {side} took part in"))
     if one.incident:
         told.append((f"otsec finding {one.incident}", "the whole incident"))
+    if one.own:
+        return told
     evidence = f"otsec evidence {one.short} -w {one.short}.pcapng"
     return [*told, (evidence, "its packets, with those that belong to them, as a capture")]
 

@@ -216,6 +216,7 @@ def _listen(
     from otsec.cli.progress import Progress
     from otsec.cli.signals import listening
     from otsec.pipeline import CHECKPOINT_S, Options
+    from otsec.schedule.recorded import configuration
     from otsec.sensor.heartbeat import Heart
     from otsec.sensor.listening import Listening
     from otsec.sensor.pinning import pinned
@@ -227,6 +228,7 @@ def _listen(
         site_policy(config)  # its mistakes are told before anything is listened to
     stop = stack.enter_context(listening())
     store = stack.enter_context(open_store(config.store))
+    configuration(store, config, time.time_ns())
     shown = not (arguments.quiet or arguments.tui)
     progress = stack.enter_context(Progress(None, quiet=not shown))
     tell = progress.tell
@@ -306,6 +308,7 @@ class _Beat:
         self.reload = False
         self.ready = False
         self.screens: Screens | None = None
+        self.wrong: list[str] = []  # what was told of otsec itself at the heartbeat before
 
     def __call__(self) -> None:
         """One look."""
@@ -325,11 +328,18 @@ class _Beat:
         self._show()
 
     def _beat(self) -> None:
+        from otsec.schedule.alerts import overdue
         from otsec.sensor.heartbeat import line
+        from otsec.store.paging import open_alerts
 
         rows = self.heart.beat()
         lines = [line(ear, row) for ear, row in zip(self.sensor.ears, rows, strict=True)]
-        self.manager.tell("STATUS=" + "; ".join(lines))
+        wrong = [*open_alerts(self.heart.store), *overdue(self.heart.store, time.time_ns())]
+        self.manager.tell("STATUS=" + "; ".join([*lines, *wrong]))
+        for text in wrong:
+            if text not in self.wrong:
+                self.tell(text)
+        self.wrong = wrong
         for row, text in zip(rows, lines, strict=True):
             bad = row.dropped or row.shed or row.state != "listening"
             if not self.arguments.quiet and (bad or not self.progress.shown):
@@ -348,6 +358,7 @@ class _Beat:
     def _reload(self) -> None:
         """SIGHUP: a configuration with mistakes changes nothing."""
         from otsec.config import shown
+        from otsec.schedule.recorded import configuration
 
         self.manager.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
@@ -358,6 +369,8 @@ class _Beat:
             self.tell(f"the old configuration stays in effect: {error}")
         else:
             self.judging.read_again()  # rules and policy too; mistakes are told
+            self.judging.read_again()  # rules too; those with mistakes are told and left out
+            configuration(self.heart.store, self.config, time.time_ns())
             before = {one.name: one.value for one in shown(self.config)}
             changed = [one.name for one in shown(config) if before.get(one.name) != one.value]
             later = [name for name in changed if name.partition(".")[0] in AFTER_RESTART]

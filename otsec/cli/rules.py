@@ -253,6 +253,7 @@ def _shared(own: Path) -> Path | None:
 def _run(arguments: Namespace) -> int:
     from otsec.baseline.deviations import judge
     from otsec.cli.analyze import site_policy
+    from otsec.schedule.recorded import settings
     from otsec.store import open_store
 
     config = options.configured(arguments, "db", "rules")
@@ -260,6 +261,7 @@ def _run(arguments: Namespace) -> int:
     _tell(loaded)
     policy = site_policy(config)
     with open_store(config.store, create=False) as store:
+        settings(store, config)
         found = judge(store, loaded.rules, policy, config)
     if not arguments.quiet:
         say(f"{len(loaded.rules)} rules: {len(found)} findings in {config.store}: otsec findings")

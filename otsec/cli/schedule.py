@@ -442,7 +442,7 @@ def _changed(
     arguments: Namespace, what: str, change: "Callable[[Store, Schedule, Any], str]"
 ) -> int:
     from otsec.cli.triage import word_of
-    from otsec.schedule import recorded
+    from otsec.schedule import alerts, recorded
     from otsec.store import open_store
 
     config = options.configured(arguments, "db")
@@ -451,6 +451,7 @@ def _changed(
         (schedule,) = _named(store, [arguments.name])
         act = recorded.act("schedule", word.time, word.who, schedule.name, "", what, word.reason)
         told = change(store, schedule, act)
+        alerts.raised(store, config)
     if not arguments.quiet:
         say(f"{schedule.name}: {told}")
     return 0

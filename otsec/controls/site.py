@@ -1,7 +1,6 @@
 """What a site says of itself as controls need it: its name, zone, policy and inputs."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -42,7 +41,7 @@ def site_of(
     found = given if given is not None else inputs.find(config)
     named = policy or config.policy
     return Site(
-        _name(config.site, [one.site for one in sources(store) if one.packets]),
+        name_of(config, store),
         config.zone(),
         None if named is None else _policy(named),
         named,
@@ -59,9 +58,10 @@ def whole(store: Store, site: str) -> Period:
     )
 
 
-def _name(said: str, stored: Sequence[str]) -> str:
-    names = {*stored}
-    return said if said in names or len(names) != 1 else names.pop()
+def name_of(config: Config, store: Store) -> str:
+    """The site that a configuration means: the one it names, else the only one of the store."""
+    names = {one.site for one in sources(store) if one.packets}
+    return config.site if config.site in names or len(names) != 1 else names.pop()
 
 
 def _policy(path: Path) -> Policy:

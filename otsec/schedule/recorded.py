@@ -3,13 +3,14 @@
 import hashlib
 import json
 import platform
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from otsec.config import Config, shown
 from otsec.errors import OtsecError
-from otsec.login import login
+from otsec.login import account
 from otsec.store import Store, open_store
 from otsec.store.acts import Act, RecordAct, every_act, record
 
@@ -18,7 +19,7 @@ def act(
     kind: RecordAct, now: int, who: str, what: str, before: str = "", after: str = "", why: str = ""
 ) -> Act:
     """An act that is about no asset and no finding."""
-    return Act(0, now, who, kind, "", what, before, after, why, login(), platform.node())
+    return Act(0, now, who, kind, "", what, before, after, why, account(), platform.node())
 
 
 def configuration(store: Store, config: Config, now: int) -> None:
@@ -36,7 +37,13 @@ def configuration(store: Store, config: Config, now: int) -> None:
     changed = sorted(name for name in {*old, *said} if old.get(name) != said.get(name))
     why = f"changed: {', '.join(changed)}" if old else "the first that was seen"
     what = str(config.path or "no otsec.yaml")
-    record(store, [act("config", now, login() or "otsec", what, before, after, why)])
+    record(store, [act("config", now, account() or "otsec", what, before, after, why)])
+
+
+def settings(store: Store, config: Config) -> None:
+    """The same where a file says them: who reads a capture into a store of its own has none."""
+    if config.path is not None:
+        configuration(store, config, time.time_ns())
 
 
 def _said(config: Config) -> Iterator[tuple[str, object]]:
@@ -66,7 +73,7 @@ def exported(path: Path, kinds: str, files: Mapping[str, str], now: int) -> None
     digest = hashlib.sha256()
     for name, of_file in sorted(files.items()):
         digest.update(f"{of_file}  {name}\n".encode())  # as sha256sum writes it
-    who = login() or "nobody who is logged in"
+    who = account() or "nobody who is logged in"
     names = ", ".join(sorted(files))
     with suppress(OtsecError), open_store(path, create=False) as store:
         record(store, [act("export", now, who, kinds, "", digest.hexdigest(), names)])

@@ -24,6 +24,7 @@ from otsec.schedule.times import SECOND_NS, covered, latest_dues
 from otsec.store import Store
 from otsec.store import schedules as kept
 from otsec.store.acts import head as head_of_acts
+from otsec.store.findings import Finding
 from otsec.store.schedules import Delivery, Run, Schedule
 
 MOST_DUE = 10_000  # due times looked back at; a week of one a minute
@@ -54,6 +55,7 @@ class Outcome:
     failed: list[Run] = field(default_factory=list)
     missed: int = 0
     retired: int = 0
+    alerts: list[Finding] = field(default_factory=list)  # findings that are new by it
     busy: bool = False  # another program was at it
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from otsec.store.database import Row, Store, storable
-from otsec.store.schema import TABLES
+from otsec.store.schema import NONE, TABLES
 
 
 class Finding(NamedTuple):
@@ -50,6 +50,11 @@ class Finding(NamedTuple):
     incident: str
     short: str = ""  # as much of the id as tells it from all others; given by `replace`
 
+    @property
+    def own(self) -> bool:
+        """Whether it is about otsec itself, so that no packet shows it."""
+        return self.source == NONE
+
 
 class Packet(NamedTuple):
     """A packet that shows a finding."""
@@ -69,10 +74,15 @@ LISTS = (
 
 
 def replace(store: Store, found: Sequence[tuple[Finding, Sequence[Packet]]]) -> list[Finding]:
-    """Keep these findings and no others, all or none; gives them with their short ids."""
-    short = shortest([finding.id for finding, _ in found])
+    """Keep these findings, but for what is noted of otsec itself no others, all or none.
+
+    Gives them with their short ids.
+    """
+    own = noted(store)
+    short = shortest([finding.id for finding in (*own, *(finding for finding, _ in found))])
     kept = [finding._replace(short=short[finding.id]) for finding, _ in found]
-    rows = [_row(finding) for finding in kept]
+    own = [finding._replace(short=short[finding.id]) for finding in own]
+    rows = [_row(finding) for finding in (*own, *kept)]
     packets = [
         (*one[:4], storable(one.what)) for _, packets in found for one in packets
     ]  # fmt: skip
@@ -80,11 +90,30 @@ def replace(store: Store, found: Sequence[tuple[Finding, Sequence[Packet]]]) -> 
         return kept
     with store._transaction():  # noqa: SLF001 - this is a part of the store
         connection = store.db.conn
-        connection.execute("DELETE FROM finding")
+        connection.execute("DELETE FROM finding WHERE source <> ?", (NONE,))
         connection.execute("DELETE FROM finding_packet")
         connection.executemany(TABLES["finding"].upsert, rows)
         connection.executemany(TABLES["finding_packet"].upsert, packets)
     return kept
+
+
+def noted(store: Store) -> list[Finding]:
+    """What is noted of otsec itself: findings of no source."""
+    return _told(store.all(_select("finding", f"WHERE source = {NONE}")))
+
+
+def note(store: Store, found: Sequence[Finding]) -> list[Finding]:
+    """Keep these findings of no source and no others; gives those that are new or go on."""
+    before = {one.id: one for one in noted(store)}
+    ids = [name for (name,) in store.all("SELECT id FROM finding")]
+    short = shortest([*ids, *(one.id for one in found)])
+    kept = [one._replace(short=short[one.id]) for one in found]
+    if kept != list(before.values()):
+        with store._transaction():  # noqa: SLF001 - this is a part of the store
+            connection = store.db.conn
+            connection.execute("DELETE FROM finding WHERE source = ?", (NONE,))
+            connection.executemany(TABLES["finding"].upsert, map(_row, kept))
+    return [one for one in kept if one.id not in before or before[one.id].last_time < one.last_time]
 
 
 def shortest(ids: Sequence[str]) -> dict[str, str]:
@@ -150,9 +179,9 @@ def _all(store: Store, name: str) -> list[Row]:
     return store.all(_select(name))
 
 
-def _select(name: str) -> str:
+def _select(name: str, where: str = "") -> str:
     table = TABLES[name]
-    return f"SELECT {', '.join(table.names)} FROM {name} ORDER BY {', '.join(table.key)}"  # noqa: S608 - names of schema.py
+    return f"SELECT {', '.join(table.names)} FROM {name} {where} ORDER BY {', '.join(table.key)}"  # noqa: S608 - names of schema.py
 
 
 def _row(finding: Finding) -> Row:

@@ -19,7 +19,7 @@ from otsec.store.faults import told
 from otsec.store.filters import LEVELS, Condition, Field, Filter, condition
 from otsec.store.findings import Finding, finding_of
 from otsec.store.queries import CONVERSATION, address_key
-from otsec.store.schema import TABLES
+from otsec.store.schema import NONE, TABLES
 from otsec.store.selects import FIELDS, Filters, made, select_sql, source_name
 from otsec.store.views import Conversation
 
@@ -285,6 +285,15 @@ def worst_open(store: Store, site: str, count: int) -> list[Keyed]:
         if len(found) == count or len(keys) < most:
             break
     return found
+
+
+def open_alerts(store: Store) -> list[str]:
+    """What is noted of otsec itself, and somebody has yet to decide of."""
+    rows = store.all(
+        f"SELECT seen FROM (SELECT {_FINDINGS} WHERE f.source = {NONE}) "  # noqa: S608 - text of this file
+        "WHERE standing = 'open' ORDER BY id"
+    )
+    return [seen for (seen,) in rows]
 
 
 def judged(store: Store) -> bool:

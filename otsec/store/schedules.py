@@ -13,6 +13,7 @@ from otsec.store.schema import TABLES
 
 RunState: TypeAlias = Literal["waiting", "running", "done", "failed", "missed", "retired"]
 SentState: TypeAlias = Literal["waiting", "sent", "failed"]
+REMOVED = "the schedule was removed"  # why a run was not made that nobody misses
 
 
 class Schedule(NamedTuple):
@@ -109,9 +110,9 @@ def remove_schedule(store: Store, name: str, act: Act) -> None:
     with store._transaction():  # noqa: SLF001 - this is a part of the store
         store.db.conn.execute("DELETE FROM schedule WHERE name = ?", (name,))
         store.db.conn.execute(
-            "UPDATE report_run SET state = 'missed', error = 'the schedule was removed' "
+            "UPDATE report_run SET state = 'missed', error = ? "
             "WHERE schedule = ? AND state IN ('waiting', 'running')",
-            (name,),
+            (REMOVED, name),
         )
         add(store, [act])
 
