@@ -113,6 +113,8 @@ class Target:
     """Login name at the mail server; empty: none."""
     secret: str = ""
     """File whose first line is the password, or the token of the webhook; only its owner may read it."""
+    authority: str = ""
+    """File of the certificates (PEM) by which the server's is judged; empty: those of the system."""
     attach: str = "nothing"
     """What of the reports mail or webhook hold: `nothing` but counts, or `all` files."""
     folder: str = ""
@@ -365,6 +367,7 @@ TARGET: dict[str, Check] = {
     "security": _one_of("starttls", "tls", "none"),
     "user": _name,
     "secret": _path,
+    "authority": _path,
     "attach": _one_of("nothing", "all"),
     "folder": _path,
     "webhook": _url,
@@ -676,7 +679,7 @@ class _Reading:
                 take(full, value, TARGET[key])
                 if full in self.values:
                     found[key] = self.values[full]
-            for key in {"folder", "secret"} & found.keys():
+            for key in {"folder", "secret", "authority"} & found.keys():
                 found[key] = str(self._beside(f"delivery.{name}.{key}", found[key]))
             target = Target(name, **found)
             if "," in name:

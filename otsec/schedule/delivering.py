@@ -135,7 +135,7 @@ def _to_folder(what: Parcel, target: Target) -> None:
 def _by_mail(what: Parcel, target: Target) -> None:
     name, _, port = target.server.partition(":")
     number = int(port or PORTS.get(target.security, 587))
-    context = ssl.create_default_context()
+    context = _context(target)
     make: Any = smtplib.SMTP
     more: dict[str, Any] = {}
     if target.security == "tls":
@@ -153,6 +153,16 @@ def _by_mail(what: Parcel, target: Target) -> None:
             server.quit()
     if refused:  # some took it: it counts as sent only when all did
         raise UsageError(f"refused by the server: {', '.join(sorted(refused))}")
+
+
+def _context(target: Target) -> ssl.SSLContext:
+    """Certificates are checked, and that they are of the server's name."""
+    if not target.authority:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=target.authority)
+    except ssl.SSLError:
+        raise UsageError(f"{target.authority}: holds no certificate (PEM)") from None
 
 
 def mail(what: Parcel, target: Target) -> EmailMessage:
@@ -244,7 +254,7 @@ def _to_webhook(what: Parcel, target: Target) -> None:
     )
     opener = urllib.request.build_opener(
         _NoRedirect, urllib.request.ProxyHandler({}),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
+        urllib.request.HTTPSHandler(context=_context(target)),
     )  # fmt: skip
     try:
         with opener.open(request, timeout=TIMEOUT_S) as answer:
