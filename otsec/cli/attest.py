@@ -47,11 +47,7 @@ COLUMNS = (
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, about in ACTIONS.items():
-        action = actions.add_parser(name, help=about, description=f"{about.capitalize()}.")
-        options.common_again(action)
-        action.set_defaults(parser=action)
+    for name, action in options.actions(parser, ACTIONS):
         CONFIGURE[name](action)
 
 
@@ -70,10 +66,7 @@ def _add_arguments(action: ArgumentParser) -> None:
 
 def _list_arguments(action: ArgumentParser) -> None:
     listing.configure(action, COLUMNS, ())
-    action.epilog = listing.EPILOG.format(
-        filters="\n".join(f"  {key:<10} {about}" for key, about in FILTERS.items()),
-        columns="\n".join(map(listing._described, COLUMNS)),  # noqa: SLF001 - as all listings do
-    )
+    action.epilog = listing.epilog(COLUMNS, FILTERS)
 
 
 CONFIGURE = {"add": _add_arguments, "list": _list_arguments}

@@ -108,17 +108,10 @@ def actions(
     more: Mapping[str, Callable[[ArgumentParser], None]],
 ) -> None:
     """The actions of changes, or of maintenance."""
-    subparsers = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, about in told.items():
-        action = subparsers.add_parser(name, help=about, description=f"{about.capitalize()}.")
-        options.common_again(action)
-        action.set_defaults(parser=action)
+    for name, action in options.actions(parser, told):
         if name == "list":
             listing.configure(action, COLUMNS, ())
-            action.epilog = listing.EPILOG.format(
-                filters="\n".join(f"  {key:<10} {text}" for key, text in FILTERS.items()),
-                columns="\n".join(map(listing._described, COLUMNS)),  # noqa: SLF001 - as all listings do
-            )
+            action.epilog = listing.epilog(COLUMNS, FILTERS)
             continue
         options.store(action)
         action.add_argument("--by", metavar="WHO", help="who says so (default: the login name)")

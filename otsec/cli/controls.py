@@ -188,11 +188,7 @@ def _unknown(figure: "Figure") -> str:
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, about in ACTIONS.items():
-        action = actions.add_parser(name, help=about, description=f"{about.capitalize()}.")
-        options.common_again(action)
-        action.set_defaults(parser=action)
+    for name, action in options.actions(parser, ACTIONS):
         CONFIGURE[name](action)
     parser.epilog = EPILOG
 
@@ -200,9 +196,7 @@ def configure(parser: ArgumentParser) -> None:
 def _listed(columns: Sequence[Column], filters: dict[str, str], epilog: str = "") -> Any:
     def configured(action: ArgumentParser) -> None:
         listing.configure(action, columns, ())
-        told = "\n".join(f"  {key:<10} {about}" for key, about in filters.items())
-        shown = "\n".join(map(listing._described, columns))  # noqa: SLF001 - as all listings do
-        action.epilog = epilog + listing.EPILOG.format(filters=told, columns=shown)
+        action.epilog = epilog + listing.epilog(columns, filters)
 
     return configured
 

@@ -99,8 +99,13 @@ def configure(parser: ArgumentParser, columns: Sequence[Column], keys: Sequence[
     parser.add_argument("--limit", type=int, metavar="N", help="at most N rows")
     parser.add_argument("--columns", metavar="A,B,...", help="these columns, or `all`")
     options.formats(parser)
-    filters = "\n".join(f"  {key:<10} {FILTERS[key]}" for key in keys)
-    parser.epilog = EPILOG.format(filters=filters, columns="\n".join(map(_described, columns)))
+    parser.epilog = epilog(columns, {key: FILTERS[key] for key in keys})
+
+
+def epilog(columns: Sequence[Column], filters: Mapping[str, str]) -> str:
+    """What stands below the arguments of a listing: its filters and its columns."""
+    told = "\n".join(f"  {key:<10} {about}" for key, about in filters.items())
+    return EPILOG.format(filters=told, columns="\n".join(map(_described, columns)))
 
 
 def _described(column: Column) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,18 @@ def common(parser: ArgumentParser, default: Any = None) -> None:
     group.add_argument(
         "--debug", action="store_true", default=default, help="show the traceback of an error"
     )
+
+
+def actions(
+    parser: ArgumentParser, told: Mapping[str, str]
+) -> Iterator[tuple[str, ArgumentParser]]:
+    """A parser for each action of a command, by name, with what all take; ``told``: what it does."""
+    words = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    for name, about in told.items():
+        action = words.add_parser(name, help=about, description=f"{about.capitalize()}.")
+        common_again(action)
+        action.set_defaults(parser=action)
+        yield name, action
 
 
 def store(parser: ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from otsec.cli import listing, options
 from otsec.cli.output import Column, say, style_of, write
-from otsec.errors import ConfigError, Exit, UsageError
+from otsec.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,11 +141,7 @@ COLUMNS = (
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, about in ACTIONS.items():
-        action = actions.add_parser(name, help=about, description=f"{about.capitalize()}.")
-        options.common_again(action)
-        action.set_defaults(parser=action)
+    for name, action in options.actions(parser, ACTIONS):
         CONFIGURE[name](action)
 
 
@@ -172,10 +168,7 @@ def _check_arguments(parser: ArgumentParser) -> None:
 def _judge_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the policy")
     listing.configure(parser, COLUMNS, ())
-    parser.epilog = listing.EPILOG.format(
-        filters="\n".join(f"  {key:<10} {about}" for key, about in FILTERS.items()),
-        columns="\n".join(map(listing._described, COLUMNS)),  # noqa: SLF001 - as all listings do
-    )
+    parser.epilog = listing.epilog(COLUMNS, FILTERS)
 
 
 def _suggest_arguments(parser: ArgumentParser) -> None:
@@ -292,14 +285,9 @@ def loaded(path: Path) -> "Policy":
     """A policy that can be used. Raises ConfigError with a line for every error."""
     import time
 
-    from otsec.policy.checking import Against, check
-    from otsec.policy.problems import as_text
+    from otsec.policy.checking import required
 
-    found = check(path, Against(time.time_ns()))
-    if found.policy is None:
-        wrong = [problem for problem in found.problems if problem.fatal]
-        raise ConfigError(as_text(str(path), wrong).rstrip("\n"))
-    return found.policy
+    return required(path, time.time_ns())
 
 
 def verdicts(

@@ -70,11 +70,7 @@ FIELDS = (
 
 def configure(parser: ArgumentParser) -> None:
     """Arguments of the command."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for name, about in ACTIONS.items():
-        action = actions.add_parser(name, help=about, description=f"{about.capitalize()}.")
-        options.common_again(action)
-        action.set_defaults(parser=action)
+    for name, action in options.actions(parser, ACTIONS):
         if name != "fields":
             options.rules(action)
         if name in {"list", "run"}:

@@ -9,10 +9,8 @@ from otsec.config import Config
 from otsec.controls import inputs
 from otsec.controls.inputs import Inputs
 from otsec.controls.model import Period
-from otsec.errors import ConfigError
-from otsec.policy.checking import Against, check
+from otsec.policy.checking import required
 from otsec.policy.model import Policy
-from otsec.policy.problems import as_text
 from otsec.store import Store
 from otsec.store.queries import sources
 
@@ -43,7 +41,7 @@ def site_of(
     return Site(
         name_of(config, store),
         config.zone(),
-        None if named is None else _policy(named),
+        None if named is None else required(named, time.time_ns()),
         named,
         inputs.load(found),
     )
@@ -62,12 +60,3 @@ def name_of(config: Config, store: Store) -> str:
     """The site that a configuration means: the one it names, else the only one of the store."""
     names = {one.site for one in sources(store) if one.packets}
     return config.site if config.site in names or len(names) != 1 else names.pop()
-
-
-def _policy(path: Path) -> Policy:
-    """A policy that can be used; exceptions that ran out are no mistake here but a figure."""
-    found = check(path, Against(time.time_ns()))
-    if found.policy is None:
-        wrong = [problem for problem in found.problems if problem.fatal]
-        raise ConfigError(as_text(str(path), wrong).rstrip("\n"))
-    return found.policy

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from otsec.config import text_of
+from otsec.errors import ConfigError
 from otsec.policy import cases
 from otsec.policy.judging import is_dmz, is_it, skips
 from otsec.policy.model import Allow, End, Policy, Rule, Selector, Zone
 from otsec.policy.placing import People, Places
-from otsec.policy.problems import Problems
+from otsec.policy.problems import Problems, as_text
 from otsec.policy.reading import Read, read
 from otsec.policy.verdicts import Flow
 from otsec.policy.windows import EPOCH, SECOND_NS, local
@@ -36,6 +37,15 @@ class Against:
 def check(path: Path, against: Against) -> Read:
     """A policy with everything that is wrong with it."""
     return checked(read(text_of(path, "policy"), str(path)), against)
+
+
+def required(path: Path, at: int) -> Policy:
+    """A policy that can be used. Raises ConfigError with a line for every error; ``at``: ns."""
+    found = check(path, Against(at))
+    if found.policy is None:
+        wrong = [problem for problem in found.problems if problem.fatal]
+        raise ConfigError(as_text(str(path), wrong).rstrip("\n"))
+    return found.policy
 
 
 def usable(path: Path) -> Read:

@@ -31,7 +31,7 @@ def period(text: str, zone: ZoneInfo, newest: int) -> Period:
     try:
         first = _span(begin)
         last = _span(end) if dots else first
-        found = Period(_start(first[0], zone), _start(last[1], zone) - 1)
+        found = Period(start_of(first[0], zone), start_of(last[1], zone) - 1)
     except (ValueError, OverflowError):
         raise UsageError(f"period {text!a}: write {FORMS}") from None
     if found.begin > found.end:
@@ -56,6 +56,6 @@ def _days(first: date, count: int) -> tuple[date, date]:
     return first, first + timedelta(days=count)
 
 
-def _start(day: date, zone: ZoneInfo) -> int:
+def start_of(day: date, zone: ZoneInfo) -> int:
     """The first instant of a day, ns."""
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * SECOND_NS

@@ -14,6 +14,7 @@ from cronsim import CronSim, CronSimError
 
 from otsec.differences import Period
 from otsec.errors import UsageError
+from otsec.reports.period import start_of
 
 SECOND_NS = 10**9
 DEFAULT_TIME = "06:00"
@@ -131,7 +132,7 @@ def covered(span: str, due: int, previous: int, zone: ZoneInfo) -> tuple[Period 
         begin = previous if span == "since" else due - 3600 * SECOND_NS
         return Period(begin, due - 1), f"{_moment(begin, zone)}..{_moment(due, zone)}"
     first, behind, name = _calendar(span, datetime.fromtimestamp(due // SECOND_NS, zone).date())
-    return Period(_start(first, zone), _start(behind, zone) - 1), name
+    return Period(start_of(first, zone), start_of(behind, zone) - 1), name
 
 
 def _calendar(span: str, today: date) -> tuple[date, date, str]:
@@ -154,10 +155,6 @@ def _calendar(span: str, today: date) -> tuple[date, date, str]:
         "year": f"{first.year}",
     }
     return first, behind, names[span]
-
-
-def _start(day: date, zone: ZoneInfo) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * SECOND_NS
 
 
 def _moment(ns: int, zone: ZoneInfo) -> str:
