@@ -741,9 +741,13 @@ def _key_bytes(flows: Flows) -> list[bytes]:
 
 def _aloud(packets: Packets, rows: I64) -> Mask:
     """Which packets are for everybody or a group: by address, or by MAC where it is a network's."""
-    group = is_group(packets.kind[rows], packets.target_hi[rows], packets.target_lo[rows])
-    group |= packets.mac_target[rows] == BROADCAST
-    return np.asarray(group & (packets.protocol[rows] != TCP), np.bool_)
+    aloud = np.zeros(len(rows), np.bool_)
+    some = np.flatnonzero(packets.protocol[rows] != TCP)
+    if len(some):
+        at = rows[some]
+        aloud[some] = is_group(packets.kind[at], packets.target_hi[at], packets.target_lo[at])
+        aloud[some] |= packets.mac_target[at] == BROADCAST
+    return aloud
 
 
 def _rank_within(part: Found, packets: Packets) -> I64:
