@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from otsec.cli import listing
 from otsec.cli.output import Column
 
-COLUMNS = (
+OF_STORE = (
     Column("client", "client", about="address of who asks"),
     Column("server", "server", about="address of who answers"),
     Column("service", "service", about="transport and port, or ethertype"),
@@ -37,6 +37,11 @@ COLUMNS = (
     Column(
         "malformed", "malformed", "number", "messages that contradict the standard", detail=True
     ),
+    Column("truncated", "truncated", "number", "messages that end too early", detail=True),
+    *listing.WHERE_SEEN,
+)
+COLUMNS = (  # how the client was checked is put together from several tables, for this listing
+    *OF_STORE,
     Column(
         "authentication",
         "login",
@@ -44,8 +49,6 @@ COLUMNS = (
         detail=True,
     ),
     Column("authentication_reason", "login told by", about="what tells that", detail=True),
-    Column("truncated", "truncated", "number", "messages that end too early", detail=True),
-    *listing.WHERE_SEEN,
 )
 
 

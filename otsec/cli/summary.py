@@ -373,7 +373,7 @@ def _as_json(
         ("sources", SOURCES, found.reports),
         ("findings", findings.COLUMNS, wrong),
         ("devices", DEVICES, found.devices),
-        ("conversations", conversations.COLUMNS, found.conversations),
+        ("conversations", conversations.OF_STORE, found.conversations),
         ("doings", tuple(one._replace(value=None) for one in DOINGS), found.doings),
         ("writers", writers.COLUMNS, found.writers),
         ("undecoded", UNREAD, found.unread),

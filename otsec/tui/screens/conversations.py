@@ -23,7 +23,7 @@ class ConversationsScreen(ListingScreen):
     """Who talks to whom."""
 
     NAME = "Conversations"
-    COLUMNS: ClassVar[Sequence[Column]] = conversations.COLUMNS
+    COLUMNS: ClassVar[Sequence[Column]] = conversations.OF_STORE
     FIELDS: ClassVar[dict[str, Field]] = FIELDS[QUERY]
     KEYS: ClassVar[dict[str, str]] = {
         key: listing.FILTERS[key] for key in listing.FOR_CONVERSATIONS
