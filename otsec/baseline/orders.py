@@ -69,8 +69,12 @@ def streams(store: Store, canonical: Canonical, since: int) -> list[Stream]:
     found: dict[Name, list[StepRow]] = defaultdict(list)
     for row in steps(store):
         if is_device(row.client):
-            found[row.source, *row[4:11]].append(row)
+            found[_name(row)].append(row)
     return [_stream(some, hours[name], canonical) for name, some in found.items() if name in hours]
+
+
+def _name(row: StepRow) -> Name:
+    return (row.source, *row[4:11])
 
 
 def _stream(some: Sequence[StepRow], hours: Mapping[int, bytes], canonical: Canonical) -> Stream:
@@ -150,9 +154,14 @@ class Model:
 def things(
     store: Store, canonical: Canonical, scope: ScopeOf, until: int | None
 ) -> Iterator[Thing]:
-    """Each step, and the order of each stream; ``until``: ns, of the latter whole hours before it."""
-    for row in steps(store):
-        if row.rank != OTHER and is_device(row.client):
+    """Each step, and the order of each stream; ``until``: ns, of the latter whole hours before it.
+
+    Of a stream with more steps than are kept no single one tells anything.
+    """
+    rows = steps(store)
+    endless = {_name(row) for row in rows if row.rank == OTHER}
+    for row in rows:
+        if _name(row) not in endless and is_device(row.client):
             yield _step(row, canonical, scope)
     stop = newest_hour(store) + 1 if until is None else until // HOUR_NS
     most: dict[Key, Thing] = {}
