@@ -11,21 +11,24 @@ from typing import Any, TypeAlias
 
 from otsec.store.database import Store
 from otsec.store.filters import Cells, condition
-from otsec.store.queries import behaviours, conversations, counters
-from otsec.store.selects import FIELDS, Filters, select_sql, selected
-from otsec.store.views import Conversation, Protocol
+from otsec.store.queries import BEHAVIOUR, CONVERSATION, counters
+from otsec.store.selects import FIELDS, Filters, select_sql, selected, strongest
+from otsec.store.views import Protocol
 
 _OF_SOURCES = {"site", "group", "point", "interface"}  # filters that counters have too
 _Name: TypeAlias = tuple[str, str, str]  # site, group, protocol
-_TALKS = {  # what is summed of conversations
+_COLUMNS = {  # what is summed of conversations, and over which columns
+    "packets": ("packets_out", "packets_in"),
+    "payload": ("payload_out", "payload_in"),
+    "undecoded": ("undecoded_out", "undecoded_in"),
+    "lost": ("lost_out", "lost_in"),
+    "malformed": ("malformed",),
+    "truncated": ("truncated",),
+}
+_TALKS = {
     "conversations": "COUNT(*)",
     "doubtful": "SUM(doubtful <> 0)",
-    "packets": "SUM(packets_out + packets_in)",
-    "payload": "SUM(payload_out + payload_in)",
-    "undecoded": "SUM(undecoded_out + undecoded_in)",
-    "lost": "SUM(lost_out + lost_in)",
-    "malformed": "SUM(malformed)",
-    "truncated": "SUM(truncated)",
+    **{name: f"SUM({' + '.join(columns)})" for name, columns in _COLUMNS.items()},
 }
 _PAYLOAD = {name: _TALKS[name] for name in ("payload", "undecoded")}
 _DONE = {"count": "SUM(count)"}
@@ -67,16 +70,16 @@ def protocols(store: Store, filters: Filters = ()) -> list[Protocol]:
     alone = _alone(store)
     summed = _summed(store, "conversations", filters, _TALKS) if alone else None
     if summed is None:
-        for row in conversations(store, filters):
-            found[row.site, row.group, row.protocol].talks.update(_talk(row))
+        for cells, _ in strongest(selected(store, "conversations", filters), CONVERSATION):
+            found[_name(cells)].talks.update(_talk(cells))
     else:
         for cells in summed:
             found[_name(cells)].talks.update({name: cells[name] for name in _TALKS})
     also = ("operation", "outcome")
     summed = _summed(store, "behaviours", filters, _DONE, also) if alone else None
     if summed is None:
-        for act in behaviours(store, filters):
-            found[act.site, act.group, act.protocol].done(act.operation, act.outcome, act.count)
+        for cells, _ in strongest(selected(store, "behaviours", filters), BEHAVIOUR):
+            found[_name(cells)].done(cells["operation"], cells["outcome"], cells["count"])
     else:
         for cells in summed:
             found[_name(cells)].done(cells["operation"], cells["outcome"], cells["count"])
@@ -117,16 +120,11 @@ def _name(cells: Cells) -> _Name:
     return cells["site"], cells["point_group"], cells["protocol"]
 
 
-def _talk(row: Conversation) -> dict[str, int]:
+def _talk(cells: Cells) -> dict[str, int]:
     return {
         "conversations": 1,
-        "doubtful": row.doubtful,
-        "packets": row.packets_out + row.packets_in,
-        "payload": row.payload_out + row.payload_in,
-        "undecoded": row.undecoded_out + row.undecoded_in,
-        "lost": row.lost_out + row.lost_in,
-        "malformed": row.malformed,
-        "truncated": row.truncated,
+        "doubtful": int(cells["doubtful"] != 0),
+        **{name: sum(cells[column] for column in columns) for name, columns in _COLUMNS.items()},
     }
 
 
