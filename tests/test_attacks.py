@@ -25,7 +25,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "codesys_passwords": {"login-brute-force": "T0812", "default-password": "T0812"},
     "cosmicenergy": {"database-command": "T0807", "stations-commanded": "T0855"},
     "device_faults": {"device-fault": "", "device-state-changed": "", "enip-identity": "T0846"},
-    "dnp3_reports_off": {"unsolicited-off": "T0878"},
+    "dnp3_reports_off": {"dnp3-restarted": "T0816", "unsolicited-off": "T0878"},
     "execute_without_select": {"execute-without-select": "T0855"},
     "fins_settings": {
         "controller-file-deleted": "T0809", "fins-access-right": "T0816",

@@ -327,3 +327,20 @@ def test_a_program_that_repeats_a_value_looks_once_an_hour() -> None:
     """Writing the same every second for three hours is four looks, not ten thousand."""
     assert looks(10_800, 0, 3 * 3_600 * 10**9) == 4
     assert looks(2, 0, 3 * 3_600 * 10**9) == 2
+
+
+@pytest.mark.parametrize(("reason", "found"), [("unknown", []), ("syn", ["new-conversation"])])
+def test_who_speaks_first_is_no_news(tmp_path: Path, reason: str, found: list[str]) -> None:
+    """Where only the first packet tells the client, the same the other way round is known."""
+    cells = TABLES["conversation"].names.index("client_reason")
+
+    def turned(plant: Plant) -> None:
+        plant.does("10.0.0.22", HMI, "read", LEARNED + 60, LEARNED + 900)
+        rows = plant.tap.rows["conversation"]
+        last = list(rows[-1])
+        last[cells] = reason
+        rows[-1] = tuple(last)
+
+    _, made = judged(tmp_path, turned)
+
+    assert [one.name for one in made if "10.0.0.22" in {one.client, one.server}] == found

@@ -24,6 +24,7 @@ from otsec.baseline.shift import SEVERAL, SHIFTED, Deviation, joined
 from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.states import elsewhere, states
 from otsec.baseline.telling import Telling, written_outside
+from otsec.baseline.things import pair
 from otsec.changes.linking import link
 from otsec.config import Config
 from otsec.detect import incidents, telling
@@ -35,11 +36,13 @@ from otsec.inventory.model import Node
 from otsec.policy.model import Policy
 from otsec.store import Store
 from otsec.store import baseline as kept
+from otsec.store.baseline import Line
 from otsec.store.findings import Finding, replace
 from otsec.store.judged import Occurrence
 
 SILENCES = 3  # so many times the longest silence that was ever heard
 LEAST_SILENT_S = 600
+EITHER_WAY = frozenset({"conversation", "operation", "object"})
 WIDE = frozenset({kinds.NEW_CONVERSATION.name, kinds.NEW_PEER.name})
 WRITES = frozenset({"write", "control", "program", "mode", "firmware"})
 AT_ONCE = "several at once"
@@ -177,8 +180,14 @@ class _Look:
     def _new(self, thing: Thing) -> bool:
         if thing.key.kind not in NOVEL or not self._judged(thing):
             return False
-        line = self.base.known.get(thing.key)
+        line = self.base.known.get(thing.key) or self._turned(thing.key)
         return line is None or not line.holds(thing.last_time)
+
+    def _turned(self, key: Key) -> Line | None:
+        """What is known the other way round, where only the first packet tells who asks whom."""
+        if key.kind not in EITHER_WAY or pair(key) not in self.base.shown.either:
+            return None
+        return self.base.known.get(key._replace(client=key.server, server=key.client))
 
     def _judged(self, thing: Thing) -> bool:
         """Whether learning of it has ended, and the capture was not blind."""

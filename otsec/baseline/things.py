@@ -51,6 +51,7 @@ NAMED = ("hostname", "name")
 CHANGING_IT = CHANGING - {"time", "file"}  # whom an office asks for the time changes nothing
 
 At = tuple[str, str, str]  # site, group, place
+Pair = tuple[str, ...]  # site, group, place, two addresses, service
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Shown:
     events: Callable[[int, Sequence[int]], list[Occurrence]]  # of behaviours of a source
     scope: Callable[[At, str, str], Scope]  # whose learning a client and a server belong to
     ordered: Callable[[int], list[Stream]]  # the order of messages in so many hours
+    either: frozenset[Pair]  # of whom only the first packet tells who asks whom
 
     @property
     def by_key(self) -> Mapping[Key, Thing]:
@@ -103,6 +105,7 @@ def shown(store: Store, found: Inventory, until: int | None = None) -> Shown:
     return Shown(
         *(tuple(_merged(rows)), values, found, spans, canonical, timed, events, maker.scope),
         ordered,
+        frozenset(maker.either(one) for one in talks if _either_way(one)),
     )
 
 
@@ -125,6 +128,16 @@ def _counts(one: Conversation | Behaviour) -> bool:
     if one.protocol in CALLING or one.service in CALLING or MANY in {one.server, one.service}:
         return False
     return is_device(one.client)
+
+
+def pair(key: Key) -> Pair:
+    """Between whom something is, and by which service."""
+    return (*key[1:4], *sorted((key.client, key.server)), key.service)
+
+
+def _either_way(one: Conversation) -> bool:
+    """Whether only the packet that came first tells who is the client of two devices."""
+    return one.client_reason in {"unknown", "publisher"} and is_device(one.server)
 
 
 def _canonical(found: Inventory) -> Callable[[At, str], str]:
@@ -162,6 +175,10 @@ class _Maker:
         at = (one.site, one.group, one.place)
         client, server = self.canonical(at, one.client), self.canonical(at, one.server)
         return Key("conversation", *at, client, server, one.service, one.protocol)
+
+    def either(self, one: Conversation) -> Pair:
+        """Between whom a conversation is, whoever asks whom."""
+        return pair(self._between(one))
 
     def _source(self, site: str, point: str) -> int:
         return self.numbers.get((site, point), NONE)
