@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from live_wire import ENVIRONMENT, Sensor, Wire, dumped, otsec, wire
+from live_wire import ENVIRONMENT, WAIT_S, Sensor, Wire, dumped, otsec, wire
 
 from otsec.capture import open_capture
 from otsec.capture.pcapng import told_ordinals
@@ -265,7 +265,7 @@ def test_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str) -> None:
     time.sleep(1)
     assert sensor.stop(signal.SIGTERM) == 0
     sensor = Sensor(cable, tmp_path, *words, "full", "--for", "0.5s")
-    assert sensor.process.wait(30) == 0
+    assert sensor.process.wait(WAIT_S) == 0
 
     (file,) = (tmp_path / "evidence").rglob("near0-*.pcapng")
     assert file.name.startswith(f"near0-{evidence}_00001_")
@@ -360,7 +360,7 @@ def test_system_calls(cable: Wire, tmp_path: Path) -> None:
     sensor.process.send_signal(signal.SIGTERM)
     children = Path(f"/proc/{sensor.pid}/task/{sensor.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGTERM)
-    sensor.process.wait(30)
+    sensor.process.wait(WAIT_S)
 
     calls = trace.read_text()
     assert "PACKET_RX_RING" in calls
