@@ -303,5 +303,5 @@ def test_findings_are_told_apart_on_any_terminal(
     assert {"tcp/44818", "tcp/502", "tcp/102"} <= {cell for line in table for cell in line.split()}
     levels = [line.split()[1] for line in table[1:]]
     assert levels == ["high", *["medium"] * 5, *["low"] * 2]
-    assert lines[begin + 10].startswith("... and 5 more: otsec findings")
+    assert lines[begin + 10].startswith("... and 8 more: otsec findings")
     assert lines[begin + 11].startswith("4 of them are one incident: otsec finding i")
