@@ -390,7 +390,8 @@ def test_an_object_filter_finds_what_overlaps(
 @pytest.mark.parametrize("name", queries.FIELDS)
 def test_every_field_of_every_query_can_be_asked(name: str, tmp_path: Path) -> None:
     """Each filter that a query offers is understood by the store, both ways round."""
-    query = contents.contents if name == "contents" else getattr(queries, name)
+    elsewhere = {"contents": contents.contents, "protocols": protocols}
+    query = elsewhere.get(name) or getattr(queries, name)
     with plant(tmp_path / "a.db") as store:
         for field in queries.FIELDS[name]:
             both = [
