@@ -20,7 +20,7 @@ from otsec.baseline.evidence import DAY_NS, OCCASION_NS
 from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import DID, Key, Thing
-from otsec.baseline.orders import OTHER, Context, Model, Stream, hourly, message
+from otsec.baseline.orders import LEAST_SPREAD, OTHER, Context, Model, Stream, hourly, message
 from otsec.baseline.outages import Outage
 from otsec.baseline.spread import sums
 from otsec.baseline.text import time_text
@@ -212,7 +212,8 @@ class _Look:
             return None
         _, middle, spread, _ = json.loads(line.detail)
         costs = hourly(one, rows, Model.of(one.steps, contexts))
-        running = sums((np.clip((costs - middle) / spread, -MOST, MOST) - LEAST).tolist())
+        off = (costs - middle) / max(spread, LEAST_SPREAD)  # a text may say anything
+        running = sums((np.clip(off, -MOST, MOST) - LEAST).tolist())
         above = [at for at, total in enumerate(running) if total >= ALARM]
         if not above:
             return None
