@@ -41,4 +41,4 @@ def rebuild(engine: Engine, store: Store, source: int) -> None:
     last = engine.clock.last
     if last is not None:
         engine.clock.skip(last)
-        engine.gap(KIND, last, last, engine.packets, DETAIL)
+        engine.gap(KIND, last, last, engine.packets, DETAIL, heard=False)

@@ -442,12 +442,15 @@ class Engine:
                 self._drop(one, int(batch.time[row - 1]) if row else before, ordinal + row)
         self._tell("snapped", batch, np.flatnonzero(batch.captured < batch.wire))
 
-    def gap(self, kind: str, begin: int, end: int, packet: int, detail: str) -> None:
-        """A span in which the capture was blind."""
+    def gap(
+        self, kind: str, begin: int, end: int, packet: int, detail: str, *, heard: bool = True
+    ) -> None:
+        """A span in which the capture was blind; ``heard``: the packet behind it is at hand."""
         if self.gap_count < self.caps.gaps:
             self.gaps.append((self.gap_count, kind, begin, end, packet, detail))
             self.gap_count += 1
-        self.counters.add(f"gap:{kind}", 1, (end, packet), (end, packet))
+        here = end, packet if heard else max(packet - 1, 0)
+        self.counters.add(f"gap:{kind}", 1, here, here)
         self.steps.gaps.append(packet)
 
     def lost(self, drops: Sequence[Drops]) -> None:
@@ -466,11 +469,11 @@ class Engine:
         if tick.outage:
             times = self.clock.skip(tick.time)
             if last is not None:
-                self.gap("outage", last, tick.time, self.packets, tick.outage)
+                self.gap("outage", last, tick.time, self.packets, tick.outage, heard=False)
         else:
             times = self.clock.advance(np.array([tick.time], np.int64))
             for step in times.steps:
-                self.gap(step.kind, step.begin, step.end, self.packets, "")
+                self.gap(step.kind, step.begin, step.end, self.packets, "", heard=False)
         self._expire(Window(times.steady, times.epoch, self.packets))
 
     def _note_packets(

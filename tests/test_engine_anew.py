@@ -14,13 +14,15 @@ from engine_runs import analyse, cells, counter, total
 from otsec.aggregates.addresses import address_text, address_words
 from otsec.anew import KIND, REBUILT
 from otsec.cli import main
+from otsec.config import Config
 from otsec.dissect import stack_text, stack_words
 from otsec.engine import RESTORED
 from otsec.errors import Exit
 from otsec.model import place_of, place_text
-from otsec.pipeline import ANEW
+from otsec.pipeline import ANEW, Options, Run
 from otsec.state import VERSION, pack, unpack
-from otsec.store import TABLES
+from otsec.store import TABLES, open_store
+from otsec.store.upkeep import check
 
 PLANT = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
 HALF = 5_000  # packets
@@ -109,6 +111,7 @@ def db(tmp_path: Path, half_read: Path) -> Path:
     copy = tmp_path / "x.db"
     with closing(sqlite3.connect(half_read)) as one, closing(sqlite3.connect(copy)) as other:
         one.backup(other)
+    copy.chmod(0o600)
     return copy
 
 
@@ -206,3 +209,14 @@ def test_places_are_read_back(text: str) -> None:
 def test_stacks_are_read_back(text: str) -> None:
     """The words of a stack are those whose text it is."""
     assert stack_text(*stack_words(text)) == text
+
+
+def test_sound_without_a_packet(db: Path) -> None:
+    """A store that was gone on with, and written before any packet came, is sound."""
+    alter(db, newer)
+    with open_store(db) as store:
+        run = Run(store, Config(), Options(), lambda *_: None, lambda: False)
+        source, engine = run._engine("tap", "")
+        assert engine.packets == HALF
+        run.write([(source, engine)], [])
+        assert check(store) == []
