@@ -18,6 +18,7 @@ from otsec.config import Config
 from otsec.dissect import stack_text, stack_words
 from otsec.engine import RESTORED
 from otsec.errors import Exit
+from otsec.health import judge
 from otsec.model import place_of, place_text
 from otsec.pipeline import ANEW, Options, Run
 from otsec.state import VERSION, pack, unpack
@@ -129,6 +130,10 @@ def test_goes_on_without_the_state(
     (gap,) = cells(found.dump, "gap")
     assert (gap["kind"], gap["packet"], gap["begin_time"]) == (KIND, HALF, gap["end_time"])
     assert counter(found.dump, f"gap:{KIND}") == 1
+    with open_store(db, readonly=True) as store:
+        verdicts = [one for report in judge(store) for one in report.verdicts]
+    (told,) = (one for one in verdicts if one.check == "restarts")
+    assert told.figure.startswith("An otsec of another version went on 1 time;")
     for table, but in WHOLE.items():
         assert without(found.dump, table, but) == without(read_at_once, table, but), table
     for name in ("packets", "bytes", "payload"):

@@ -46,6 +46,7 @@ CHECKS = (
     Check("headers", recording.headers, "the packets that could not be read"),
     Check("drops", recording.drops, "exact counts and values"),
     Check("outages", recording.outages),
+    Check("restarts", recording.restarts),
     Check("decoding", content.decoding),
     Check("caps", content.caps),
     Check("addresses", mirror.addresses),

@@ -98,6 +98,25 @@ def outages(seen: Seen) -> Iterable[Verdict]:
     )
 
 
+def restarts(seen: Seen) -> Iterable[Verdict]:
+    """Whether an otsec of another version went on with the store."""
+    count = seen.total("gap:restart")
+    if not count:
+        return
+    found = [gap for gap in seen.gaps if gap.kind == "restart"]
+    yield Verdict(
+        "restarts",
+        Severity.WARN,
+        f"An otsec of another version went on {counted(count, 'time')}; of connections that were "
+        "open then nothing is known of what they had agreed on, and no request is held against "
+        "its answer across it.",
+        tuple(Packet(gap.packet, gap.end_time) for gap in found[-2:]),
+        "otsec was updated, and what was under way at its last checkpoint could not be taken up",
+        "nothing; what was counted before stays, and connections are known again once they begin",
+        count / max(seen.packets, 1),
+    )
+
+
 def drops(seen: Seen) -> Iterable[Verdict]:
     """Whether the recording machine says that it lost packets."""
     if not seen.packets:
