@@ -207,6 +207,7 @@ def test_a_store_of_another_program_is_told(tmp_path: Path) -> None:
 
     async def do(seat: Seat) -> None:
         assert "not a store of otsec" in seat.text
+        assert "holds no packets" not in seat.text
 
     visit(path, do)
 

@@ -59,10 +59,12 @@ class FirstScreen(BaseScreen):
 
     def _offer(self, said: str = "") -> None:
         text = Text()
-        text.append("Nothing was captured yet\n\n", "bold")
-        text.append(f"The store {safe(self.otsec.path)} holds no packets.\n")
-        if self.otsec.trouble and self.otsec.path.exists():
+        if self.otsec.trouble and self.otsec.path.exists():  # what it holds nobody knows
+            text.append("The store cannot be read\n\n", "bold")
             text.append(f"{safe(self.otsec.trouble, 600)}\n", "bold yellow")
+        else:
+            text.append("Nothing was captured yet\n\n", "bold")
+            text.append(f"The store {safe(self.otsec.path)} holds no packets.\n")
         text.append("\n  o", "bold")
         text.append("  open a capture: pcap or pcapng, also compressed, or a folder of them\n")
         text.append("  l", "bold")
