@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Take: TypeAlias = "Callable[[Key], Awaitable[None]]"
 
-PATIENCE_S = 1.0  # with a key whose widget went away meanwhile, and never answers
+PATIENCE_S = (
+    5.0  # with a key whose widget never answers; a screen may take seconds on a busy machine
+)
 MOST = 1_000  # keys that wait; a paste of more is not typed by a person
 
 
