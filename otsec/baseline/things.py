@@ -136,8 +136,9 @@ def pair(key: Key) -> Pair:
 
 
 def _either_way(one: Conversation) -> bool:
-    """Whether only the packet that came first tells who is the client of two devices."""
-    return one.client_reason in {"unknown", "publisher"} and is_device(one.server)
+    """Whether only the packet that came first, or the only side that was heard, tells the client."""
+    alone = one.service.startswith("udp/") and not (one.packets_out and one.packets_in)
+    return (alone or one.client_reason in {"unknown", "publisher"}) and is_device(one.server)
 
 
 def _canonical(found: Inventory) -> Callable[[At, str], str]:
