@@ -212,14 +212,11 @@ class Steps:
         table["changed"][touched] = True
         hour = time // HOUR_NS
         if hour.min() == hour.max():
-            words, counts = self._words(touched, hour[:1]), count[touched]
+            number, hour, counts = touched, hour[:1], count[touched]
         else:
-            words, of, counts = np.unique(
-                self._words(number, hour), return_index=True, return_counts=True
-            )
-            touched = number[of]
-        sort = table["sort"][touched]
-        for at, name in enumerate(SORTS):
+            counts = np.ones(len(number), np.int64)
+        words, sort = self._words(number, hour), table["sort"][number]
+        for at, name in enumerate(SORTS):  # steps of several sorts may have the same word
             mine = np.flatnonzero(sort == at)
             if len(mine):
                 self.rhythms.add(f"order_{name}", words[mine], counts[mine])
@@ -286,7 +283,8 @@ class Steps:
         known = self.known.setdefault(name, {})
         if len(known) > 2 * self.cap:
             known.clear()
-        columns = [work.conversation[rows] << CONTENT_BITS | work.key[rows]]
+        told = work.side[rows] == Side.RESPONSE  # both sides may say the same
+        columns = [(work.conversation[rows] << 1 | told) << CONTENT_BITS | work.key[rows]]
         if work.items:
             columns += _listed(work, rows)
         words = [column.view(np.uint64) for column in columns]
