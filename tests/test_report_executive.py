@@ -147,3 +147,15 @@ def test_what_rows_need_is_named_with_them(tmp_path: Path) -> None:
     assert all(len(one["rows"].split(", ")) == int(one["count"]) for one in needed)
     assert {name for one in needed for name in one["rows"].split(", ")} <= insufficient
     assert "otsec inventory approve --by WHO" in {one["command"] for one in needed}
+
+
+@pytest.mark.parametrize("kind", ["evidence", "executive"])
+def test_a_report_that_was_written_changes_not_the_next(kind: str, tmp_path: Path) -> None:
+    """Each export is an act, and acts are figures; the same report again has the same bytes."""
+    db = plain(tmp_path / "a", user_identity="anonymous")
+    words = [kind, "--framework", "nerc-cip", "--format", "json,html,csv", "-q", "--db", str(db)]
+    made = []
+    for name in ("one", "two", "three"):
+        assert main(["report", "run", *words, "-o", str(tmp_path / name)]) == Exit.FINE
+        made.append({one.name: one.read_bytes() for one in (tmp_path / name).iterdir()})
+    assert made[0] == made[1] == made[2]
