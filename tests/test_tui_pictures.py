@@ -36,10 +36,21 @@ KEYS = {  # by picture, what is typed behind the picture before
     "go to": ("g",),
     "command": ("escape", "colon"),
 }
+STILL = 3  # looks at a screen that show the same
 CHANGES = (  # what is of the version, and no matter of a screen
     (re.compile(r"rules of otsec \S+: \d+"), "rules of otsec VERSION: COUNT"),
     (re.compile(r"makers of network cards as of \S+"), "makers of network cards as of DATE"),
 )
+
+
+async def still(seat: Seat) -> str:
+    """What stands on the screen, when nothing moves there any more."""
+    same, before = 0, ""
+    while same < STILL:
+        await seat.settle()
+        await seat.pilot.pause(0.1)
+        same, before = (same + 1, before) if seat.text == before else (0, seat.text)
+    return before
 
 
 def pictures(size: tuple[int, int]) -> str:
@@ -49,8 +60,7 @@ def pictures(size: tuple[int, int]) -> str:
     async def do(seat: Seat) -> None:
         for name, keys in KEYS.items():
             await seat.press(*keys)
-            await seat.until(lambda: not seat.app.screen_stack[0].busy)
-            text = seat.text
+            text = await still(seat)
             for pattern, stands in CHANGES:
                 text = pattern.sub(stands, text)
             shown.append(f"{f' {name} ':=^{size[0]}}\n{text.rstrip()}\n")
