@@ -9,6 +9,7 @@ from otsec.policy.simulation import is_cut
 from otsec.policy.verdicts import Flow
 from otsec.reports import figures
 from otsec.reports.document import (
+    MOST_ROWS,
     Block,
     Cell,
     Column,
@@ -31,6 +32,8 @@ FLOWS = columns(
     ("at", "A moment at which it held*", "time"), ("doubt", "Not all moments are known*"),
     ("vlan", "VLAN*"), ("group", "Group of points*"), ("point", "Point*"),
 )  # fmt: skip
+
+MOST_FLOWS = 100  # of all flows on a page, where those that break the policy stand above
 
 
 def gather(subject: Subject) -> Document:
@@ -66,7 +69,8 @@ def gather(subject: Subject) -> Document:
             Section("conduits", "Conduits", (_conduits(subject, policy),)),
             Section("writers", "Writers", (figures.who_writes(subject), figures.second_writers(subject))),
             Section("flows", "Every flow", (
-                _flows("flows", "", subject.flows, "Nothing was heard that a policy could judge."),)),
+                _flows("flows", "", subject.flows, "Nothing was heard that a policy could judge.",
+                       MOST_FLOWS if cut else MOST_ROWS),)),
         ),
     )  # fmt: skip
 
@@ -79,8 +83,10 @@ def _violations(cut: list[Flow]) -> list[Block]:
     return [_flows("violations", "", cut, "")]
 
 
-def _flows(name: str, title: str, flows: Sequence[Flow], empty: str) -> Table:
-    return Table(name, title, FLOWS, tuple(map(_row, flows)), empty=empty)
+def _flows(
+    name: str, title: str, flows: Sequence[Flow], empty: str, most: int = MOST_ROWS
+) -> Table:
+    return Table(name, title, FLOWS, tuple(map(_row, flows)), empty=empty, most=most)
 
 
 def _row(one: Flow) -> tuple[Cell, ...]:
