@@ -21,7 +21,7 @@ from otsec.baseline.off_time import off_time
 from otsec.baseline.outages import Outage, outages
 from otsec.baseline.ranges import Known, outside
 from otsec.baseline.shift import SEVERAL, SHIFTED, Deviation, joined
-from otsec.baseline.spans import SECOND_NS
+from otsec.baseline.spans import SECOND_NS, Heard
 from otsec.baseline.states import elsewhere, states
 from otsec.baseline.telling import Telling, written_outside
 from otsec.baseline.things import pair
@@ -45,6 +45,7 @@ LEAST_SILENT_S = 600
 EITHER_WAY = frozenset({"conversation", "operation", "object"})
 WIDE = frozenset({kinds.NEW_CONVERSATION.name, kinds.NEW_PEER.name})
 WRITES = frozenset({"write", "control", "program", "mode", "firmware"})
+BLIND = frozenset({"tap-outage", "sensor-overload", "vlan-lost"})
 AT_ONCE = "several at once"
 
 
@@ -90,7 +91,12 @@ def deviations(
     done in another state of the plant than otherwise, with that state.
     """
     rules = [one for one in told if one.category not in NO_RULES and one.level != "informational"]
-    look = _Look(base, Told(rules), tuple(one for one in out if one.open and len(one.devices) > 1))
+    look = _Look(
+        base,
+        Told(rules),
+        tuple(one for one in out if one.open and len(one.devices) > 1),
+        tuple(one for one in out if not one.open and one.kind in BLIND),
+    )
     groups: dict[tuple[str, telling.Key], list[Thing]] = defaultdict(list)
     by_name = {one.name: one for one in kinds.ALL}
     for kind, thing, about in look.deviating():
@@ -157,6 +163,7 @@ class _Look:
     base: Baseline
     told: Told
     out: tuple[Outage, ...] = ()  # of several devices, that go on
+    blind: tuple[Outage, ...] = ()  # that are over, and hid who went on talking
 
     # --------------------------------------------------------------------- what deviates
 
@@ -290,7 +297,8 @@ class _Look:
             network = thing.scope.network
             always[network] += 1
             heard = self.base.shown.spans.of_group(network)
-            gone_s = heard.between(thing.last_time, heard.end) // SECOND_NS
+            gone = heard.between(thing.last_time, heard.end) - self._hidden(thing, heard)
+            gone_s = gone // SECOND_NS
             late = gone_s >= max(SILENCES * longest_s, LEAST_SILENT_S)
             if late and not self._is_out(thing.scope):
                 silent[network].append(thing)
@@ -298,6 +306,17 @@ class _Look:
             many = len(things) >= SEVERAL and len(things) > SHIFTED * always[network]
             for thing in things:
                 yield kinds.SILENT, thing, AT_ONCE if many else ""
+
+    def _hidden(self, thing: Thing, heard: Heard) -> int:
+        """How long outages of tap or VLAN hid a device since it was last heard, ns."""
+        hidden, upto = 0, thing.last_time
+        for one in self.blind:  # in order of their begin
+            whole = one.kind != "vlan-lost" or one.place == thing.scope.place
+            mine = whole and (one.site, one.group) == thing.scope[:2]
+            if mine and one.end > upto:
+                hidden += heard.between(max(one.begin, upto), one.end)
+                upto = one.end
+        return hidden
 
     def _is_out(self, scope: Scope) -> bool:
         """Whether an outage that goes on tells why a device is silent."""

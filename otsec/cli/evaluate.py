@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from otsec.evaluation.scoring import Score, Share
     from otsec.store import Store
 
-WEEK_NS = 7 * 86_400 * listing.SECOND_NS
+HOUR_NS = 3_600 * listing.SECOND_NS
+WEEK_NS = 7 * 24 * HOUR_NS
 DAY_US = 86_400_000_000
 STEP = "1h"
 METHODS = ("rules", "lists", "values", "identity", "silence", "timing", "order", "outages")
@@ -88,7 +89,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--learn-until",
         metavar="TIME",
-        help="learn what is before (default: 7 days behind the first packet)",
+        help="learn what is before (default: 7 days behind the first packet, to the hour)",
     )
     parser.add_argument(
         "--step", default=STEP, metavar="SPAN", help=f"judge each: 10m, 1h, 1d (default {STEP})"
@@ -174,7 +175,7 @@ def _until(text: str | None, paths: "Sequence[Path]", zone: "tzinfo") -> int:
 
     if text is None:
         first = min((begin for begin, _ in spans() if begin is not None), default=0)
-        return first + WEEK_NS
+        return (first + WEEK_NS) // HOUR_NS * HOUR_NS  # steps are whole hours then, as figures are
     return listing.moment(
         text, zone, lambda: max((end for _, end in spans() if end is not None), default=0)
     )
