@@ -8,9 +8,10 @@ import pytest
 from baseline_stores import DAY, HMI, LAPTOP, PLC, WORD, Plant, polled
 from store_rows import array, row
 
-from otsec.baseline.deviations import judge
+from otsec.baseline.deviations import deviations, judge
 from otsec.baseline.explaining import explained, things_of
 from otsec.baseline.learning import approve, baseline, learn
+from otsec.baseline.outages import Kind, Outage
 from otsec.baseline.ranges import SAID, Known, looks, outside
 from otsec.store import TABLES
 from otsec.store.findings import Finding, findings, packets
@@ -228,6 +229,35 @@ def test_a_device_that_is_always_on_is_missed(tmp_path: Path) -> None:
     assert [(one.name, one.server) for one in found] == [("silent-device", "10.0.0.23")]
     (tmp_path / "short").mkdir()
     assert judged(tmp_path / "short", gone(END - 500))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "expected"),
+    [
+        ("tap-outage", "", []),
+        ("vlan-lost", "", []),
+        ("vlan-lost", "7", ["silent-device"]),  # another VLAN than the device's
+        ("power-lost", "", ["silent-device"]),  # it hid nobody
+    ],
+)
+def test_what_an_outage_hid_is_no_silence(
+    tmp_path: Path, kind: Kind, place: str, expected: list[str]
+) -> None:
+    """For as long as the tap or its VLAN was out nobody could hear a device that is always on."""
+
+    def gone(plant: Plant) -> None:
+        plant.tap.rows["station"] = [
+            _cut(cells, END - 700) if "10.0.0.23" in cells else cells
+            for cells in plant.tap.rows["station"]
+        ]
+
+    plant, (told,) = judged(tmp_path, gone)
+    begin, end = (END - 690) * 10**9, (END - 300) * 10**9
+    out = Outage(kind, told.site, told.group, "", told.source, place, begin, end, 0, 0, (), 1.0, ())
+
+    found = deviations(baseline(plant.store), [], [out])
+
+    assert [one.found[0].name for one in found] == expected
 
 
 def _cut(cells: tuple[object, ...], last: int) -> tuple[object, ...]:
