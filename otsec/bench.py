@@ -30,7 +30,7 @@ STAGES = {  # what is timed: module:name, charged with its time less that of wha
     "read": ("otsec.pipeline:places",),
     "dissect": ("otsec.engine:dissect", "otsec.engine:dissect_datagrams"),
     "duplicates": (
-        "otsec.engine:duplicates",
+        "otsec.engine:repeated",
         "otsec.engine:DuplicateTail.check",
         "otsec.engine:DuplicateTail.remember",
     ),

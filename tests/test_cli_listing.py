@@ -18,7 +18,7 @@ from otsec.cli import listing, main
 from otsec.cli.listing import arranged, moment, natural, parse_filters
 from otsec.cli.output import Column
 from otsec.errors import UsageError
-from otsec.store import queries
+from otsec.store import queries, spoken
 from otsec.store.queries import FIELDS, Filter
 
 SECOND = 1_000_000_000
@@ -222,7 +222,7 @@ def test_columns_and_filters_are_those_of_the_query(
     assert rows
     assert list(rows[0]) == names
     assert set(KEYS[name]) == FIELDS[name].keys() - {"since", "until", "text"}
-    assert callable(getattr(queries, name))
+    assert callable(getattr(spoken if name == "protocols" else queries, name))
 
 
 def test_words_that_are_filters() -> None:

@@ -75,7 +75,7 @@ def _put_texts(folder: Path, assets: Sequence[Asset]) -> None:
 
 
 def _ranks(values: Sequence[Any], rank: Rank) -> list[int]:
-    known = sorted({value for value in values if value not in {None, ""}}, key=rank)
+    known = sorted({value for value in values if value not in {None, "", ()}}, key=rank)
     places: dict[Any, int] = {}
     for value in known:
         places[value] = len(places)
