@@ -501,7 +501,11 @@ def test_real_stops_are_sessions(tmp_path: Path, captures: Path) -> None:
 
     assert [(one.kind, one.server.address, [deed.text for deed in one.deeds]) for one in found] == [
         ("engineering", "134.249.61.163", ["plc_stop"]),
-        ("engineering", "192.168.1.30", ["stop class 0x8e (controller_mode) instance 1 unknown (open)"]),
+        (
+            "engineering",
+            "192.168.1.30",
+            ["stop class 0x8e (controller_mode) instance 1 unknown (open)"],
+        ),
     ]
 
 

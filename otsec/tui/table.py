@@ -260,7 +260,11 @@ class VirtualTable(ScrollView, can_focus=True):
 
     def _fit(self) -> None:
         """Narrow the widest texts where there is too little room; use what room is left."""
-        room = self.scrollable_content_region.width - GUTTER
+        whole = self.content_region
+        barred = (
+            len(self.rows) + 1 > whole.height
+        )  # not asked of the bar, which comes a moment later
+        room = whole.width - (self.styles.scrollbar_size_vertical if barred else 0) - GUTTER
         if room <= 0:
             return
         texts = [
