@@ -95,7 +95,7 @@ def deviations(
         base,
         Told(rules),
         tuple(one for one in out if one.open and len(one.devices) > 1),
-        tuple(one for one in out if not one.open and one.kind in BLIND),
+        tuple(one for one in out if one.kind in BLIND),
     )
     groups: dict[tuple[str, telling.Key], list[Thing]] = defaultdict(list)
     by_name = {one.name: one for one in kinds.ALL}
@@ -163,7 +163,7 @@ class _Look:
     base: Baseline
     told: Told
     out: tuple[Outage, ...] = ()  # of several devices, that go on
-    blind: tuple[Outage, ...] = ()  # that are over, and hid who went on talking
+    blind: tuple[Outage, ...] = ()  # that hide who goes on talking
 
     # --------------------------------------------------------------------- what deviates
 
@@ -308,14 +308,15 @@ class _Look:
                 yield kinds.SILENT, thing, AT_ONCE if many else ""
 
     def _hidden(self, thing: Thing, heard: Heard) -> int:
-        """How long outages of tap or VLAN hid a device since it was last heard, ns."""
+        """How long outages of tap or VLAN have hidden a device since it was last heard, ns."""
         hidden, upto = 0, thing.last_time
         for one in self.blind:  # in order of their begin
             whole = one.kind != "vlan-lost" or one.place == thing.scope.place
             mine = whole and (one.site, one.group) == thing.scope[:2]
-            if mine and one.end > upto:
-                hidden += heard.between(max(one.begin, upto), one.end)
-                upto = one.end
+            end = heard.end if one.open else one.end
+            if mine and end > upto:
+                hidden += heard.between(max(one.begin, upto), end)
+                upto = end
         return hidden
 
     def _is_out(self, scope: Scope) -> bool:
