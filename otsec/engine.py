@@ -389,8 +389,7 @@ class Engine:
         self.sequences.add(exchanges.protocol, exchanges.cut)
         self.steps.add(exchanges, self.connections.table, self.settings.seed)
         self.stamps.add(exchanges.protocol, exchanges.cut)
-        if exchanges.protocol.acknowledging is not None:
-            self.acknowledgements.add(exchanges.protocol, exchanges.cut)
+        self.acknowledgements.add(exchanges.protocol, exchanges.cut)
         if (contents := self.contents.get(name)) is not None:
             contents.add(exchanges.cut, self.connections.table, heard)
         for left in found.left:

@@ -572,8 +572,7 @@ class Behaviours:
             self.table[name][: len(self.keys)] = state[name]
         self.capped = {number: tuple(name) for number, name in state["capped"]}
         self.table["block"][state["blockless"]] = -1
-        if "held" in state:  # a store of an older version has none
-            self.held.load(state["held"])
+        self.held.load(state["held"])
 
 
 class Lots:

@@ -17,7 +17,7 @@ from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.sums import Sums
 from otsec.columns import I64, U64, Mask, group
-from otsec.model import TICK_NS, Packets, place_of, place_text
+from otsec.model import HOUR_NS, TICK_NS, Packets, place_of, place_text
 from otsec.state import records
 from otsec.streams.clock import Times
 from otsec.streams.connections import key_bytes
@@ -31,7 +31,6 @@ NEWS = 2  # times what is usual: such a silence is kept
 YOUNG_NS = 3600 * 10**9  # none is kept of a path that was heard for less
 NEVER = -(1 << 40)  # a tick before all others
 MOST_CELLS = 1 << 20  # of the table that tells in which ticks a path was heard
-HOUR_NS = 3600 * 10**9
 HOUR_BITS = 22  # hours up to 2262
 
 PATH = np.dtype(

@@ -13,7 +13,6 @@ from otsec.aggregates.sums import Sums
 from otsec.columns import I64
 from otsec.model import HISTOGRAM
 
-HOUR_NS = 3600 * 10**9
 HOUR_BITS, BUCKET_BITS = 22, 8  # hours up to 2262
 
 Channel: TypeAlias = tuple[int, str, str]  # conversation, protocol, device

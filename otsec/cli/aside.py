@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -59,7 +60,8 @@ class Aside:
     def begin(self) -> None:
         """Something was written: judge it, unless it is at it or has to rest."""
         if self.wanted and not self._busy and time.monotonic() >= self._due:
-            self._busy = self._ask("judge")
+            self._busy = True
+            self._ask("judge")
 
     def read_again(self) -> None:
         """Read rules and policy again; mistakes are told, and what was before stays in effect."""
@@ -88,14 +90,11 @@ class Aside:
 
     # --------------------------------------------------------------------------- the process
 
-    def _ask(self, what: str) -> bool:
+    def _ask(self, what: str) -> None:
         child = self._child = self._child or self._started()
-        try:
+        with suppress(OSError):  # it ended; `_answer` says so
             child.stdin.write(what.encode() + b"\n")  # type: ignore[union-attr]
             child.stdin.flush()  # type: ignore[union-attr]
-        except OSError:  # it ended; `_answer` says so
-            return True
-        return True
 
     def _started(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(  # noqa: S603 - otsec itself

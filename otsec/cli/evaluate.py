@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from otsec.evaluation.scoring import Score, Share
     from otsec.store import Store
 
-HOUR_NS = 3_600 * listing.SECOND_NS
-WEEK_NS = 7 * 24 * HOUR_NS
+WEEK_NS = 7 * 86_400 * listing.SECOND_NS
 DAY_US = 86_400_000_000
 STEP = "1h"
 METHODS = ("rules", "lists", "values", "identity", "silence", "timing", "order", "outages")
@@ -166,6 +165,7 @@ def _announcing(
 
 def _until(text: str | None, paths: "Sequence[Path]", zone: "tzinfo") -> int:
     from otsec.capture import times
+    from otsec.model import HOUR_NS
     from otsec.pipeline import plan_sources
 
     def spans() -> "list[tuple[int | None, int | None]]":

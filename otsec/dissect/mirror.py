@@ -336,8 +336,8 @@ class DuplicateTail:
         """Go on from a state dumped before."""
         self.number = state["number"]
         self.frames = [
-            _Frame(number, time, mark, bytes.fromhex(digest), *copies)
-            for number, time, mark, digest, *copies in state["frames"]
+            _Frame(number, time, mark, bytes.fromhex(digest), copies)
+            for number, time, mark, digest, copies in state["frames"]
         ]
 
 

@@ -411,9 +411,7 @@ class Exchanges:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave; an empty state is a beginning."""
         waiting = state.get("waiting")
-        # what was sent to everybody does not wait; a store of an older version does not tell it
-        quiet = {"aloud": np.zeros(len(waiting["start"]), np.bool_)} if waiting else {}
-        self.waiting = Calls(**{**quiet, **waiting}) if waiting else None
+        self.waiting = Calls(**waiting) if waiting else None
         self.aloud.load(state.get("aloud", []))
         if self.known is not None and state.get("contexts"):
             self.known.load(state["contexts"])

@@ -78,11 +78,10 @@ def protocols(store: Store, filters: Filters = ()) -> list[Protocol]:
     also = ("operation", "outcome")
     summed = _summed(store, "behaviours", filters, _DONE, also) if alone else None
     if summed is None:
-        for cells, _ in strongest(selected(store, "behaviours", filters), BEHAVIOUR):
-            found[_name(cells)].done(cells["operation"], cells["outcome"], cells["count"])
-    else:
-        for cells in summed:
-            found[_name(cells)].done(cells["operation"], cells["outcome"], cells["count"])
+        every = strongest(selected(store, "behaviours", filters), BEHAVIOUR)
+        summed = [cells for cells, _ in every]
+    for cells in summed:
+        found[_name(cells)].done(cells["operation"], cells["outcome"], cells["count"])
     accounts = _accounts(store, filters)
     rows = [_protocol(name, sums, accounts) for name, sums in found.items()]
     return sorted(rows, key=lambda row: (row.site, row.group, -row.packets, row.protocol))
