@@ -519,10 +519,16 @@ class Engine:
         """Copies that no mirror makes, by who sent the frame to whom; the first few of these."""
         if not len(rows):
             return
+        told = {known for name, known in self.counters.rows if name == "looped_frames"}
+        others: list[I64] = []
         for detail, mine in loops.ends(batch, rows):
-            told = [known for name, known in self.counters.rows if name == "looped_frames"]
-            room = detail in told or len(told) < LOOPS
-            self._tell("looped_frames", batch, mine, detail if room else "others")
+            if detail in told or len(told) < LOOPS:
+                told.add(detail)
+                self._tell("looped_frames", batch, mine, detail)
+            else:
+                others.append(mine)
+        if others:
+            self._tell("looped_frames", batch, np.sort(np.concatenate(others)), "others")
 
     def _add(
         self, name: str, batch: PacketBatch, count: int, first: int, last: int, detail: str = ""

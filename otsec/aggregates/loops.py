@@ -21,9 +21,11 @@ def ends(batch: PacketBatch, rows: I64) -> Iterator[tuple[str, I64]]:
     begin = batch.offset[rows]
     found, _ = gather(batch.buffer, begin, begin + batch.captured[rows], _ENDS)
     _, first, which = np.unique(found.view("S12"), return_index=True, return_inverse=True)
+    order = np.argsort(which.ravel(), kind="stable")
+    lots = np.split(rows[order], np.cumsum(np.bincount(which.ravel()))[:-1])
     for number in np.argsort(first, kind="stable").tolist():
         told = found[first[number]].tobytes()
         target, source = (
             mac_text(int.from_bytes(told[at : at + _MAC_BYTES])) for at in (0, _MAC_BYTES)
         )
-        yield f"{source} to {target}", rows[which.ravel() == number]
+        yield f"{source} to {target}", lots[number]
