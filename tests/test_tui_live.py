@@ -14,6 +14,7 @@ from inventory_stores import new_store, tap
 from tmux_seat import Terminal
 from tui_pilot import Seat, visit
 
+from otsec import processes
 from otsec.store import open_store
 
 HOSTILE = "=cmd|' /C calc'!A0<b>[red]\x1b[2J\u202eevil\u2066" + "x" * 65_536
@@ -128,13 +129,11 @@ def test_first_start_offers_the_demo(tmp_path: Path) -> None:
 
 def test_first_start_listens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Listening runs `otsec monitor` on an interface that there is; `:stop` ends it."""
-    from otsec.tui.screens import first
-
     told = tmp_path / "told"
     fake = tmp_path / "monitor"
     fake.write_text(f'#!/bin/sh\necho "$@" >{told}\nexec sleep 600\n', "utf-8")
     fake.chmod(0o755)
-    monkeypatch.setattr(first.sys, "executable", str(fake))
+    monkeypatch.setattr(processes.sys, "executable", str(fake))
 
     async def do(seat: Seat) -> None:
         await seat.press("l")

@@ -6,7 +6,6 @@ store as it was at one moment. Requests and answers are lines of JSON.
 """
 
 import json
-import os
 import select
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from otsec import processes
 from otsec.cli import options
 from otsec.errors import OtsecError
 
@@ -98,11 +98,11 @@ class Aside:
 
     def _started(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(  # noqa: S603 - otsec itself
-            [sys.executable, "-m", "otsec.cli.aside", json.dumps(self._arguments)],
+            processes.words("otsec.cli.aside", json.dumps(self._arguments)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if self._silent else None,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=processes.surroundings(),
         )
 
     def _answer(self) -> list[str]:
@@ -138,7 +138,7 @@ def main(told: str) -> None:
     """Answer requests until there are no more."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends with the one that asks
-    os.nice(NICE)
+    processes.step_behind(NICE)
     arguments = _arguments(json.loads(told))
     judge: _Judge | None = None
     for line in sys.stdin:

@@ -1,11 +1,11 @@
 """The screens beside a sensor: `otsec tui` over the store that is being written, in its terminal."""
 
-import os
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
+
+from otsec import processes
 
 if TYPE_CHECKING:
     from otsec.config import Config
@@ -21,12 +21,12 @@ class Screens:
         """``left``: called once when somebody has left them."""
         self._left = left
         self._said: deque[str] = deque(maxlen=KEPT)
-        words = [sys.executable, "-m", "otsec", "tui", "--db", str(config.store)]
+        words = processes.words(processes.OTSEC, "tui", "--db", str(config.store))
         words += ["--site", config.site]
         if config.path is not None:
             words += ["--config", str(config.path)]
         self._child = subprocess.Popen(  # noqa: S603 - otsec itself
-            words, env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            words, env=processes.surroundings()
         )
 
     def __enter__(self) -> Self:

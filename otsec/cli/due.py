@@ -1,13 +1,12 @@
 """``otsec report run --due``: writes, signs and delivers what schedules ask for by now."""
 
 import json
-import os
 import time
 from argparse import Namespace
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from otsec import processes
 from otsec.cli import options
 from otsec.cli.output import say
 from otsec.errors import Exit
@@ -39,17 +38,12 @@ def worked_off(config: "Config", arguments: Namespace) -> "tuple[Outcome, list[S
     with running.locked(config.store) as mine, open_store(config.store, create=False) as store:
         if not mine:
             return running.Outcome(busy=True), []
-        _behind_others()
+        processes.step_behind(NICENESS)
         recorded.configuration(store, config, time.time_ns())
         outcome = running.work(store, producer(config, arguments), time.time_ns)
         sent = delivering.work(store, config.delivery, time.time_ns)
         outcome.alerts = alerts.raised(store, config)
         return outcome, sent
-
-
-def _behind_others() -> None:
-    with suppress(AttributeError, OSError):  # not on Windows
-        os.nice(NICENESS)
 
 
 def told(outcome: "Outcome", sent: "list[Sent]") -> list[str]:

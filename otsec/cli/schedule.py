@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otsec import processes
 from otsec.cli import listing, options, report
 from otsec.cli.output import Column, say, style_of, write
 from otsec.errors import ConfigError, UsageError
@@ -457,7 +458,7 @@ def _changed(
 
 
 def _command(config: "Config") -> list[str]:
-    words = [sys.executable, "-m", "otsec", "report", "run", "--due", "-q"]
+    words = processes.words(processes.OTSEC, "report", "run", "--due", "-q")
     words += ["--db", str(config.store.absolute())]
     if config.path is not None:
         words += ["--config", str(config.path.absolute())]

@@ -4,6 +4,7 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 
+from otsec import processes
 from otsec.cli import options
 from otsec.errors import Exit, UsageError
 
@@ -44,7 +45,7 @@ def run(arguments: Namespace) -> int:
     config = options.configured(arguments, "db", "site")
     if not config.store.exists():
         raise UsageError(f"there is no store {config.store}; `otsec analyze` makes one")
-    words = [sys.executable, "-m", "otsec", "tui", "--db", str(config.store.absolute())]
+    words = processes.words(processes.OTSEC, "tui", "--db", str(config.store.absolute()))
     words += ["--site", config.site]
     if config.path is not None:
         words += ["--config", str(config.path)]
@@ -54,7 +55,7 @@ def run(arguments: Namespace) -> int:
         words += ["--read-only"]
     from otsec.tui.browser.server import serve
 
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    os.environ.update(processes.surroundings())
     if not arguments.quiet:
         may = "pages can make changes" if arguments.allow_changes else "pages only read"
         sys.stderr.write(f"otsec: {config.site}, {config.store}: {may}; Ctrl-C ends it\n")

@@ -4,7 +4,6 @@ A thread would hold up the screens, for one at a time runs Python, and what it u
 process. A child is nice to the screens, ends, and leaves the rows that are shown.
 """
 
-import os
 import pickle
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from otsec import processes
 from otsec.errors import OtsecError, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ class Found(NamedTuple):
 def begin(module: str, *words: str) -> Child:
     """Start a module of otsec with the interpreter that runs here."""
     return subprocess.Popen(  # noqa: S603 - otsec itself
-        [sys.executable, "-m", module, *words],
+        processes.words(module, *words),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=processes.surroundings(),
         start_new_session=True,
     )
 
@@ -65,19 +65,13 @@ def begin_listing(store: Path, screen: type) -> Child:
     return begin("otsec.tui.aside", str(store), f"{screen.__module__}:{screen.__qualname__}")
 
 
-def be_nice() -> None:
-    """Let the screens go first."""
-    if hasattr(os, "nice"):
-        os.nice(NICE)
-
-
 def main(store: str, screen: str) -> None:
     """Find the rows of a listing, and hand over the first ones."""
     from otsec.inventory.shelf import Shelf  # noqa: PLC0415 - only in the child
     from otsec.store import open_store  # noqa: PLC0415
     from otsec.tui.rows import arranged  # noqa: PLC0415
 
-    be_nice()
+    processes.step_behind(NICE)
     module, name = screen.split(":")
     listing = getattr(import_module(module), name)
     ask, shelf = pickle.load(sys.stdin.buffer)  # noqa: S301 - of our own parent

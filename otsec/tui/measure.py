@@ -14,6 +14,7 @@ from statistics import quantiles
 from time import perf_counter, process_time, thread_time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from otsec import processes
 from otsec.memory import resident_bytes
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def measure(config: "Config", tell: Callable[[str], None]) -> list[Figure]:
 def _command(store: Path) -> Figure:
     """From the command to the first paint, in a process of its own."""
     begin = perf_counter()
-    words = [sys.executable, "-m", "otsec.tui.measure", str(store)]
+    words = processes.words("otsec.tui.measure", str(store))
     with subprocess.Popen(words, stdout=subprocess.PIPE) as child:  # noqa: S603 - otsec itself
         told = child.stdout.readline() if child.stdout else b""
         took = perf_counter() - begin

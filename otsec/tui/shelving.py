@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING
 
 from otsec.errors import OtsecError, StorageError, UsageError
-from otsec.tui.aside import Child, be_nice, begin, ended
+from otsec.processes import step_behind
+from otsec.tui.aside import NICE, Child, begin, ended
 
 if TYPE_CHECKING:
     from otsec.inventory.shelf import Shelf
@@ -76,7 +77,7 @@ def main(store: str, folder: str) -> None:
     from otsec.inventory.shelf import put  # noqa: PLC0415
     from otsec.store import open_store  # noqa: PLC0415
 
-    be_nice()
+    step_behind(NICE)
     gc.disable()  # millions of rows and no cycle among them: looking for some takes as long as they do
     with open_store(Path(store), readonly=True) as found:
         made = inventory(found)

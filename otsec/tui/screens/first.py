@@ -1,8 +1,6 @@
 """First start: nothing was captured yet; what can be done about it, and how far it is."""
 
-import os
 import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from otsec import processes
 from otsec.health.verdict import number
 from otsec.tui.cells import safe
 from otsec.tui.screen import BaseScreen, Words
@@ -140,7 +139,7 @@ class FirstScreen(BaseScreen):
             return
         self._what = self.otsec.reading = what
         self.otsec.stop_reading = self.action_stop
-        words = [sys.executable, "-m", "otsec", *command, "--quiet"]
+        words = processes.words(processes.OTSEC, *command, "--quiet")
         words += ["--db", str(self.otsec.path), "--site", self.otsec.config.site]
         if self.otsec.config.path is not None:
             words += ["--config", str(self.otsec.config.path)]
@@ -150,7 +149,7 @@ class FirstScreen(BaseScreen):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=processes.surroundings(),
             start_new_session=True,
         )
         self._look()

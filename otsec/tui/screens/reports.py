@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 
+from otsec import processes
 from otsec.cli.output import Column, duration_text
 from otsec.cli.report import KIND_COLUMNS
 from otsec.cli.schedule import LIST, RUNS
@@ -143,11 +143,16 @@ ROWS: Mapping[str, Callable[[Store], Sequence[Any]]] = {
 def _written(store: Path, kind: str, words: Sequence[str]) -> str:
     """Write a report in a process of its own; gives it as text. Raises InputError."""
     folder = store.absolute().parent / "reports"
-    command = [sys.executable, "-m", "otsec", "report", "run", kind, "--db", str(store), *words]
+    command = processes.words(processes.OTSEC, "report", "run", kind, "--db", str(store), *words)
     command += ["--format", FORMATS, "-o", str(folder), "-q"]
     try:
         done = subprocess.run(  # noqa: S603 - otsec itself, no shell
-            command, capture_output=True, text=True, timeout=LONGEST_S, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_S,
+            check=False,
+            env=processes.surroundings(),
         )
     except subprocess.TimeoutExpired:
         raise InputError(f"{kind}: not written within {LONGEST_S / 60:.0f} minutes") from None
