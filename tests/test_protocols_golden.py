@@ -62,12 +62,15 @@ def _message(said: dict[str, Any]) -> Message:
     return Message(**said, facts=facts, elements=Elements(*elements) if elements else None)
 
 
+YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # every worker reads them all
+
+
 def load(protocol: Protocol) -> list[Golden]:
     """The golden messages of a protocol; Modbus has a table of its own, with more in it."""
     if protocol.name == "modbus":
         return [_of_modbus(protocol, unit) for unit in TABLE]
     path = FOLDER / f"{protocol.name}.yaml"
-    entries = yaml.safe_load(path.read_text()) if path.exists() else []
+    entries = yaml.load(path.read_text(), YAML) if path.exists() else []  # noqa: S506 - safe
     bytes_of = {entry["name"]: bytes.fromhex(entry["hex"]) for entry in entries}
     assert len(bytes_of) == len(entries), f"{path.name}: two entries of one name"
     return [

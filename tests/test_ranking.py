@@ -1,6 +1,7 @@
 """Hours of devices are ranked by how unlike their others they are, and nothing alarms by it."""
 
 import random
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from otsec.errors import UsageError
 from otsec.store import Store, open_store
 
 HOURS, DEVICES, HOUR_S = 60, 12, 3_600
-pytest.importorskip("sklearn", reason="scikit-learn is an extra")
+pytestmark = pytest.mark.skipif(not find_spec("sklearn"), reason="scikit-learn is an extra")
 
 
 def network(path: Path, hours: int = HOURS, *, odd: bool = True, seed: int = 7) -> Store:
