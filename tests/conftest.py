@@ -7,6 +7,7 @@ A skip that waits for a package of `.ci/setup` begins with ``needs`` and names t
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -22,6 +23,7 @@ CI_PACKAGES = frozenset(
 )  # as in .ci/setup
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+PlantStore = Callable[..., Path]
 
 
 # ------------------------------------------------------------------------------- fixtures
@@ -57,18 +59,47 @@ def captures() -> Path:
 
 @pytest.fixture(scope="session")
 def claimed(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """The protocols that own conversations of each shared capture, by folder and name.
-
-    All are read once in a run of the tests: who comes first reads them for the others.
-    """
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
-    told = shared / "claimed.json"
-    with (shared / "claimed.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not told.exists():
-            told.write_text(json.dumps(_owners(captures, shared)), "utf-8")
+    """The protocols that own conversations of each shared capture, by folder and name."""
+    told = _once(
+        tmp_path_factory,
+        "claimed.json",
+        lambda path: path.write_text(json.dumps(_owners(captures, path.parent)), "utf-8"),
+    )
     return {name: set(owners) for name, owners in json.loads(told.read_text("utf-8")).items()}
+
+
+@pytest.fixture(scope="session")
+def plant_store(tmp_path_factory: pytest.TempPathFactory, otsec_command: Command) -> PlantStore:
+    """Put the store that ``otsec analyze pcaps/plant WORDS`` leaves at a path, and give the path.
+
+    The plant is analysed once in a run of the tests; each who asks gets a copy.
+    """
+
+    def put(at: Path, *words: str) -> Path:
+        def analyse(path: Path) -> None:
+            done = otsec_command("analyze", ROOT / "pcaps" / "plant", "--db", path, "-q", *words)
+            assert done.returncode == 0, done.stderr
+
+        name = "".join(letter for letter in "-".join(words) if letter.isalnum())
+        shutil.copyfile(_once(tmp_path_factory, f"plant{name}.db", analyse), at)
+        at.chmod(0o600)
+        return at
+
+    return put
+
+
+def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A file that is made once in a run of the tests: who comes first makes it for the others."""
+    shared = factory.getbasetemp()
+    shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared
+    path = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            part = path.with_name(f"part-{name}")
+            make(part)
+            part.rename(path)
+    return path
 
 
 def _owners(captures: Path, folder: Path) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command
+from conftest import ROOT, Command, PlantStore
 
 from otsec.store import open_store
 from otsec.store.baseline import Line, lines
@@ -102,10 +102,11 @@ def test_text_goes_round(
     assert f"{text}:2: 'nonsense' is no kind" in wrong.stderr
 
 
-def test_audit_names_the_laptop(otsec_command: Command, tmp_path: Path) -> None:
+def test_audit_names_the_laptop(
+    otsec_command: Command, plant_store: PlantStore, tmp_path: Path
+) -> None:
     """Before anything is protected the stop, the scans and the laptop's writes are listed."""
-    store = tmp_path / "plant.db"
-    otsec_command("analyze", PLANT, "--db", store, "-q")
+    store = plant_store(tmp_path / "plant.db")
     learned = otsec_command("baseline", "learn", "--db", store)
     told = json.loads(otsec_command("baseline", "audit", "--db", store, "--json").stdout)["rows"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from baseline_stores import DAY, HMI, LAPTOP, PLC, WORD, Plant, polled
-from conftest import ROOT, Command
+from conftest import ROOT, Command, PlantStore
 from inventory_stores import SECOND
 from store_rows import row, write
 
@@ -316,11 +316,9 @@ def test_nothing_is_learned_from_maintenance_alone(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, otsec_command: Command) -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """A store of the plant, in which a controller was stopped and restarted."""
-    store = tmp_path_factory.mktemp("site") / "site.db"
-    assert otsec_command("analyze", PLANT, "--db", store, "-q").returncode == 0
-    return store
+    return plant_store(tmp_path_factory.mktemp("site") / "site.db")
 
 
 def test_commands_announce_list_and_close(

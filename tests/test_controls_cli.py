@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, PlantStore
 from controls_stores import INPUTS, PLC, POLICY, good
 
 from otsec.cli import main
@@ -16,11 +16,9 @@ from otsec.errors import ConfigError, Exit
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def demo(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """What `make demo` leaves."""
-    db = tmp_path_factory.mktemp("controls") / "demo.db"
-    assert main(["analyze", str(ROOT / "pcaps" / "plant"), "--db", str(db), "-q"]) == Exit.FINE
-    return db
+    return plant_store(tmp_path_factory.mktemp("controls") / "demo.db")
 
 
 @pytest.fixture

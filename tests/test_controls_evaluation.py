@@ -13,7 +13,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import controls_stores
-from conftest import ROOT
+from conftest import ROOT, PlantStore
 from controls_stores import DAY, INPUTS, SECOND, WORSE, site
 
 from otsec.cli import main
@@ -50,10 +50,8 @@ def measured(store: Store, at: Site) -> Measured:
     return Measured(Basis(store, at, whole(store, at.name)))
 
 
-def made(folder: Path) -> dict[str, Measured]:
-    """The five stores, measured."""
-    demo = folder / "demo.db"
-    assert main(["analyze", str(ROOT / "pcaps" / "plant"), "--db", str(demo), "-q"]) == 0
+def made(folder: Path, demo: Path) -> dict[str, Measured]:
+    """The five stores, measured; ``demo``: what `make demo` leaves."""
     months = {
         name: getattr(controls_stores, name)(folder).store for name in ("gaps", "good", "bad")
     }
@@ -68,9 +66,12 @@ def made(folder: Path) -> dict[str, Measured]:
 
 
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Measured]]:
+def stores(
+    tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore
+) -> Iterator[dict[str, Measured]]:
     """The five stores, measured once."""
-    found = made(tmp_path_factory.mktemp("controls"))
+    folder = tmp_path_factory.mktemp("controls")
+    found = made(folder, plant_store(folder / "demo.db"))
     yield found
     for one in found.values():
         one.basis.store.close()
@@ -283,5 +284,7 @@ if __name__ == "__main__":
 
     GOLDEN.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
-        for label, told in made(Path(temporary)).items():
+        plant = Path(temporary) / "demo.db"
+        assert main(["analyze", str(ROOT / "pcaps" / "plant"), "--db", str(plant), "-q"]) == 0
+        for label, told in made(plant.parent, plant).items():
             (GOLDEN / f"{label}.tsv").write_text(table(told), "utf-8")

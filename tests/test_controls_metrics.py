@@ -6,7 +6,7 @@ from pathlib import Path
 
 import controls_stores
 import pytest
-from conftest import ROOT
+from conftest import ROOT, PlantStore
 from controls_stores import DAY, HMI, INPUTS, PLC, SECOND, STRANGER, WORSE, WORST, site
 
 from otsec.cli import main
@@ -28,11 +28,12 @@ CANNOT_DIFFER = {  # and why
 
 
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Measured]]:
+def stores(
+    tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore
+) -> Iterator[dict[str, Measured]]:
     """Stores that differ in something of all."""
     folder = tmp_path_factory.mktemp("metrics")
-    demo = folder / "demo.db"
-    assert main(["analyze", str(ROOT / "pcaps" / "plant"), "--db", str(demo), "-q"]) == 0
+    demo = plant_store(folder / "demo.db")
     good, bad = controls_stores.good(folder).store, controls_stores.bad(folder).store
     plain, worse, worst = site(folder), site(folder, WORSE), site(folder, WORST)
     clocks = folder / "clocks.db"

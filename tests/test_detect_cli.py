@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Command
+from conftest import ROOT, Command, PlantStore
 from detect_rules import rule
 from engine_runs import difference, records
 from inventory_stores import Tap, new_store, seen, tap
@@ -42,11 +42,9 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plant(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """A store of the demo plant, judged."""
-    db = tmp_path_factory.mktemp("plant") / "plant.db"
-    assert main(["analyze", str(PLANT), "--db", str(db), "--quiet"]) == Exit.FINE
-    return db
+    return plant_store(tmp_path_factory.mktemp("plant") / "plant.db")
 
 
 @pytest.fixture

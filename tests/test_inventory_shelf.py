@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command
+from conftest import PlantStore
 
 from otsec.cli.assets import COLUMNS
 from otsec.errors import StorageError, UsageError
@@ -20,11 +20,10 @@ from otsec.tui.listing import arranged
 
 @pytest.fixture(scope="module")
 def both(
-    tmp_path_factory: pytest.TempPathFactory, otsec_command: Command
+    tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore
 ) -> Iterator[tuple[Inventory, Shelf]]:
     """The plant's inventory, and the same from a child's shelf."""
-    path = tmp_path_factory.mktemp("plant") / "plant.db"
-    assert not otsec_command("analyze", ROOT / "pcaps" / "plant", "--db", path, "-q").returncode
+    path = plant_store(tmp_path_factory.mktemp("plant") / "plant.db")
     with open_store(path, readonly=True) as store:
         found = inventory(store)
     made = shelving.Shelving(path)

@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, PlantStore
 
-from otsec.cli import main
-from otsec.errors import Exit
 from otsec.inventory.assembly import inventory
 from otsec.store import Store, open_store
 from otsec.store.queries import Filter, behaviours, writers
@@ -25,10 +23,9 @@ ROLES = {  # the fourth number of an address: what is told of it for sure
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Iterator[Store]:
     """What `make demo` leaves."""
-    db = tmp_path_factory.mktemp("plant") / "demo.db"
-    assert main(["analyze", str(PLANT), "--db", str(db), "-q"]) == Exit.FINE
+    db = plant_store(tmp_path_factory.mktemp("plant") / "demo.db")
     with open_store(db, readonly=True) as found:
         yield found
 

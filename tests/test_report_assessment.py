@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, PlantStore
 from inventory_stores import Tap, new_store, seen, tap
 
 from otsec.cli import main
@@ -54,12 +54,9 @@ def page_of(db: Path, *words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def plant_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plant_db(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """A store of the demo plant."""
-    db = tmp_path_factory.mktemp("plant") / "plant.db"
-    capture = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
-    assert main(["analyze", "-q", "--site", "works", "--db", str(db), str(capture)]) == Exit.FINE
-    return db
+    return plant_store(tmp_path_factory.mktemp("plant") / "plant.db", "--site", "works")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from big_store import write as write_big
-from conftest import ROOT
+from conftest import ROOT, PlantStore
 from inventory_stores import Tap, new_store, tap
 
 from otsec.cli import main
@@ -64,9 +64,9 @@ def read(db: Path, *words: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plant_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plant_db(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """The same, of a site with a name of two words."""
-    return read(tmp_path_factory.mktemp("plant") / "plant.db", "--site", "north works")
+    return plant_store(tmp_path_factory.mktemp("plant") / "plant.db", "--site", "north works")
 
 
 @pytest.fixture(scope="module")

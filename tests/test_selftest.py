@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, PlantStore
 from inventory_stores import new_store, tap
 
 from otsec.cli import main
@@ -42,12 +42,9 @@ Test = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plant(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """A store of the demo plant."""
-    db = tmp_path_factory.mktemp("plant") / "plant.db"
-    capture = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
-    assert main(["analyze", "-q", "--site", "works", "--db", str(db), str(capture)]) == Exit.FINE
-    return db
+    return plant_store(tmp_path_factory.mktemp("plant") / "plant.db", "--site", "works")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from browser import Page, browsing, chromium
-from conftest import ROOT, Command
+from conftest import ROOT, Command, PlantStore
 
 from otsec.store import open_store
 from otsec.store.acts import every_act
@@ -81,11 +81,9 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def analysed(tmp_path_factory: pytest.TempPathFactory, otsec_command: Command) -> Path:
+def analysed(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """The plant in a store."""
-    path = tmp_path_factory.mktemp("plant") / "plant.db"
-    assert not otsec_command("analyze", ROOT / "pcaps" / "plant", "--db", path, "-q").returncode
-    return path
+    return plant_store(tmp_path_factory.mktemp("plant") / "plant.db")
 
 
 @pytest.fixture(scope="module")

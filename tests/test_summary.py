@@ -5,15 +5,14 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command
+from conftest import ROOT, Command, PlantStore
 from engine_runs import analyse
 from store_rows import array, row, store_with
 
-from otsec.cli import main, summary
+from otsec.cli import summary
 from otsec.cli.output import Column, Style
 from otsec.cli.page import Page
 from otsec.config import Config
-from otsec.errors import Exit
 from otsec.health import Severity
 from otsec.store import open_store, queries
 from otsec.store.overview import Share
@@ -280,12 +279,9 @@ def test_page_leaves_out_what_does_not_fit() -> None:
 
 
 @pytest.fixture(scope="module")
-def plant_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plant_db(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """A store of the demo plant, judged."""
-    db = tmp_path_factory.mktemp("plant") / "plant.db"
-    capture = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
-    assert main(["analyze", "-q", "--db", str(db), str(capture)]) == Exit.FINE
-    return db
+    return plant_store(tmp_path_factory.mktemp("plant") / "plant.db")
 
 
 @pytest.mark.parametrize("columns", [80, 120])

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import PlantStore
 from inventory_stores import SECOND, Tap, new_store, seen, tap
 from store_rows import array
 
@@ -236,19 +236,16 @@ def test_mistakes_are_told_in_a_line(
 
 
 @pytest.fixture(scope="module")
-def plant_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def plant_db(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """A store of the demo plant."""
-    db = tmp_path_factory.mktemp("plant") / "plant.db"
-    capture = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
-    assert main(["analyze", "-q", "--db", str(db), str(capture)]) == Exit.FINE
-    return db
+    return plant_store(tmp_path_factory.mktemp("plant") / "plant.db")
 
 
-def test_findings_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_findings_are_named(
+    plant_store: PlantStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The stop in the timeline, its session and its device name the finding, until it is decided."""
-    db = tmp_path / "plant.db"
-    capture = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
-    assert main(["analyze", "-q", "--db", str(db), str(capture)]) == Exit.FINE
+    db = plant_store(tmp_path / "plant.db")
 
     def named(*words: str) -> list[dict[str, object]]:
         capsys.readouterr()

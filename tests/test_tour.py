@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command
+from conftest import ROOT, Command, PlantStore
 from tui_pilot import Seat, visit
 
 PAGE = (ROOT / "docs" / "tour.md").read_text("utf-8")
@@ -27,10 +27,9 @@ def steps() -> Iterator[tuple[str, list[str]]]:
                 yield line.removeprefix("$ "), []
 
 
-def test_the_keys_of_the_tour(tmp_path: Path, otsec_command: Command) -> None:
+def test_the_keys_of_the_tour(tmp_path: Path, plant_store: PlantStore) -> None:
     """Each key leads to what stands beside it."""
-    path = tmp_path / "demo.db"
-    assert not otsec_command("analyze", ROOT / "pcaps" / "plant", "--db", path, "-q").returncode
+    path = plant_store(tmp_path / "demo.db")
     keys = [(key, wanted) for key, wanted in steps() if wanted]
     assert len(keys) > 20
 

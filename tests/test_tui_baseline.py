@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command
+from conftest import PlantStore
 from tui_pilot import SIZES, Seat, goes_through, opened, visit
 
 from otsec.store import open_store
@@ -15,14 +15,9 @@ from otsec.tui.screens.reports import VIEWS as REPORTS
 
 
 @pytest.fixture(scope="module")
-def analysed(tmp_path_factory: pytest.TempPathFactory, otsec_command: Command) -> Path:
+def analysed(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """Ten minutes of the plant in a store; nothing is learned of it."""
-    path = tmp_path_factory.mktemp("baseline") / "plant.db"
-    done = otsec_command(
-        "analyze", ROOT / "pcaps" / "plant" / "ten_minutes.pcap", "--db", path, "-q"
-    )
-    assert done.returncode == 0, done.stderr
-    return path
+    return plant_store(tmp_path_factory.mktemp("baseline") / "plant.db")
 
 
 @pytest.fixture

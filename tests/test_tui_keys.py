@@ -4,20 +4,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command
+from conftest import PlantStore
 from textual.widgets import Input
 from tmux_seat import Terminal
 from tui_pilot import Seat, visit
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory, otsec_command: Command) -> Path:
+def plant(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """Ten minutes of the plant in a store."""
-    path = tmp_path_factory.mktemp("keys") / "plant.db"
-    capture = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
-    done = otsec_command("analyze", capture, "--db", path, "-q")
-    assert done.returncode == 0, done.stderr
-    return path
+    return plant_store(tmp_path_factory.mktemp("keys") / "plant.db")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command
+from conftest import Command, PlantStore
 from tui_pilot import SIZES, Seat, goes_through, opened, visit
 
 from otsec.store import open_store
@@ -13,16 +13,14 @@ from otsec.tui.screens.reports import ReportsScreen
 
 
 @pytest.fixture(scope="module")
-def analysed(tmp_path_factory: pytest.TempPathFactory, otsec_command: Command) -> Path:
+def analysed(
+    tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore, otsec_command: Command
+) -> Path:
     """Ten minutes of the plant in a store, with a schedule of which one run was worked off."""
-    path = tmp_path_factory.mktemp("reports") / "plant.db"
-    plant = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
-    for words in (
-        ("analyze", plant, "--db", path, "-q"),
-        ("schedule", "add", "hourly", "hourly", "health", "--db", path, "--by", "Ann", "-q"),
-    ):
-        done = otsec_command(*words)
-        assert done.returncode == 0, done.stderr
+    path = plant_store(tmp_path_factory.mktemp("reports") / "plant.db")
+    words = ("schedule", "add", "hourly", "hourly", "health", "--db", path, "--by", "Ann", "-q")
+    done = otsec_command(*words)
+    assert done.returncode == 0, done.stderr
     return path
 
 

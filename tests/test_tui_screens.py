@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command
+from conftest import Command, PlantStore
 from tui_pilot import Seat, visit
 
 from otsec.store import open_store
@@ -18,12 +18,9 @@ SIZES = [(80, 24), (120, 40)]
 
 
 @pytest.fixture(scope="module")
-def analysed(tmp_path_factory: pytest.TempPathFactory, otsec_command: Command) -> Path:
+def analysed(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """The plant in a store."""
-    path = tmp_path_factory.mktemp("plant") / "plant.db"
-    done = otsec_command("analyze", ROOT / "pcaps" / "plant", "--db", path, "-q")
-    assert done.returncode == 0, done.stderr
-    return path
+    return plant_store(tmp_path_factory.mktemp("plant") / "plant.db")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Command
+from conftest import PlantStore
 from tui_pilot import Seat, visit
 
 SIZES = [(80, 24), (120, 40)]
@@ -21,11 +21,10 @@ conduits:
 
 
 @pytest.fixture(scope="module")
-def analysed(tmp_path_factory: pytest.TempPathFactory, otsec_command: Command) -> Path:
+def analysed(tmp_path_factory: pytest.TempPathFactory, plant_store: PlantStore) -> Path:
     """The plant of the demo in a store, a policy beside it, and a draft that allows everything."""
     folder = tmp_path_factory.mktemp("zones")
-    done = otsec_command("analyze", ROOT / "pcaps" / "plant", "--db", folder / "plant.db", "-q")
-    assert done.returncode == 0, done.stderr
+    plant_store(folder / "plant.db")
     (folder / "site.yaml").write_text(POLICY, "utf-8")
     draft = POLICY.replace(
         "zones:\n", "defaults: {inter_zone: allow, unplaced: allow}\nzones:\n", 1
