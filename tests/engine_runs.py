@@ -6,8 +6,10 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count, zip_longest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from otsec.config import Caps, Config, StateFrom
@@ -50,6 +52,9 @@ def analyse(
     **settings: Any,
 ) -> Result:
     """Read captures into a store, which may have been there before; no checkpoint but the last."""
+    if not db.exists():
+        db.write_bytes(_new_store())
+        db.chmod(0o600)
     with open_store(db) as store:
         options = Options(
             workers=workers,
@@ -63,6 +68,15 @@ def analyse(
         while run.engines:  # thousands of runs of one process: nobody waits for the collector
             run.engines.popitem()[1][1].dissolve()
         return Result(outcomes, list(dump(store)))
+
+
+@cache
+def _new_store() -> bytes:
+    """A store that holds nothing: making one takes a fifth of the time of a small run."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "new.db"
+        open_store(path).close()
+        return path.read_bytes()
 
 
 class Bench:

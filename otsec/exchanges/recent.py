@@ -20,15 +20,19 @@ class Recent:
 
     def __init__(self, words: int, bits: int = 64) -> None:
         self.bits = min(bits, PLACE_BITS)
-        self.words = np.zeros((words, 1 << self.bits), np.uint64)
-        self.number = np.full(1 << self.bits, _NOWHERE)
+        self._many = words
+        self.clear()
 
     def clear(self) -> None:
         """Forget all."""
-        self.number[:] = _NOWHERE
+        # made anew when it is asked: of forty protocols a network speaks few
+        self.words, self.number = np.empty((self._many, 0), np.uint64), np.empty(0, np.int64)
 
     def numbers(self, words: list[U64], seed: int, ask: Callable[[I64], I64]) -> I64:
         """The number of each row. ``ask(rows)`` gives those of rows that are not found."""
+        if not len(self.number):
+            self.words = np.zeros((self._many, 1 << self.bits), np.uint64)
+            self.number = np.full(1 << self.bits, _NOWHERE)
         place = (hash_words(words, seed) >> np.uint64(64 - self.bits)).view(np.int64)
         number = self.number[place]
         for word, known in zip(words, self.words, strict=True):

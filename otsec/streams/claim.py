@@ -30,6 +30,11 @@ class Registry:
         self.protocols = protocols
         self.by_port = {transport: self._by_port(transport) for transport in TRANSPORTS}
         self.beside = self._beside()
+        # of each number, which transports carry it, by position in TRANSPORTS; -1: others
+        self.carried: Mask = np.array(
+            [[False] * (len(TRANSPORTS) + 1)]
+            + [[*(name in one.transports for name in TRANSPORTS), False] for one in protocols]
+        )
 
     def _by_port(self, transport: Transport) -> I64:
         table = np.zeros(1 << 16, np.int64)
@@ -147,13 +152,20 @@ def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Cl
     of their ethertype are asked.
     """
     protocol, framing = np.zeros((2, len(segments)), np.int64)
+    if not len(segments):
+        return Claims(protocol, framing)
     size = np.minimum(segments.end, segments.stop) - segments.start
-    word = span_word(segments.buffer, segments.start, size, 0)
+    word, hints = span_word(segments.buffer, segments.start, size, 0), set(hint.tolist())
     for hinted in (True, False):
         for number, candidate in enumerate(registry.protocols, 1):
+            if hinted and number not in hints:
+                continue
             fits = (protocol == 0) & ((hint == number) == hinted)
-            fits &= _carried(candidate, transport, registry.beside[number, hint])
+            fits &= registry.carried[number, transport]
+            fits &= registry.beside[number, hint] | (transport != ON_ETHERNET)
             asked = np.flatnonzero(fits)
+            if not len(asked):
+                continue
             for which, one in enumerate(candidate.framings):
                 some = asked[could_begin(one.base, word[asked], size[asked])]
                 if len(some):
@@ -161,13 +173,6 @@ def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Cl
                     protocol[mine], framing[mine] = number, which
                     asked = np.setdiff1d(asked, mine, assume_unique=True) if len(mine) else asked
     return Claims(protocol, framing)
-
-
-def _carried(protocol: Protocol, transport: I64, beside: Mask) -> Mask:
-    """Which segments can carry the protocol; ``beside``: those whose ethertype may be its own."""
-    table = [name in protocol.transports for name in TRANSPORTS]
-    carried = np.array([*table, False])[transport]  # -1: others
-    return np.asarray(carried & (beside | (transport != ON_ETHERNET)), np.bool_)
 
 
 def _mine(protocol: Protocol, which: int, segments: Segments) -> Mask:
