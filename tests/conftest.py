@@ -24,6 +24,7 @@ CI_PACKAGES = frozenset(
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 PlantStore = Callable[..., Path]
+RealStore = Callable[[Path], Path]
 
 
 # ------------------------------------------------------------------------------- fixtures
@@ -58,13 +59,37 @@ def captures() -> Path:
 
 
 @pytest.fixture(scope="session")
-def claimed(captures: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+def real_store(tmp_path_factory: pytest.TempPathFactory) -> RealStore:
+    """Give the store of a shared capture, which is read once in a run of the tests."""
+
+    def of(capture: Path) -> Path:
+        from engine_runs import analyse
+
+        name = f"{capture.parent.name}-{capture.name}.db"
+        return _once(tmp_path_factory, name, lambda path: analyse([capture], path))
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def claimed(
+    captures: Path, real_store: RealStore, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, set[str]]:
     """The protocols that own conversations of each shared capture, by folder and name."""
-    told = _once(
-        tmp_path_factory,
-        "claimed.json",
-        lambda path: path.write_text(json.dumps(_owners(captures, path.parent)), "utf-8"),
-    )
+
+    def owners(path: Path) -> list[str]:
+        from otsec.store import open_store
+        from otsec.store.queries import conversations
+
+        with open_store(real_store(path), readonly=True) as store:
+            return sorted({one.protocol for one in conversations(store)} - {""})
+
+    def tell(at: Path) -> None:
+        paths = sorted(captures.glob("*/*.*cap*"))
+        found = {f"{path.parent.name}/{path.name}": owners(path) for path in paths}
+        at.write_text(json.dumps(found), "utf-8")
+
+    told = _once(tmp_path_factory, "claimed.json", tell)
     return {name: set(owners) for name, owners in json.loads(told.read_text("utf-8")).items()}
 
 
@@ -100,19 +125,6 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obj
             make(part)
             part.rename(path)
     return path
-
-
-def _owners(captures: Path, folder: Path) -> dict[str, list[str]]:
-    from engine_runs import analyse, cells
-
-    found = {}
-    for path in sorted(captures.glob("*/*.*cap*")):
-        lines = analyse([path], folder / "claimed.db", point=None).dump
-        owners = {row["protocol"] for row in cells(lines, "conversation")} - {""}
-        found[f"{path.parent.name}/{path.name}"] = sorted(owners)
-        for one in folder.glob("claimed.db*"):
-            one.unlink()
-    return found
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from dissect_frames import FRAMES, address_text, frame
+from wire_captures import CUT_SHORT
 
 from otsec.dissect import LINKS, dissect
 from otsec.model import TCP, UDP, Kind, PacketBatch, Packets, Problem, place_text
@@ -46,7 +47,6 @@ OPTIONS = (
     "tcp.try_heuristic_first:FALSE",
 )
 QUOTING = ("icmp", "icmpv6")  # quote headers of other packets
-CUT_SHORT = "iti__melsoft_129_clean.pcap"  # ends within a record, where mergecap stops
 
 
 def read_pcap(path: Path) -> PacketBatch:

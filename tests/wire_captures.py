@@ -11,6 +11,8 @@ import pytest
 from otsec.columns import I64, gather, walk
 from otsec.protocols.api import Framing
 
+CUT_SHORT = "iti__melsoft_129_clean.pcap"  # ends within a record, where mergecap stops
+
 
 def tshark(path: Path, *arguments: str) -> list[list[str]]:
     """The lines of fields that tshark prints."""
