@@ -268,24 +268,14 @@ def _finding(
 ) -> Found:
     first, last = things[0], max(things, key=lambda one: one.last_time)
     at = f"{first.server} ({key.device})" if key.device else first.server
-    ids = " ".join(one.id for one in things[:NAMED]) + (" ..." if things[NAMED:] else "")
+    ids = telling.listed([one.id for one in things], NAMED)
     fill = {"client": first.client, "server": first.server, "at": at, "ids": ids}
     fill |= {"did": DID[first.key.operation], **words}
     mine = [one for one in things if one.seen.source == first.seen.source]
-    finding = Finding(
-        id=key.id,
-        site=key.site,
-        group=key.group,
-        place=key.place,
-        rule=kind.id,
-        name=kind.name,
-        category=OWN,
+    finding = telling.finding(key, kind, OWN)._replace(
         level=level,
-        title=kind.title,
         client=first.client,
         server=first.server,
-        service=key.service,
-        device=key.device,
         protocol=first.key.protocol,
         times=sum(one.seen.times for one in things),
         source=first.seen.source,
@@ -294,17 +284,10 @@ def _finding(
         first_packet=first.seen.first_packet,
         last_time=last.last_time,
         last_packet=max(one.seen.last_packet for one in mine),
-        operations=(),
-        objects=(),
-        outcomes=(),
-        techniques=kind.techniques,
-        falsepositives=kind.falsepositives,
         seen=kind.seen.format_map(fill),
         expected=kind.expected.format_map(fill),
         why=kind.why,
         next=kind.next.format_map(fill),
-        doubt="",
-        incident="",
     )
     shown: dict[int, Packet] = {}
     for one in mine:

@@ -334,44 +334,26 @@ def _finding(base: Baseline, key: telling.Key, some: Sequence[Off]) -> Found:
         "at": f"{thing.server} ({key.device})" if key.device else thing.server,
         "learned": worst.learned,
         "seen": worst.seen,
-        "ids": " ".join(one.thing.id for one in some[:4]) + (" ..." if len(some) > 4 else ""),
+        "ids": telling.listed([one.thing.id for one in some]),
     }
     sights = [base.shown.by_key[one] for one in thing.parents if one in base.shown.by_key]
     seen = sights[0].seen if sights else thing.seen
     begin, end = first.begin * HOUR_NS, (max(one.end for one in some) + 1) * HOUR_NS - 1
-    finding = Finding(
-        id=key.id,
-        site=key.site,
-        group=key.group,
-        place=key.place,
-        rule=kind.id,
-        name=kind.name,
-        category=OWN,
-        level=kind.level,
-        title=kind.title,
+    finding = telling.finding(key, kind, OWN)._replace(
         client=clients[0] if len(clients) == 1 else telling.MANY,
-        server=key.server,
-        service="",
-        device=key.device,
         protocol=thing.key.protocol,
         times=max(one.times for one in some),
         source=thing.seen.source,
-        witnesses=(),
         first_time=begin,
         first_packet=seen.first_packet,
         last_time=end,
         last_packet=seen.last_packet,
-        operations=(),
         objects=telling.distinct(name for one in some for name in one.servers),
-        outcomes=(),
-        techniques=kind.techniques,
-        falsepositives=kind.falsepositives,
         seen=kind.seen.format_map(words),
         expected=kind.expected.format_map(words),
         why=kind.why,
         next=kind.next.format_map(words),
         doubt="Times are told by the hour",
-        incident="",
     )
     what = "of the conversation"
     shown = {seen.first_packet: seen.first_time, seen.last_packet: seen.last_time}

@@ -24,53 +24,62 @@ SURE = 0.9  # what is less sure says so
 class Sort:
     """How a kind of outage is told; words in braces are filled in."""
 
+    name: Kind
     id: str
     title: str
     seen: str
     why: str
     next: str
     level: Level = "low"
+    techniques: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ("Work on the plant.",)
 
 
 _BLIND = "What happened meanwhile was not seen; nothing is told of what was missing."
 _GONE = "A device that is gone neither controls nor protects, and nobody sees what it measures."
-SORTS: Mapping[Kind, Sort] = {
-    "tap-outage": Sort(
+ALL = (
+    Sort(
+        "tap-outage",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a01",
         "Nothing was heard of the network",
         "Nothing was heard at {point} {span}.",
         _BLIND,
         "Look at the tap or the mirror session, its cable, and the sensor.",
     ),
-    "sensor-overload": Sort(
+    Sort(
+        "sensor-overload",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a02",
         "The sensor lost packets",
         "The sensor at {point} lost packets {span}.",
         _BLIND,
         "See `otsec health`: too much traffic for this machine, or the mirror port is too small.",
     ),
-    "clock-step": Sort(
+    Sort(
+        "clock-step",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a03",
         "The clock of the capture stepped",
         "The clock at {point} was set, from {from} to {to}.",
         "Times before and behind it cannot be compared, nor with other logs.",
         "Let the sensor take its time from one server, and see `otsec clocks`.",
     ),
-    "vlan-lost": Sort(
+    Sort(
+        "vlan-lost",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a04",
         "A VLAN is gone from the mirror",
         "{vlan} was not seen at {point} {span}: {names}.",
         _BLIND,
         "See whether the mirror session still has this VLAN, and the trunk that carries it.",
     ),
-    "switch-lost": Sort(
+    Sort(
+        "switch-lost",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a05",
         "Devices lost their switch",
         "{names} were not heard {span}, all of them at once.",
         _GONE,
         "Look at the switch that they share and at its uplink.",
     ),
-    "power-lost": Sort(
+    Sort(
+        "power-lost",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a06",
         "Devices lost their power",
         "{names} were silent {span}, all of them at once{feed}.",
@@ -78,7 +87,8 @@ SORTS: Mapping[Kind, Sort] = {
         "Look at the supply that they share: breaker, power unit, UPS. "
         "Say which feed it is: otsec asset set {first} feed=NAME",
     ),
-    "network-storm": Sort(
+    Sort(
+        "network-storm",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a07",
         "Network storm",
         "{names} sent to everybody without end {span}.",
@@ -86,28 +96,32 @@ SORTS: Mapping[Kind, Sort] = {
         "Look for a loop in the cabling, and for a device that is broken.",
         "medium",
     ),
-    "device-restarts": Sort(
+    Sort(
+        "device-restarts",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a08",
         "A device goes and comes again and again",
         "{names} was silent {times} times {span}.",
         _GONE,
         "Look at its supply, its connector and cable; else its watchdog restarts it.",
     ),
-    "device-silent": Sort(
+    Sort(
+        "device-silent",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a09",
         "A device was silent",
         "{names} was not heard {span}.",
         _GONE,
         "Look whether it has power and link, and who worked there.",
     ),
-    "peer-silent": Sort(
+    Sort(
+        "peer-silent",
         "7f0b0f4e-6f55-5c0a-9d5e-1b7c5f1f3a0a",
         "Who asks a device stopped asking",
         "{first} did not talk to {second} {span}; both were heard.",
         "What nobody reads is neither shown nor recorded.",
         "Look at the program on {first} that asks.",
     ),
-}
+)
+SORTS: Mapping[Kind, Sort] = {one.name: one for one in ALL}
 RESTARTED = "{names} were restarted {span}, all of them at once{feed}."  # no silence was seen
 Found = tuple[Finding, tuple[Packet, ...]]
 
@@ -135,39 +149,19 @@ def finding(one: Outage) -> Found:
     )
     reasons = "; ".join(one.reasons)
     doubt = "" if one.confidence >= SURE else f"It is this with a confidence of {one.confidence:g}"
-    made = Finding(
-        id=key.id,
-        site=one.site,
-        group=one.group,
-        place=one.place,
-        rule=sort.id,
-        name=one.kind,
-        category=OUTAGE,
-        level=sort.level,
-        title=sort.title,
-        client=client,
-        server=server,
-        service="",
-        device="",
-        protocol="",
+    made = telling.finding(key, sort, OUTAGE)._replace(
         times=one.times,
         source=one.source,
-        witnesses=(),
         first_time=one.begin,
         first_packet=one.packet,
         last_time=max(one.end, one.begin),
         last_packet=max(one.end_packet, one.packet),
-        operations=(),
         objects=tuple(device.address for device in one.devices)[: telling.KEPT],
-        outcomes=(),
-        techniques=(),
-        falsepositives=("Work on the plant.",),
         seen=(RESTARTED if one.unseen else sort.seen).format_map(words),
         expected=f"{reasons[:1].upper()}{reasons[1:]}.",
         why=sort.why,
         next=sort.next.format_map(words),
         doubt=doubt,
-        incident="",
     )
     return made, tuple(_packets(made))
 

@@ -25,7 +25,6 @@ from otsec.store.findings import Finding, Packet
 SHIFTED = 0.3  # share of a scope: more at once are one event
 SEVERAL = 5  # findings, and devices of a point group; fewer are told one by one
 AT_ONCE_NS = 3_600 * SECOND_NS
-NAMED = telling.SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ class _Look:
             "since": time_text(findings[0].first_time // SECOND_NS * SECOND_NS),
             "what": telling.few([f"{n} times {title!r}" for title, n in often.most_common()]),
             "known": f"{whole} things" if scope.address else f"{whole} devices",
-            "ids": " ".join(one.id for one in things[:NAMED]) + (" ..." if things[NAMED:] else ""),
+            "ids": telling.listed([one.id for one in things]),
         }
 
 

@@ -37,20 +37,10 @@ class Telling:
         outcomes = tuple(dict.fromkeys(one for thing in ordered for one in thing.outcomes))
         here = first.seen.source
         mine = [one for one in ordered if one.seen.source == here]
-        finding = Finding(
-            id=key.id,
-            site=key.site,
-            group=key.group,
-            place=key.place,
-            rule=kind.id,
-            name=kind.name,
-            category=OWN,
+        finding = telling.finding(key, kind, OWN)._replace(
             level=kinds.level(kind, first.key.cls, key.about),
-            title=kind.title,
             client=words["client"],
             server=words["server"],
-            service=key.service,
-            device=key.device,
             protocol=telling.shared(one.key.protocol for one in things),
             times=sum(one.seen.times for one in things),
             source=here,
@@ -63,14 +53,11 @@ class Telling:
             or self._operations(ordered),
             objects=telling.distinct(one.key.object for one in ordered),
             outcomes=outcomes,
-            techniques=kind.techniques,
-            falsepositives=kind.falsepositives,
             seen=kind.seen.format_map(words),
             expected=kind.expected.format_map(words),
             why=kind.why.format_map(words),
             next=kind.next.format_map(words),
             doubt=_doubt(outcomes, key) or words.get("doubt", ""),
-            incident="",
         )
         return finding, tuple(_packets(finding, mine))
 
@@ -92,7 +79,7 @@ class Telling:
             "operations": telling.few(dict.fromkeys(t.key.operation or t.key.cls for t in things)),
             "objects": telling.few(dict.fromkeys(t.key.object for t in things if t.key.object))
             or "nothing named",
-            "ids": " ".join(t.id for t in things[:NAMED]) + (" ..." if things[NAMED:] else ""),
+            "ids": telling.listed([one.id for one in things]),
             "watched": days,
         }
         filling: Mapping[str, Callable[[Sequence[Thing]], dict[str, str]]] = {

@@ -19,6 +19,7 @@ from otsec.detect.telling import (
     MOST,
     Key,
     few,
+    finding,
     first_and_last,
     outcome_words,
     shared,
@@ -166,20 +167,11 @@ def _finding(
     if key.about == FURTHER:
         more = f"This stands for all beyond the first {MOST} findings of the rule"
         doubt = f"{more}. {doubt}" if doubt else more
-    finding = Finding(
-        id=key.id,
-        site=key.site,
-        group=key.group,
-        place=key.place,
-        rule=rule.id,
+    made = finding(key, rule, rule.category)._replace(
         client=told["client"],
         server=told["at"],
         service=told["service"],
         device=told["device"],
-        name=rule.name,
-        category=rule.category,
-        level=rule.level,
-        title=rule.title,
         protocol=told["protocol"],
         times=sum(hit.count for hit in hits),
         source=source.number,
@@ -191,17 +183,14 @@ def _finding(
         operations=_distinct(rows, "operation"),
         objects=_distinct(rows, "object"),
         outcomes=_distinct(rows, "outcome"),
-        techniques=rule.techniques,
-        falsepositives=rule.falsepositives,
         seen=_filled(rule.texts.seen, told),
         expected=_filled(rule.texts.expected, told),
         why=_filled(rule.texts.why, told),
         next=_filled(rule.texts.next, told),
         doubt=doubt,
-        incident="",
     )
     shown = first_and_last([one for _, one in sights])
-    return finding, tuple(_packet(finding, source, one) for one in shown)
+    return made, tuple(_packet(made, source, one) for one in shown)
 
 
 def _packet(finding: Finding, source: Source, sighted: Sighted) -> Packet:

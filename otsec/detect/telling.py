@@ -1,9 +1,12 @@
-"""What makes findings the same, how many there are, and the words that all of them share."""
+"""What makes findings the same, how many there are, and what all of them share."""
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
+
+from otsec.store.findings import Finding
+from otsec.store.schema import NONE
 
 # 60 bits: of a million findings two are the same once in two million sites. With a 1 in front it
 # is still a number that a screen can hold in a column (`store.paging`).
@@ -51,6 +54,73 @@ class Key(NamedTuple):
     def id(self) -> str:
         """A name that never changes; who has fewer digits of it has an older version's, or typed it."""
         return hashlib.sha256(json.dumps(list(self)).encode()).hexdigest()[:ID_DIGITS]
+
+
+class Sort(Protocol):
+    """What findings of one rule, or of one kind, have in common."""
+
+    @property
+    def name(self) -> str:
+        """By which people call it."""
+
+    @property
+    def level(self) -> str:
+        """How bad it is, where what was seen does not say more."""
+
+    @property
+    def title(self) -> str:
+        """What it is, in few words."""
+
+    @property
+    def techniques(self) -> tuple[str, ...]:
+        """Of ATT&CK for ICS."""
+
+    @property
+    def falsepositives(self) -> tuple[str, ...]:
+        """What else it may be."""
+
+
+def finding(key: Key, sort: Sort, category: str) -> Finding:
+    """A finding with all that its key and sort say; of no source, and nothing was seen yet."""
+    return Finding(
+        id=key.id,
+        site=key.site,
+        group=key.group,
+        place=key.place,
+        rule=key.rule,
+        name=sort.name,
+        category=category,
+        level=sort.level,
+        title=sort.title,
+        client=key.client,
+        server=key.server,
+        service=key.service,
+        device=key.device,
+        protocol="",
+        times=0,
+        source=NONE,
+        witnesses=(),
+        first_time=0,
+        first_packet=NONE,
+        last_time=0,
+        last_packet=NONE,
+        operations=(),
+        objects=(),
+        outcomes=(),
+        techniques=sort.techniques,
+        falsepositives=sort.falsepositives,
+        seen="",
+        expected="",
+        why="",
+        next="",
+        doubt="",
+        incident="",
+    )
+
+
+def listed(names: Sequence[str], most: int = SHOWN) -> str:
+    """Names as a command takes them; dots stand for those that are too many."""
+    return " ".join(names[:most]) + (" ..." if len(names) > most else "")
 
 
 def outcome_words(outcome: str) -> str:

@@ -19,6 +19,7 @@ from otsec.detect.telling import (
     Key,
     distinct,
     few,
+    finding,
     outcome_words,
     shared,
 )
@@ -46,6 +47,7 @@ class Kind:
     title: str
     techniques: tuple[str, ...]
     why: str
+    falsepositives: tuple[str, ...] = ("The policy is older than the plant.",)
 
 
 NEVER = Kind(
@@ -212,20 +214,11 @@ def _finding(key: Key, flows: Sequence[Flow], shown: Rows) -> Found:
     seen = [shown[row] for flow in told for row in _rows(flow) if row in shown]
     begin, end = min(seen, key=_began), max(seen, key=lambda one: (one.last_time, one.last_packet))
     source = _source(flows)
-    finding = Finding(
-        id=key.id,
-        site=key.site,
-        group=key.group,
-        place=key.place,
-        rule=kind.id,
-        name=kind.name,
-        category=OWN,
+    made = finding(key, kind, OWN)._replace(
         level=max((_level(flow) for flow in flows), key=LEVELS.index),
-        title=kind.title,
         client=shared(flow.client.address for flow in flows),
         server=shared(flow.server.address for flow in flows),
         service=shared(flow.service for flow in flows),
-        device="",
         protocol=shared(flow.word for flow in flows),
         times=sum(flow.count for flow in flows),
         source=source,
@@ -237,16 +230,13 @@ def _finding(key: Key, flows: Sequence[Flow], shown: Rows) -> Found:
         operations=distinct(flow.operation for flow in worst),
         objects=distinct(one.object for one in seen),
         outcomes=distinct(one.outcome for one in seen),
-        techniques=kind.techniques,
-        falsepositives=("The policy is older than the plant.",),
         seen=_seen(worst),
         expected=expected(first),
         why=kind.why,
         next=_next(flows),
         doubt=_doubt(key, flows),
-        incident="",
     )
-    return finding, tuple(_packets(finding, told, shown))
+    return made, tuple(_packets(made, told, shown))
 
 
 def _level(flow: Flow) -> Level:

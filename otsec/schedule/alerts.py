@@ -6,12 +6,12 @@ of the canonical dump; people decide of them as of all findings.
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from otsec.config import Config
 from otsec.controls.site import name_of
-from otsec.detect.telling import Key
+from otsec.detect.telling import Key, finding
 from otsec.health.verdict import counted
 from otsec.schedule.running import LATE_NS
 from otsec.schedule.times import SECOND_NS, latest_dues
@@ -19,9 +19,8 @@ from otsec.store import Store
 from otsec.store import schedules as kept
 from otsec.store.findings import Finding, note
 from otsec.store.schedules import REMOVED
-from otsec.store.schema import NONE
 
-LEVEL = "medium"
+CATEGORY = "health"
 
 
 class Kind(NamedTuple):
@@ -33,6 +32,9 @@ class Kind(NamedTuple):
     expected: str
     why: str
     next: str
+    level: str = "medium"
+    techniques: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
 
 
 MISSED = Kind(
@@ -94,39 +96,11 @@ def alerts(store: Store, site: str) -> Iterator[Finding]:
 
 def _alert(site: str, name: str, kind: Kind, told: Sequence[tuple[int, str]]) -> Finding:
     first, (last, why) = told[0][0], told[-1]
-    empty: dict[str, Any] = dict.fromkeys(
-        ("witnesses", "operations", "objects", "outcomes", "techniques", "falsepositives"), ()
-    )
-    plain: dict[str, Any] = dict.fromkeys(
-        (
-            "group",
-            "place",
-            "client",
-            "server",
-            "service",
-            "device",
-            "protocol",
-            "doubt",
-            "incident",
-        ),
-        "",
-    )
-    return Finding(
-        **empty,
-        **plain,
-        id=Key(site, "", "", kind.name, "", "", "", "", name).id,
-        site=site,
-        rule=kind.name,
-        name=kind.name,
-        category="health",
-        level=LEVEL,
-        title=kind.title,
+    key = Key(site, "", "", kind.name, "", "", "", "", name)
+    return finding(key, kind, CATEGORY)._replace(
         times=len(told),
-        source=NONE,
         first_time=first,
-        first_packet=NONE,
         last_time=last,
-        last_packet=NONE,
         seen=f"Schedule {name}: {counted(len(told), kind.what)}; the last was due {_when(last)}: {why}.",
         expected=kind.expected,
         why=kind.why,
