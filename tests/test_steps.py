@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from engine_runs import (
@@ -21,6 +22,7 @@ from engine_runs import (
 )
 
 from otsec.config import Caps
+from otsec.streams.connections import Connections
 
 PLANT = Path(__file__).parents[1] / "pcaps" / "plant" / "ten_minutes.pcap"
 WAYS = (
@@ -139,6 +141,32 @@ def test_nothing_is_counted_where_bytes_were_lost(bench: Bench) -> None:
     talk.reads(2, 3, 1, 2)
 
     assert steps(told(bench, wire)) == dict(around("^", "^", *"123") + around(*"2312"))
+
+
+def test_connections_may_be_many(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind half a billion connections of a source it is known as well where bytes were lost."""
+    wire = Wire()
+    for port in (40_000, 40_001):
+        talk = Talk(wire, port)
+        talk.reads(1, 2, 3)
+        talk.loses(1)
+        wire.time += 20 * SECOND
+        talk.reads(2, 3, 1, 2)
+    content = wire.bytes()
+    young = bench.dump(content)
+    begin = Connections.__init__
+
+    def old(self: Connections, *arguments: Any) -> None:
+        begin(self, *arguments)
+        self.serial = 1 << 29
+
+    monkeypatch.setattr(Connections, "__init__", old)
+    assert sum(steps(young).values()) == 2 * sum(
+        (around("^", "^", *"123") + around(*"2312")).values()
+    )
+    for packets in (4096, 5):
+        text = difference(young, bench.dump(content, batch=packets, checkpoint_s=0.0))
+        assert not text, text
 
 
 def stepped(wire: Wire) -> None:

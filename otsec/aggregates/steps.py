@@ -28,7 +28,7 @@ from otsec.streams.connections import REASONS
 
 FURTHER = 255  # rank of all steps of a stream that have none of their own; a bucket is a byte
 LONGEST = 160  # letters of a message's name; those that begin alike are the same message
-PLACE_BITS = 35  # of an ordinal beside the side of a connection
+PLACE_BITS = 35  # of an ordinal beside the rank of a side
 LANES = 65_536  # connections that are followed at a time; further ones are not
 IDLE_NS = 360 * TICK_NS  # a connection that was silent for so long has ended
 BREAKS = 4_096  # sides of connections of which it is known where bytes were lost; of others of long ago not
@@ -153,11 +153,17 @@ class Steps:
         cut = np.zeros(len(speaker), np.bool_)
         for gap in [self.gap, *self.gaps]:
             cut |= (since < gap) & (gap <= ordinal)
-        lost = [end << PLACE_BITS | at for end, at in [*self.breaks.items(), *self.lost]]
+        lost = [*self.breaks.items(), *self.lost]
         if lost:
-            places, own = np.array(sorted(lost)), speaker << PLACE_BITS
+            end, at = np.array(lost, np.int64).T
+            # Numbers of connections grow for ever: a word has room for their ranks alone.
+            sides, rank = np.unique(end, return_inverse=True)
+            places = np.sort(rank << PLACE_BITS | at)
+            own = np.minimum(np.searchsorted(sides, speaker), len(sides) - 1)
+            mine, own = sides[own] == speaker, own << PLACE_BITS
             upto = np.searchsorted(places, own | ordinal, side="right")
-            cut |= upto > np.searchsorted(places, own | np.maximum(since, 0), side="right")
+            before = np.searchsorted(places, own | np.maximum(since, 0), side="right")
+            cut |= mine & (upto > before)
         return np.asarray(cut & (since >= 0), np.bool_)
 
     def _remember(
