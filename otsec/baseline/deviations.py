@@ -9,6 +9,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 
 from otsec.baseline import kinds, outage_kinds
 from otsec.baseline.allowed import verdicts
@@ -68,7 +69,9 @@ def judge(
     if base is not None:
         told_of = states(config, store) if config is not None else None
         strange = () if told_of is None else tuple(elsewhere(base, told_of, store))
-        deviating = joined(store, base, deviations(base, [one for one, _ in found], out, strange))
+        zone = UTC if config is None else config.zone()
+        made = deviations(base, [one for one, _ in found], out, strange, zone)
+        deviating = joined(store, base, made)
         found += (one.found for one in deviating)
     found += outage_kinds.told(out)
     if len(found) > len(by_rules):
@@ -84,11 +87,12 @@ def deviations(
     told: Sequence[Finding],
     out: Sequence[Outage] = (),
     strange: Iterable[tuple[Thing, str]] = (),
+    zone: tzinfo = UTC,
 ) -> list[Deviation]:
     """All that deviates; ``told``: findings of rules, of which nothing is told again.
 
     ``out``: outages, by which devices are silent that are not missed for it; ``strange``: what was
-    done in another state of the plant than otherwise, with that state.
+    done in another state of the plant than otherwise, with that state; ``zone``: of the site.
     """
     rules = [one for one in told if one.category not in NO_RULES and one.level != "informational"]
     look = _Look(
@@ -111,7 +115,7 @@ def deviations(
         Deviation(say.finding(by_name[name], key, things), tuple(things))
         for (name, key), things in sorted(_bounded(_several(groups)).items())
     ]
-    others = [*off_time(base, out), *off_order(base, out)]
+    others = [*off_time(base, out, zone), *off_order(base, out)]
     return made + [Deviation(found, things) for found, things in others]
 
 

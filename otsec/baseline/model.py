@@ -21,6 +21,7 @@ Kind: TypeAlias = Literal[
     "cycle",
     "response",
     "load",
+    "week",
     "changes",
     "hours",
     "order",
@@ -28,9 +29,11 @@ Kind: TypeAlias = Literal[
 ]
 KINDS: tuple[Kind, ...] = (
     *("device", "conversation", "operation", "object", "writer", "value", "identity"),
-    *("presence", "volume", "cycle", "response", "load", "changes", "hours", "order", "step"),
+    *("presence", "volume", "cycle", "response", "load", "week", "changes", "hours"),
+    *("order", "step"),
 )
-TIMED = frozenset({"cycle", "response", "load", "changes", "hours"})  # what is measured by the hour
+# What is measured by the hour.
+TIMED = frozenset({"cycle", "response", "load", "week", "changes", "hours"})
 # Which message follows which: judged by themselves, and no reason for learning to go on.
 ORDERED = frozenset({"order", "step"})
 # Of these one that was never seen before is told; the others describe what is there.

@@ -8,6 +8,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from functools import cached_property
 from math import exp, log
 from typing import NamedTuple
@@ -32,7 +33,10 @@ from otsec.baseline.timing import (
     changes,
     missed,
 )
+from otsec.baseline.weeks import MORE, Usual, far_more, usual
+from otsec.columns import I64, Mask
 from otsec.detect import telling
+from otsec.detect.model import LEVELS, Level
 from otsec.store.findings import Finding, Packet
 
 JUDGED_DAYS = 14  # back from the newest hour
@@ -63,11 +67,14 @@ class Off(NamedTuple):
     learned: str
     seen: str
     servers: tuple[str, ...] = ()  # that it is about, where they are several
+    level: Level | None = None  # None: that of its kind
 
 
-def off_time(base: Baseline, out: Sequence[Outage]) -> list[tuple[Found, tuple[Thing, ...]]]:
-    """What deviates, as findings with the things that each tells of."""
-    look = _Look(base, tuple(out))
+def off_time(
+    base: Baseline, out: Sequence[Outage], zone: tzinfo = UTC
+) -> list[tuple[Found, tuple[Thing, ...]]]:
+    """What deviates, as findings with the things that each tells of; ``zone``: of the site."""
+    look = _Look(base, tuple(out), zone)
     groups: dict[telling.Key, list[Off]] = defaultdict(list)
     for one in look.found():
         groups[_key(one)].append(one)
@@ -94,6 +101,7 @@ def _key(one: Off) -> telling.Key:
 class _Look:
     base: Baseline
     out: tuple[Outage, ...]
+    zone: tzinfo
 
     @cached_property
     def timed(self) -> Timed:
@@ -119,6 +127,7 @@ class _Look:
             yield from self._polls(one)
         for path in self.timed.carried:
             yield from self._loads(path)
+            yield from self._odd_loads(path)
         for one in self.timed.measured.get("changes", ()):
             yield from self._bursts(one)
         for key, some in changes(self.timed.measured.get("changes", ())).items():
@@ -244,15 +253,38 @@ class _Look:
         if found is None:
             return
         thing, (most, usual, hours), since = found
-        rows = np.flatnonzero(
-            (one.hour >= since) & (one.bytes > LOADS * most) & (one.bytes > most + LOAD_BYTES)
-        )
+        rows = np.flatnonzero((one.hour >= since) & _much_more(one.bytes, most))
         if len(rows):
             seen = f"{_bytes(int(one.bytes[rows].max()))} within an hour"
             learned = f"{_bytes(int(most))} at most, {_bytes(int(usual))} as a rule"
             learned += f", in {int(hours)} hours"
             span = (int(one.hour[rows[0]]), int(one.hour[rows[-1]]))
             yield Off(kinds.LOAD, thing, *span, len(rows), learned, seen)
+
+    def _odd_loads(self, one: Carried) -> Iterator[Off]:
+        """Hours that carry far more than that hour of the week does, and not more than any did."""
+        found = self._judged(one.key._replace(kind="week"))
+        if found is None:
+            return
+        thing, detail, since = found
+        whole = self._judged(one.key)
+        rows = (one.hour >= since) & (one.bytes > MORE)
+        if whole is not None:
+            rows &= ~_much_more(one.bytes, whole[1][0])
+        odd: list[tuple[int, int, Usual]] = []
+        for at in np.flatnonzero(rows):
+            hour, size = int(one.hour[at]), int(one.bytes[at])
+            known = usual(list(map(int, detail)), hour, self.zone)
+            if known is not None and far_more(size, known):
+                odd.append((hour, size, known))
+        if odd:
+            hour, size, known = max(odd, key=lambda one: one[1])
+            learned = f"{_bytes(known.most)} at most {known.when}, in {known.times} "
+            learned += "weeks" if known.exact else "days"
+            seen = f"{_bytes(size)} in the hour of {_hour(hour)}"
+            level: Level = "medium" if any(one[2].exact for one in odd) else "low"
+            span = (odd[0][0], odd[-1][0])
+            yield Off(kinds.LOAD_HOUR, thing, *span, len(odd), learned, seen, level=level)
 
     def _bursts(self, one: Hours) -> Iterator[Off]:
         """Hours in which a client changes a device far more often than it ever did."""
@@ -302,6 +334,11 @@ class _Look:
             yield Off(kinds.ODD_HOUR, thing, *span, count, learned, seen, servers)
 
 
+def _much_more(sizes: I64, most: float) -> Mask:
+    """Which hours carry far more than the busiest that was learned."""
+    return np.asarray((sizes > LOADS * most) & (sizes > most + LOAD_BYTES), np.bool_)
+
+
 def _drifts(
     values: Reals, middle: float, spread: float, least: float, ways: Iterable[int]
 ) -> Iterator[tuple[int, int, float]]:
@@ -339,7 +376,9 @@ def _finding(base: Baseline, key: telling.Key, some: Sequence[Off]) -> Found:
     sights = [base.shown.by_key[one] for one in thing.parents if one in base.shown.by_key]
     seen = sights[0].seen if sights else thing.seen
     begin, end = first.begin * HOUR_NS, (max(one.end for one in some) + 1) * HOUR_NS - 1
+    levels = [one.level or kind.level for one in some]
     finding = telling.finding(key, kind, OWN)._replace(
+        level=max(levels, key=LEVELS.index),
         client=clients[0] if len(clients) == 1 else telling.MANY,
         protocol=thing.key.protocol,
         times=max(one.times for one in some),

@@ -39,6 +39,7 @@ DETAILS: dict[str, tuple[Any, ...]] = {  # what the list in `detail` holds
     "cycle": (int, NUMBER),  # median, spread
     "response": (int, NUMBER, int, int, int),  # median, spread, least, limit, missing in a million
     "load": (int, int, int),  # most, median, hours
+    "week": (int,) * 336,  # most of each hour of the week (UTC, from Monday on), weeks of each
     "changes": (int, int, int),  # most and median an hour, hours
     "hours": (int,) * 24,  # by the hour of the day, UTC
     "order": (NUMBER, NUMBER, NUMBER, str),  # share in a cycle, bits, their spread, the cycle

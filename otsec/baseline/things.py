@@ -95,7 +95,7 @@ def shown(store: Store, found: Inventory, until: int | None = None) -> Shown:
     rows += maker.conversations(talks, spans)
     rows += maker.operations(acts)
     rows += values
-    rows += timing.things(store, canonical, maker.scope, until)
+    rows += timing.things(store, canonical, maker.scope, spans, until)
     rows += orders.things(store, canonical, maker.scope, until)
     timed, events = partial(Timed.of, store, canonical), partial(occurrences, store)
 

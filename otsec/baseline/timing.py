@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from otsec.baseline import weeks
 from otsec.baseline.model import Key, Scope, Sight, Thing
-from otsec.baseline.spans import SECOND_NS
+from otsec.baseline.spans import SECOND_NS, Spans
 from otsec.baseline.spread import Spreads, centre, limit, near, quantile
 from otsec.columns import I64
 from otsec.store import Store
@@ -37,6 +38,7 @@ NEAR, REGULAR = log(1.3), 0.7  # of a cycle, so much of it lies so near to its m
 LEAST = 0.001  # quantile: what is faster is as fast as it gets
 CHANGED_HOURS, CHANGED_DAYS = 20, 4  # in which something was changed, to have a rule
 LEAST_BYTES = 10_000  # of the busiest hour: a path that carries less is not learned
+LEAST_WEEKLY = 100_000  # the same, for its week to be learned
 
 At = tuple[str, str, str]
 Canonical = Callable[[At, str], str]
@@ -86,6 +88,11 @@ class Carried(NamedTuple):
     receiver: str
     hour: I64
     bytes: I64
+
+    def between(self, begin: int, stop: int) -> "Carried":
+        """Only the hours from one on and before another."""
+        rows = np.flatnonzero((self.hour >= begin) & (self.hour < stop))
+        return self._replace(hour=self.hour[rows], bytes=self.bytes[rows])
 
 
 def measured(store: Store, canonical: Canonical, since: int) -> dict[str, list[Hours]]:
@@ -162,7 +169,11 @@ def any_device(key: Key) -> Key:
 
 
 def things(
-    store: Store, canonical: Canonical, scope: Callable[[At, str, str], Scope], until: int | None
+    store: Store,
+    canonical: Canonical,
+    scope: Callable[[At, str, str], Scope],
+    spans: Spans,
+    until: int | None,
 ) -> Iterator[Thing]:
     """What is learned of time; ``until``: ns, from whole hours before it alone."""
     newest = newest_hour(store)
@@ -191,13 +202,18 @@ def things(
             if detail is not None:
                 key = one.key._replace(kind="cycle") if kind == "interval_us" else one.key
                 yield thing(key, early, detail, times)
-    for path in carried(store, canonical, stop - LEARNED_DAYS * DAY_HOURS):
-        rows = np.flatnonzero(path.hour < stop)
-        sizes = path.bytes[rows]
-        if len(rows) >= LEAST_HOURS and sizes.max() >= LEAST_BYTES:
-            detail = [int(sizes.max()), int(np.median(sizes)), len(rows)]
-            early_path = path._replace(hour=path.hour[rows], bytes=sizes)
-            yield thing(path.key, early_path, detail, len(rows))
+    for whole in carried(store, canonical, stop - weeks.WEEKS * weeks.WEEK_HOURS):
+        path = whole.between(stop - LEARNED_DAYS * DAY_HOURS, stop)
+        rows, sizes = len(path.hour), path.bytes
+        if rows >= LEAST_HOURS and sizes.max() >= LEAST_BYTES:
+            detail = [int(sizes.max()), int(np.median(sizes)), rows]
+            yield thing(path.key, path, detail, rows)
+        path = whole.between(0, stop)
+        if len(path.hour) and path.bytes.max() >= LEAST_WEEKLY:
+            heard = spans.of_group(Scope(*path.key[1:3]))
+            seen = weeks.listened(heard, int(path.hour[0]), stop)
+            detail = [*weeks.learned(path.hour, path.bytes, seen)]
+            yield thing(path.key._replace(kind="week"), path, detail, len(path.hour))
     for one in found.get("changes", ()):
         early = one.among(np.flatnonzero(one.hour < stop))
         counts, days = early.spreads.total, np.unique(early.hour // DAY_HOURS)

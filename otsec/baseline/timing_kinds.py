@@ -64,6 +64,18 @@ LOAD = Kind(
     f"Find out what was sent. {APPROVE}",
     ("A backup or an update.",),
 )
+LOAD_HOUR = Kind(
+    "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b08",
+    "load-hour",
+    "medium",  # low where no week but the one was learned
+    "Much is sent at an hour of the week at which little is",
+    ("T0882",),
+    "{client} sent {server} {seen}.",
+    "{learned}.",
+    "What is sent by a known way at another time is work that moved, or data that leave.",
+    f"Find out what was sent, and who was there. {APPROVE}",
+    ("A backup that was run by hand, or put off.",),
+)
 ODD_HOUR = Kind(
     "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b06",
     "unusual-hour",
@@ -89,4 +101,4 @@ BURST = Kind(
     ("A program that was changed.", "Commissioning that was not announced."),
 )
 OF_SERVERS = (DRIFT, COLLAPSE, LINK)  # told of the server, whoever asks
-ALL = (DRIFT, COLLAPSE, LINK, POLL, LOAD, BURST, ODD_HOUR)
+ALL = (DRIFT, COLLAPSE, LINK, POLL, LOAD, LOAD_HOUR, BURST, ODD_HOUR)

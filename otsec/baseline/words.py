@@ -16,6 +16,7 @@ def described(key: Key | Line) -> str:
         "cycle": f"how often {key.client} asks {_at_device(key)}",
         "response": f"how fast {_at_device(key)} answers {key.client}",
         "load": f"load of {key.client} to {key.server}",
+        "week": f"load of {key.client} to {key.server} by hour of the week",
         "changes": f"how often {key.client} changes {_at_device(key) or 'any one device'}",
         "hours": f"hours at which {key.client} changes something",
         "order": f"order in which {key.client} {DID.get(key.operation, '')} {_at_device(key)}",

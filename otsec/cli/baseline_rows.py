@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FILTERS = {
     "id": "the thing's id, or its beginning",
     "kind": "device, conversation, operation, object, writer, value, identity, presence, volume,"
-    " cycle, response, load, changes, hours, order, step",
+    " cycle, response, load, week, changes, hours, order, step",
     "client": "address or network of who asks",
     "server": "address or network of who answers, or whom it is about",
     "host": "address or network of either",
@@ -125,10 +125,23 @@ def _hours(counts: list[int]) -> str:
     return "changes at " + ", ".join(str(hour) for hour, count in enumerate(counts) if count)
 
 
+def _week(most: list[int], weeks: list[int]) -> str:
+    """The busiest hour of the week, and in how many weeks it was seen; hours are those of UTC."""
+    from otsec.baseline.weeks import DAYS
+
+    if not any(weeks):
+        return f"{max(most)} bytes at whatever hour"
+    at = most.index(max(most))
+    day, hour = divmod(at, 24)
+    seen = f"{weeks[at]} {'week' if weeks[at] == 1 else 'weeks'}"
+    return f"most on {DAYS[day]}s at {hour} o'clock UTC ({most[at]} bytes, {seen})"
+
+
 TIMED: dict[str, Callable[[Any], str]] = {
     "cycle": lambda told: f"every {_ms(told[0])}",
     "response": lambda told: f"after {_ms(told[0])}, {_ms(told[3])} at most, {told[4]} ppm missing",
     "load": lambda told: f"{told[0]} bytes in the busiest of {told[2]} hours, {told[1]} as a rule",
+    "week": lambda told: _week(told[: len(told) // 2], told[len(told) // 2 :]),
     "changes": lambda told: f"{told[0]} in the busiest of {told[2]} hours, {told[1]} as a rule",
     "hours": _hours,
     "order": lambda told: f"cycle: {told[3]}" if told[3] else f"{told[1]} bits a message",

@@ -812,7 +812,8 @@ _ALL = (
             _text(
                 "kind",
                 "`device`, `conversation`, `operation`, `object`, `writer`, `value`, `identity`, "
-                "`presence`, `volume`, `cycle`, `response`, `load`, `changes` or `hours`.",
+                "`presence`, `volume`, `cycle`, `response`, `load`, `week`, `changes`, `hours`, `order` "
+                "or `step`.",
             ),
             _text("site", "The site, by name."),
             _text("point_group", "The point group, by name."),
@@ -831,7 +832,8 @@ _ALL = (
                 "longest silence in seconds and why; of `volume` bytes a day out and in; of `cycle` median "
                 "(microseconds) and spread of hourly medians; of `response` these, the least, what one "
                 "in 10,000 exceeds, and how many of a million are missing; of `load` most and median "
-                "bytes an hour, and hours; of `changes` most and median an hour, and hours; "
+                "bytes an hour, and hours; of `week` the most bytes of each hour of the week (UTC, from "
+                "Monday on), then in how many weeks each was seen; of `changes` most and median an hour, and hours; "
                 "of `hours` in how many hours of the day (UTC) something was "
                 "changed; of "
                 "`operation` the outcomes; else empty.",
