@@ -12,13 +12,14 @@ import pytest
 from conftest import ROOT, Command
 
 from otsec.bench import STAGES, Program, Spent, first_packet, peak_memory, watched
-from otsec.bench_rules import MARK
+from otsec.bench_pairs import WITHOUT
 from otsec.capture import open_capture
 from otsec.config import Config
 from otsec.engine import Engine
 from otsec.errors import InputError
 from otsec.pipeline import Options, Run, plan_sources
 from otsec.store import open_store
+from otsec.store.baseline import ended
 from otsec.store.dump import dump
 
 CAPTURE = ROOT / "pcaps" / "modbus" / "normal_polling.pcap"
@@ -170,16 +171,21 @@ def test_peak_memory(tmp_path: Path) -> None:
 
 
 @POSIX
-def test_what_rules_cost(otsec_command: Command) -> None:
+@pytest.mark.parametrize(
+    ("part", "title", "wanted"),
+    [("rules", "with rules and checks", 0.85), ("baselines", "with baselines", 0.8)],
+)
+def test_what_a_part_costs(part: str, title: str, wanted: float, otsec_command: Command) -> None:
     """Both runs are measured in turn, and the ratio is told; nothing else of them differs."""
-    done = otsec_command("bench", CAPTURE, "--rules", "--rounds", "1", "--json")
+    done = otsec_command("bench", CAPTURE, f"--{part}", "--rounds", "1", "--json")
 
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert [one["program"] for one in told["programs"]] == ["without", "with rules and checks"]
+    assert told["kind"] == f"bench_{part}"
+    assert [one["program"] for one in told["programs"]] == ["without", title]
     assert all(len(one["rounds_cpu_s"]) == 1 for one in told["programs"])
     assert len(told["ratios"]) <= 1
-    assert told["wanted"] == 0.85
+    assert told["wanted"] == wanted
     assert "pair 1 of 1: without " in done.stderr
 
 
@@ -188,7 +194,7 @@ def test_what_is_left_out(tmp_path: Path) -> None:
     plain, with_them = tmp_path / "plain.db", tmp_path / "with.db"
     capture = ROOT / "pcaps" / "tftp" / "peers.pcap"
     words = ["analyze", "-q", str(capture), "--point", "p"]
-    for program, db in ((("otsec.bench_rules", MARK), plain), (("otsec",), with_them)):
+    for program, db in ((("otsec.bench_pairs", WITHOUT, "rules"), plain), (("otsec",), with_them)):
         more = ["--no-rules"] if db == plain else []
         command = [sys.executable, "-m", *program, *words, "--db", str(db), *more]
         subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
@@ -199,3 +205,21 @@ def test_what_is_left_out(tmp_path: Path) -> None:
     assert rows[plain] < rows[with_them]
     more = {line.split()[0] for line in rows[with_them] - rows[plain]}
     assert more == {"content", "finding", "finding_packet"}
+
+
+def test_what_baselines_take(tmp_path: Path) -> None:
+    """Without them nothing of order, rhythms and paths is kept; with them learning has ended."""
+    words = ["analyze", "-q", str(CAPTURE), "--point", "p"]
+    rows, ends = {}, {}
+    for how in ("without", "with"):
+        db = tmp_path / f"{how}.db"
+        command = [sys.executable, "-m", "otsec.bench_pairs", how, "baselines", *words]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        subprocess.run([*command, "--db", str(db)], check=True, env=env)
+        with open_store(db, readonly=True) as store:
+            rows[how] = {line.split()[0] for line in dump(store)}
+            ends[how] = len(ended(store))
+    assert rows["with"] - rows["without"] >= {"path", "rhythm", "step", "volume"}
+    assert not rows["without"] - rows["with"]
+    assert not ends["without"]
+    assert ends["with"]

@@ -208,6 +208,22 @@ def learn(store: Store, budget: int, until: int | None = None) -> Learned:
     return Learned(tuple(lines), new, closed)
 
 
+def end_everywhere(store: Store, at: int | None = None) -> tuple[int, int]:
+    """End learning of all that still learn, complete or not: how many there are, and were ended.
+
+    ``at``: ns; None: where each point group was last listened to.
+    """
+    base = baseline(store)
+    found = evidence(base.learnable(), base.shown.spans, base.said)
+    ends = [
+        Ended(*one.scope, _at(base, one.scope, at), "evidence", len(one.singles), one.watched_ns)
+        for one in found
+        if base.end(one.scope) is None
+    ]
+    kept.keep(store, (), ends)
+    return len(found), len(ends)
+
+
 def _at(base: Baseline, scope: Scope, until: int | None) -> int:
     end = base.shown.spans.of_group(scope.network).end
     return end if until is None else min(until, end)

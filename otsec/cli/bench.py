@@ -38,6 +38,11 @@ def configure(parser: ArgumentParser) -> None:
         help="measure what rules and checks cost instead: the same with and without them, in turn",
     )
     parser.add_argument(
+        "--baselines",
+        action="store_true",
+        help="the same of baselines: following order, time and silences, learning, judging by it",
+    )
+    parser.add_argument(
         "--reports",
         action="store_true",
         help="measure every kind of report on the store instead; --pdf: as PDF, too",
@@ -82,8 +87,8 @@ def run(arguments: Namespace) -> int:
         return _reports(arguments)
     if arguments.capture is None:
         raise UsageError("bench: name a capture, or say --tui or --reports over a store")
-    if arguments.rules:
-        return _rules(arguments)
+    if arguments.rules or arguments.baselines:
+        return _part(arguments)
     from otsec.bench import measure
     from otsec.model import BATCH_PACKETS
     from otsec.pipeline import Options
@@ -103,18 +108,19 @@ def run(arguments: Namespace) -> int:
     return Exit.FINE
 
 
-def _rules(arguments: Namespace) -> int:
-    """Measure what rules and checks cost."""
+def _part(arguments: Namespace) -> int:
+    """Measure what rules and checks cost, or baselines."""
     import json
     import sys
 
-    from otsec.bench_rules import WANTED, compare
+    from otsec.bench_pairs import BASELINES, RULES, compare
     from otsec.cli.harmless import harmless
     from otsec.cli.output import SCHEMA_VERSION, say
     from otsec.model import BATCH_PACKETS
     from otsec.pipeline import Options
 
     kept = compare(
+        RULES if arguments.rules else BASELINES,
         arguments.capture,
         options.configured(arguments),
         Options(workers=arguments.workers, batch_packets=arguments.batch or BATCH_PACKETS),
@@ -125,12 +131,12 @@ def _rules(arguments: Namespace) -> int:
     if arguments.format == "json":
         told: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
-            "kind": "bench_rules",
+            "kind": f"bench_{kept.part.name}",
             "capture": str(kept.capture),
             "bytes": kept.size_bytes,
             "ratio": kept.ratio,
             "ratios": kept.ratios,
-            "wanted": WANTED,
+            "wanted": kept.part.wanted,
             "programs": [
                 {
                     "program": one.name,
@@ -151,7 +157,10 @@ def _rules(arguments: Namespace) -> int:
         lines += ["", "the capture is too small to take any time"]
     else:
         span = f"{min(kept.ratios):.0%} to {max(kept.ratios):.0%} in the pairs"
-        lines += ["", f"{kept.ratio:.0%} of the speed is kept ({span}; wanted: {WANTED:.0%})"]
+        lines += [
+            "",
+            f"{kept.ratio:.0%} of the speed is kept ({span}; wanted: {kept.part.wanted:.0%})",
+        ]
     sys.stdout.write("\n".join(lines) + "\n")
     return Exit.FINE
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from otsec.baseline.barred import OWN
 from otsec.baseline.deviations import judge
-from otsec.baseline.evidence import evidence
-from otsec.baseline.learning import Baseline, baseline, learn
+from otsec.baseline.learning import Baseline, baseline, end_everywhere, learn
 from otsec.capture import Reader
 from otsec.config import Config
 from otsec.detect.cases import UNLINKED
@@ -23,8 +22,6 @@ from otsec.errors import InputError, UsageError
 from otsec.model import PacketBatch
 from otsec.pipeline import Options, Place, Run, plan_sources
 from otsec.store import Store
-from otsec.store import baseline as kept
-from otsec.store.baseline import Ended
 from otsec.store.changes import links
 from otsec.store.findings import Finding, packets
 
@@ -109,16 +106,8 @@ class Steps:
             if LEVELS.index(one.level) >= ALERTS:
                 self._loud.add(one.id)
         learn(store, self.config.alert_budget)
-        base = baseline(store)
-        found = evidence(base.learnable(), base.shown.spans, base.said)
-        ends = [
-            Ended(*one.scope, self.until, "evidence", len(one.singles), one.watched_ns)
-            for one in found
-            if base.end(one.scope) is None
-        ]
-        kept.keep(store, (), ends)
-        self._learned = self._addresses(base)
-        self.heard.devices, self.heard.left_open = len(found), len(ends)
+        self.heard.devices, self.heard.left_open = end_everywhere(store, self.until)
+        self._learned = self._addresses(baseline(store))
 
     def _addresses(self, base: Baseline) -> frozenset[frozenset[str]]:
         """The addresses of each device."""
