@@ -17,6 +17,7 @@ from otsec.aggregates.acknowledgements import Acknowledgements
 from otsec.aggregates.addresses import is_group
 from otsec.aggregates.announcements import Announcements
 from otsec.aggregates.behaviours import Behaviours
+from otsec.aggregates.bouts import Bouts
 from otsec.aggregates.contents import Contents, Heard
 from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
@@ -114,7 +115,13 @@ class Engine:
     """Ordered: one source."""
 
     def __init__(
-        self, registry: Registry, caps: Caps, settings: Settings, watch: Watch | None = None
+        self,
+        registry: Registry,
+        caps: Caps,
+        settings: Settings,
+        watch: Watch | None = None,
+        *,
+        states: bool = False,
     ) -> None:
         self.registry, self.caps, self.settings = registry, caps, settings
         self.clock = Clock()
@@ -135,10 +142,11 @@ class Engine:
         self.facts = Facts(caps.facts)
         self.sequences, self.stamps = Sequences(), Stamps(caps.facts)
         self.held = Held(watch, self.conversations.parties)
+        self.bouts = Bouts(follows=states)
         self.acknowledgements = Acknowledgements(self.sequences)
         self.behaviours = Behaviours(
             *(caps.behaviours, caps.events_per_hour, self.cells, self.facts),
-            *(registry.routine, registry.telling, self.held),
+            *(registry.routine, registry.telling, self.held, self.bouts),
         )
         self.steps = Steps(caps.behaviours, self.behaviours.rhythms)
         self.contents = {
@@ -631,6 +639,7 @@ class Engine:
                 "cells",
                 "facts",
                 "held",
+                "bouts",
                 "stamps",
                 "paths",
                 "steps",

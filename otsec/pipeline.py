@@ -303,8 +303,10 @@ class Run:
         return source, engine
 
     def _new_engine(self) -> Engine:
-        watch = watched(self.config.state_from)
-        return Engine(self.registry, self.config.caps, self.options.settings, watch)
+        config = self.config
+        watch = watched(config.state_from)
+        states = bool(config.states) or watch is not None
+        return Engine(self.registry, config.caps, self.options.settings, watch, states=states)
 
     def write(
         self, engines: Iterable[tuple[int, Engine]], progress: Sequence[CaptureProgress]

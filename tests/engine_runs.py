@@ -4,7 +4,7 @@ import json
 import struct
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count, zip_longest
@@ -48,6 +48,7 @@ def analyse(
     workers: int = 1,
     caps: Caps | None = None,
     state_from: StateFrom | None = None,
+    states: Mapping[str, tuple[str, ...]] | None = None,
     seed: int = SEED,
     **settings: Any,
 ) -> Result:
@@ -62,7 +63,7 @@ def analyse(
             checkpoint_s=checkpoint_s,
             settings=Settings(seed=seed, **settings),
         )
-        config = Config(caps=caps or Caps(), state_from=state_from)
+        config = Config(caps=caps or Caps(), state_from=state_from, states=dict(states or {}))
         run = Run(store, config, options, lambda *_: None, lambda: False)
         outcomes = list(run.read(plan_sources(list(paths), point), named=point is not None))
         while run.engines:  # thousands of runs of one process: nobody waits for the collector

@@ -152,9 +152,9 @@ def test_what_is_done_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     made: list[weakref.ref[Engine]] = []
     alive: list[int] = []
 
-    def engine(*given: Any) -> Engine:
+    def engine(*given: Any, **named: Any) -> Engine:
         alive.append(sum(one() is not None for one in made))
-        one = Engine(*given)
+        one = Engine(*given, **named)
         made.append(weakref.ref(one))
         return one
 

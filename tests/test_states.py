@@ -255,3 +255,91 @@ def test_runs_of_a_watched_value_are_those_of_the_packets(tmp_path: Path) -> Non
         grown.write_bytes(wire.bytes()[:24] + b"".join(parts[:upto]))
         other = analyse([grown], tmp_path / "grown.db", state_from=watch).dump
     assert not (text := difference(found, other)), text
+
+
+# ------------------------------------------------------------------------------------ writes
+
+
+def writing(folder: Path, *late: tuple[str, int, int]) -> list[Finding]:
+    """Two setpoints, one written by day, one by night; then objects from and to some seconds."""
+    made = Plant(folder)
+    for address in (HMI, PLC):
+        made.hears(address, 0, DAYS * DAY)
+    bouts = []
+    for number, (name, at) in enumerate((("holding 100", 10), ("holding 200", 23))):
+        spans = [(day * DAY + at * HOUR, day * DAY + at * HOUR + 200) for day in range(LEARNED)]
+        spans += [(begin, end) for one, begin, end in late if one == name]
+        made.does(HMI, PLC, "write", spans[0][0], spans[-1][1], count=9 * len(spans), object=name)
+        bouts += [
+            row(
+                "bout", source=made.tap.number, behaviour=number, count=9, first_time=begin * SECOND,
+                first_packet=begin, last_time=end * SECOND, last_packet=end,
+            )
+            for begin, end in spans
+        ]  # fmt: skip
+    made.does(HMI, PLC, "read", 0, DAYS * DAY)
+    made.ends(DAYS * DAY)
+    write(made.store, bout=bouts)
+    learn(made.store, 1_000, LEARNED * DAY * SECOND)
+    return told(made, CALENDAR)
+
+
+EVENING = 7 * DAY + 22 * HOUR  # when production ends and cleaning begins
+
+
+@pytest.mark.parametrize(
+    ("late", "expected"),
+    [
+        (("holding 200", EVENING + 60, EVENING + 200), None),
+        (("holding 100", EVENING - 300, EVENING - 60), None),
+        (("holding 100", EVENING + 60, EVENING + 200), (9, EVENING + 60, EVENING + 200)),
+        (("holding 100", EVENING - 60, EVENING + 200), (1, EVENING + 200, EVENING + 200)),
+    ],
+)
+def test_a_write_in_another_state_is_told(
+    tmp_path: Path, late: tuple[str, int, int], expected: tuple[int, int, int] | None
+) -> None:
+    """An object that is written in production alone, and then while cleaning, is told by itself.
+
+    Of a span in which the state changed only its ends are known.
+    """
+    found = writing(tmp_path, late)
+
+    if expected is None:
+        assert found == []
+        return
+    (one,) = found
+    assert (one.times, one.first_packet, one.last_packet) == expected
+    assert (one.first_time, one.level) == (expected[1] * SECOND, "medium")
+    assert one.objects == ("holding 100",)
+    assert "did write_single_register at 10.0.0.21 on holding 100 while" in one.seen
+
+
+def test_bouts_of_writes_are_those_of_the_packets(tmp_path: Path) -> None:
+    """When something was written is kept where states are named, the same for any batches."""
+    wire = Wire()
+    tcp = Tcp(wire)
+    tcp.open()
+    begin = wire.time
+    for number, minute in enumerate((0, 1, 2, 7, 8, 90, 91)):
+        wire.time = begin + minute * 60 * SECOND
+        unit = struct.pack(">HHHBBHH", number, 0, 6, 1, 6, 8 + (number == 4), 2)
+        for side in (CLIENT, SERVER):
+            tcp.say(side, unit)
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(wire.bytes())
+    found = analyse([path], tmp_path / "one.db", states=CALENDAR).dump
+    bouts = [
+        (row["count"], row["first_packet"], row["last_packet"]) for row in cells(found, "bout")
+    ]
+
+    assert sorted(bouts, key=lambda one: one[1]) == [(3, 3, 7), (1, 9, 9), (1, 11, 11), (2, 13, 15)]
+    for number, options in enumerate(({"batch": 1}, {"batch": 3, "checkpoint_s": 0.0})):
+        other = analyse([path], tmp_path / f"{number}.db", states=CALENDAR, **options).dump
+        assert not (text := difference(found, other)), text
+    parts, grown = records(wire.bytes()), tmp_path / "grown.pcap"
+    for upto in (5, 8, 11, len(parts)):
+        grown.write_bytes(wire.bytes()[:24] + b"".join(parts[:upto]))
+        other = analyse([grown], tmp_path / "grown.db", states=CALENDAR).dump
+    assert not (text := difference(found, other)), text
+    assert not cells(analyse([path], tmp_path / "none.db").dump, "bout")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from otsec.aggregates.bouts import CLASS, Bouts
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.facts import Facts
 from otsec.aggregates.held import Held
@@ -43,6 +44,7 @@ STATS = np.dtype(
         ("block", "<i8"),  # of cells; -1 none, UNASKED not known yet
         ("notable", "?"),  # its occurrences are events
         ("changing", "?"),  # they change something
+        ("followed", "?"),  # their bouts are kept
         ("watched", "?"),  # it was asked whether its values are watched
         ("watch", "<i8"),  # which of them is; -1 none
         ("changed", "?"),
@@ -65,6 +67,7 @@ class Behaviours:
         routine: frozenset[tuple[str, str]],
         telling: frozenset[tuple[str, str]],
         held: Held,
+        bouts: Bouts,
     ) -> None:
         """``routine``: protocol and operation of what is no event unless it fails.
 
@@ -85,7 +88,7 @@ class Behaviours:
         # packet, part, time and connection of the first
         self.capped: dict[int, tuple[int, int, int, int]] = {}
         self.spread = {"response_us": Sums(), "interval_us": Sums()}
-        self.rhythms, self.held = Rhythms(), held
+        self.rhythms, self.held, self.bouts = Rhythms(), held, bouts
 
     # ------------------------------------------------------------------ one batch
 
@@ -111,6 +114,7 @@ class Behaviours:
         self._keep_values(contents, found, lots)
         self.facts.add(protocol, contents, found, np.flatnonzero(found.tells & (row_number >= 0)))
         self._notable(found, lots)
+        self._follow(found, lots)
 
     def _note_refused(self, found: Occurrences, number: I64) -> None:
         """Count the exchanges that have no behaviour of their own."""
@@ -176,6 +180,7 @@ class Behaviours:
         self.table["notable"][number] = self._event_kind(key) != ""
         self.table["channel"][number] = self.rhythms.number(key[:3])
         self.table["changing"][number] = key[4] in CHANGING and key[6] in {"ok", ""}
+        self.table["followed"][number] = self.bouts.follows and key[4] == CLASS
         return number
 
     def _count(self, found: Occurrences, lots: "Lots") -> None:
@@ -396,6 +401,13 @@ class Behaviours:
             rows = lots.order[begin : begin + int(lots.count[lot])]
             self._events(found, rows, int(lots.number[lot]))
 
+    def _follow(self, found: Occurrences, lots: "Lots") -> None:
+        for lot in np.flatnonzero(self.table["followed"][lots.number]).tolist():
+            begin = int(lots.start[lot])
+            rows = lots.order[begin : begin + int(lots.count[lot])]
+            seen = np.stack([found.time[rows], found.ordinal[rows]], axis=1)
+            self.bouts.add(int(lots.number[lot]), seen, found.epoch[rows])
+
     def _event_kind(self, key: Key) -> str:
         """How an occurrence of a behaviour is notable; empty if it is not."""
         _, protocol, _, operation, cls, _, outcome = key
@@ -477,6 +489,7 @@ class Behaviours:
             ],
             "event": [(source, *row) for row in self.events.values()],
             "held": self.held.take_rows(source),
+            "bout": self.bouts.take_rows(source),
         }
         self.events.clear()
         return rows
@@ -563,6 +576,7 @@ class Behaviours:
             **{name: self.table[name][:count].copy() for name in names},
             "capped": [[number, list(name)] for number, name in self.capped.items()],
             "held": self.held.dump(),
+            "bouts": self.bouts.runs.dump(),
             "blockless": np.flatnonzero(self.table["block"][:count] == -1),
         }
 
@@ -573,6 +587,7 @@ class Behaviours:
         self.capped = {number: tuple(name) for number, name in state["capped"]}
         self.table["block"][state["blockless"]] = -1
         self.held.load(state["held"])
+        self.bouts.runs.load(state["bouts"])
 
 
 class Lots:

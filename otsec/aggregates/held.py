@@ -49,29 +49,17 @@ class Run:
     count: int
 
 
-class Held:
-    """Ordered: the runs of the watched element of one source, by behaviour."""
+class Runs:
+    """Ordered: from when to when each behaviour had a value; a run ends where it changes."""
 
-    def __init__(self, watch: Watch | None, parties: Parties) -> None:
-        self.watch, self.parties = watch, parties
+    def __init__(self) -> None:
         self.runs: dict[int, Run] = {}  # of each behaviour, the one that goes on
         self.hours: dict[int, tuple[int, int]] = {}  # of each: an hour, and runs begun in it
-        self.kinds: dict[int, int] = {}  # how each codes its values
-        self.changed: dict[tuple[int, int], Row] = {}  # by behaviour and first packet
+        self.changed: dict[tuple[int, int], tuple[int, ...]] = {}  # by behaviour, first packet
         self.refused = Refusals()
 
-    def place(self, conversation: int, device: str, space: str, first: int, size: int) -> int:
-        """Where the element stands among those of a behaviour; -1 where it is not among them."""
-        watch = self.watch
-        if watch is None or space != watch.space or not first <= watch.element < first + size:
-            return -1
-        if watch.host not in self.parties(conversation) or watch.device not in {"", device}:
-            return -1
-        return watch.element - first
-
-    def add(self, behaviour: int, kind: int, value: I64, seen: I64, epoch: I64) -> None:
+    def add(self, behaviour: int, value: I64, seen: I64, epoch: I64) -> None:
         """Take the values of a behaviour, in order; ``seen``: time and ordinal of each."""
-        self.kinds[behaviour] = kind
         cut = np.ones(len(value), np.bool_)
         cut[1:] = (value[1:] != value[:-1]) | (epoch[1:] != epoch[:-1])
         cut[1:] |= seen[1:, 0] - seen[:-1, 0] > APART_NS
@@ -96,7 +84,7 @@ class Held:
             self.runs.pop(behaviour, None)
             self.refused.note(new.count, *new.first)
             return
-        row = (self.kinds[behaviour], run.value, *run.first, *run.last, run.count)
+        row = (run.value, *run.first, *run.last, run.count)
         self.changed[behaviour, run.first[1]] = row
 
     def _has_room(self, behaviour: int, hour: int) -> bool:
@@ -105,36 +93,73 @@ class Held:
         self.hours[behaviour] = hour, begun
         return begun <= PER_HOUR
 
+    def take(self) -> list[tuple[int, ...]]:
+        """Behaviour, value, first and last sight and count of runs that changed since the last call."""
+        changed, self.changed = self.changed, {}
+        return [(behaviour, *row) for (behaviour, _), row in sorted(changed.items())]
+
+    def dump(self) -> dict[str, Any]:
+        """Plain data to go on from."""
+        runs = [
+            [behaviour, run.value, run.epoch, *run.first, *run.last, run.count]
+            for behaviour, run in self.runs.items()
+        ]
+        hours = [[behaviour, *hour] for behaviour, hour in self.hours.items()]
+        return {"runs": runs, "hours": hours}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `dump` gave."""
+        for behaviour, value, epoch, *seen, count in state["runs"]:
+            first, last = (seen[0], seen[1]), (seen[2], seen[3])
+            self.runs[behaviour] = Run(value, epoch, first, last, count)
+        self.hours = {behaviour: (hour, begun) for behaviour, hour, begun in state["hours"]}
+
+
+class Held:
+    """Ordered: the runs of the watched element of one source, by behaviour."""
+
+    def __init__(self, watch: Watch | None, parties: Parties) -> None:
+        self.watch, self.parties = watch, parties
+        self.runs = Runs()
+        self.kinds: dict[int, int] = {}  # how each behaviour codes its values
+
+    @property
+    def refused(self) -> Refusals:
+        """Values of behaviours that had too many runs in an hour."""
+        return self.runs.refused
+
+    def place(self, conversation: int, device: str, space: str, first: int, size: int) -> int:
+        """Where the element stands among those of a behaviour; -1 where it is not among them."""
+        watch = self.watch
+        if watch is None or space != watch.space or not first <= watch.element < first + size:
+            return -1
+        if watch.host not in self.parties(conversation) or watch.device not in {"", device}:
+            return -1
+        return watch.element - first
+
+    def add(self, behaviour: int, kind: int, value: I64, seen: I64, epoch: I64) -> None:
+        """Take the values of a behaviour, in order; ``seen``: time and ordinal of each."""
+        self.kinds[behaviour] = kind
+        self.runs.add(behaviour, value, seen, epoch)
+
     def take_rows(self, source: int) -> list[Row]:
         """Rows of the table `held` that changed since the last call."""
-        watch, changed = self.watch, self.changed
-        self.changed = {}
+        watch, changed = self.watch, self.runs.take()
         if watch is None:
             return []
         return [
-            (source, behaviour, watch.space, watch.element, *row)
-            for (behaviour, _), row in sorted(changed.items())
+            (source, behaviour, watch.space, watch.element, self.kinds[behaviour], *run)
+            for behaviour, *run in changed
         ]
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""
         watch = self.watch
         named = None if watch is None else [watch.host, watch.device, watch.space, watch.element]
-        runs = [
-            [behaviour, run.value, run.epoch, *run.first, *run.last, run.count]
-            for behaviour, run in self.runs.items()
-        ]
-        return {
-            "watch": named,
-            "runs": runs,
-            "hours": [[behaviour, *hour] for behaviour, hour in self.hours.items()],
-        }
+        return {"watch": named, **self.runs.dump()}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave, if the same element is watched."""
         if self.watch is None or state["watch"] is None or Watch(*state["watch"]) != self.watch:
             return
-        for behaviour, value, epoch, *seen, count in state["runs"]:
-            first, last = (seen[0], seen[1]), (seen[2], seen[3])
-            self.runs[behaviour] = Run(value, epoch, first, last, count)
-        self.hours = {behaviour: (hour, begun) for behaviour, hour, begun in state["hours"]}
+        self.runs.load(state)

@@ -129,7 +129,7 @@ OTHER_STATE = Kind(
     "medium",
     "Known operation in another state of the plant",
     ("T0855",),
-    "{client} did {operations} at {at} while the plant was in the state {state}.",
+    "{client} did {operations} at {at}{on} while the plant was in the state {state}.",
     "It was done in {states}, and never in {state} while that was learned.",
     "The right command at the wrong time is what an attacker sends who knows the plant.",
     f"Ask the shift what was going on. {APPROVE}",

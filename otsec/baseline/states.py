@@ -1,14 +1,15 @@
 """States of the plant (production, cleaning, start-up): what is normal in one and not in another.
 
 A state is told by the calendar of otsec.yaml; by a value that a device tells, which counts more;
-or by a record of a change or of maintenance, which counts most. Judged is what the store keeps one
-by one: operations that change something.
+or by a record of a change or of maintenance, which counts most. Judged is what changes something:
+operations that the store keeps one by one, and writes, of which it keeps from when to when they
+were made, object by object.
 """
 
 import json
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -17,9 +18,9 @@ import numpy as np
 
 from otsec.aggregates.held import APART_NS, watched
 from otsec.baseline.learning import Baseline
-from otsec.baseline.model import Key, Scope, Thing
+from otsec.baseline.model import Key, Scope, Sight, Thing
 from otsec.changes.records import Record, records
-from otsec.columns import I64
+from otsec.columns import I64, Mask
 from otsec.config import DAYS_OF_WEEK, Config, StateFrom
 from otsec.policy.model import NOWHERE, Window
 from otsec.policy.windows import inside
@@ -157,22 +158,22 @@ def elsewhere(base: Baseline, told: States, store: Store) -> Iterator[tuple[Thin
     """
     by_key = base.shown.by_key
     watched: dict[tuple[Scope, int], frozenset[int]] = {}
-    for key, marks in _times(base, store).items():
+    for key, marks in _times(base, store, by_key).items():
         thing = by_key.get(key)
         until = _until(base, thing) if thing is not None else None
         if thing is None or until is None:
             continue
-        times, packets, sources = (np.array(one, dtype=np.int64) for one in marks)
-        numbers = told.at(times, thing.scope[:2])
-        normal = frozenset(numbers[times <= until].tolist()) - {UNSURE}
+        seen = _Seen.of(marks)
+        numbers = np.stack([told.at(times, thing.scope[:2]) for times in seen.times])
+        normal = frozenset(numbers[seen.times <= until].tolist()) - {UNSURE}
         network = thing.scope.network
         if (network, until) not in watched:
             watched[network, until] = _watched(base, told, network, until)
         strange = [*watched[network, until] - normal] if normal else []
         for number in sorted(strange):
-            rows = np.flatnonzero((times > until) & (numbers == number))
-            if len(rows):
-                yield _told(thing, told, number, normal, times[rows], packets[rows], sources[rows])
+            ends = (seen.times > until) & (numbers == number)
+            if ends.any():
+                yield _told(thing, told, number, normal, seen.among(ends))
 
 
 def _until(base: Baseline, thing: Thing) -> int | None:
@@ -193,12 +194,42 @@ def _watched(base: Baseline, told: States, network: Scope, until: int) -> frozen
     return frozenset(found) - {UNSURE}
 
 
-Marks = tuple["array[int]", "array[int]", "array[int]"]  # times, packets and sources
+Marks = tuple["array[int]", ...]  # see `_Seen`
 
 
-def _times(base: Baseline, store: Store) -> Mapping[Key, Marks]:
-    """When each operation was done that is kept one by one."""
-    found: dict[Key, Marks] = defaultdict(lambda: (array("q"), array("q"), array("q")))
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """When something was done: two moments of each span in which it was, the same of one alone."""
+
+    source: I64
+    times: I64  # shape (2, spans): the first and the last of each
+    packets: I64
+    count: I64  # how often it was done from one to the other
+
+    @classmethod
+    def of(cls, marks: Marks) -> "_Seen":
+        source, first, packet, last, last_packet, count = (np.array(one, np.int64) for one in marks)
+        return cls(source, np.stack([first, last]), np.stack([packet, last_packet]), count)
+
+    def among(self, ends: Mask) -> Sight:
+        """What was seen at some of the moments; of a span with both of them all of it was."""
+        which, at = np.nonzero(ends)
+        here = int(self.source[at[0]])
+        times = np.where(ends.all(axis=0), self.count, ends.any(axis=0))
+        mine = self.source[at] == here
+        which, at = which[mine], at[mine]
+        time, packet = self.times[which, at], self.packets[which, at]
+        first, last = int(np.argmin(time)), int(np.argmax(time))
+        return Sight(
+            *(int(times[self.source == here].sum()), here, ""),
+            *(int(time[first]), int(packet[first]), int(time[last]), int(packet[last])),
+            (),
+        )
+
+
+def _times(base: Baseline, store: Store, known: Container[Key]) -> Mapping[Key, Marks]:
+    """When each operation was done that is kept one by one, and each object written."""
+    found: dict[Key, Marks] = defaultdict(lambda: tuple(array("q") for _ in range(6)))
     for one in kept.moments(store):
         at = (one.site, one.group, one.place)
         key = Key(
@@ -206,34 +237,19 @@ def _times(base: Baseline, store: Store) -> Mapping[Key, Marks]:
             *(base.shown.canonical(at, one.client), base.shown.canonical(at, one.server)),
             *(one.service, one.protocol, one.device, one.operation, one.cls),
         )
-        for column, value in zip(found[key], (one.time, one.packet, one.source), strict=True):
+        what = key._replace(kind="object", object=one.object)
+        for column, value in zip(found[what if what in known else key], one[11:], strict=True):
             column.append(value)
     return found
 
 
 def _told(
-    thing: Thing,
-    told: States,
-    number: int,
-    normal: frozenset[int],
-    times: I64,
-    packets: I64,
-    sources: I64,
+    thing: Thing, told: States, number: int, normal: frozenset[int], seen: Sight
 ) -> tuple[Thing, str]:
-    mine = sources == sources[0]
-    first, last = int(np.argmin(times[mine])), int(np.argmax(times[mine]))
-    seen = thing.seen._replace(
-        times=int(mine.sum()),
-        source=int(sources[0]),
-        first_time=int(times[mine][first]),
-        first_packet=int(packets[mine][first]),
-        last_time=int(times[mine][last]),
-        last_packet=int(packets[mine][last]),
-        packets=(),
-    )
     names = told.names
     detail = json.dumps([names[number], [names[one] for one in sorted(normal)]])
-    return replace(thing, seen=seen, detail=detail), names[number]
+    here = seen._replace(point=thing.seen.point)
+    return replace(thing, seen=here, detail=detail), names[number]
 
 
 def by_state(things: Sequence[Thing]) -> tuple[str, list[str]]:

@@ -219,7 +219,9 @@ class Telling:
 
     def _of_state(self, things: Sequence[Thing]) -> dict[str, str]:
         state, normal = by_state(things)
-        return {"state": state, "states": telling.few(normal)}
+        objects = telling.few(dict.fromkeys(one.key.object for one in things if one.key.object))
+        on = f" on {objects}" if objects else ""
+        return {"state": state, "states": telling.few(normal), "on": on}
 
     def _of_silent(self, things: Sequence[Thing]) -> dict[str, str]:
         first = min(things, key=lambda one: one.last_time)

@@ -145,7 +145,7 @@ def reopen(store: Store, scopes: Iterable[Ended]) -> None:
 
 
 class Moment(NamedTuple):
-    """One notable operation that was not refused."""
+    """A notable operation that was not refused, or a span of minutes in which something was written."""
 
     site: str
     group: str
@@ -157,21 +157,36 @@ class Moment(NamedTuple):
     device: str
     operation: str
     cls: str
-    time: int
-    packet: int
+    object: str  # of what was written; empty: it is not told apart by objects
     source: int
+    first_time: int
+    first_packet: int
+    last_time: int
+    last_packet: int
+    times: int
 
 
 def moments(store: Store) -> Iterator[Moment]:
-    """All notable operations that are kept one by one, in order of packets of each source."""
+    """All notable operations that are kept one by one, then all writes, in order of packets."""
     for row in store.db.conn.execute(
         "SELECT s.site, s.point_group, c.place, c.client, c.server, c.service, b.protocol, b.device, "  # noqa: S608 - only marks are put in
-        "b.operation, b.class, e.time, e.packet, e.source FROM event AS e "
+        "b.operation, b.class, '', e.source, e.time, e.packet, e.time, e.packet, 1 FROM event AS e "
         "JOIN behaviour AS b ON b.source = e.source AND b.number = e.behaviour "
         "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
         f"JOIN site_source AS s ON s.id = e.source WHERE e.kind = 'operation' "
         f"AND b.outcome IN ({marks(NOT_REFUSED)}) "
         "ORDER BY s.site, s.point, s.interface, e.packet, e.part, e.behaviour",
+        NOT_REFUSED,
+    ):
+        yield Moment._make(row)
+    for row in store.db.conn.execute(
+        "SELECT s.site, s.point_group, c.place, c.client, c.server, c.service, b.protocol, b.device, "  # noqa: S608 - only marks are put in
+        "b.operation, b.class, b.object, t.source, t.first_time, t.first_packet, t.last_time, "
+        "t.last_packet, t.count FROM bout AS t "
+        "JOIN behaviour AS b ON b.source = t.source AND b.number = t.behaviour "
+        "JOIN conversation AS c ON c.source = b.source AND c.number = b.conversation "
+        f"JOIN site_source AS s ON s.id = t.source WHERE b.outcome IN ({marks(NOT_REFUSED)}) "
+        "ORDER BY s.site, s.point, s.interface, t.first_packet, t.behaviour",
         NOT_REFUSED,
     ):
         yield Moment._make(row)

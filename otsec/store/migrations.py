@@ -664,6 +664,21 @@ CREATE TABLE held (
 """,
 )
 
+_BOUTS = (
+    """
+CREATE TABLE bout (
+    source INTEGER NOT NULL,
+    behaviour INTEGER NOT NULL,
+    first_time INTEGER NOT NULL,
+    first_packet INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    last_packet INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (source, behaviour, first_packet)
+) WITHOUT ROWID
+""",
+)
+
 _STEPS = (
     """
 CREATE TABLE step (
@@ -733,6 +748,7 @@ MIGRATIONS = (
     Migration(
         "how far stations are", ("ALTER TABLE station ADD COLUMN ttl INTEGER NOT NULL DEFAULT 0",)
     ),
+    Migration("when something was written", _BOUTS),
 )
 NEWEST = len(MIGRATIONS)
 

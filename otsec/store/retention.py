@@ -71,6 +71,7 @@ def _hours(store: Store, source: int, keep: Keep) -> Iterator[Step]:
         ("volume", "hour", DAY_HOURS),
         ("announcement", "time", DAY_NS),
         ("held", "last_time", DAY_NS),
+        ("bout", "last_time", DAY_NS),
         ("silence", "end_time", DAY_NS),
     ):
         first = max(day * unit, _first_kept(store, source, table, column, keep.hour_rows))

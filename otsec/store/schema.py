@@ -424,6 +424,16 @@ _ALL = (
         key=("source", "behaviour", "first_packet"),
     ),
     Table(
+        "bout",
+        "When a behaviour wrote, in spans of five minutes; kept where states of the plant are named.",
+        (
+            *(_SOURCE, _BEHAVIOUR),
+            *_SEEN,
+            _integer("count", "How often."),
+        ),
+        key=("source", "behaviour", "first_packet"),
+    ),
+    Table(
         "stamp",
         "What clocks said, or were set to: how far ahead of the time of the packets that was.",
         (
