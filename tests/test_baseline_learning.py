@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from baseline_stores import DAY, HMI, LAPTOP, PLC, WORD, polled
+from baseline_stores import DAY, HMI, LAPTOP, PLC, WORD, Plant, polled
 from inventory_stores import SECOND
 from store_rows import array, row, write
 
@@ -227,3 +227,39 @@ def test_a_range_of_the_past_takes_what_was_written_by_then(
     (line,) = (one for one in lines(plant.store) if one.kind == "value")
 
     assert json.loads(line.detail) == learned
+
+
+SIGNED = {"certificate": "CN=updates.maker.example, O=Maker", "certificate_self_signed": "no"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({}, ""),
+        ({"hostname": "cloud.example"}, "cloud.example"),
+        (SIGNED, "updates.maker.example"),
+        (SIGNED | {"hostname": "cloud.example"}, "cloud.example"),
+        (
+            SIGNED | {"certificate": "O=Maker", "certificate_name": "*.maker.example"},
+            "*.maker.example",
+        ),
+        (SIGNED | {"certificate_self_signed": "yes"}, ""),
+        (
+            SIGNED | {"certificate": f"CN={PLC}, O=Maker"},
+            "",
+        ),  # it would be taken for the controller
+        ({"hostname": PLC}, ""),
+    ],
+)
+def test_hosts_of_the_internet_are_named(tmp_path: Path, facts: dict[str, str], name: str) -> None:
+    """By a name, else by a certificate that others signed, and by the address if there is none."""
+    address = "203.0.113.9"
+    made = Plant(tmp_path)
+    made.hears(HMI, 0, DAY)
+    made.tap.heard("00:00:5e:00:01:01", address)  # the router's
+    made.tap.talks(HMI, address, "tls", "tcp/443")
+    made.tap.says(address, "tls", **facts)
+    made.ends(DAY)
+    things = baseline(made.store).shown.things
+
+    assert [one.key.server for one in things if one.key.kind == "conversation"] == [name or address]

@@ -9,7 +9,8 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
+from ipaddress import ip_address
 
 from otsec.baseline import orders, timing
 from otsec.baseline.model import CHANGING, Key, Scope, Sight, Thing
@@ -20,7 +21,7 @@ from otsec.baseline.timing import Timed
 from otsec.detect.rows import scope as scope_of_address
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.knowledge import MAC_PREFIX
-from otsec.inventory.model import Asset, Node
+from otsec.inventory.model import Asset, Node, is_mac
 from otsec.store import NONE, Store
 from otsec.store import baseline as kept
 from otsec.store.judged import Occurrence, occurrences
@@ -54,7 +55,7 @@ At = tuple[str, str, str]  # site, group, place
 Pair = tuple[str, ...]  # site, group, place, two addresses, service
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shown:
     """All that a store shows."""
 
@@ -69,7 +70,7 @@ class Shown:
     ordered: Callable[[int], list[Stream]]  # the order of messages in so many hours
     either: frozenset[Pair]  # of whom only the first packet tells who asks whom
 
-    @property
+    @cached_property
     def by_key(self) -> Mapping[Key, Thing]:
         """The things by what makes them the same."""
         return {thing.key: thing for thing in self.things}
@@ -148,11 +149,31 @@ def _canonical(found: Inventory) -> Callable[[At, str], str]:
         if asset is None:
             return address
         if scope_of_address(address) == "public":
-            return asset.value(*NAMED) or address
+            return _called(asset) or address
         anchor = asset.anchor
         return anchor.address if (anchor.site, anchor.group, anchor.place) == at else address
 
     return name
+
+
+def _called(asset: Asset) -> str:
+    """How a host of the internet is called: by a name, else by a certificate that others signed.
+
+    What looks like an address is no name: it would stand for whoever has that address.
+    """
+    names = [asset.value(*NAMED)]
+    if asset.value("certificate_self_signed") == "no":
+        names.append(asset.value("certificate").partition("CN=")[2].partition(", ")[0])
+        names += sorted(one.value for one in asset.known if one.attribute == "certificate_name")
+    return next((name for name in names if name and not _is_address(name)), "")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return is_mac(text) or text == MANY
+    return True
 
 
 @dataclass
