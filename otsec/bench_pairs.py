@@ -2,14 +2,17 @@
 
 Both are whole runs of ``otsec analyze``, as `otsec.bench` makes them. Without rules: none is read
 or judged, and nothing looks at counters (`aggregates.sequences`) and transfers
-(`aggregates.contents`). Without baselines: nothing follows order, rhythms, silences and volumes;
-with them all that was captured is learned at the end, learning is ended, and the store is judged
-by it.
+(`aggregates.contents`). Without baselines: nothing follows order, rhythms, silences and volumes.
+With them the store holds, when the run begins, all that was learned of the same capture, and no
+scope learns any more; so at its end everything is judged. Learning itself is a step of its own and
+is timed apart.
 """
 
 import os
+import shutil
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -22,6 +25,7 @@ from otsec.errors import InputError, UsageError
 from otsec.pipeline import Options
 
 WITHOUT = "without"
+BEFORE_NS = 1  # learning has ended before the capture begins: all of it is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,11 @@ class Part:
     name: str  # of the option that measures it
     title: str
     wanted: float  # of the speed that is to be left
-    less: tuple[str, ...]  # further words of the command that leaves it out
-    more: bool  # whether the command with it is run by this module as well
+    less: tuple[str, ...] = ()  # further words of the command that leaves it out
 
 
-RULES = Part("rules", "with rules and checks", 0.85, ("--no-rules",), more=False)
-BASELINES = Part("baselines", "with baselines", 0.8, (), more=True)
+RULES = Part("rules", "with rules and checks", 0.85, ("--no-rules",))
+BASELINES = Part("baselines", "with baselines", 0.8)
 PARTS = {one.name: one for one in (RULES, BASELINES)}
 
 
@@ -49,6 +52,8 @@ class Kept:
     size_bytes: int
     without: Program
     whole: Program
+    learning_cpu_s: float | None = None  # of baselines: what learning all of it takes, once
+    lines: int = 0  # that were learned
 
     @property
     def ratios(self) -> tuple[float, ...]:
@@ -81,31 +86,35 @@ def compare(
         single = folder / "one.pcap"
         single.write_bytes(first_packet(capture))
         plain = _analyze(config, options, folder)
-        commands: dict[str, Command] = {
-            WITHOUT: _by_us(plain, WITHOUT, part),
-            part.title: _by_us(plain, "with", part) if part.more else plain,
-        }
+        commands: dict[str, Command] = {WITHOUT: _without(plain, part), part.title: plain}
+        taken: tuple[float | None, int] = (None, 0)
+        if part is BASELINES:
+            template = folder / "learned"
+            taken = _learned(plain(capture), template, folder)
+            tell(f"learned {taken[1]} lines: {taken[0]:.2f} CPU s")
+            commands[part.title] = _upon(plain, template)
         whole: dict[str, list[Spent]] = {one: [] for one in commands}
         start: dict[str, list[Spent]] = {one: [] for one in commands}
         for number in range(1, rounds + 1):
             for one, command in commands.items():
-                start[one].append(_run(command(single), one, folder))
+                # to take up a baseline is a part of its costs, so it is no start-up
+                start[one].append(_run((command if part is RULES else plain)(single), one, folder))
                 whole[one].append(_run(command(capture), one, folder))
             took = (f"{one} {some[-1].cpu_s:.2f} CPU s" for one, some in whole.items())
             tell(f"pair {number} of {rounds}: {', '.join(took)}")
     programs = {one: Program(one, tuple(whole[one]), tuple(start[one])) for one in commands}
-    return Kept(part, capture, capture.stat().st_size, *programs.values())
+    less, more = programs.values()
+    return Kept(part, capture, capture.stat().st_size, less, more, *taken)
 
 
-def _by_us(command: Command, how: str, part: Part) -> Command:
+def _without(command: Command, part: Part) -> Command:
     """The same command line, run by this module."""
 
-    def ours(capture: Path) -> list[str]:
+    def without(capture: Path) -> list[str]:
         words = command(capture)
-        less = part.less if how == WITHOUT else ()
-        return [words[0], "-m", "otsec.bench_pairs", how, part.name, *words[3:], *less]
+        return [words[0], "-m", "otsec.bench_pairs", part.name, *words[3:], *part.less]
 
-    return ours
+    return without
 
 
 def _leave_out(part: Part) -> None:
@@ -124,33 +133,48 @@ def _leave_out(part: Part) -> None:
         one.add = lambda *_: None
 
 
-def _judge(words: Sequence[str]) -> None:
-    """Learn what was captured, end learning, and judge by it."""
-    from otsec.baseline.deviations import judge  # noqa: PLC0415 - only this process pays
+# ------------------------------------------------------------------------------- baselines
+
+
+def _learned(words: list[str], template: Path, folder: Path) -> tuple[float, int]:
+    """Write a store that holds only what was learned of a capture: CPU seconds, and lines.
+
+    ``words``: the command that reads it.
+    """
     from otsec.baseline.learning import end_everywhere, learn  # noqa: PLC0415
-    from otsec.detect.loading import folders, load  # noqa: PLC0415
+    from otsec.store import baseline as kept  # noqa: PLC0415
     from otsec.store import open_store  # noqa: PLC0415
 
-    with open_store(Path(words[words.index("--db") + 1])) as store:
-        learn(store, 1)
-        end_everywhere(store)
-        judge(store, load(folders(None)).rules)
+    path = folder / "whole"
+    words = [*words[: words.index("--db") + 1], str(path), *words[words.index("--db") + 2 :]]
+    _run(words, "otsec", folder)
+    with open_store(path) as whole, open_store(template) as store:
+        begin = time.process_time()
+        learn(whole, 1)
+        took = time.process_time() - begin
+        end_everywhere(whole)
+        lines = kept.lines(whole)
+        ends = [one._replace(ended=BEFORE_NS) for one in kept.ended(whole)]
+        kept.keep(store, [one._replace(since=BEFORE_NS) for one in lines], ends)
+    path.unlink()
+    return took, len(lines)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run a command line of otsec with or without a part."""
-    from otsec.cli import main as run  # noqa: PLC0415 - the layer above, as a process of its own
+def _upon(command: Command, template: Path) -> Command:
+    """The same command line, into a store that holds a baseline."""
 
-    how, name, *words = arguments
-    if how == WITHOUT:
-        _leave_out(PARTS[name])
-        return run(words)
-    code = run(words)
-    _judge(words)
-    return code
+    def upon(capture: Path) -> list[str]:
+        words = command(capture)
+        shutil.copy(template, words[words.index("--db") + 1])
+        return words
+
+    return upon
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] not in ([WITHOUT], ["with"]):
+    if sys.argv[1:2] == [] or sys.argv[1] not in PARTS:
         sys.exit(f"{__name__}: is started by `otsec bench --rules` or `--baselines`")
-    sys.exit(main(sys.argv[1:]))
+    from otsec.cli import main
+
+    _leave_out(PARTS[sys.argv[1]])
+    sys.exit(main(sys.argv[2:]))

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Command
 
+from otsec import bench_pairs
 from otsec.bench import STAGES, Program, Spent, first_packet, peak_memory, watched
-from otsec.bench_pairs import WITHOUT
+from otsec.bench_pairs import BASELINES, compare
 from otsec.capture import open_capture
 from otsec.config import Config
 from otsec.engine import Engine
 from otsec.errors import InputError
 from otsec.pipeline import Options, Run, plan_sources
+from otsec.store import baseline as kept
 from otsec.store import open_store
-from otsec.store.baseline import ended
 from otsec.store.dump import dump
 
 CAPTURE = ROOT / "pcaps" / "modbus" / "normal_polling.pcap"
@@ -194,7 +195,7 @@ def test_what_is_left_out(tmp_path: Path) -> None:
     plain, with_them = tmp_path / "plain.db", tmp_path / "with.db"
     capture = ROOT / "pcaps" / "tftp" / "peers.pcap"
     words = ["analyze", "-q", str(capture), "--point", "p"]
-    for program, db in ((("otsec.bench_pairs", WITHOUT, "rules"), plain), (("otsec",), with_them)):
+    for program, db in ((("otsec.bench_pairs", "rules"), plain), (("otsec",), with_them)):
         more = ["--no-rules"] if db == plain else []
         command = [sys.executable, "-m", *program, *words, "--db", str(db), *more]
         subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
@@ -208,18 +209,38 @@ def test_what_is_left_out(tmp_path: Path) -> None:
 
 
 def test_what_baselines_take(tmp_path: Path) -> None:
-    """Without them nothing of order, rhythms and paths is kept; with them learning has ended."""
-    words = ["analyze", "-q", str(CAPTURE), "--point", "p"]
-    rows, ends = {}, {}
-    for how in ("without", "with"):
-        db = tmp_path / f"{how}.db"
-        command = [sys.executable, "-m", "otsec.bench_pairs", how, "baselines", *words]
+    """Without them nothing of order, rhythms and paths is kept."""
+    rows = {}
+    for program in (("otsec.bench_pairs", "baselines"), ("otsec",)):
+        db = tmp_path / f"{len(program)}.db"
+        command = [sys.executable, "-m", *program, "analyze", "-q", str(CAPTURE), "--point", "p"]
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         subprocess.run([*command, "--db", str(db)], check=True, env=env)
         with open_store(db, readonly=True) as store:
-            rows[how] = {line.split()[0] for line in dump(store)}
-            ends[how] = len(ended(store))
-    assert rows["with"] - rows["without"] >= {"path", "rhythm", "step", "volume"}
-    assert not rows["without"] - rows["with"]
-    assert not ends["without"]
-    assert ends["with"]
+            rows[program[0]] = {line.split()[0] for line in dump(store)}
+    assert rows["otsec"] - rows["otsec.bench_pairs"] >= {"path", "rhythm", "step", "volume"}
+    assert not rows["otsec.bench_pairs"] - rows["otsec"]
+
+
+@POSIX
+def test_a_whole_baseline_is_judged_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured begins with all that was learned of the capture, and nothing learns."""
+    seen: list[tuple[int, int, int]] = []
+    run = bench_pairs._run
+
+    def watched(words: list[str], program: str, folder: Path) -> Spent:
+        with open_store(Path(words[words.index("--db") + 1])) as store:
+            known = [one for one in kept.lines(store) if one.since == 1]
+            begun = [one for one in kept.ended(store) if one.ended == 1]
+        seen.append((len(known), len(begun), program == BASELINES.title))
+        return run(words, program, folder)
+
+    monkeypatch.setattr(bench_pairs, "_run", watched)
+    found = compare(BASELINES, CAPTURE, Config(), Options(), rounds=1, tell=lambda _: None)
+
+    assert found.lines
+    assert found.learning_cpu_s
+    whole = [one[:2] for one in seen if one[0]]
+    assert whole == [(found.lines, whole[0][1])]
+    assert whole[0][1]
+    assert seen[-1][2]

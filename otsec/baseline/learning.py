@@ -12,7 +12,7 @@ from otsec.baseline.evidence import Evidence, Pool, closing, evidence
 from otsec.baseline.model import KINDS, Key, Scope, Thing
 from otsec.baseline.ranges import Where, covered, inside
 from otsec.baseline.things import At, Shown, shown
-from otsec.changes.records import records
+from otsec.changes.records import Record, records
 from otsec.detect.cases import LONGEST, Word
 from otsec.errors import UsageError
 from otsec.inventory.assembly import inventory
@@ -31,8 +31,13 @@ class Baseline:
     shown: Shown
     lines: tuple[Line, ...]
     ended: Mapping[Scope, Ended]
-    barred: Mapping[Key, str]  # why a thing is not learned
+    announced: tuple[Record, ...]  # changes and maintenance
     findings: tuple[Finding, ...]  # of rules, open, of level high and above
+
+    @cached_property
+    def barred(self) -> Mapping[Key, str]:
+        """Why a thing is not learned."""
+        return barred(self.shown.things, self.shown.spans, self.findings, self.announced)
 
     @cached_property
     def known(self) -> Mapping[Key, Line]:
@@ -156,13 +161,12 @@ def key_of(line: Line) -> Key:
 def baseline(store: Store, until: int | None = None) -> Baseline:
     """The baseline of a store; ``until``: ns, of time only what was measured by then."""
     seen = shown(store, inventory(store), until)
-    findings = open_findings(store)
     return Baseline(
         seen,
         tuple(one for one in kept.lines(store) if one.kind in KINDS),
         {Scope(*one[:4]): one for one in kept.ended(store)},
-        barred(seen.things, seen.spans, findings, records(store)),
-        tuple(findings),
+        tuple(records(store)),
+        tuple(open_findings(store)),
     )
 
 

@@ -40,7 +40,7 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--baselines",
         action="store_true",
-        help="the same of baselines: following order, time and silences, learning, judging by it",
+        help="the same of baselines: following order, time and silences, and judging by what was learned",
     )
     parser.add_argument(
         "--reports",
@@ -137,6 +137,8 @@ def _part(arguments: Namespace) -> int:
             "ratio": kept.ratio,
             "ratios": kept.ratios,
             "wanted": kept.part.wanted,
+            "learning_cpu_s": kept.learning_cpu_s,
+            "lines": kept.lines,
             "programs": [
                 {
                     "program": one.name,
@@ -153,6 +155,8 @@ def _part(arguments: Namespace) -> int:
     lines = [f"{harmless(str(kept.capture))}: {len(kept.whole.rounds)} pairs, in turn", ""]
     lines.append(f"{'median':<24}{'CPU s':>9}{'start-up s':>12}")
     lines += [f"{one.name:<24}{one.middle.cpu_s:>9.3f}{one.start_up.cpu_s:>12.3f}" for one in both]
+    if kept.learning_cpu_s is not None:
+        lines.append(f"{f'learning {kept.lines:,} lines':<24}{kept.learning_cpu_s:>9.3f}  (once)")
     if kept.ratio is None:
         lines += ["", "the capture is too small to take any time"]
     else:
