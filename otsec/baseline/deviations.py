@@ -34,6 +34,7 @@ from otsec.detect.model import LEVELS, Level, Rule
 from otsec.detect.rows import scope as scope_of_address
 from otsec.detect.violations import violations
 from otsec.inventory.model import Node
+from otsec.memory import no_cycles
 from otsec.policy.model import Policy
 from otsec.store import Store
 from otsec.store import baseline as kept
@@ -60,6 +61,13 @@ def judge(
 
     ``config``: tells of states of the plant. Gives them, the worst first.
     """
+    with no_cycles():
+        return _judged(store, rules, policy, config)
+
+
+def _judged(
+    store: Store, rules: Sequence[Rule], policy: Policy | None, config: Config | None
+) -> list[Finding]:
     by_rules = found_in(store, rules)
     found = list(by_rules)
     base = baseline(store) if kept.ended(store) else None

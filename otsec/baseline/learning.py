@@ -16,6 +16,7 @@ from otsec.changes.records import Record, records
 from otsec.detect.cases import LONGEST, Word
 from otsec.errors import UsageError
 from otsec.inventory.assembly import inventory
+from otsec.memory import no_cycles
 from otsec.store import Store
 from otsec.store import baseline as kept
 from otsec.store.acts import Act, BaselineAct
@@ -188,6 +189,11 @@ def learn(store: Store, budget: int, until: int | None = None) -> Learned:
     ``budget``: false alerts in a day that the site can bear; ``until``: ns, learn only what was
     seen by then.
     """
+    with no_cycles():
+        return _learn(store, budget, until)
+
+
+def _learn(store: Store, budget: int, until: int | None) -> Learned:
     base = baseline(store, until)
     lines, new = [], 0
     for thing in base.learnable(until):

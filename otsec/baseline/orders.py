@@ -20,7 +20,7 @@ from otsec.baseline.spread import Reals, Spreads, centre
 from otsec.baseline.timing import HOUR_NS, LEARNED_DAYS, Canonical
 from otsec.columns import I64
 from otsec.store import Store
-from otsec.store.orders import StepRow, steps
+from otsec.store.orders import StepRow
 from otsec.store.queries import is_device
 from otsec.store.timing import newest_hour, rhythms
 
@@ -59,15 +59,17 @@ class Stream:
         )
 
 
-def streams(store: Store, canonical: Canonical, since: int) -> list[Stream]:
-    """All streams with what they did from an hour on."""
+def streams(
+    store: Store, canonical: Canonical, since: int, made: Sequence[StepRow]
+) -> list[Stream]:
+    """All streams with what they did from an hour on; ``made``: all steps."""
     hours: dict[Name, dict[int, bytes]] = defaultdict(dict)
     for one in rhythms(store, since, orders=True):
         sort = one.kind.removeprefix("order_")
         name = (*one[:7], sort)
         hours[name][one.hour] = one.buckets
     found: dict[Name, list[StepRow]] = defaultdict(list)
-    for row in steps(store):
+    for row in made:
         if is_device(row.client):
             found[_name(row)].append(row)
     return [_stream(some, hours[name], canonical) for name, some in found.items() if name in hours]
@@ -152,20 +154,19 @@ class Model:
 
 
 def things(
-    store: Store, canonical: Canonical, scope: ScopeOf, until: int | None
+    store: Store, canonical: Canonical, scope: ScopeOf, until: int | None, rows: Sequence[StepRow]
 ) -> Iterator[Thing]:
     """Each step, and the order of each stream; ``until``: ns, of the latter whole hours before it.
 
-    Of a stream with more steps than are kept no single one tells anything.
+    ``rows``: all steps. Of a stream with more steps than are kept no single one tells anything.
     """
-    rows = steps(store)
     endless = {_name(row) for row in rows if row.rank == OTHER}
     for row in rows:
         if _name(row) not in endless and is_device(row.client):
             yield _step(row, canonical, scope)
     stop = newest_hour(store) + 1 if until is None else until // HOUR_NS
     most: dict[Key, Thing] = {}
-    for one in streams(store, canonical, stop - LEARNED_DAYS * DAY_HOURS):
+    for one in streams(store, canonical, stop - LEARNED_DAYS * DAY_HOURS, rows):
         made = _order(one, stop, scope)
         if made is not None:
             before = most.get(made.key)

@@ -25,6 +25,7 @@ from otsec.inventory.model import Asset, Node, is_mac
 from otsec.store import NONE, Store
 from otsec.store import baseline as kept
 from otsec.store.judged import Occurrence, occurrences
+from otsec.store.orders import steps
 from otsec.store.queries import (
     NOT_REFUSED,
     Behaviour,
@@ -97,11 +98,12 @@ def shown(store: Store, found: Inventory, until: int | None = None) -> Shown:
     rows += maker.operations(acts)
     rows += values
     rows += timing.things(store, canonical, maker.scope, spans, until)
-    rows += orders.things(store, canonical, maker.scope, until)
+    made = steps(store)
+    rows += orders.things(store, canonical, maker.scope, until, made)
     timed, events = partial(Timed.of, store, canonical), partial(occurrences, store)
 
     def ordered(back: int) -> list[Stream]:
-        return orders.streams(store, canonical, newest_hour(store) - back)
+        return orders.streams(store, canonical, newest_hour(store) - back, made)
 
     return Shown(
         *(tuple(_merged(rows)), values, found, spans, canonical, timed, events, maker.scope),
