@@ -104,8 +104,8 @@ def tells(finding: Finding, thing: Thing) -> bool:
         return False
     if key.kind in {"operation", "object"}:
         return key.operation in finding.operations and _same_object(finding, key)
-    began = finding.first_time - WITH_IT_NS
-    if not began <= thing.first_time <= finding.last_time + WITH_IT_NS:
+    begin, end = sorted((finding.first_time, finding.last_time))  # the clock may have stepped
+    if not begin - WITH_IT_NS <= thing.first_time <= end + WITH_IT_NS:
         return False
     return key.kind == "conversation" or bool(finding.operations)
 
