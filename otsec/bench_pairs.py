@@ -3,29 +3,27 @@
 Both are whole runs of ``otsec analyze``, as `otsec.bench` makes them. Without rules: none is read
 or judged, and nothing looks at counters (`aggregates.sequences`) and transfers
 (`aggregates.contents`). Without baselines: nothing follows order, rhythms, silences and volumes.
-With them the store holds, when the run begins, all that was learned of the same capture, and no
-scope learns any more; so at its end everything is judged. Learning itself is a step of its own and
-is timed apart.
+What baselines take by lines and not by packets is measured apart, on the store that comes of it:
+learning all that it shows, and judging all of it by what was learned.
 """
 
 import os
-import shutil
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from otsec.bench import Command, Program, Spent, _analyze, _run, first_packet
+from otsec.bench import Command, Program, Spent, _analyze, _run, first_packet, peak_memory
 from otsec.config import Config
 from otsec.errors import InputError, UsageError
 from otsec.pipeline import Options
 
-WITHOUT = "without"
+WITHOUT, ONCE = "without", "once"
 BEFORE_NS = 1  # learning has ended before the capture begins: all of it is judged
+TITLES = {"learn": "learning", "judge": "judging by them"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,15 @@ PARTS = {one.name: one for one in (RULES, BASELINES)}
 
 
 @dataclass(frozen=True, slots=True)
+class Once:
+    """What baselines take whenever a store is learned, or judged by them."""
+
+    name: str
+    cpu_s: float  # start-up of a process and all
+    peak_memory_bytes: int | None  # anonymous and shared; None: not told on this system
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """What is left of the speed."""
 
@@ -52,7 +59,7 @@ class Kept:
     size_bytes: int
     without: Program
     whole: Program
-    learning_cpu_s: float | None = None  # of baselines: what learning all of it takes, once
+    once: tuple[Once, ...] = ()  # of baselines
     lines: int = 0  # that were learned
 
     @property
@@ -87,24 +94,18 @@ def compare(
         single.write_bytes(first_packet(capture))
         plain = _analyze(config, options, folder)
         commands: dict[str, Command] = {WITHOUT: _without(plain, part), part.title: plain}
-        taken: tuple[float | None, int] = (None, 0)
-        if part is BASELINES:
-            template = folder / "learned"
-            taken = _learned(plain(capture), template, folder)
-            tell(f"learned {taken[1]} lines: {taken[0]:.2f} CPU s")
-            commands[part.title] = _upon(plain, template)
         whole: dict[str, list[Spent]] = {one: [] for one in commands}
         start: dict[str, list[Spent]] = {one: [] for one in commands}
         for number in range(1, rounds + 1):
             for one, command in commands.items():
-                # to take up a baseline is a part of its costs, so it is no start-up
-                start[one].append(_run((command if part is RULES else plain)(single), one, folder))
+                start[one].append(_run(command(single), one, folder))
                 whole[one].append(_run(command(capture), one, folder))
             took = (f"{one} {some[-1].cpu_s:.2f} CPU s" for one, some in whole.items())
             tell(f"pair {number} of {rounds}: {', '.join(took)}")
-    programs = {one: Program(one, tuple(whole[one]), tuple(start[one])) for one in commands}
+        programs = {one: Program(one, tuple(whole[one]), tuple(start[one])) for one in commands}
+        once, lines = _learned(plain(capture), folder, tell) if part is BASELINES else ((), 0)
     less, more = programs.values()
-    return Kept(part, capture, capture.stat().st_size, less, more, *taken)
+    return Kept(part, capture, capture.stat().st_size, less, more, once, lines)
 
 
 def _without(command: Command, part: Part) -> Command:
@@ -136,45 +137,58 @@ def _leave_out(part: Part) -> None:
 # ------------------------------------------------------------------------------- baselines
 
 
-def _learned(words: list[str], template: Path, folder: Path) -> tuple[float, int]:
-    """Write a store that holds only what was learned of a capture: CPU seconds, and lines.
+def _learned(
+    words: list[str], folder: Path, tell: Callable[[str], None]
+) -> tuple[tuple[Once, ...], int]:
+    """What learning and judging take, each in a process of its own; and how many lines there are.
 
-    ``words``: the command that reads it.
+    ``words``: the command that reads the capture.
     """
-    from otsec.baseline.learning import end_everywhere, learn  # noqa: PLC0415
     from otsec.store import baseline as kept  # noqa: PLC0415
     from otsec.store import open_store  # noqa: PLC0415
 
     path = folder / "whole"
-    words = [*words[: words.index("--db") + 1], str(path), *words[words.index("--db") + 2 :]]
-    _run(words, "otsec", folder)
-    with open_store(path) as whole, open_store(template) as store:
-        begin = time.process_time()
-        learn(whole, 1)
-        took = time.process_time() - begin
-        end_everywhere(whole)
-        lines = kept.lines(whole)
-        ends = [one._replace(ended=BEFORE_NS) for one in kept.ended(whole)]
-        kept.keep(store, [one._replace(since=BEFORE_NS) for one in lines], ends)
-    path.unlink()
-    return took, len(lines)
+    at = words.index("--db") + 1
+    _run([*words[:at], str(path), *words[at + 1 :]], "otsec", folder)
+    found = []
+    for name, title in TITLES.items():
+        command = [words[0], "-m", "otsec.bench_pairs", ONCE, name, str(path)]
+        cpu_s = _run(command, "otsec", folder).cpu_s
+        found.append(Once(title, cpu_s, peak_memory(command, folder)))
+        tell(f"{title}: {cpu_s:.2f} CPU s")
+    with open_store(path, readonly=True) as store:
+        return tuple(found), len(kept.lines(store))
 
 
-def _upon(command: Command, template: Path) -> Command:
-    """The same command line, into a store that holds a baseline."""
+def _once(name: str, path: Path) -> None:
+    """Learn all that a store shows and end learning everywhere, or judge it."""
+    from otsec.baseline.deviations import judge  # noqa: PLC0415 - only this process pays
+    from otsec.baseline.learning import end_everywhere, learn  # noqa: PLC0415
+    from otsec.detect.loading import folders, load  # noqa: PLC0415
+    from otsec.store import open_store  # noqa: PLC0415
 
-    def upon(capture: Path) -> list[str]:
-        words = command(capture)
-        shutil.copy(template, words[words.index("--db") + 1])
-        return words
+    with open_store(path) as store:
+        if name == "learn":
+            learn(store, 1)
+            end_everywhere(store, BEFORE_NS)
+        else:
+            judge(store, load(folders(None)).rules)
 
-    return upon
+
+def main(arguments: Sequence[str]) -> int | str:
+    """What `otsec bench` starts in processes of their own."""
+    match arguments:
+        case [how, name, path] if how == ONCE:
+            _once(name, Path(path))
+            return 0
+        case [name, *words] if name in PARTS:
+            from otsec.cli import main as run  # noqa: PLC0415 - the layer above, with less in it
+
+            _leave_out(PARTS[name])
+            return run(words)
+        case _:
+            return f"{__name__}: is started by `otsec bench --rules` or `--baselines`"
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [] or sys.argv[1] not in PARTS:
-        sys.exit(f"{__name__}: is started by `otsec bench --rules` or `--baselines`")
-    from otsec.cli import main
-
-    _leave_out(PARTS[sys.argv[1]])
-    sys.exit(main(sys.argv[2:]))
+    sys.exit(main(sys.argv[1:]))

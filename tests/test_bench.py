@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Command
 
-from otsec import bench_pairs
 from otsec.bench import STAGES, Program, Spent, first_packet, peak_memory, watched
-from otsec.bench_pairs import BASELINES, compare
+from otsec.bench_pairs import BASELINES, compare, main
 from otsec.capture import open_capture
 from otsec.config import Config
 from otsec.engine import Engine
@@ -22,6 +21,7 @@ from otsec.pipeline import Options, Run, plan_sources
 from otsec.store import baseline as kept
 from otsec.store import open_store
 from otsec.store.dump import dump
+from otsec.trials import read
 
 CAPTURE = ROOT / "pcaps" / "modbus" / "normal_polling.pcap"
 PACKETS = 824  # of it
@@ -223,24 +223,22 @@ def test_what_baselines_take(tmp_path: Path) -> None:
 
 
 @POSIX
-def test_a_whole_baseline_is_judged_by(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is measured begins with all that was learned of the capture, and nothing learns."""
-    seen: list[tuple[int, int, int]] = []
-    run = bench_pairs._run
+def test_learning_and_judging_are_measured_apart(tmp_path: Path) -> None:
+    """All that the capture shows is learned, and all of it is judged by that."""
+    told: list[str] = []
+    found = compare(BASELINES, CAPTURE, Config(), Options(), rounds=1, tell=told.append)
 
-    def watched(words: list[str], program: str, folder: Path) -> Spent:
-        with open_store(Path(words[words.index("--db") + 1])) as store:
-            known = [one for one in kept.lines(store) if one.since == 1]
-            begun = [one for one in kept.ended(store) if one.ended == 1]
-        seen.append((len(known), len(begun), program == BASELINES.title))
-        return run(words, program, folder)
-
-    monkeypatch.setattr(bench_pairs, "_run", watched)
-    found = compare(BASELINES, CAPTURE, Config(), Options(), rounds=1, tell=lambda _: None)
-
-    assert found.lines
-    assert found.learning_cpu_s
-    whole = [one[:2] for one in seen if one[0]]
-    assert whole == [(found.lines, whole[0][1])]
-    assert whole[0][1]
-    assert seen[-1][2]
+    assert [one.name for one in found.once] == ["learning", "judging by them"]
+    assert all(one.cpu_s > 0 for one in found.once)
+    assert told[-1].startswith("judging by them: ")
+    db = tmp_path / "some.db"
+    with open_store(db) as store:
+        read(store, [CAPTURE])
+    assert main(["once", "learn", str(db)]) == 0
+    with open_store(db) as store:
+        lines, ends = kept.lines(store), kept.ended(store)
+    assert len(lines) == found.lines
+    assert {one.ended for one in ends} == {1}
+    assert main(["once", "judge", str(db)]) == 0
+    with open_store(db) as store:
+        assert not store.all("SELECT * FROM finding WHERE category = 'baseline'")
