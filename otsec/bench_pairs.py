@@ -16,11 +16,13 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from otsec import processes
 from otsec.bench import Command, Program, Spent, _analyze, _run, first_packet, peak_memory
 from otsec.config import Config
 from otsec.errors import InputError, UsageError
 from otsec.pipeline import Options
 
+MODULE = "otsec.bench_pairs"
 WITHOUT, ONCE = "without", "once"
 BEFORE_NS = 1  # learning has ended before the capture begins: all of it is judged
 TITLES = {"learn": "learning", "judge": "judging by them"}
@@ -112,8 +114,8 @@ def _without(command: Command, part: Part) -> Command:
     """The same command line, run by this module."""
 
     def without(capture: Path) -> list[str]:
-        words = command(capture)
-        return [words[0], "-m", "otsec.bench_pairs", part.name, *words[3:], *part.less]
+        _, _, _, *words = command(capture)
+        return processes.words(MODULE, part.name, *words, *part.less)
 
     return without
 
@@ -152,7 +154,7 @@ def _learned(
     _run([*words[:at], str(path), *words[at + 1 :]], "otsec", folder)
     found = []
     for name, title in TITLES.items():
-        command = [words[0], "-m", "otsec.bench_pairs", ONCE, name, str(path)]
+        command = processes.words(MODULE, ONCE, name, str(path))
         cpu_s = _run(command, "otsec", folder).cpu_s
         found.append(Once(title, cpu_s, peak_memory(command, folder)))
         tell(f"{title}: {cpu_s:.2f} CPU s")
@@ -187,7 +189,7 @@ def main(arguments: Sequence[str]) -> int | str:
             _leave_out(PARTS[name])
             return run(words)
         case _:
-            return f"{__name__}: is started by `otsec bench --rules` or `--baselines`"
+            return f"{MODULE}: is started by `otsec bench --rules` or `--baselines`"
 
 
 if __name__ == "__main__":
