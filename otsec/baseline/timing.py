@@ -8,9 +8,11 @@ its hours, so that an hour in which something was wrong moves little.
 """
 
 import json
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from math import exp, log
 from typing import NamedTuple
 
@@ -131,23 +133,25 @@ def _sorted(spreads: Spreads) -> Spreads:
 def carried(store: Store, canonical: Canonical, since: int) -> list[Carried]:
     """What each path carried from an hour on."""
     points = {one.source: one for one in listened(store)}
-    rows: dict[Key, dict[int, dict[int, int]]] = defaultdict(lambda: defaultdict(dict))
+    rows: dict[Key, dict[int, array[int]]] = defaultdict(lambda: defaultdict(lambda: array("q")))
     names: dict[Key, tuple[str, str]] = {}
-    for one in volumes(store, since):
-        if not is_device(one.sender):
+    for (source, place, sender, receiver), some in groupby(volumes(store, since), lambda o: o[:4]):
+        if not is_device(sender):
             continue
-        here = points[one.source]
-        at = (here.site, here.group, one.place)
-        key = Key("load", *at, canonical(at, one.sender), canonical(at, one.receiver))
-        hours = rows[key][one.source]
-        hours[one.hour] = hours.get(one.hour, 0) + one.bytes
-        names.setdefault(key, (one.sender, one.receiver))
+        here = points[source]
+        at = (here.site, here.group, place)
+        key = Key("load", *at, canonical(at, sender), canonical(at, receiver))
+        for one in some:
+            rows[key][source].extend((one.hour, one.bytes))
+        names.setdefault(key, (sender, receiver))
     found = []
     for key, by_source in sorted(rows.items()):
-        source = max(by_source, key=lambda number: (sum(by_source[number].values()), -number))
-        hours = dict(sorted(by_source[source].items()))
-        columns = (np.array(list(hours)), np.array(list(hours.values())))
-        found.append(Carried(key, source, points[source].point, *names[key], *columns))
+        source = max(by_source, key=lambda number: (sum(by_source[number][1::2]), -number))
+        pairs = np.array(by_source[source], np.int64).reshape(-1, 2)
+        hour, which = np.unique(pairs[:, 0], return_inverse=True)
+        size = np.zeros(len(hour), np.int64)
+        np.add.at(size, which, pairs[:, 1])
+        found.append(Carried(key, source, points[source].point, *names[key], hour, size))
     return found
 
 

@@ -147,7 +147,8 @@ def found(
     library = Library(store, folder)
     wanted = resolve(store, arguments.id)
     if not wanted:
-        raise UsageError(f"{', '.join(arguments.id)}: is about otsec itself; no packet shows it")
+        names = ", ".join(arguments.id)
+        raise UsageError(f"{names}: told by the hour, or about otsec itself; no packet is kept")
     return library, wanted, gather(library, wanted, _rule(arguments))
 
 

@@ -240,10 +240,10 @@ class Store:
         with told(self.path):
             return self.db.conn.execute(sql, parameters).fetchall()
 
-    def each(self, sql: str) -> Iterator[Row]:
+    def each(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[Row]:
         """The same one by one, where there are so many that they should not stand there twice."""
         with told(self.path):
-            yield from self.db.conn.execute(sql)
+            yield from self.db.conn.execute(sql, parameters)
 
     # ------------------------------------------------------------------ sources and captures
 

@@ -1,5 +1,6 @@
 """Paths, their silences and volumes, and rhythms, as what is judged over time asks for them."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from otsec.store.database import Store
@@ -174,16 +175,14 @@ def announcements(store: Store) -> list[Announcement]:
     ]
 
 
-def volumes(store: Store, since: int = 0) -> list[Volume]:
-    """What each path carried, hour by hour, from an hour on."""
-    return [
-        Volume(*row)
-        for row in store.all(
-            "SELECT source, place, sender, receiver, hour, packets, bytes FROM volume "
-            "WHERE hour >= ? ORDER BY source, place, sender, receiver, hour",
-            (since,),
-        )
-    ]
+def volumes(store: Store, since: int = 0) -> Iterator[Volume]:
+    """What each path carried, hour by hour, from an hour on; path by path."""
+    for row in store.each(
+        "SELECT source, place, sender, receiver, hour, packets, bytes FROM volume "
+        "WHERE hour >= ? ORDER BY source, place, sender, receiver, hour",
+        (since,),
+    ):
+        yield Volume._make(row)
 
 
 def rhythms(store: Store, since: int = 0, *, orders: bool = False) -> list[Rhythm]:
