@@ -189,6 +189,27 @@ def test_work_at_an_odd_hour_can_be_announced(
     assert link == (("expected", "CHG-1") if expected else ("new", "unlinked"))
 
 
+@pytest.mark.parametrize(
+    ("other", "allowed", "expected"),
+    [
+        ({}, "program", True),
+        ({"client": PLC, "server": HMI}, "file", True),  # what the host has read from the device
+        ({}, "write", False),
+        ({"client": LAPTOP}, "program", False),
+        ({"last_time": 12 * HOUR * SECOND - 1}, "program", False),
+    ],
+)
+def test_much_that_is_sent_can_be_announced(
+    plant: Plant, other: dict[str, Any], allowed: str, expected: bool
+) -> None:
+    """Who was announced to load programs or files sends much, if all of the hour is announced."""
+    hour = {"first_time": 10 * HOUR * SECOND, "last_time": 11 * HOUR * SECOND - 1}
+    load = told(plant, name="load-hour", category="baseline", operations=(), **hour)
+
+    link = state(plant, load._replace(**other), announced(allowed=(allowed,)))
+    assert link == (("expected", "CHG-1") if expected else ("new", ""))
+
+
 def test_a_device_that_takes_the_place_of_another_wants_a_record_of_that(plant: Plant) -> None:
     """A new MAC address is announced if all addresses that it carries are those of the record."""
     card = told(

@@ -31,6 +31,8 @@ NEW_DEVICE, NEW_CONVERSATION = "new-device", "new-conversation"
 CHANGING = frozenset({"write", "control", "program", "mode", "firmware", "config", "file", "time"})
 ODD_HOUR = "unusual-hour"  # its objects are the devices that were changed
 OF_CHANGES = frozenset({NEW_CONVERSATION, ODD_HOUR, "write-burst"})  # told by what was changed
+OF_LOADS = frozenset({"load-unusual", "load-hour"})
+CARRIES = frozenset({"program", "firmware", "file", "conversation"})  # each of these sends much
 OF_BASELINE: Mapping[str, str] = {  # what the deviations want that are no operations
     NEW_DEVICE: "module",
     NEW_CONVERSATION: "conversation",
@@ -82,6 +84,8 @@ def needs(finding: Finding, classes: Classes) -> Needs:
         return (frozenset({OF_BASELINE[finding.name]}),)
     if finding.name in OF_OUTAGES:
         return (OF_OUTAGES[finding.name],)
+    if finding.name in OF_LOADS:
+        return (CARRIES,)
     if finding.name == IDENTITY:
         return tuple(_said(finding, attribute) for attribute in finding.operations)
     if finding.name in CONTENTS:
@@ -132,7 +136,9 @@ class _Look:
     def _covers(self, record: Record, finding: Finding, wanted: Needs) -> bool:
         if finding.site != record.site or not all(some & {*record.allowed} for some in wanted):
             return False
-        if record.hosts and finding.client not in {"", *record.hosts}:
+        loads = finding.name in OF_LOADS  # either end may send what the other asked for
+        actors = {finding.client, *((finding.server,) if loads else ())}
+        if record.hosts and actors.isdisjoint({"", *record.hosts}):
             return False
         if record.everywhere:
             return True
@@ -143,7 +149,7 @@ class _Look:
             whole = bool(mine) and len(mine) < telling.KEPT  # else not all are named
             return whole and all(record.about(Node(*here, one)) for one in mine)
         ends = [finding.server]
-        if finding.name in {NEW_CONVERSATION, "new-external-peer"}:
+        if loads or finding.name in {NEW_CONVERSATION, "new-external-peer"}:
             ends.append(finding.client)
         if any(end not in MANY and record.about(Node(*here, end)) for end in ends):
             return True
