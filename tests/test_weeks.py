@@ -92,7 +92,7 @@ def test_it_is_told_what_was_learned(tmp_path: Path) -> None:
     assert (one.name, one.client, one.server, one.times) == ("load-hour", HMI, PLC, 1)
     assert one.first_time == TUESDAY_14 * HOUR_NS
     assert f"{HMI} sent {PLC} 50 MB in the hour of 1970-02-03 14:00" in one.seen
-    assert one.expected == "20 kB at most on Tuesdays around 15 o'clock, in 4 weeks."
+    assert one.expected == "20 kB at most on Tuesdays around 15 o'clock (site time), in 4 weeks."
 
 
 def test_more_than_ever_is_told_once(tmp_path: Path) -> None:
@@ -129,16 +129,16 @@ def test_workdays_are_those_of_the_site() -> None:
     friday_20 = WEEK + 24 + 20
 
     for zone, most, when in (
-        ("Asia/Tokyo", BIG, "at weekends around 5 o'clock"),
-        ("UTC", BIG, "on workdays around 20 o'clock"),
-        ("America/New_York", BIG, "on workdays around 15 o'clock"),
+        ("Asia/Tokyo", BIG, "at weekends around 5 o'clock (site time)"),
+        ("UTC", BIG, "on workdays around 20 o'clock (site time)"),
+        ("America/New_York", BIG, "on workdays around 15 o'clock (site time)"),
     ):
         known = weeks.usual([*detail[:WEEK], *[1] * WEEK], friday_20, ZoneInfo(zone))
         assert known is not None
         assert (known.most, known.when, known.exact) == (most, when, False)
     known = weeks.usual([*detail[:WEEK], *[1] * WEEK], WEEK + 20, ZoneInfo("Asia/Tokyo"))
     assert known is not None
-    assert (known.most, known.when) == (SMALL, "on workdays around 5 o'clock")
+    assert (known.most, known.when) == (SMALL, "on workdays around 5 o'clock (site time)")
 
 
 def test_only_hours_that_were_listened_to_count() -> None:

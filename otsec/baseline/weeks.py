@@ -104,14 +104,16 @@ def usual(detail: Sequence[int], hour: int, zone: tzinfo, several: int = SEVERAL
     ahead = round((moment.astimezone(zone).utcoffset() or timedelta()) / timedelta(hours=1))
     day, clock = divmod((at + ahead) % WEEK_HOURS, DAY_HOURS)
     if weeks[at] >= several:
-        when = f"on {DAYS[day]}s around {clock} o'clock"
+        when = f"on {DAYS[day]}s around {clock} o'clock (site time)"
         return Usual(_around(most, [at]), weeks[at], when, exact=True)
     days = [one for one in range(len(DAYS)) if (one < SATURDAY) == (day < SATURDAY)]
     alike = [(one * DAY_HOURS + clock - ahead) % WEEK_HOURS for one in days]
     alike = [one for one in alike if weeks[one] > 0]
     if len(alike) < several:
         return None
-    when = f"{'on workdays' if day < SATURDAY else 'at weekends'} around {clock} o'clock"
+    when = (
+        f"{'on workdays' if day < SATURDAY else 'at weekends'} around {clock} o'clock (site time)"
+    )
     return Usual(_around(most, alike), len(alike), when, exact=False)
 
 
