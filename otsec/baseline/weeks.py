@@ -29,6 +29,7 @@ BESIDE = (-1, 0, 1)
 SATURDAY = 5
 TIMES, MORE = 10, 1_000_000  # so many times what is usual, and so many bytes more
 OCCASION = 8  # hours around one that are the same event
+TRIED = 32  # busiest hours of a path by which it is told whether it keeps hours
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -61,10 +62,9 @@ def learned(hour: I64, size: I64, seen: I64) -> list[int]:
     ``seen``: all hours in which the path would have been seen, also those in which it was silent.
     """
     whole = _counted(hour, size, seen)
-    if any(
-        _odd_one(int(hour[at]), int(size[at]), (hour, size, seen))
-        for at in np.flatnonzero(size > max(MORE, TIMES * min(whole[:WEEK_HOURS])))
-    ):
+    busiest = np.argsort(-size, kind="stable")[:TRIED]
+    busiest = busiest[size[busiest] > max(MORE, TIMES * min(whole[:WEEK_HOURS]))]
+    if any(_odd_one(int(hour[at]), int(size[at]), (hour, size, seen)) for at in busiest):
         return [*whole[:WEEK_HOURS], *([0] * WEEK_HOURS)]
     return whole
 
