@@ -124,12 +124,13 @@ def _leave_out(part: Part) -> None:
     """Nothing of a part is done in this process from here on."""
     from otsec.aggregates.announcements import Announcements  # noqa: PLC0415 - only this process pays
     from otsec.aggregates.contents import Contents  # noqa: PLC0415
+    from otsec.aggregates.dialogues import Dialogues  # noqa: PLC0415
     from otsec.aggregates.paths import Paths  # noqa: PLC0415
     from otsec.aggregates.rhythms import Rhythms  # noqa: PLC0415
     from otsec.aggregates.sequences import Sequences  # noqa: PLC0415
     from otsec.aggregates.steps import Steps  # noqa: PLC0415
 
-    consumers: tuple[Any, ...] = (Contents, Sequences)
+    consumers: tuple[Any, ...] = (Contents, Dialogues, Sequences)
     if part is BASELINES:
         consumers = (Announcements, Paths, Rhythms, Steps)
     for one in consumers:

@@ -21,6 +21,7 @@ from otsec.aggregates.bouts import Bouts
 from otsec.aggregates.contents import Contents, Heard
 from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
+from otsec.aggregates.dialogues import Dialogues
 from otsec.aggregates.facts import Facts
 from otsec.aggregates.held import Held, Watch
 from otsec.aggregates.lookups import Lookups
@@ -144,6 +145,12 @@ class Engine:
         self.held = Held(watch, self.conversations.parties)
         self.bouts = Bouts(follows=states)
         self.acknowledgements = Acknowledgements(self.sequences)
+        self.dialogues = Dialogues(self.sequences)
+        self.numbering = [
+            (number, protocol)
+            for number, protocol in enumerate(registry.protocols, 1)
+            if protocol.numbering is not None
+        ]
         self.behaviours = Behaviours(
             *(caps.behaviours, caps.events_per_hour, self.cells, self.facts),
             *(registry.routine, registry.telling, self.held, self.bouts),
@@ -318,7 +325,8 @@ class Engine:
 
     def _leave(self, slots: I64) -> None:
         self.conversations.fold(slots)
-        self.acknowledgements.forget(self.connections.table["serial"][slots])
+        for followed in (self.acknowledgements, self.dialogues):
+            followed.forget(self.connections.table["serial"][slots])
 
     def _work(
         self,
@@ -344,6 +352,7 @@ class Engine:
         for name, contents in self.contents.items():
             if contents.asides.streams and name not in told:
                 contents.add([], self.connections.table, heard)
+        self.dialogues.end()
         self.streams.finish()
 
     def _expire(self, window: Window) -> None:
@@ -398,6 +407,7 @@ class Engine:
         self.steps.add(exchanges, self.connections.table, self.settings.seed)
         self.stamps.add(exchanges.protocol, exchanges.cut)
         self.acknowledgements.add(exchanges.protocol, exchanges.cut)
+        self.dialogues.add(exchanges.protocol, calls, self.connections.table)
         if (contents := self.contents.get(name)) is not None:
             contents.add(exchanges.cut, self.connections.table, heard)
         for left in found.left:
@@ -405,6 +415,7 @@ class Engine:
 
     def _note_breaks(self, packets: Packets, ordinal: int) -> None:
         """Where the capture lacks bytes of connections: what is judged by order begins anew."""
+        self._note_broken(packets, ordinal)
         if not self.streams.plain.breaks:
             return
         table = self.connections.table
@@ -419,6 +430,19 @@ class Engine:
             position = ordinal + packets.row[row[mine]] << PART_BITS
             breaks = np.stack([table["serial"][at], told, position])
             self.acknowledgements.note_breaks(protocol.name, breaks)
+
+    def _note_broken(self, packets: Packets, ordinal: int) -> None:
+        """Where something is missing between the messages of two stations, whoever is to blame."""
+        missing = self.streams.plain.breaks + self.streams.messages.broken
+        odd, table = self.streams.messages.odd, self.connections.table
+        slot, _, row = np.array(missing, np.int64).reshape(-1, 3).T
+        position = ordinal + packets.row[row] << PART_BITS
+        for number, protocol in self.numbering if missing or odd else ():
+            mine = np.flatnonzero(table["protocol"][slot] == number)
+            breaks = np.stack([table["serial"][slot[mine]], position[mine]])
+            self.dialogues.note_breaks(protocol.name, breaks)
+            pieces = [one for one in odd if table["protocol"][one.slot] == number]
+            self.dialogues.judge_pieces(protocol.name, pieces, table)
 
     # ------------------------------------------------------------------ what is counted
 
@@ -690,6 +714,7 @@ class Engine:
             "sequences": self.sequences.dump(),
             "steps": self.steps.dump(),
             "acknowledgements": self.acknowledgements.dump(),
+            "dialogues": self.dialogues.dump(),
             "contents": {name: contents.dump() for name, contents in self.contents.items()},
             **{
                 f"exchanges:{protocol.name}": exchanges.dump()
@@ -732,7 +757,8 @@ class Engine:
                 contents.load(state["contents"][name])
         for name in (
             "clock", "tail", "fragments", "connections", "conversations", "stations", "streams",
-            "behaviours", "sequences", "acknowledgements", "paths", "announcements", "steps",
+            "behaviours", "sequences", "acknowledgements", "dialogues", "paths", "announcements",
+            "steps",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
         for table in (self.connections.table, self.conversations.table):

@@ -27,6 +27,10 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "device_faults": {"device-fault": "", "device-state-changed": "", "enip-identity": "T0846"},
     "dnp3_reports_off": {"dnp3-restarted": "T0816", "unsolicited-off": "T0878"},
     "execute_without_select": {"execute-without-select": "T0855"},
+    "dnp3_injected": {"dnp3-numbers": "T0856"},
+    "dnp3_lost": {},
+    "dnp3_retried": {"dnp3-restarted": "T0816"},
+    "dnp3_segments": {"dnp3-numbers": "T0856"},
     "fins_settings": {
         "controller-file-deleted": "T0809", "fins-access-right": "T0816",
         "fins-parameters": "T0836",

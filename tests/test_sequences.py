@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from engine_runs import MS, START, Bench, as_pcap, cells, difference
 
-from otsec.protocols import dnp3, goose, iec104, profinet
+from otsec.protocols import goose, iec104, profinet
 from otsec.protocols.api import VERDICTS, Counting
 
 OWN = Path(__file__).parents[1] / "pcaps"
@@ -33,9 +33,6 @@ CASES: list[tuple[Counting, tuple[int, ...], tuple[int, ...], str]] = [
     (profinet.COUNTING, (65_504,), (0,), "follows"),
     (profinet.COUNTING, (32,), (32,), "repeats"),
     (profinet.COUNTING, (64,), (32,), "returns"),
-    (dnp3.COUNTING, (15,), (0,), "follows"),
-    (dnp3.COUNTING, (4,), (4,), "repeats"),
-    (dnp3.COUNTING, (4,), (6,), "skips"),
 ]
 
 

@@ -146,7 +146,10 @@ _SEQUENCE = (
         "`skips`: some in between were not seen; `repeats`: the same once more; `returns`: one "
         "that was passed long ago; `restarts`: the sender begins anew. Of acknowledgements: "
         "`acks_unsent`, `acks_back`: of what was not sent yet, or that are taken back; `k`, `w`, "
-        "`t1`, `t2`, `t3`: the window or time of IEC 60870-5-104 that is not kept.",
+        "`t1`, `t2`, `t3`: the window or time of IEC 60870-5-104 that is not kept. Of DNP3: "
+        "`jumps`: a number that does not follow; `reuses`: one that was something else's; "
+        "`answers_again`: another answer to the same request; `segments`: a piece of a message that "
+        "does not follow the one before it.",
         "returns",
     ),
     _text("speaker", "Who does so: `client`, `server`, or `unknown`.", "client"),

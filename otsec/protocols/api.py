@@ -266,6 +266,44 @@ class Acknowledging:
     t3_ns: int  # of silence after which a side asks whether the other one is there
 
 
+class Turn(IntEnum):
+    """What a numbered unit is in the talk of two stations."""
+
+    ASKS = 0
+    ANSWERS = 1
+    REPORTS = 2  # of its own accord
+    CONFIRMS = 3  # that a report came
+
+
+FIRST, LAST, FREE = 1, 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """Units that two stations number, as columns of one length."""
+
+    unit: I64  # position of the unit
+    pair: I64  # tells the two stations on one connection from others
+    by: I64  # who asks, or is answered
+    turn: I64  # Turn
+    number: I64
+    mark: U64  # equal where the units say the same
+    marks: I64  # FIRST and LAST of the pieces of an answer; FREE: may have the number before it
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """How two stations number what they ask, answer and report, so that foreign units show.
+
+    ``read(units)``: those that are numbered. Each request has the next number, its answer the same
+    one, and further parts of the answer those behind it; reports are numbered apart. What is sent
+    once more is the same in all its bytes. Numbers go round at ``modulus``.
+    """
+
+    read: Callable[[Units], Numbered]
+    modulus: int
+
+
 SAYS, SETS, MARKS = range(3)
 WAYS = ("says", "sets", "marks")
 
@@ -392,6 +430,7 @@ class Pieces:
     lane: U64  # pieces of one sender with different numbers are joined apart
     kind: Ints  # u1: 0 carries a message; else a unit of the framing's own, numbered by it
     bad: Mask  # fails the framing's own checks: counted as malformed, not joined
+    number: I64 | None = None  # of each piece within its message, where the framing numbers them
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +454,7 @@ class Framing:
     tells_first: bool = True  # else a piece begins a message where the one before ended one
     longest_message: int = 65_536  # bytes that pieces may join up to
     datagram: bool = False
+    numbers: int = 0  # pieces of a message are numbered, and the numbers go round at this
     # the values that bytes of a frame can have, by offset below 8: most of what is no such frame
     # is told by them at a glance; bytes that are not listed can be anything
     begins: tuple[tuple[int, frozenset[int]], ...] = ()
@@ -469,6 +509,7 @@ class Protocol:
     contexts: Contexts | None = None
     counting: Counting | None = None
     acknowledging: Acknowledging | None = None
+    numbering: Numbering | None = None
     clocks: Clocks | None = None
     transfers: Transfers | None = None
     # A unit of the same length that decodes to the same message, with every secret in it replaced:

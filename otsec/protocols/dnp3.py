@@ -33,35 +33,37 @@ from itertools import pairwise
 
 import numpy as np
 
-from otsec.columns import I64, U64, Bytes, Ints, Mask, ranges, span_word, windows
+from otsec.columns import I64, U64, Bytes, Ints, Mask, hash_spans, ranges, span_word, windows
 from otsec.errors import Malformed, Truncated
 from otsec.model import OperationClass
 from otsec.protocols.api import (
     BITS,
     F32_LE,
     F64_LE,
-    FOLLOWS,
+    FIRST,
+    FREE,
     I16_LE,
     I32_LE,
+    LAST,
     MARKS,
-    REPEATS,
     SETS,
-    SKIPS,
     U8,
     U16_LE,
     U32_LE,
     Clocks,
-    Counting,
     Elements,
     Fact,
     Items,
     Message,
+    Numbered,
+    Numbering,
     Operation,
     Protocol,
     Reader,
     Side,
     Split,
     Times,
+    Turn,
     Units,
 )
 from otsec.protocols.credentials import covered
@@ -274,7 +276,7 @@ _BARE = _marks((CONFIRM, 13, 14, 19, 23, 24))  # functions without objects, [181
 # ------------------------------------------------------------------- units as columns
 
 REQUEST_HEAD, RESPONSE_HEAD = PREFIX + 2, PREFIX + 4
-_FIRST_FRAGMENT, _SEQUENCE = 0x80, 0x0F
+_FIRST_FRAGMENT, _FINAL_FRAGMENT, _UNSOLICITED, _SEQUENCE = 0x80, 0x40, 0x10, 0x0F
 # class 1 to 3 available come and go with every event
 _LASTING = 0xFFF1
 
@@ -1343,21 +1345,42 @@ _FILES = {
 }
 
 
-def _counters(units: Units, _split: Split) -> tuple[Mask, U64, U64]:
-    """The sequence numbers of requests, [1815] 4.2.2.4: of each master with each outstation."""
+_AUTHENTICATES = _marks((32, 33))  # they have the number of what they authenticate
+_RESTARTED = 0x80  # the first octet of indications: the outstation says that it begins anew
+
+
+def _numbered(units: Units) -> Numbered:
+    """[1815] 4.2.2.4: requests and what answers them, apart from them unsolicited responses."""
     fragments = _fragments(units)
-    asks = ~fragments.link & ~fragments.answers & (fragments.function != CONFIRM)
-    lane = fragments.target << np.uint64(16) | fragments.source
-    return asks, lane, (fragments.application & _SEQUENCE).astype(np.uint64)
+    function, answers = fragments.function, fragments.answers
+    spontaneous = fragments.application & _UNSOLICITED != 0
+    turn = np.where(answers, Turn.ANSWERS, Turn.ASKS)
+    turn[function == UNSOLICITED] = Turn.REPORTS
+    turn[function == CONFIRM] = Turn.CONFIRMS
+    station = np.where(fragments.answers, fragments.source, fragments.target)
+    master = np.where(fragments.answers, fragments.target, fragments.source)
+    mine = fragments.whole & ~fragments.link & (station < BROADCAST)
+    mine &= (function != AUTHENTICATION_RESPONSE) & (spontaneous | (function != CONFIRM))
+    unit = np.flatnonzero(mine)
+    free = _AUTHENTICATES[function] & ~answers
+    free |= answers & (fragments.indications & _RESTARTED != 0)
+    first, last = (
+        fragments.application & _FIRST_FRAGMENT != 0,
+        fragments.application & _FINAL_FRAGMENT != 0,
+    )
+    begin = fragments.start + PREFIX
+    return Numbered(
+        unit,
+        (station << np.uint64(16) | master)[unit].astype(np.int64),
+        master[unit].astype(np.int64),
+        turn[unit],
+        (fragments.application & _SEQUENCE)[unit],
+        hash_spans(units.buffer, begin[unit], (units.end - begin)[unit], 0),
+        (FIRST * first + LAST * last + FREE * free)[unit],
+    )
 
 
-def _verdict(before: U64, now: U64) -> Ints:
-    """A request counts on; one that is sent again keeps its number."""
-    step = (now - before) & np.uint64(_SEQUENCE)
-    return np.select([step == 1, step == 0], [FOLLOWS, REPEATS], SKIPS)
-
-
-COUNTING = Counting(_counters, _verdict)
+NUMBERING = Numbering(_numbered, _SEQUENCE + 1)
 
 _TIME_BYTES = 6
 # where the time begins in an object, by group and variation as they lie in a header; -1: none
@@ -1427,7 +1450,7 @@ PROTOCOL = Protocol(
     scrub=scrub,
     transfers=TRANSFERS,
     routine=frozenset({"confirm", "ack", "request_link_status", "test_link"}),
-    counting=COUNTING,
+    numbering=NUMBERING,
     clocks=CLOCKS,
     session=True,
 )

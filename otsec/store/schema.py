@@ -372,7 +372,7 @@ _ALL = (
     Table(
         "sequence",
         "Units of senders that number what they send: whose counters do not follow those before, "
-        "or which show that acknowledgements do not go by the rules.",
+        "or which show that acknowledgements, or the numbers of two stations, do not go by the rules.",
         (
             _SOURCE,
             _CONVERSATION,
@@ -384,7 +384,10 @@ _ALL = (
                 "one that was passed long ago; `restarts`: the sender begins anew. Of "
                 "acknowledgements: `acks_unsent`: of what was not sent yet; `acks_back`: taken back; "
                 "`k`, `w`: more than 12 wait, or one is missing after 8 units; `t1`, `t2`: one is "
-                "later than 15 or 10 s; `t3`: silent for 35 s, and nobody tested the connection.",
+                "later than 15 or 10 s; `t3`: silent for 35 s, and nobody tested the connection. Of "
+                "DNP3, where nothing was lost: `jumps`: a number that does not follow; `reuses`: one "
+                "that was something else's; `answers_again`: another answer to the same request; "
+                "`segments`: a piece of a message that does not follow the one before it.",
             ),
             _integer("count", "How often."),
             *_SEEN,

@@ -12,11 +12,15 @@ BAD_RUN = 8  # malformed frames in a row that disprove a claim
 
 
 def judge(
-    parts: list[Found], connections: Connections, forget: Callable[[int, int], None]
+    parts: list[Found],
+    connections: Connections,
+    forget: Callable[[int, int], None],
+    note_broken: Callable[[Found], None],
 ) -> list[Found]:
     """Count what is not whole, withdraw claims that are disproved, keep the whole frames.
 
-    ``forget(slot, row)`` is told of connections whose claim was withdrawn, and with which row.
+    ``forget(slot, row)`` is told of connections whose claim was withdrawn, and with which row;
+    ``note_broken`` of malformed frames.
     """
     parts = _withdraw(parts, connections, forget)
     for part in parts:
@@ -27,6 +31,7 @@ def judge(
             for name, status in (("malformed", Status.MALFORMED), ("truncated", Status.TRUNCATED)):
                 rows = np.flatnonzero(part.status == status)
                 connections.count(part.slot[rows], part.side[rows], name, np.ones(len(rows), int))
+            note_broken(part.take(part.status == Status.MALFORMED))
     return [part.take(part.status == Status.WHOLE) for part in parts]
 
 

@@ -27,8 +27,21 @@ class Open:
     """A message of which pieces have come."""
 
     when: int  # bytes of all traffic that had gone by with its first piece
+    packet: int  # ordinal of its last piece
+    number: int  # of that piece, -1 where pieces have none
     data: bytearray = field(default_factory=bytearray)
     lost: bool = False  # given up: what still comes of it is passed over
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A piece whose number does not follow that of the piece before it: its message is lost."""
+
+    slot: int
+    side: int
+    time: int
+    packet: int
+    before: int  # packet of the piece before
 
 
 class Messages:
@@ -37,6 +50,9 @@ class Messages:
     def __init__(self, registry: Registry, traffic: Traffic) -> None:
         self.registry, self.traffic = registry, traffic
         self.open: dict[Name, dict[int, Open]] = {}  # by lane, the oldest first
+        self.odd: list[Odd] = []  # of the batch at hand
+        # slot, side and row of what did not become a message, of the batch at hand
+        self.broken: list[tuple[int, int, int]] = []
 
     def apply(
         self, number: int, parts: list[Found], connections: Connections, view: View
@@ -73,6 +89,7 @@ class Messages:
             connections.count(
                 part.slot[worse], part.side[worse], "malformed", np.ones(len(worse), np.int64)
             )
+            self.note_broken(part.take(worse))
         whole, piece = self._sort_out(part, pieces, framing, level)
         message = replace(
             part, buffer=pieces.buffer, start=pieces.start, end=pieces.end, kind=pieces.kind
@@ -137,22 +154,34 @@ class Messages:
             packet = int(message.row[row])
             now = int(upto[packet])
             held = lanes.get(lane)
+            data = pieces.buffer[pieces.start[row] : pieces.end[row]].tobytes()
+            number = -1 if pieces.number is None else int(pieces.number[row])
+            ordinal = view.ordinal + int(view.packets.row[packet])
             if held is not None and not held.lost and now - held.when > self.traffic.cap:
-                self._give_up(name, held, connections)
+                self._give_up(name, held, packet, connections)
                 self.traffic.note_late(name[0], packet)
+            if held is not None and number >= 0 and not held.lost:
+                if number == held.number and held.data.endswith(data):
+                    continue  # sent once more
+                if not pieces.first[row] and number != (held.number + 1) % framing.numbers:
+                    time = int(view.packets.time[packet])
+                    self.odd.append(Odd(name[0], name[1], time, ordinal, held.packet))
+                    _drop(name, held, connections)
             if bool(pieces.first[row]) or (held is None and not framing.tells_first):
                 if held is not None:
-                    self._give_up(name, held, connections)
+                    self._give_up(name, held, packet, connections)
                     del lanes[lane]
                 elif len(lanes) == LANES:
                     self._make_room(name, lanes, packet, connections)
-                held = lanes[lane] = Open(now)
+                held = lanes[lane] = Open(now, ordinal, number)
             if held is None:  # its beginning was not seen
                 connections.count_one(name[0], name[1], "truncated")
+                self.broken.append((name[0], name[1], packet))
             elif not held.lost:
-                held.data += pieces.buffer[pieces.start[row] : pieces.end[row]].tobytes()
+                held.data += data
+                held.packet, held.number = ordinal, number
                 if len(held.data) > framing.longest_message:
-                    self._give_up(name, held, connections)
+                    self._give_up(name, held, packet, connections)
             if held is not None and pieces.last[row]:
                 del lanes[lane]
                 if not held.lost:
@@ -166,19 +195,28 @@ class Messages:
         buffer = np.frombuffer(b"".join(complete), np.uint8)
         return replace(joined, buffer=buffer, start=end - size, end=end)
 
-    def _give_up(self, name: Name, held: Open, connections: Connections) -> None:
+    def note_broken(self, part: Found) -> None:
+        """Frames that did not become messages."""
+        columns = (part.slot.tolist(), part.side.tolist(), part.row.tolist())
+        self.broken += zip(*columns, strict=True)
+
+    def _give_up(self, name: Name, held: Open, row: int, connections: Connections) -> None:
         """Drop a message that is open, and count it, unless that was done before."""
         if not held.lost:
-            connections.count_one(name[0], name[1], "truncated")
-        held.data, held.lost = bytearray(), True
+            self.broken.append((name[0], name[1], row))
+            _drop(name, held, connections)
 
     def _make_room(
         self, name: Name, lanes: dict[int, Open], packet: int, connections: Connections
     ) -> None:
         """Give up the oldest message of a side that opens too many."""
         oldest = next(iter(lanes))
-        self._give_up(name, lanes.pop(oldest), connections)
+        self._give_up(name, lanes.pop(oldest), packet, connections)
         self.traffic.note_late(name[0], packet)
+
+    def finish(self) -> None:
+        """Leave the batch."""
+        self.odd, self.broken = [], []
 
     def sweep(self) -> None:
         """Drop the bytes of what is too old; that it was open is kept, to be told when more comes."""
@@ -197,7 +235,7 @@ class Messages:
         """Plain data to go on from."""
         return {
             "open": [
-                [*name, lane, held.when, held.data.hex(), held.lost]
+                [*name, lane, held.when, held.packet, held.number, held.data.hex(), held.lost]
                 for name, lanes in self.open.items()
                 for lane, held in lanes.items()
             ]
@@ -206,9 +244,14 @@ class Messages:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
         self.open = {}
-        for slot, side, level, lane, when, data, lost in state["open"]:
+        for slot, side, level, lane, when, packet, number, data, lost in state["open"]:
             lanes = self.open.setdefault((slot, side, level), {})
-            lanes[lane] = Open(when, bytearray.fromhex(data), lost)
+            lanes[lane] = Open(when, packet, number, bytearray.fromhex(data), lost)
+
+
+def _drop(name: Name, held: Open, connections: Connections) -> None:
+    connections.count_one(name[0], name[1], "truncated")
+    held.data, held.lost = bytearray(), True
 
 
 def _frames_of(part: Found, framing: Framing, connections: Connections) -> Found:

@@ -99,7 +99,7 @@ class Streams:
             found.setdefault(number, []).extend(parts)
         self._settle()
         for number, parts in found.items():
-            whole = judge(parts, self.connections, self._disown)
+            whole = judge(parts, self.connections, self._disown, self.messages.note_broken)
             found[number] = self.messages.apply(number, whole, self.connections, view)
         self._pass_by(view)
         return found
@@ -277,6 +277,7 @@ class Streams:
         if self.plain.orphans:
             self.messages.forget(np.array(self.plain.orphans))
         self.plain.finish(self._leave)
+        self.messages.finish()
 
     def _disown(self, slot: int, row: int) -> None:
         """Drop the open frames and messages of a connection whose claim was withdrawn."""

@@ -7,6 +7,7 @@ from typing import Any
 from scenes import MILLISECOND, SECOND, START, STRANGER, Host, Tape, builder
 
 goose, iec104, profinet = builder("goose"), builder("iec104"), builder("profinet")
+dnp3 = builder("dnp3")
 NAME, DATA_SET = "BAY1LD0/LLN0$GO$gcb01", "BAY1LD0/LLN0$Trip"
 THIEF = Host("relay that is none", "00:30:a7:66:00:66", "")
 
@@ -159,6 +160,117 @@ def profinet_second_sender(tape: Tape) -> None:
             )
 
 
+CLASSES = bytes.fromhex("c001 3c02 06 3c03 06 3c04 06")
+CLOSE, CLOSED = "0c01 17 01 03 8101 64000000 00000000 00", "c081 0000 "
+MEASURED = "c081 0000 1e02 00 0005" + "01 1027" * 6  # [1815] A.14.2
+RTU = 21
+
+
+def _answer(value: int) -> str:
+    return MEASURED[:-4] + value.to_bytes(2, "little").hex()
+
+
+def _master(tape: Tape, port: int) -> Any:
+    talk = dnp3.line(tape, dnp3.FRONT_END, dnp3.BAY, port, dnp3.Station(RTU, None))
+    talk.time = START + 50 * MILLISECOND
+    return talk
+
+
+def _polled(talk: Any, turn: int, answer: str = "") -> None:
+    talk.wait(START + (turn + 1) * 2 * SECOND)
+    talk.exchange(RTU, CLASSES.hex(), answer or _answer(10_000 + turn * 7 % 50))
+
+
+def dnp3_injected(tape: Tape) -> None:
+    """Somebody puts commands into the connection of a master, and answers for the outstation."""
+    talk = _master(tape, 49_510)
+    for turn in range(60):
+        _polled(talk, turn)
+        if turn in {12, 30}:  # guesses a number, then knows which one is the next
+            true, talk.sequence = talk.sequence, (talk.sequence + (9 if turn == 12 else 0)) % 16
+            talk.exchange(RTU, "c005" + CLOSE, CLOSED + CLOSE)
+            talk.sequence = true
+        if turn == 45:  # answers before the outstation does
+            talk.wait(talk.time + SECOND)
+            talk.exchange(RTU, CLASSES.hex(), _answer(9_000), _answer(10_000))
+
+
+def dnp3_segments(tape: Tape) -> None:
+    """Somebody puts a segment of his own into a long answer of an outstation."""
+    talk = _master(tape, 49_520)
+    long = bytes.fromhex("c081 0000 1e02 00 0077") + bytes.fromhex("01 1027") * 120
+    for turn in range(20):
+        if turn != 15:
+            _polled(talk, turn, long.hex())
+            continue
+        talk.wait(START + (turn + 1) * 2 * SECOND)
+        control = talk.sequence | 0xC0
+        talk.exchange(RTU, CLASSES.hex())
+        parts = talk.stations[RTU].sent.segment(bytes([control]) + long[1:])
+        foreign = bytes([parts[1].to_bytes()[0] + 7]) + bytes.fromhex("01 0000") * 30
+        for data in (parts[0].to_bytes(), foreign, parts[1].to_bytes()):
+            frame = dnp3.build_unconfirmed_user_data(
+                dnp3.MASTER, RTU, dir_from_master=False, user_data=data
+            )
+            talk.connection.answer(talk.time, frame.to_bytes())
+            talk.time += 5 * MILLISECOND
+
+
+def dnp3_retried(tape: Tape) -> None:
+    """Retries, late answers, answers in parts, and an outstation that restarts: all as it should be."""
+    talk = _master(tape, 49_530)
+    who = talk.stations[RTU]
+    for turn in range(60):
+        if turn % 10 == 4:  # no answer: the same once more, and that is answered
+            talk.wait(START + (turn + 1) * 2 * SECOND)
+            talk.exchange(RTU, CLASSES.hex())
+            talk.sequence = (talk.sequence - 1) % 16
+        if turn % 10 == 6:  # the answer comes behind the next request
+            talk.wait(START + (turn + 1) * 2 * SECOND - SECOND)
+            late = talk.sequence
+            talk.exchange(RTU, CLASSES.hex())
+            talk.exchange(RTU, CLASSES.hex())
+            talk.tell(who, bytes([0xC0 | late]) + bytes.fromhex(_answer(7))[1:])
+        if turn % 10 == 8:  # in two fragments, each confirmed; the next number is behind both
+            talk.wait(START + (turn + 1) * 2 * SECOND)
+            talk.exchange(RTU, CLASSES.hex(), "a081" + MEASURED[4:])
+            talk.exchange(RTU, "c000")
+            talk.tell(who, bytes([0x60 | talk.sequence]) + bytes.fromhex(MEASURED)[1:])
+            talk.sequence = (talk.sequence + 1) % 16
+            talk.exchange(RTU, "c000")
+        if turn % 10 == 2:
+            _report(talk, turn // 10, restarted=turn == 42)
+        _polled(talk, turn)
+        if turn == 37:  # an outage: the master begins anew
+            talk.exchange(RTU, CLASSES.hex())
+            talk.sequence = 0
+
+
+def _report(talk: Any, number: int, *, restarted: bool) -> None:
+    """An unsolicited response, twice as its first confirmation did not arrive, and the second one."""
+    number += 3 if number < 4 else -4  # at 4 the outstation restarts
+    indications = "8000" if restarted else "0000"
+    talk.wait(talk.time + 500 * MILLISECOND)
+    who = talk.stations[RTU]
+    data = bytes([0xF0 | number]) + bytes.fromhex(f"82 {indications} 0201 17 01 02 81")
+    for _ in range(2):
+        talk.tell(who, data)
+    confirm = bytes([0xD0 | number, 0])
+    talk.connection.ask(talk.time, talk.frames(talk.sent, RTU, dnp3.MASTER, confirm))
+    talk.time += 20 * MILLISECOND
+
+
+def dnp3_lost(tape: Tape) -> None:
+    """A mirror that loses every seventh packet of a master and its outstation."""
+    talk = _master(tape, 49_540)
+    begun = len(tape.records)
+    for turn in range(200):
+        _polled(talk, turn)
+        if turn % 40 == 20:
+            talk.exchange(RTU, "c005" + CLOSE, CLOSED + CLOSE)
+    tape.records[begun:] = [one for at, one in enumerate(tape.records[begun:]) if at % 7 != 3]
+
+
 SCENES = (
     *(goose_replay, goose_second_sender, goose_other_sender, goose_restart, goose_lost),
     *(
@@ -168,5 +280,9 @@ SCENES = (
         iec104_lost,
         execute_without_select,
         profinet_second_sender,
+        dnp3_injected,
+        dnp3_segments,
+        dnp3_retried,
+        dnp3_lost,
     ),
 )

@@ -17,7 +17,10 @@ SPOOFING = (
     *("address-fought-for", "address-moved", "two-dhcp-servers", "goose-two-publishers"),
     *("goose-replayed", "goose-returned", "profinet-counter"),
 )
-HIJACKED = ("goose-replayed", "goose-returned", "iec104-counter", "profinet-counter")
+HIJACKED = (
+    *("goose-replayed", "goose-returned", "iec104-counter", "iec104-acknowledgement"),
+    *("dnp3-numbers", "profinet-counter"),
+)
 MALWARE = (
     *(
         "controller-loads-controller",

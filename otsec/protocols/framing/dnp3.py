@@ -9,7 +9,8 @@ of the first frame's header, as sent: control, destination (2, little-endian), s
 Frames without user data (resets, acknowledgements, link status) are messages of five such bytes,
 their kind is 0x80 with the frame's PRM bit (0x40) and function code.
 A piece that is not first (FIR 0) and finds nothing open belongs to a message whose beginning was
-lost: it begins none.
+lost: it begins none. A message whose pieces are not numbered one by one is given up, as an
+outstation does.
 """
 
 import numpy as np
@@ -40,6 +41,7 @@ FUNCTION = 0x0F
 CONFIRMED_USER_DATA, UNCONFIRMED_USER_DATA = 3, 4  # function codes where PRM is set
 LINK_KIND = 0x80
 FIN, FIR = 0x80, 0x40  # bits of the transport octet
+NUMBERS = 64  # its other bits number the segments of a fragment, [1815] 8.2.1.3
 PREFIX = 5  # bytes in front of the application fragment
 
 
@@ -91,6 +93,7 @@ def _pieces(buffer: Bytes, start: I64, end: I64) -> Pieces:
     transport = rows[np.where(data, row, 0), 0] if len(rows) else np.empty(0, np.uint64)
     first = ~data | (transport & np.uint64(FIR) != 0)
     last = ~data | (transport & np.uint64(FIN) != 0)
+    number = (transport & np.uint64(NUMBERS - 1)).astype(np.int64)
     addresses = word >> np.uint64(24)  # and the control octet: five bytes
     rows[row - 1, 0] = addresses
     rows[row - 1, 1] = addresses << np.uint64(32)
@@ -108,6 +111,7 @@ def _pieces(buffer: Bytes, start: I64, end: I64) -> Pieces:
         lane=(word >> np.uint64(32)) | (control & np.uint8(DIR)).astype(np.uint64) << np.uint64(32),
         kind=np.where(data, 0, LINK_KIND | control & (PRM | FUNCTION)).astype(np.uint8),
         bad=bad,
+        number=number,
     )
 
 
@@ -162,5 +166,6 @@ DNP3 = Framing(
     _lengths,
     longest=LONGEST,
     pieces=_pieces,
+    numbers=NUMBERS,
     begins=((0, frozenset({START >> 8})), (1, frozenset({START & 0xFF}))),
 )
