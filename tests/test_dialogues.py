@@ -19,6 +19,7 @@ from otsec.protocols.framing.dnp3 import CHECK  # noqa: E402
 
 HOSTS = (Host("centre", "00:60:e9:00:00:01", "10.0.0.1"), Host("rtu", "00:60:e9:00:00:02", "10.0.0.2"))  # fmt: skip
 MASTER, RTU = 1, 10
+CENTRE, STATION = False, True  # whether it is the server who speaks
 ASK, ANSWER = bytes.fromhex("01 3c02 06"), "81 0000 1e02 00 0000 01 {:02x}27"
 WAYS = ({"batch": 3}, {"batch": 17}, {"all_plain": True}, {"hash_bits": 8}, {"workers": 2})
 
@@ -46,12 +47,12 @@ class Said:
 
 def ask(number: int, data: bytes = ASK) -> Said:
     """A request."""
-    return Said(False, 0xC0 | number % 16, data)
+    return Said(CENTRE, 0xC0 | number % 16, data)
 
 
 def answer(number: int, value: int = 0, marks: int = 0xC0) -> Said:
     """A response; ``marks``: FIR, FIN and CON."""
-    return Said(True, marks | number % 16, bytes.fromhex(ANSWER.format(value)))
+    return Said(STATION, marks | number % 16, bytes.fromhex(ANSWER.format(value)))
 
 
 def exchanges(numbers: Sequence[int]) -> list[Said]:
@@ -93,8 +94,8 @@ def reports(numbers: Sequence[int], data: bytes = REPORT, *, confirmed: bool = T
     """Unsolicited responses and their confirmations."""
     found = []
     for number in numbers:
-        found.append(Said(True, 0xF0 | number % 16, data))
-        found += [Said(False, 0xD0 | number % 16, b"\0")] if confirmed else []
+        found.append(Said(STATION, 0xF0 | number % 16, data))
+        found += [Said(CENTRE, 0xD0 | number % 16, b"\0")] if confirmed else []
     return found
 
 
@@ -134,13 +135,13 @@ CASES: dict[str, tuple[list[Said], dict[tuple[str, str], int]]] = {
         reports(range(6), confirmed=False) + reports([12], confirmed=False), {},
     ),
     "segments in turn": (
-        [*BEFORE, ask(12), Said(True, 0xCC, LONG, 0x7F), Said(True, 0, b"\0\1", 0x80)], {},
+        [*BEFORE, ask(12), Said(STATION, 0xCC, LONG, 0x7F), Said(STATION, 0, b"\0\1", 0x80)], {},
     ),
     "a segment sent once more": (
-        [*BEFORE, ask(12), *[Said(True, 0xCC, LONG, 0x45)] * 2, Said(True, 0, b"\0\1", 0x86)], {},
+        [*BEFORE, ask(12), *[Said(STATION, 0xCC, LONG, 0x45)] * 2, Said(STATION, 0, b"\0\1", 0x86)], {},
     ),
     "a segment that does not follow": (
-        [*BEFORE, ask(12), Said(True, 0xCC, LONG, 0x45), Said(True, 0, b"\0\1", 0x88)],
+        [*BEFORE, ask(12), Said(STATION, 0xCC, LONG, 0x45), Said(STATION, 0, b"\0\1", 0x88)],
         {("server", "segments"): 1},
     ),
 }  # fmt: skip
