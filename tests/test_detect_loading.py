@@ -61,7 +61,7 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
     text = SOUND.replace("{client}", "{clinet}").replace("protocol:", "protcol:")
     found = loaded(tmp_path / "rules", text + "tags: [attack.t9858]\n")
 
-    assert [one.line for one in found.problems] == [8, 5, 9]
+    assert [one.line for one in found.problems] == [5, 8, 9]
 
 
 def test_what_sigma_refuses_hides_no_other_mistake(tmp_path: Path) -> None:
@@ -71,6 +71,45 @@ def test_what_sigma_refuses_hides_no_other_mistake(tmp_path: Path) -> None:
 
     assert "hihg" in found
     assert "no protocol 'modbsu'; did you mean modbus?" in found
+
+
+def test_an_undefined_selection_hides_no_other_mistake(tmp_path: Path) -> None:
+    """Each mistake in each selection is told in its line, whatever the condition makes of them."""
+    block = """
+  first: {protocol: modbus, operation: write_single_coil}
+  second:
+    operation: write_singel_coil
+    object|gte: 3
+    protcol: modbus
+  unused:
+    - class: wirte
+    - client|re: '['
+  condition: first and thrid and (1 of sec* or forth)
+"""
+    text = SOUND.replace(
+        " {a: {protocol: modbus, operation: write_single_coil}, condition: a}", block.rstrip()
+    )
+    found = loaded(tmp_path / "rules", text).problems
+    told = {(one.line, one.text.partition(";")[0].partition(":")[0]) for one in found}
+
+    assert {line for line, _ in told} == {11, 12, 13, 15, 16, 17}
+    assert {text for line, text in told if line == 17} == {
+        "no selection 'thrid'", "no selection 'forth'",
+    }  # fmt: skip
+    assert "no selection 'thrid'; did you mean first?" not in {one.text for one in found}
+
+
+def test_a_bad_selection_hides_no_mistake_of_its_correlation(tmp_path: Path) -> None:
+    """What is counted and how it is counted are checked apart."""
+    text = correlation(
+        "{a: {protocol: ssh}, condition: b}",
+        "{type: event_count, rules: [bsae], group-by: [clinet], timespan: 5m, condition: {gte: 3}}",
+    )
+    found = " | ".join(one.text for one in loaded(tmp_path / "rules", text).problems)
+
+    assert "no selection 'b'" in found
+    assert "no rule 'bsae' in this file; did you mean base?" in found
+    assert "no field 'clinet'; did you mean client?" in found
 
 
 def test_ids_and_names_are_each_ones_own(tmp_path: Path) -> None:

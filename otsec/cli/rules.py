@@ -206,8 +206,8 @@ def _check(arguments: Namespace) -> int:
         _tell(loaded)
         able = sum(not rule.cannot for rule in loaded.rules)
         say(
-            f"{len(loaded.rules)} rules are sound, {len(loaded.rules) - able} of them cannot fire; "
-            f"{len(loaded.problems)} problems"
+            f"sound rules: {len(loaded.rules)}, of which {len(loaded.rules) - able} cannot fire; "
+            f"problems: {len(loaded.problems)}"
         )
     else:
         write("problems", PROBLEMS, loaded.problems, style, sys.stdout)
@@ -230,7 +230,7 @@ def _test(arguments: Namespace) -> int:
     wrong = sum(bool(one.problem) for one in results)
     skipped = sum(bool(one.skipped) for one in results)
     if not arguments.quiet:
-        say(f"{len(results) - wrong - skipped} tests passed, {wrong} failed, {skipped} not run")
+        say(f"tests: {len(results) - wrong - skipped} passed, {wrong} failed, {skipped} not run")
     return Exit.FINDINGS if wrong or loaded.problems else Exit.FINE
 
 

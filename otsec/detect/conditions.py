@@ -8,7 +8,7 @@ asked with few cells, and with the costly ones only where that does not decide.
 import ipaddress
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -237,6 +237,28 @@ def _within(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Test:
             return False
 
     return test
+
+
+def leaves_of(node: Any) -> Iterator[Any]:
+    """The comparisons in a tree that pySigma parsed."""
+    from sigma.conditions import ConditionItem  # noqa: PLC0415 - as above
+
+    if isinstance(node, ConditionItem):
+        for arg in node.args:
+            yield from leaves_of(arg)
+    elif node is not None:
+        yield node
+
+
+def named_in(node: Any) -> Iterator[str]:
+    """The selections that a condition names, as pySigma parsed it without them."""
+    from sigma.conditions import ConditionIdentifier, ConditionItem  # noqa: PLC0415 - as above
+
+    if isinstance(node, ConditionIdentifier):
+        yield node.identifier
+    elif isinstance(node, ConditionItem):
+        for arg in node.args:
+            yield from named_in(arg)
 
 
 def texts_of(node: Any, name: str) -> Iterable[str] | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from otsec import __version__
 from otsec.detect import attack
-from otsec.detect.conditions import UnusableError, Walker, all_of, leaf
+from otsec.detect.conditions import UnusableError, Walker, all_of, leaf, leaves_of, named_in
 from otsec.detect.documents import Document, Problem, documents, files, meant
 from otsec.detect.fields import CATEGORIES, Category
 from otsec.detect.model import LEVELS, Correlation, Rule, Selection, Texts, Trial
@@ -30,6 +30,8 @@ OWN = ("seen", "expected", "why", "next", "needs", "tests")  # keys of the block
 TRIALS = ("fires", "near_miss", "quiet")
 CORRELATING = ("event_count", "value_count", "temporal", "temporal_ordered")
 LATER = ("baseline",)  # what a rule may need that comes with a later version
+BESIDE = frozenset({"condition", "timeframe"})  # keys of a detection that are no selections
+ALONE: Any = None  # for pySigma: what is parsed stands alone, nothing beside it is looked at
 PLACEHOLDERS = (
     *("client", "server", "device", "service", "protocol", "operations", "objects", "outcomes"),
     *(
@@ -121,7 +123,7 @@ def _file(path: Path, problems: list[Problem]) -> Rule | None:
     rule = None
     if not reading.problems:
         rule = reading.rule()
-    problems += reading.problems
+    problems += sorted(reading.problems, key=lambda problem: problem.line)
     return None if reading.problems else rule
 
 
@@ -144,7 +146,7 @@ class _Reading:
         selections = [made for one in single if (made := self._selection(one)) is not None]
         correlation = None
         if correlating:
-            correlation = self._correlation(main, single, selections)
+            correlation = self._correlation(main, single)
         parsed = self._parsed(main)
         texts, trials, needs = self._own(main)
         techniques = self._tags(main)
@@ -190,7 +192,8 @@ class _Reading:
         except (SigmaError, TypeError, AttributeError, ValueError, KeyError) as error:
             self._wrong(document, f"pySigma: {error}")
             return None
-        for wrong in parsed.errors:
+        told = {problem.text for problem in self.problems}
+        for wrong in (one for one in parsed.errors if str(one) not in told):
             self._wrong(document, str(wrong), *_about(str(wrong), document))
         main = "correlation" in document.data or len(self.documents) == 1
         for key in ("id", "title", "level") if main else ():
@@ -200,41 +203,89 @@ class _Reading:
 
     def _selection(self, document: Document) -> Selection | None:
         category, only_session = self._category(document)
-        parsed = self._parsed(document) if self._plain_detection(document) else None
-        detection = getattr(parsed, "detection", None)
-        conditions = getattr(detection, "parsed_condition", None)  # none where Sigma refused it
-        if category is None or conditions is None:
+        if not self._plain_detection(document) or category is None:
+            self._parsed(document)
             return None
-        if len(conditions) != 1:
-            self._wrong(document, "expected one condition", "detection", "condition")
-            return None
-        names = category.names
+        told, names = len(self.problems), category.names
         walker = Walker(
             {name: at for at, name in enumerate(names)},
             {one.name: one.kind for one in category.fields},
         )
-        if not self._known_fields(document, category):
+        self._known_fields(document, category)
+        self._comparisons(document, walker)
+        self._named(document, document.data["detection"]["condition"])
+        parsed = self._parsed(document)
+        tree = self._tree(document, parsed) if told == len(self.problems) else None
+        plain = frozenset(word.casefold() for name, word in walker.plain if name == "protocol")
+        protocols = plain if tree is None else _texts(tree, "protocol")
+        self._known_words(document, walker.plain, protocols)
+        if tree is None:
             return None
-        from sigma.exceptions import SigmaError  # noqa: PLC0415 - as above
-
-        try:
-            tree = conditions[0].parsed
-            condition = walker.walk(tree)
-        except (SigmaError, UnusableError, RecursionError) as error:
-            self._wrong(document, str(error), "detection")
-            return None
+        condition = walker.walk(tree)
         if only_session:
             at = names.index("class")
             condition = all_of([leaf(at, lambda cell: cell == "session"), condition])
-        protocols = _texts(tree, "protocol")
-        self._known_words(document, walker.plain, protocols)
         return Selection(
-            name=str(document.data.get("name") or document.data.get("id") or self.path.stem),
+            name=self._called(document),
             category=category.name,
             condition=condition,
             fields=frozenset(walker.fields),
             protocols=protocols,
         )
+
+    def _called(self, document: Document) -> str:
+        """By what a correlation names it."""
+        return str(document.data.get("name") or document.data.get("id") or self.path.stem)
+
+    def _comparisons(self, document: Document, walker: Walker) -> None:
+        """Tell of each comparison that cannot be judged, in the condition or not."""
+        for selection, value in document.data["detection"].items():
+            for item in value if isinstance(value, list) else [value]:
+                if selection in BESIDE:
+                    continue
+                parts = [{key: item[key]} for key in item] if isinstance(item, dict) else [item]
+                for part in parts:
+                    self._comparison(document, selection, part, walker)
+
+    def _comparison(self, document: Document, selection: str, part: Any, walker: Walker) -> None:
+        """Tell what is wrong with one line of a selection, but for names of fields."""
+        from sigma.exceptions import SigmaError  # noqa: PLC0415 - as above
+        from sigma.rule import SigmaDetection  # noqa: PLC0415 - as above
+
+        names = list(_names(part))
+        if not walker.positions.keys() >= set(names):
+            return
+        try:
+            for node in leaves_of(SigmaDetection.from_definition(part).postprocess(ALONE)):
+                walker.walk(node)
+        except (SigmaError, UnusableError, RecursionError) as error:
+            self._wrong(document, str(error), "detection", selection, *names)
+
+    def _named(self, document: Document, condition: str) -> None:
+        """Tell of each selection that the condition names and nobody defines."""
+        from sigma.conditions import SigmaCondition  # noqa: PLC0415 - as above
+        from sigma.exceptions import SigmaError  # noqa: PLC0415 - as above
+
+        known = [name for name in document.data["detection"] if name not in BESIDE]
+        try:
+            parsed = SigmaCondition(condition, ALONE).parse(postprocess=False)
+        except (SigmaError, RecursionError) as error:
+            self._wrong(document, str(error), "detection", "condition")
+            return
+        for name in dict.fromkeys(named_in(parsed)):
+            if name not in known:
+                text = f"no selection {name!a}{meant(name, known)}"
+                self._wrong(document, text, "detection", "condition")
+
+    def _tree(self, document: Document, parsed: Any) -> Any:
+        """The condition as pySigma parsed it; None if it did not."""
+        from sigma.exceptions import SigmaError  # noqa: PLC0415 - as above
+
+        try:
+            return parsed.detection.parsed_condition[0].parsed
+        except (SigmaError, RecursionError) as error:
+            self._wrong(document, str(error), "detection", "condition")
+            return None
 
     def _plain_detection(self, document: Document) -> bool:
         """Whether the detection is of the shape that Sigma has; YAML reads `off` as false."""
@@ -268,19 +319,18 @@ class _Reading:
             return None, False
         return CATEGORIES["operation" if name == "session" else name], name == "session"
 
-    def _known_fields(self, document: Document, category: Category) -> bool:
-        """Whether all fields of the selections are those of the category."""
+    def _known_fields(self, document: Document, category: Category) -> None:
+        """Tell of each field of the selections that the category does not have."""
         wrong = [
             (selection, name)
             for selection, value in document.data["detection"].items()
-            if selection not in {"condition", "timeframe"}
+            if selection not in BESIDE
             for name in _names(value)
             if name not in category.names
         ]
         for selection, name in wrong:
             text = f"no field {name!a} in category {category.name}{meant(name, category.names)}"
             self._wrong(document, text, "detection", selection, name)
-        return not wrong
 
     def _known_words(
         self, document: Document, plain: Sequence[tuple[str, str]], bound: frozenset[str]
@@ -290,11 +340,11 @@ class _Reading:
         for name, word in plain:
             if name == "class" and word.casefold() not in get_args(OperationClass):
                 near = meant(word, get_args(OperationClass))
-                self._wrong_word(document, name, f"no class {word!a}{near}")
+                self._wrong_word(document, name, word, f"no class {word!a}{near}")
             elif name == "protocol" and word and word.casefold() not in said:
                 near = meant(word, said)
                 if near.startswith("; did"):
-                    self._wrong_word(document, name, f"no protocol {word!a}{near}")
+                    self._wrong_word(document, name, word, f"no protocol {word!a}{near}")
             elif name == "operation":
                 self._known_operation(document, word, bound, said)
 
@@ -311,23 +361,22 @@ class _Reading:
         if word.casefold() not in words:
             where = f" of {', '.join(sorted(bound))}" if bound else ""
             text = f"no operation {word!a}{where}{meant(word, words)}"
-            self._wrong_word(document, "operation", text)
+            self._wrong_word(document, "operation", word, text)
 
-    def _wrong_word(self, document: Document, name: str, text: str) -> None:
-        """Told where the first selection names the field."""
+    def _wrong_word(self, document: Document, name: str, word: str, text: str) -> None:
+        """Told where the first selection compares the field with the word."""
         for selection, value in document.data["detection"].items():
-            if selection != "condition" and name in _names(value):
+            if selection not in BESIDE and word in _words(value, name):
                 self._wrong(document, text, "detection", selection, name)
                 return
         self._wrong(document, text, "detection")
 
     # ------------------------------------------------------------------ correlation
 
-    def _correlation(
-        self, document: Document, single: Sequence[Document], selections: Sequence[Selection]
-    ) -> Correlation | None:
+    def _correlation(self, document: Document, single: Sequence[Document]) -> Correlation | None:
         parsed = self._parsed(document)
-        if parsed is None or parsed.errors or len(selections) != len(single) or not selections:
+        categories = [made for one in single if (made := self._category(one)[0]) is not None]
+        if parsed is None or parsed.errors or not categories:
             return None
         kind = str(parsed.type).lower()  # type: ignore[union-attr] # it is one
         if kind not in CORRELATING:
@@ -337,7 +386,7 @@ class _Reading:
             return None
         if parsed.aliases.aliases:  # type: ignore[union-attr]
             self._wrong(document, "aliases are not supported", "correlation", "aliases")
-        names = [selection.name for selection in selections]
+        names = [self._called(one) for one in single]
         order = []
         for reference in parsed.rules:  # type: ignore[union-attr]
             if reference.reference not in names:
@@ -346,9 +395,7 @@ class _Reading:
             else:
                 order.append(names.index(reference.reference))
         group_by = tuple(parsed.group_by or ())  # type: ignore[union-attr]
-        common = frozenset.intersection(
-            *(frozenset(CATEGORIES[one.category].names) for one in selections)
-        )
+        common = frozenset.intersection(*(frozenset(one.names) for one in categories))
         for name in group_by:
             if name not in common:
                 text = f"group-by: no field {name!a}{meant(name, sorted(common))}"
@@ -470,6 +517,14 @@ def _names(value: Any) -> Iterator[str]:
     for item in value if isinstance(value, list) else [value]:
         if isinstance(item, dict):
             yield from (str(key).partition("|")[0] for key in item)
+
+
+def _words(value: Any, name: str) -> Iterator[str]:
+    """What a selection compares a field with, as text."""
+    for item in value if isinstance(value, list) else [value]:
+        for key, words in item.items() if isinstance(item, dict) else ():
+            if str(key).partition("|")[0] == name:
+                yield from map(str, words if isinstance(words, list) else [words])
 
 
 def _texts(tree: Any, name: str) -> frozenset[str]:
