@@ -37,11 +37,16 @@ def advance_plainly(times: list[int]) -> tuple[list[int], list[int], list[Step]]
     epochs, steadies, steps = [], [], []
     epoch = steady = 0
     latest = last = times[0]
+    left: tuple[int, int] | None = None  # the latest time in front of a step, and when that was
     for row, time in enumerate(times):
+        if left and abs(time - left[0]) <= SECOND and steady - left[1] <= SECOND:
+            epochs.append(epoch)
+            steadies.append(steady)
+            continue
         if time - last < -60 * SECOND or time - last > 24 * HOUR:
             epoch += 1
             steps.append(Step(row, last, time))
-            latest = time
+            left, latest = (latest, steady), time
         elif time > latest:
             steady += time - latest
             latest = time

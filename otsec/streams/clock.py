@@ -1,16 +1,21 @@
 """Capture time made safe to judge by: epochs between clock steps, and a clock that never runs back."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from otsec.columns import I64, Mask
+from otsec.columns import I64
 from otsec.model import TICK_NS
 
 BACK_NS = 60 * 10**9  # a clock that runs back further has been set; less is disorder
 AHEAD_NS = 24 * 3600 * 10**9  # no capture that goes on is silent for longer
+# so long behind a step packets may come that were stamped in front of it: ports and cores that
+# capture side by side hand over theirs in turn
+STALE_NS = 10**9
+
+
+STATE = ("latest", "last", "epoch", "steady", "left", "left_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +59,52 @@ class Clock:
         self.last: int | None = None  # the last time stamp
         self.epoch = 0
         self.steady = 0
+        self.left: int | None = None  # the latest time in front of the last step
+        self.left_at = 0  # `steady` at that step
 
     def advance(self, time: I64) -> Times:
         """Take the time stamps of the next packets, at least one."""
+        near = self.left is not None and self.steady - self.left_at <= STALE_NS
+        return self._one_by_one(time) if near else self._together(time)
+
+    def _together(self, time: I64) -> Times:
         before = np.empty_like(time)
         before[1:] = time[:-1]
         before[0] = time[0] if self.last is None else self.last
         apart = time - before
-        stepped = (apart < -BACK_NS) | (apart > AHEAD_NS)
-        steps: tuple[Step, ...] = ()
-        if stepped.any():
-            rows = np.flatnonzero(stepped)
-            steps = tuple(
-                Step(row, begin, end)
-                for row, begin, end in zip(
-                    rows.tolist(), before[rows].tolist(), time[rows].tolist(), strict=True
-                )
-            )
-        latest = self._latest(time, stepped)
-        grown = np.diff(latest, prepend=self.latest if self.latest is not None else time[0])
-        grown[stepped] = 0
-        epoch = self.epoch + np.cumsum(stepped)
-        steady = self.steady + np.cumsum(np.maximum(grown, 0))
-        self.latest, self.last = int(latest[-1]), int(time[-1])
-        self.epoch, self.steady = int(epoch[-1]), int(steady[-1])
-        return Times(epoch, steady, steps)
+        if ((apart < -BACK_NS) | (apart > AHEAD_NS)).any():
+            return self._one_by_one(time)
+        first = time.copy()
+        first[0] = time[0] if self.latest is None else max(int(time[0]), self.latest)
+        latest = np.maximum.accumulate(first)
+        begun = int(time[0]) if self.latest is None else self.latest
+        steady = self.steady + latest - begun
+        self.latest, self.last, self.steady = int(latest[-1]), int(time[-1]), int(steady[-1])
+        return Times(np.full(len(time), self.epoch), steady, ())
+
+    def _one_by_one(self, time: I64) -> Times:
+        """The same where the clock steps, or has just done so."""
+        steps, epoch, steady = [], np.empty_like(time), np.empty_like(time)
+        for row, now in enumerate(time.tolist()):
+            if not self._is_stale(now):
+                if self.last is not None and not -BACK_NS <= now - self.last <= AHEAD_NS:
+                    steps.append(Step(row, self.last, now))
+                    self.left, self.left_at = self.latest, self.steady
+                    self.epoch += 1
+                    self.latest = now
+                latest = now if self.latest is None else self.latest
+                self.steady += max(now - latest, 0)
+                self.latest, self.last = max(now, latest), now
+            epoch[row], steady[row] = self.epoch, self.steady
+        return Times(epoch, steady, tuple(steps))
+
+    def _is_stale(self, time: int) -> bool:
+        """Whether a packet was stamped in front of the last step, and came just behind it."""
+        return (
+            self.left is not None
+            and abs(time - self.left) <= STALE_NS
+            and self.steady - self.left_at <= STALE_NS
+        )
 
     def skip(self, time: int) -> Times:
         """Go on at a time before which nothing could be heard: an epoch begins, but no step."""
@@ -86,26 +112,13 @@ class Clock:
         if self.last is None or -BACK_NS <= time - self.last <= AHEAD_NS:
             self.steady += max(time - latest, 0)
         self.latest = self.last = time
+        self.left = None
         self.epoch += 1
         return Times(np.array([self.epoch]), np.array([self.steady]), ())
 
-    def _latest(self, time: I64, stepped: Mask) -> I64:
-        """Running maximum since the last step."""
-        first = time.copy()
-        if self.latest is not None and not stepped[0]:
-            first[0] = max(int(time[0]), self.latest)
-        if not stepped.any():
-            return np.maximum.accumulate(first)
-        bounds = [0, *np.flatnonzero(stepped).tolist(), len(time)]
-        latest = np.empty_like(time)
-        for begin, end in pairwise(bounds):
-            if end > begin:
-                latest[begin:end] = np.maximum.accumulate(first[begin:end])
-        return latest
-
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""
-        return {name: getattr(self, name) for name in ("latest", "last", "epoch", "steady")}
+        return {name: getattr(self, name) for name in STATE}
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
