@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otsec.dissect import DuplicateTail, mirror, repeated
-from otsec.dissect.mirror import WINDOW_FRAMES, WINDOW_NS
+from otsec.dissect.mirror import LATE_NS, WINDOW_FRAMES, WINDOW_NS
 from otsec.model import PacketBatch
 
 MS = 1_000_000
@@ -31,9 +31,9 @@ def plainly(batch: PacketBatch) -> list[int]:
         last[key] = row
         repeats = (
             before is not None
-            and 0 <= time - times[before] <= WINDOW_NS
+            and abs(time - times[before]) <= WINDOW_NS
             and row - before <= WINDOW_FRAMES
-            and max(times[before:row]) <= times[before] + WINDOW_NS
+            and max(times[before:row]) <= times[before] + WINDOW_NS + LATE_NS
         )
         found.append(1 + found[before] if repeats and before is not None else 0)
     return found
@@ -70,15 +70,17 @@ CASES = {
     "others between": ([A, B, A, B], [0, 0, MS, 3 * MS], [False, False, True, False]),
     "short": ([SHORT, SHORT, b"", b""], [0, 0, 0, 0], [False, True, False, True]),
     "other length": ([A, LONG, A + b"A"], [0, 0, 0], [False, False, False]),
-    "clock set back": ([A, A], [MS, 0], [False, False]),
-    "later frame between": ([A, B, A], [0, 9 * MS, MS], [False, False, False]),
+    "stamped in another order": ([A, A], [MS, 0], [False, True]),
+    "clock set back": ([A, A], [2 * MS + 1, 0], [False, False]),
+    "one of another port between": ([A, B, A], [0, 7 * MS, MS], [False, False, True]),
+    "later frame between": ([A, B, A], [0, 7 * MS + 1, MS], [False, False, False]),
 }
 
 
 @pytest.mark.parametrize("bits", [64, 8, 1])
 @pytest.mark.parametrize("name", CASES)
 def test_case(name: str, bits: int) -> None:
-    """A frame repeats if the last identical one is at most 2 ms older, however hashes collide."""
+    """A frame repeats if the last identical one is at most 2 ms off, however hashes collide."""
     frames, times, expected = CASES[name]
     batch = batch_of(frames, times=times)
     numbers = plainly(batch)
@@ -128,14 +130,14 @@ def test_window_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_tail_is_small() -> None:
-    """The tail keeps frames of the last 2 ms only, and of those no more than its cap."""
+    """The tail keeps frames of the last 7 ms only, and of those no more than its cap."""
     tail = DuplicateTail()
     tail.remember(
-        batch_of([b"1", b"2", b"3"], times=[0, MS, 3 * MS]), np.zeros(WINDOW_FRAMES + 5, np.int64)
+        batch_of([b"1", b"2", b"3"], times=[0, MS, 8 * MS]), np.zeros(WINDOW_FRAMES + 5, np.int64)
     )
-    assert [known.time for known in tail.frames] == [MS, 3 * MS]
+    assert [known.time for known in tail.frames] == [MS, 8 * MS]
     many = [b"%d" % number for number in range(WINDOW_FRAMES + 5)]
-    tail.remember(batch_of(many, times=[3 * MS] * len(many)), np.zeros(WINDOW_FRAMES + 5, np.int64))
+    tail.remember(batch_of(many, times=[8 * MS] * len(many)), np.zeros(WINDOW_FRAMES + 5, np.int64))
     assert len(tail.frames) == WINDOW_FRAMES
     assert tail.frames[0].number == 3 + 5
 

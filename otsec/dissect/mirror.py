@@ -1,10 +1,11 @@
 """Frames that a mirror delivered twice: the same frame again within two milliseconds.
 
 A frame repeats if the last identical frame before it (same captured bytes, same length on the
-wire) is at most `WINDOW_NS` older and at most `WINDOW_FRAMES` frames before, and no frame between
-the two is later than that window. The last two conditions say nothing new where time runs
-forward at rates that networks have; they make the answer depend only on a bounded tail, so that
-it is the same wherever batches end.
+wire) is at most `WINDOW_NS` older or younger and at most `WINDOW_FRAMES` frames before, and no
+frame between the two is later than that window by more than `LATE_NS`: who captures several ports
+hands over their frames in turn, so that copies may stand in another order than they were stamped.
+The last two conditions say nothing new where time runs forward at rates that networks have; they
+make the answer depend only on a bounded tail, so that it is the same wherever batches end.
 
 A mirror delivers a frame once or a few times more. What comes again without end goes round in a
 loop of the network: repeats of one frame are numbered, and many of them are no mirror's.
@@ -29,6 +30,8 @@ from otsec.columns import (
 from otsec.model import PacketBatch
 
 WINDOW_NS = 2_000_000  # a mirror of two ports repeats within microseconds, a busy one within 1 ms
+LATE_NS = 5_000_000  # frames of several ports change places over no more than this
+UNTIL_NS = WINDOW_NS + LATE_NS  # behind a frame that may still be repeated
 LOOPED = 8  # copies of one frame: more than any number of mirrored ports on its way
 WINDOW_FRAMES = 8_192  # four million frames a second; also the frames a tail keeps at most
 
@@ -96,10 +99,10 @@ def repeated(batch: PacketBatch, seed: int, bits: int = 64) -> Repeats:
     order, run = _runs(batch, rows, kept, forward=forward)
     rows, earlier = _identical_pairs(batch, order, run, seed, bits)
     age = batch.time[rows] - batch.time[earlier]
-    near = (age >= 0) & (age <= WINDOW_NS) & (rows - earlier <= WINDOW_FRAMES)
+    near = (np.abs(age) <= WINDOW_NS) & (rows - earlier <= WINDOW_FRAMES)
     rows, earlier = rows[near], earlier[near]
     if not forward:
-        ahead = _latest_between(batch.time, earlier, rows) > batch.time[earlier] + WINDOW_NS
+        ahead = _latest_between(batch.time, earlier, rows) > batch.time[earlier] + UNTIL_NS
         rows, earlier = rows[~ahead], earlier[~ahead]
     return _numbered(rows, earlier, len(batch))
 
@@ -249,7 +252,7 @@ class _Frame:
 
 @dataclass(slots=True)
 class DuplicateTail:
-    """The ordered half: frames of the last two milliseconds of one source.
+    """The ordered half: frames of the last few milliseconds of one source.
 
     For each batch first `check`, then `remember`.
     """
@@ -272,9 +275,8 @@ class DuplicateTail:
             frame = known.pop(_digest(head, row), None)
             if frame is None:
                 continue
-            until = frame.time + WINDOW_NS
-            near = frame.time <= head.time[row] <= until
-            ahead = row > 0 and latest[row - 1] > until
+            near = abs(int(head.time[row]) - frame.time) <= WINDOW_NS
+            ahead = row > 0 and latest[row - 1] > frame.time + UNTIL_NS
             if near and not ahead and self.number + row - frame.number <= WINDOW_FRAMES:
                 found.append((row, frame.copies + 1))
         self.frames = list(known.values())  # only the last identical frame before counts
@@ -284,7 +286,7 @@ class DuplicateTail:
     def _head(self, batch: PacketBatch) -> PacketBatch:
         """The rows that can still repeat a kept frame: until a later one ends all windows."""
         before = np.maximum.accumulate(batch.time[: min(WINDOW_FRAMES, len(batch)) - 1])
-        last = max(frame.time for frame in self.frames) + WINDOW_NS
+        last = max(frame.time for frame in self.frames) + UNTIL_NS
         return _rows(batch, np.arange(1 + np.searchsorted(before, last, "right")))
 
     def remember(self, batch: PacketBatch, copies: I64) -> None:
@@ -298,11 +300,11 @@ class DuplicateTail:
         self.frames = [
             frame
             for frame in self.frames
-            if frame.number >= oldest and frame.time + WINDOW_NS >= newest
+            if frame.number >= oldest and frame.time + UNTIL_NS >= newest
         ]
         times = batch.time[-WINDOW_FRAMES:]
         latest = np.maximum.accumulate(times[::-1])[::-1]  # from each row on
-        near = times + WINDOW_NS >= latest
+        near = times + UNTIL_NS >= latest
         skipped = int(near.argmax())  # the last row, at least, is near
         near = near[skipped:]
         first = len(batch) - len(near)
