@@ -40,6 +40,8 @@ SIGMAS = 4.0  # counts of independent packets differ by so much of chance once i
 FEWEST = 20  # packets or exchanges on the busier side; fewer are chance
 # Of these a value more or less says nothing: they are made anew, or come with what is asked.
 PASSING = frozenset({"dhcp_fingerprint", "server_state", "clock_master"})
+# Of these each kind has a value of its own, which the value begins with: SYN and SYN-ACK.
+OF_KINDS = frozenset({"tcp_stack"})
 
 
 class Period(NamedTuple):
@@ -287,7 +289,10 @@ def _values(side: Side, asset: Asset) -> dict[Fact, dict[str, Known]]:
     for one in asset.known:
         heard = one.last.source and side.has(one.first.time, one.last.time)
         if heard and one.standing != "replaced" and one.attribute not in PASSING:
-            found[one.device, one.attribute].setdefault(one.value, one)
+            attribute = one.attribute
+            if attribute in OF_KINDS:
+                attribute += f" {one.value.partition(':')[0]}"
+            found[one.device, attribute].setdefault(one.value, one)
     return found
 
 

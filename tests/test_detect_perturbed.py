@@ -8,6 +8,7 @@ from conftest import ROOT
 from engine_runs import records
 from spoiled import LOSES, SPOILED, unit_of
 
+from otsec.baseline.deviations import judge
 from otsec.detect.judging import found_in
 from otsec.detect.loading import built_in, load
 from otsec.store import open_store
@@ -90,3 +91,22 @@ def test_a_spoiled_mirror(
     else:
         kept = set(expected)
     assert found.keys() >= kept
+
+
+def test_disorder_of_a_real_mirror(captures: Path, tmp_path: Path) -> None:
+    """5 ms of disorder change nothing of what rules and outages tell of a network of copies."""
+    name = "labelled-switched-network/westermo-2023-right-tap-reduced.pcap"
+    content = (captures / name).read_bytes()
+    unit = 10**9 if content[:4] == b"\x4d\x3c\xb2\xa1" else 10**6
+    told = []
+    for number, parts in enumerate((records(content), _disorder(records(content), unit))):
+        path = tmp_path / str(number) / "tap.pcap"
+        path.parent.mkdir()
+        path.write_bytes(content[:24] + b"".join(parts))
+        with open_store(path.with_suffix(".db")) as store:
+            read(store, [path])
+            found = judge(store, load([built_in()]))
+        told.append(sorted((one.rule, one.client, one.server, one.service) for one in found))
+
+    assert told[0] == told[1]
+    assert len(told[0]) > 20

@@ -119,6 +119,26 @@ def test_a_changed_fact_is_told_with_both_values(tmp_path: Path) -> None:
     ]
 
 
+def test_the_stack_is_compared_by_kinds_of_packets(tmp_path: Path) -> None:
+    """Who began connections before and answers now has not another stack; another SYN is a change."""
+    syn, other, answer = "SYN: hops 64, no options", "SYN: hops 128", "SYN-ACK: hops 64, no options"
+    found = told(
+        tmp_path,
+        lambda net: net.says(PLC, "tcp", tcp_stack=syn),
+        lambda net: net.says(PLC, "tcp", tcp_stack=answer),
+    )
+    assert {(one.change, one.what) for one in found} == {
+        ("new", "tcp_stack SYN-ACK"), ("gone", "tcp_stack SYN"),
+    }  # fmt: skip
+    (tmp_path / "2").mkdir()
+    found = told(
+        tmp_path / "2",
+        lambda net: net.says(PLC, "tcp", tcp_stack=syn),
+        lambda net: net.says(PLC, "tcp", tcp_stack=other),
+    )
+    assert [(one.change, one.what) for one in found] == [("changed", "tcp_stack SYN")]
+
+
 def test_an_asset_is_the_same_with_another_address(tmp_path: Path) -> None:
     """A card that got another IP address is no new asset, but its address is new."""
 

@@ -135,6 +135,8 @@ def _limited(found: Sequence["Difference"], limit: int | None) -> Iterator["Diff
 # ---------------------------------------------------------------------------------- sides
 
 Names = tuple[str, str]
+# what a device says as it starts may hold long after
+CALLED = {("facts", "gone"): "not said again, which may hold still"}
 
 
 def _sides(arguments: Namespace, config: "Config", zone: tzinfo) -> tuple["Side", "Side", Names]:
@@ -243,6 +245,6 @@ def _page(
     for one in found:
         kinds.setdefault((one.section, one.change), []).append(one)
     for (section, change), rows in kinds.items():
-        page.head(f"{section.capitalize()}: {len(rows)} {change}")
+        page.head(f"{section.capitalize()}: {len(rows)} {CALLED.get((section, change), change)}")
         columns = [known[name] for name in OF_PAGE[change]]
         page.table(columns, rows[:most], len(rows), "the same with --json", ("time",))

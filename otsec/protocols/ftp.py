@@ -79,11 +79,27 @@ REPLY = re.compile(rb"([1-6]\d\d)([ -])([^\r\n]*)\r?\n")
 GREETS = re.compile(
     rb"220[ -](?=.*(?:ftp|ready for new user))(?!.*(?:smtp|mail))", re.IGNORECASE | re.DOTALL
 )
+# what servers of FTP say and those of mail (220, 250, 550 and status x.y.z) and news (211, 215) do
+# not: by the code and a word of [FTP] 5.4, or of the servers in use
 OWN_REPLY = re.compile(
-    rb"331[ -][ -~]*\r\n|227 [ -~]*\d+(?:,\d+){5}[ -~]*\r\n|229 [ -~]*\(\|\|\|\d"
+    rb"331[ -][ -~]*\r?\n|227 [ -~]*\d+(?:,\d+){5}[ -~]*\r?\n|229 [ -~]*\(\|\|\|\d|213 \d+\r?\n"
+    rb'|257[ -]"|(?![2-5]\d\d[ -]\d\.\d)(?:'
+    rb"1[25][05][ -][ -~]*(?:data connection|data channel|opening|mode)"
+    rb"|200[ -][ -~]*(?:\btype\b|\bport\b|eprt|switching to|\bmode\b|\bstru\b|pbsz|\bprot\b|utf-?8)"
+    rb"|211-(?:features|extensions)|215 (?:unix|windows|mvs|vms|os/|vxworks|nucleus)"
+    rb"|226[ -][ -~]*(?:transfer|data connection|data channel|directory send|closing)"
+    rb"|230[ -][ -~]*(?:log|user|anonymous|guest|access)|530[ -][ -~]*(?:log|user and pass)"
+    rb"|234[ -][ -~]*(?:tls|ssl|negotiat)|250[ -][ -~]*(?:director|cwd|cdup|dele\b|rnto|rmd|renam)"
+    rb"|350[ -][ -~]*(?:rnfr|rest\b|restart|renam|destination)|42[56][ -][ -~]*(?:data|connection|transfer)"
+    rb"|550[ -][ -~]*(?:file|director|path))",
+    re.IGNORECASE,
 )
+# commands that neither mail (STAT, LIST, RETR 1, DELE 1, USER, PASS) nor news and chat have
 OWN_COMMAND = re.compile(
-    rb"(?:PASV|EPSV|SYST|FEAT|TYPE [AI]|AUTH (?:TLS|SSL)|PORT \d+(?:,\d+){5}|EPRT [ -~]+)\r\n",
+    rb"(?:PASV|EPSV|SYST|FEAT|CDUP|X?PWD|XCUP|TYPE [AIEL](?: [NTC8])?|AUTH (?:TLS|SSL)|PBSZ 0|PROT [CP]"
+    rb"|PORT \d+(?:,\d+){5}|EPRT \|[ -~]+|MODE [SBC]|STRU [FRP]|REST \d+|ALLO \d+|OPTS UTF8 ON"
+    rb"|(?:X?CWD|STOR|APPE|RNFR|RNTO|X?MKD|X?RMD|SIZE|MDTM) [^\r\n]+|MLSD(?: [^\r\n]+)?|MLST(?: [^\r\n]+)?"
+    rb"|NLST(?: [^\r\n]+)?|(?:RETR|DELE) [^\r\n]*[./\\][^\r\n]*)\r?\n",
     re.IGNORECASE,
 )
 LAST_LINE = re.compile(rb"\n\d\d\d [^\n]*\n\Z")
@@ -96,7 +112,7 @@ def _data(units: Units, row: int) -> bytes:
 
 
 def claims(units: Units) -> Mask:
-    """Greetings that say FTP, and what no other protocol of lines says.
+    """Greetings that say FTP, and what no other protocol of lines says, from anywhere in a session.
 
     USER, PASS and RETR are of POP3 too, 220 is of SMTP.
     """

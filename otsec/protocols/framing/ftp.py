@@ -20,11 +20,56 @@ ENDLESS = 1 << 20
 FRONT = re.compile(rb"[A-Za-z]{3,4}[ \r\n]|[1-6]\d\d[ -]|[ \t!-~]")
 MANY = re.compile(rb"([1-6]\d\d)-")  # [FTP] 4.2: the last line has the code and a space
 # what shows by its first letters that it may be FTP; see `claims`
+WORDS = (
+    *(
+        "PASV",
+        "EPSV",
+        "SYST",
+        "FEAT",
+        "CDUP",
+        "PWD ",
+        "XPWD",
+        "XCUP",
+        "TYPE",
+        "AUTH",
+        "PBSZ",
+        "PROT",
+    ),
+    *(
+        "PORT",
+        "EPRT",
+        "MODE",
+        "STRU",
+        "REST",
+        "ALLO",
+        "OPTS",
+        "CWD ",
+        "XCWD",
+        "STOR",
+        "APPE",
+        "RNFR",
+    ),
+    *(
+        "RNTO",
+        "MKD ",
+        "XMKD",
+        "RMD ",
+        "XRMD",
+        "SIZE",
+        "MDTM",
+        "MLSD",
+        "MLST",
+        "NLST",
+        "RETR",
+        "DELE",
+    ),
+)
 OPENINGS = (
-    b"220", b"331", b"227", b"229",
-    b"PASV", b"EPSV", b"PORT", b"EPRT", b"TYPE", b"SYST", b"FEAT", b"AUTH",
-    b"pasv", b"epsv", b"port", b"eprt", b"type", b"syst", b"feat", b"auth",
-)  # fmt: skip
+    *(b"120", b"125", b"150", b"200", b"211", b"213", b"215", b"220", b"226", b"227", b"229"),
+    *(b"230", b"234", b"250", b"257", b"331", b"350", b"425", b"426", b"530", b"550"),
+    *(word.encode() for word in WORDS),
+    *(word.lower().encode() for word in WORDS),
+)
 
 
 def _lengths(buffer: Bytes, start: I64, end: I64, _header: Header) -> I64:
