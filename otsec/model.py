@@ -71,6 +71,11 @@ class PacketBatch:
     def __len__(self) -> int:
         return len(self.offset)
 
+    def take(self, rows: "I64 | slice") -> "PacketBatch":
+        """Some packets, over the same buffer."""
+        columns = (self.offset[rows], self.captured[rows], self.wire[rows], self.time[rows])
+        return PacketBatch(self.interface, self.link, self.buffer, *columns)
+
 
 @dataclass(slots=True)
 class Packets:

@@ -393,14 +393,7 @@ def rows_of(batch: PacketBatch | None, begin: int, end: int | None) -> PacketBat
         return None
     if begin == 0 and end is None:
         return batch
-    rows = slice(begin, end)
-    return replace(
-        batch,
-        offset=batch.offset[rows],
-        captured=batch.captured[rows],
-        wire=batch.wire[rows],
-        time=batch.time[rows],
-    )
+    return batch.take(slice(begin, end))
 
 
 def _stored(path: Path) -> str:

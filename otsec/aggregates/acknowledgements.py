@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.sequences import NEAR_NS, SPEAKERS, Sequences
+from otsec.aggregates.sequences import NEAR_NS, Sequences
 from otsec.columns import I64, Mask
-from otsec.exchanges.calls import NEVER, PART_BITS, Calls
+from otsec.exchanges.calls import NEVER, Calls
 from otsec.protocols.api import Acknowledging, Protocol, Side, Split
 
 REACH = 32  # units that wait and whose times are remembered; the usual windows are 8 and 12
@@ -69,7 +69,10 @@ class Acknowledgements:
         self.breaks[protocol.name] = breaks[:, ~talk.met]
         self.carried[protocol.name] = np.concatenate([rest, talk.left()], axis=1)
         for verdict, rows in talk.verdicts().items():
-            self._count(protocol.name, verdict, talk, rows)
+            told = talk.rows[:, rows][[CONVERSATION, SIDE, TIME, POSITION]]
+            if verdict in OF_PARTNER:
+                told[1] = 1 - told[1]
+            self.sequences.note_units(protocol.name, verdict, told)
 
     def _with_room(self, protocol: str, rest: I64, old: I64, new: I64) -> I64:
         """The units of connections that are followed; who comes first is."""
@@ -83,19 +86,6 @@ class Acknowledgements:
         np.minimum.at(begun, which.ravel(), fresh[POSITION])
         kept = serials[np.argsort(begun, kind="stable")[: max(room, 0)]]
         return new[:, np.isin(new[SERIAL], np.concatenate([kept, old[SERIAL]]))]
-
-    def _count(self, protocol: str, verdict: str, talk: "_Talk", rows: I64) -> None:
-        table = talk.rows
-        side = 1 - table[SIDE, rows] if verdict in OF_PARTNER else table[SIDE, rows]
-        for one in np.unique(np.stack([table[CONVERSATION, rows], side]), axis=1).T.tolist():
-            mine = rows[(table[CONVERSATION, rows] == one[0]) & (side == one[1])]
-            mine = mine[np.argsort(table[POSITION, mine], kind="stable")]
-            ends = [
-                (int(table[TIME, at]), int(table[POSITION, at] >> PART_BITS))
-                for at in (mine[0], mine[-1])
-            ]
-            key = one[0], protocol, SPEAKERS[Side(one[1])], verdict
-            self.sequences.note(key, len(mine), *ends)
 
     def forget(self, serials: I64) -> None:
         """Drop what is carried of connections that ended."""

@@ -54,7 +54,8 @@ class Dialogues:
         talk = _Talk(protocol.numbering, old, new, _Breaks(breaks))
         self.carried[protocol.name] = np.concatenate([rest, talk.left()], axis=1)
         for verdict, rows in talk.verdicts().items():
-            self._count(protocol.name, verdict, talk.rows[:, rows])
+            told = talk.rows[:, rows][[CONVERSATION, SIDE, TIME, POSITION]]
+            self.sequences.note_units(protocol.name, verdict, told)
 
     def judge_pieces(self, protocol: str, odd: Sequence[Odd], table: Header) -> None:
         """Pieces of messages whose numbers do not follow, where nothing between them was lost."""
@@ -97,16 +98,6 @@ class Dialogues:
         np.minimum.at(begun, which[old.shape[1] :], new[POSITION])
         late = np.flatnonzero(fresh)[np.argsort(begun[fresh], kind="stable")[max(room, 0) :]]
         return new[:, ~np.isin(which[old.shape[1] :], late)]
-
-    def _count(self, protocol: str, verdict: str, rows: I64) -> None:
-        for conversation, side in np.unique(rows[[CONVERSATION, SIDE]], axis=1).T.tolist():
-            mine = rows[:, (rows[CONVERSATION] == conversation) & (rows[SIDE] == side)]
-            ends = mine[:, [mine[POSITION].argmin(), mine[POSITION].argmax()]]
-            first, last = zip(
-                ends[TIME].tolist(), (ends[POSITION] >> PART_BITS).tolist(), strict=True
-            )
-            key = conversation, protocol, SPEAKERS[Side(side)], verdict
-            self.sequences.note(key, mine.shape[1], first, last)
 
     def forget(self, serials: I64) -> None:
         """Drop what is carried of connections that ended."""

@@ -91,6 +91,15 @@ class Sequences(Tally[Key]):
             begin, end = seen[first[at]].tolist(), seen[last[at]].tolist()
             self.note(key, count[at], (begin[0], begin[1]), (end[0], end[1]))
 
+    def note_units(self, protocol: str, verdict: str, units: I64) -> None:
+        """Units that show a verdict; columns: conversation, side, time, position."""
+        for conversation, side in np.unique(units[:2], axis=1).T.tolist():
+            mine = units[2:, (units[0] == conversation) & (units[1] == side)]
+            ends = mine[:, [mine[1].argmin(), mine[1].argmax()]]
+            first, last = zip(ends[0].tolist(), (ends[1] >> PART_BITS).tolist(), strict=True)
+            key = conversation, protocol, SPEAKERS[Side(side)], verdict
+            self.note(key, mine.shape[1], first, last)
+
     def dump(self) -> dict[str, Any]:
         """What the store's table does not hold."""
         return {"lanes": [[*name, *last] for name, last in self.lanes.items()]}

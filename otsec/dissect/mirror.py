@@ -123,7 +123,7 @@ def _alike(batch: PacketBatch, seed: int, bits: int) -> tuple[I64, U64]:
         return np.arange(len(batch)), fingerprint(batch, seed) >> np.uint64(64 - bits)
     front = _front(batch, seed)
     rows = _sharing_a_slot(front)
-    kept = _with_end(_rows(batch, rows), front[rows], seed)
+    kept = _with_end(batch.take(rows), front[rows], seed)
     again = _sharing_a_slot(kept)
     return rows[again], kept[again]
 
@@ -287,7 +287,7 @@ class DuplicateTail:
         """The rows that can still repeat a kept frame: until a later one ends all windows."""
         before = np.maximum.accumulate(batch.time[: min(WINDOW_FRAMES, len(batch)) - 1])
         last = max(frame.time for frame in self.frames) + UNTIL_NS
-        return _rows(batch, np.arange(1 + np.searchsorted(before, last, "right")))
+        return batch.take(np.arange(1 + np.searchsorted(before, last, "right")))
 
     def remember(self, batch: PacketBatch, copies: I64) -> None:
         """Keep what the next batch may repeat: of identical frames the last, if it is near.
@@ -308,7 +308,7 @@ class DuplicateTail:
         skipped = int(near.argmax())  # the last row, at least, is near
         near = near[skipped:]
         first = len(batch) - len(near)
-        end = _rows(batch, np.arange(first, len(batch)))
+        end = batch.take(np.arange(first, len(batch)))
         marks = fingerprint(end, 0)
         last = {_digest(end, row): row for row in _with_mark(end, marks[near])}
         self.frames += [
@@ -341,18 +341,6 @@ class DuplicateTail:
             _Frame(number, time, mark, bytes.fromhex(digest), copies)
             for number, time, mark, digest, copies in state["frames"]
         ]
-
-
-def _rows(batch: PacketBatch, rows: I64) -> PacketBatch:
-    return PacketBatch(
-        batch.interface,
-        batch.link,
-        batch.buffer,
-        batch.offset[rows],
-        batch.captured[rows],
-        batch.wire[rows],
-        batch.time[rows],
-    )
 
 
 def _with_mark(batch: PacketBatch, marks: U64) -> list[int]:

@@ -171,7 +171,7 @@ class Stepped(Run):
                 beyond = np.flatnonzero(batch.time[begin:] >= self.steps.next)
                 end = begin + int(beyond[0]) if len(beyond) else size
                 if end > begin:
-                    part = _rows(batch, begin, end)
+                    part = batch.take(slice(begin, end))
                     last = place.last and end == size
                     mine = tuple(
                         replace(one, row=one.row - begin)
@@ -193,17 +193,6 @@ class Stepped(Run):
             behind = (time - steps.next) // steps.step
             skipping = behind > 1 and steps.next > steps.until
             steps.reached(steps.next + (behind * steps.step if skipping else 0))
-
-
-def _rows(batch: PacketBatch, begin: int, end: int) -> PacketBatch:
-    rows = slice(begin, end)
-    return replace(
-        batch,
-        offset=batch.offset[rows],
-        captured=batch.captured[rows],
-        wire=batch.wire[rows],
-        time=batch.time[rows],
-    )
 
 
 def replay(

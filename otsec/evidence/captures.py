@@ -257,13 +257,7 @@ def _is_in_part(capture: Capture) -> bool:
 
 def _front(batch: PacketBatch, count: int) -> PacketBatch:
     """The first packets of a batch."""
-    if count >= len(batch):
-        return batch
-    columns = {
-        name: getattr(batch, name)[: max(count, 0)]
-        for name in ("offset", "captured", "wire", "time")
-    }
-    return PacketBatch(batch.interface, batch.link, batch.buffer, **columns)
+    return batch if count >= len(batch) else batch.take(slice(max(count, 0)))
 
 
 def file_hash(path: Path) -> str:
