@@ -35,6 +35,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
         "controller-file-deleted": "T0809", "fins-access-right": "T0816",
         "fins-parameters": "T0836",
     },
+    "firmware_changed": {"version-changed": "T0857"},
     "frostygoop": {"changed-from-internet": "T0883", "internet-to-industrial": "T0883",
                    "frostygoop": "T0836"},
     "goose_lost": {"numbers-missing": ""},

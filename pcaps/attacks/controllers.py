@@ -21,6 +21,7 @@ PRESS = Host("press-plc", "00:1b:1b:23:60:31", "10.60.0.31")
 FURNACE = Host("furnace-plc", "00:1b:1b:23:60:32", "10.60.0.32")
 LOGIX = Host("mixer-plc", "00:00:bc:60:00:41", "10.60.0.41")
 MONITOR = Host("asset-tool", "d0:94:66:60:00:12", "10.60.0.12")
+DOSER = Host("dosing-unit", "00:80:f4:60:00:51", "10.60.0.51")
 STATION = Host("ews-6", "8c:ec:4b:51:60:15", "10.60.0.15")
 PORT_S7, PORT_104 = 102, 2404
 
@@ -50,6 +51,21 @@ def _greeted(tape: Tape, host: Host) -> int:
     ports = (tristation.PORTS[0], tristation.PORTS[1])
     exchanged(tape, (host, tristation.TRICON), ports, START, tristation.bare(1), tristation.bare(2))
     return START + SECOND
+
+
+def firmware_changed(tape: Tape) -> None:
+    """A tool asks a Modbus device who it is, three times; the last time its firmware is another."""
+    talk = opened(tape, (MONITOR, DOSER), (50_610, 502))
+    for turn, revision in enumerate((b"V2.10", b"V2.10", b"V2.41")):
+        request = b"\x00\x2b\x0e\x01\x00"  # unit, function and kind, basic, from object 0
+        told = b"".join(
+            bytes([number, len(text)]) + text
+            for number, text in enumerate((b"Example Dosing", b"DU-200", revision))
+        )
+        answer = b"\x00\x2b\x0e\x01\x01\x00\x00\x03" + told
+        front = [struct.pack(">HHH", turn, 0, len(data)) for data in (request, answer)]
+        talk.ask(front[0] + request, front[1] + answer, after=60 * SECOND)
+    talk.end()
 
 
 def tristation_watched(tape: Tape) -> None:
@@ -315,7 +331,15 @@ def device_faults(tape: Tape) -> None:
 
 
 SCENES = (
-    *(tristation_watched, tristation_foreign, triton, stuxnet_blocks, project_loaded, plc_worm),
+    *(
+        firmware_changed,
+        tristation_watched,
+        tristation_foreign,
+        triton,
+        stuxnet_blocks,
+        project_loaded,
+        plc_worm,
+    ),
     *(program_again, program_changed, device_faults),
     *(umas_uploaded, frostygoop, fins_settings, dnp3_reports_off, industroyer2),
     *(stations_commanded, cosmicenergy),
