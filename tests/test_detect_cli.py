@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from otsec.detect.cases import KEYS, STATES
 from otsec.detect.judging import judge
 from otsec.detect.loading import built_in, load
 from otsec.errors import Exit
-from otsec.store import open_store
+from otsec.store import ends, open_store, paging
 from otsec.store.dump import dump
 
 ENGINEER = ROOT / "pcaps" / "s7comm" / "engineer.pcap"
@@ -167,6 +168,30 @@ def test_decisions(run: Run, db: Path) -> None:
     connection.close()
 
 
+def test_an_acceptance_ends(run: Run, db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was accepted until a day is open again after it, by the clock of the machine."""
+    one = worst(run, db)["id"]
+    said = ["--db", db, "--by", "ann", "--reason", "spare part is ordered"]
+
+    run("accept", one, "--until", "2w", *said)
+    assert worst(run, db)["id"] != one
+    day = 86_400_000_000_000
+    now = time.time_ns()
+    monkeypatch.setattr(ends.time, "time_ns", lambda: now + 13 * day)
+    assert worst(run, db)["id"] != one
+    monkeypatch.setattr(ends.time, "time_ns", lambda: now + 15 * day)
+    assert (worst(run, db)["id"], worst(run, db)["state"]) == (one, "reopened")
+    assert "it was accepted for a time, which is over" in run("finding", one, "--db", db)
+    with open_store(db, readonly=True) as store:
+        (shown,) = paging.page(store, "findings", [int(f"1{one}", 16)])
+        assert shown.row.state == "reopened"
+
+    run("accept", one, "--until", "2999-12-31", *said)
+    assert worst(run, db)["id"] != one
+    (act,) = json.loads(run("audit", "3000-01", "--db", db, "--json"))["rows"]
+    assert act["attribute"].startswith("until 3000-01-01T00:00")
+
+
 def test_an_incident_is_decided_at_once(run: Run, db: Path) -> None:
     """What is said of an incident is said of all of its findings."""
     incident = worst(run, db)["incident"]
@@ -181,6 +206,15 @@ def test_an_incident_is_decided_at_once(run: Run, db: Path) -> None:
 REFUSED = {
     "nobody of the name": (("ack", "zzz"), "no finding 'zzz'; `otsec findings` lists them"),
     "no reason": (("accept", "{id}"), "accept: say why with --reason"),
+    "no end": (("accept", "{id}", "--reason", "x", "--until", "soon"), "'soon' is no time to come"),
+    "an end that is past": (
+        ("accept", "{id}", "--reason", "x", "--until", "2001-01-01"),
+        "2001-01-01 is over already",
+    ),
+    "no such end": (
+        ("accept", "{id}", "--reason", "x", "--until", "999999w"),
+        "'999999w' is no time to come",
+    ),
     "the same again": (("reopen", "{id}"), "is reopened already"),
     "nobody": (("assign", "{id}", " "), "assign: say to whom"),
 }

@@ -1,5 +1,6 @@
 """Rows of long listings by their keys: the same as the listings of the command line."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,8 @@ def test_findings_are_those_of_the_command(tmp_path: Path) -> None:
             (4, "assign", "bob"),
         ):
             record(store, [decided(by_id[f"{number:08x}"], kind, word, text)])  # type: ignore[arg-type]
+        for number, until in ((0, SECOND), (5, 2 * time.time_ns())):  # is over, and is not
+            record(store, [decided(by_id[f"{number:08x}"], "accept", word, until=until)])
         store.db["finding"].update(f"{2:08x}", {"last_time": 99 * SECOND})  # it went on
 
         for filters in (
@@ -136,7 +139,8 @@ def test_findings_are_those_of_the_command(tmp_path: Path) -> None:
             [Filter("state", "reopened")],
             [Filter("owner", "bob")],
             [Filter("client", "10.0.0.0/30")],
-            [Filter("text", "title 4")],
+            [Filter("text", "TITLE 4")],
+            [Filter("state", "accepted")],
         ):
             keys = paging.order_of(store, "findings", filters)
             shown = [keyed.row for keyed in paging.page(store, "findings", keys)]
@@ -149,6 +153,35 @@ def test_findings_are_those_of_the_command(tmp_path: Path) -> None:
         assert found == ["critical", "high", "high"]
         with pytest.raises(UsageError, match="is no level"):
             paging.order_of(store, "findings", [Filter("level", "grave")])
+
+
+def test_findings_are_in_order_of_any_column(tmp_path: Path) -> None:
+    """Texts stand by their letters, numbers by size, addresses by their numbers, either way round."""
+    with open_store(tmp_path / "f.db") as store:
+        for n in range(40):
+            cells = finding(n, "low", client=f"10.0.0.{n * 7 % 40}", last_time=n % 3 * SECOND,
+                            count=n % 5, name="abcé"[n % 4])  # fmt: skip
+            store.db["finding"].insert(dict(zip(_names(), cells, strict=True)))
+        for column, key in (
+            ("client", lambda row: int(row.finding.client.rpartition(".")[2])),
+            ("name", lambda row: row.finding.name),
+            ("count", lambda row: row.finding.times),
+            ("state", lambda row: row.state),
+        ):
+            for descending in (False, True):
+                keys = paging.order_of(store, "findings", [], column, descending=descending)
+                rows = [keyed.row for keyed in paging.page(store, "findings", keys)]
+                assert [key(row) for row in rows] == sorted(map(key, rows), reverse=descending)
+                assert len({row.finding.id for row in rows}) == 40
+
+
+def test_decisions_are_looked_up(tmp_path: Path) -> None:
+    """Of a million findings none looks through all that was ever decided."""
+    with open_store(tmp_path / "f.db") as store:
+        select = paging.LISTINGS["findings"].select
+        told = [plan[-1] for plan in store.all(f"EXPLAIN QUERY PLAN SELECT {select}")]
+    assert [one for one in told if "LEFT-JOIN" in one and not one.startswith("SEARCH")] == []
+    assert sum("LEFT-JOIN" in one for one in told) == 3
 
 
 def _names() -> tuple[str, ...]:

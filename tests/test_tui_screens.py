@@ -359,6 +359,12 @@ def test_a_finding_is_acknowledged_and_resolved(plant: Path) -> None:
         assert "whoever looks at it" in seat.text  # a reason is needed
         await seat.type("known")
         await seat.press("enter")
+        await seat.type("next spring")
+        await seat.press("enter")
+        assert "to come; write" in seat.text
+        await seat.press("ctrl+u")
+        await seat.type("2999-12-31")
+        await seat.press("enter")
         await seat.press("o")
         assert len(seat.table.rows) == count - 3
 
@@ -373,6 +379,7 @@ def test_a_finding_is_acknowledged_and_resolved(plant: Path) -> None:
         ("accept", "new", "accepted", "ann"),
     ]
     assert acts[1].reason == "spoke with the shift"
+    assert [act.attribute for act in acts] == ["", "", *["3000-01-01T00:00:00Z"] * 2]
 
 
 def test_an_asset_is_edited(plant: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from otsec.cli import listing, options
 from otsec.cli.output import Column, say
-from otsec.errors import UsageError
+from otsec.cli.triage import UNTIL
 
 if TYPE_CHECKING:
     from otsec.controls.model import Attestation
@@ -59,7 +59,7 @@ def _add_arguments(action: ArgumentParser) -> None:
     )
     action.add_argument("--kind", choices=KINDS, default="evidence", help="default: evidence")
     action.add_argument("--file", type=Path, metavar="FILE", help="the file that shows it")
-    action.add_argument("--expires", metavar="DATE", help="the last day on which it holds")
+    action.add_argument("--expires", metavar="WHEN", help=UNTIL)
     action.add_argument("--by", metavar="WHO", help="who vouches (default: the login name)")
     action.epilog = EPILOG
 
@@ -91,9 +91,7 @@ def _add(arguments: Namespace) -> int:
     word = word_of(arguments)
     expires = 0
     if arguments.expires is not None:
-        expires = listing.moment(arguments.expires, config.zone(), lambda: 0, at_end=True) + 1
-        if expires <= word.time:
-            raise UsageError(f"attest: {arguments.expires} is over already")
+        expires = listing.deadline(arguments.expires, config.zone(), word.time)
     act = attested(row, arguments.kind, word, arguments.file, expires)
     with open_store(config.store, create=False) as store:
         record(store, [act])

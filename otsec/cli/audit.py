@@ -49,7 +49,7 @@ def _what(act: "Act") -> str:
     if (what := WHAT.get(act.kind) or WHAT.get(act.kind.partition("-")[0])) is not None:
         return what
     if act.finding:
-        return act.attribute or "finding"
+        return f"until {act.attribute}" if act.attribute else "finding"
     if act.kind.startswith("change-"):
         return "record"
     return "rules" if not act.asset else act.attribute or "asset"

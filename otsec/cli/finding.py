@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from otsec.inventory.assembly import Inventory
     from otsec.inventory.model import Asset
     from otsec.store import Store
+    from otsec.store.acts import Act
 
 SHOWN = 12  # packets on a page; the store keeps no more
 PACKETS = (
@@ -34,8 +35,10 @@ ACTS = (
     Column("kind", "what"),
     Column("before", "before"),
     Column("after", "after"),
+    Column("ends", "until", "time", value=lambda act: _ends(act) or None),
     Column("reason", "why"),
 )
+ENDLESS = tuple(column for column in ACTS if column.name != "ends")
 CHAIN = tuple(
     column
     for column in findings.COLUMNS
@@ -43,6 +46,12 @@ CHAIN = tuple(
     in {"short", "level", "state", "title", "client", "server", "service", "first_time"}
 )
 LESS = ("state", "level", "client", "server")  # on a narrow terminal
+
+
+def _ends(act: "Act") -> int:
+    from otsec.detect.cases import ends
+
+    return ends(act)
 
 
 class Party(NamedTuple):
@@ -127,14 +136,14 @@ def _page(
     config: "Config",
     style: Style,
 ) -> None:
-    from otsec.detect.cases import went_on
+    from otsec.detect.cases import why_again
     from otsec.store.findings import packets
 
     one = case.finding
     page = Page(style, sys.stdout, _db(config))
     page.head(f"{one.level.upper()}: {one.title}")
     owner = f", assigned to {case.owner}" if case.owner else ""
-    again = " (it was resolved, and has been seen since)" if went_on(case) else ""
+    again = f" ({why})" if (why := why_again(case)) else ""
     page.text(f"finding {one.short}, {case.state}{again}{owner}; rule {one.name}")
     page.head("What was seen")
     page.text(one.seen)
@@ -171,7 +180,7 @@ def _page(
         _chain(page, story)
     if case.acts:
         page.head("What was decided")
-        page.table(ACTS, case.acts, len(case.acts))
+        page.table(ACTS if any(map(_ends, case.acts)) else ENDLESS, case.acts, len(case.acts))
     page.head("What to type next")
     for command, about in _next(case):
         page.command(command, about)

@@ -71,7 +71,7 @@ columns (those in brackets only with --columns, --json, --jsonl and --csv):
 {columns}
 """
 
-UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 SECOND_NS = 1_000_000_000
 
 
@@ -269,6 +269,29 @@ def span(arguments: Namespace, store: "Store", zone: tzinfo) -> "list[Filter]":
         for key, text in given.items()
         if text is not None
     ]
+
+
+def deadline(text: str, zone: tzinfo, now: int) -> int:
+    """Until when something holds, in ns: a day to its end, a time, or a span from now such as 30d.
+
+    Raises UsageError, also for what is over.
+    """
+    from otsec.store.ends import LAST
+
+    try:
+        if length := re.fullmatch(r"([0-9]{1,6})([smhdw])", text):
+            at = now + int(length[1]) * UNITS_S[length[2]] * SECOND_NS
+        else:
+            at = moment(text, zone, lambda: 0, at_end=True) + 1
+    except UsageError:
+        at = 0
+    if not 0 < at <= LAST:
+        raise UsageError(
+            f"{text!a} is no time to come; write 2027-01-31, 2027-01-31T18:00, or from now: 12h 30d 8w"
+        )
+    if at <= now:
+        raise UsageError(f"{text} is over already")
+    return at
 
 
 def moment(text: str, zone: tzinfo, newest: Callable[[], int], *, at_end: bool = False) -> int:

@@ -11,6 +11,7 @@ from otsec.inventory.selection import passes
 from otsec.store import Store
 from otsec.store.acts import Act, FindingAct, acts_of_findings
 from otsec.store.changes import links
+from otsec.store.ends import end_of, end_text, is_over, now_text
 from otsec.store.filters import Filter
 from otsec.store.findings import Finding, findings
 
@@ -25,6 +26,10 @@ STATES: Mapping[str, str] = {  # what each decision makes of a finding
 NEW, AGAIN, EXPECTED = "new", "reopened", "expected"
 UNLINKED = "unlinked"  # a change that no record announces
 OPEN = frozenset({NEW, AGAIN, "acknowledged"})
+BACK = {  # what is told of a decision that no longer holds
+    "resolve": "it was resolved, and has been seen since",
+    "accept": "it was accepted for a time, which is over",
+}
 LONGEST = 2_000  # letters of a reason or a remark
 
 
@@ -59,14 +64,19 @@ class Case:
         return -LEVELS.index(self.finding.level), -self.finding.last_time, self.finding.id
 
 
-def cases(store: Store) -> list[Case]:
-    """All findings with their states, worst first."""
+def cases(store: Store, now: str | None = None) -> list[Case]:
+    """All findings with their states, worst first.
+
+    Acceptances end by the clock of the machine, or at ``now``, as `store.ends` writes it; "" is
+    before every end.
+    """
     by_finding: dict[str, list[Act]] = defaultdict(list)
     for act in acts_of_findings(store):
         by_finding[act.finding].append(act)
-    announced = links(store)
+    announced, now = links(store), now_text() if now is None else now
     found = [
-        _case(one, by_finding.get(one.id, ()), announced.get(one.id, "")) for one in findings(store)
+        _case(one, by_finding.get(one.id, ()), announced.get(one.id, ""), now)
+        for one in findings(store)
     ]
     return sorted(found, key=lambda case: case.rank)
 
@@ -80,8 +90,10 @@ def cases_of(store: Store, ids: Sequence[str]) -> list[Case]:
     for name in ids:
         if name not in found:
             raise UsageError(f"no finding {name!a} any more: rules or captures are others now")
-    announced = links(store)
-    return [_case(found[name], by_finding.get(name, ()), announced.get(name, "")) for name in ids]
+    announced, now = links(store), now_text()
+    return [
+        _case(found[name], by_finding.get(name, ()), announced.get(name, ""), now) for name in ids
+    ]
 
 
 def in_incident(store: Store, incident: str) -> list[Case]:
@@ -90,7 +102,7 @@ def in_incident(store: Store, incident: str) -> list[Case]:
     return sorted(cases_of(store, ids), key=lambda case: case.finding.first_time)
 
 
-def _case(finding: Finding, acts: Sequence[Act], change: str) -> Case:
+def _case(finding: Finding, acts: Sequence[Act], change: str, now: str) -> Case:
     fresh = EXPECTED if change not in {"", UNLINKED} else ""  # what nobody has decided is so
     state, owner = fresh or NEW, ""
     for act in acts:
@@ -100,34 +112,51 @@ def _case(finding: Finding, acts: Sequence[Act], change: str) -> Case:
             state = STATES[act.kind]
             if state == "resolved" and finding.last_time > act.seen_until:
                 state = fresh or AGAIN  # it went on
+            if act.kind == "accept" and is_over(act.attribute, now):
+                state = fresh or AGAIN
     return Case(finding, state, owner, tuple(acts), change)
 
 
-def went_on(case: Case) -> bool:
-    """Whether it was resolved and has been seen since."""
-    decided = [act for act in case.acts if act.kind in STATES]
-    return bool(decided) and decided[-1].kind == "resolve" and case.state == AGAIN
+def deciding(case: Case) -> Act | None:
+    """What was decided of it last; None: nothing yet."""
+    return next((act for act in reversed(case.acts) if act.kind in STATES), None)
+
+
+def why_again(case: Case) -> str:
+    """Why it is open although it was decided, unless a person opened it again."""
+    act = deciding(case) if case.state == AGAIN else None
+    return BACK.get(act.kind, "") if act else ""
+
+
+def ends(act: Act) -> int:
+    """When an acceptance ends, ns since 1970 UTC; 0: never, or it is none."""
+    return end_of(act.attribute) if act.kind == "accept" else 0
 
 
 # ----------------------------------------------------------------------------------- acts
 
 
-def decided(case: Case, kind: FindingAct, word: Word, text: str = "") -> Act:
-    """The act of a decision; ``text``: to whom, or the remark. Raises UsageError if it says nothing."""
+def decided(case: Case, kind: FindingAct, word: Word, text: str = "", until: int = 0) -> Act:
+    """The act of a decision. Raises UsageError if it says nothing.
+
+    ``text``: to whom, or the remark; ``until``: when an acceptance ends, in ns; 0: never.
+    """
     if kind == "assign":
         before, after = case.owner, text
     elif kind == "comment":
         before, after = "", text
     else:
         before, after = case.state, STATES[kind]
-        if before == after and kind != "ack":
+        last = deciding(case)
+        again = last is not None and last.attribute == end_text(until)  # not until another moment
+        if before == after and again and kind != "ack":
             raise UsageError(f"{case.finding.id} is {after} already")
     if kind in {"comment", "assign"} and not text.strip():
         raise UsageError(f"{kind}: say {'what' if kind == 'comment' else 'to whom'}")
     if max(len(word.reason), len(text), len(word.who)) > LONGEST:
         raise UsageError(f"at most {LONGEST} letters are kept")
     return Act(
-        *(0, word.time, word.who, kind, "", "", before, after, word.reason),
+        *(0, word.time, word.who, kind, "", end_text(until), before, after, word.reason),
         login=word.login,
         host=word.host,
         finding=case.finding.id,

@@ -6,6 +6,7 @@ Changes, figures and coverage come first; exceptions, method, words and verifica
 from collections.abc import Sequence
 from dataclasses import replace
 
+from otsec.detect.cases import ends
 from otsec.health import Severity
 from otsec.health.verdict import counted, duration, number, percent
 from otsec.reports import figures
@@ -265,7 +266,7 @@ def _exceptions(subject: Subject) -> Table:
         if case.state in {"accepted", "expected"}:
             act = next(one for one in reversed(case.acts) if one.kind in {"accept", "expect"})
             what = f"finding {case.finding.short}: {case.finding.title}"
-            rows.append((what, case.state, act.reason, act.who, None))
+            rows.append((what, case.state, act.reason, act.who, ends(act) or None))
     return Table(
         "exceptions",
         "",

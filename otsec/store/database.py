@@ -21,7 +21,7 @@ import numpy as np
 from sqlite_utils import Database
 
 from otsec.errors import StorageError
-from otsec.store import histograms
+from otsec.store import ends, histograms
 from otsec.store.faults import told
 from otsec.store.migrations import NEWEST, migrate, version
 from otsec.store.schema import TABLES
@@ -190,6 +190,7 @@ def _open_to_read(path: Path, mode: str, busy_s: float) -> sqlite3.Connection:
 
 def _check_version(path: Path, connection: sqlite3.Connection) -> int:
     connection.execute("PRAGMA trusted_schema = OFF")  # a store handed over may be made to harm
+    connection.create_function(ends.NOW.removesuffix("()"), 0, ends.now_text, deterministic=True)
     try:
         found = version(connection)
     except ValueError as error:

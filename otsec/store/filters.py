@@ -141,7 +141,7 @@ def _sql(one: Filter, field: Field) -> tuple[str, list[object]]:
     pattern = _pattern(one.value)
     if field.match == "text":
         pattern = f"%{pattern}%"
-    part = " OR ".join(f"LOWER({column}) LIKE LOWER(?) ESCAPE '!'" for column in field.columns)
+    part = " OR ".join(f"{column} LIKE ? ESCAPE '!'" for column in field.columns)  # folds ASCII
     return part, [pattern] * len(field.columns)
 
 

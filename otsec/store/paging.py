@@ -5,9 +5,10 @@ the keys of all rows that pass its filters, in order (one integer a row), then f
 few keys. A key stays the same as long as the row is there, whatever else is written.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import islice
+from itertools import count, islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from otsec.columns import I64
 from otsec.store.acts import MEANT
 from otsec.store.database import Store
+from otsec.store.ends import NOW
 from otsec.store.faults import told
 from otsec.store.filters import LEVELS, Condition, Field, Filter, condition
 from otsec.store.findings import Finding, finding_of
@@ -27,6 +29,8 @@ MOST = 1_000_000  # rows of one listing; who wants more refines the filter
 LOOKED_AT = 512  # of the worst findings, before all of them are
 OPEN = frozenset({"new", "reopened", "acknowledged"})  # states
 AT_ONCE = 512  # rows fetched by one statement
+TOGETHER = 256  # rows of an order: fewer objects than make Python look for garbage
+ENDS = frozenset({"client", "server"})
 
 
 class Keyed(NamedTuple):
@@ -43,10 +47,11 @@ class _Listing(NamedTuple):
     key: str  # the column that names a row for good
     identity: tuple[str, ...]  # what makes rows of several sources one; empty: each is its own
     order: tuple[str, ...]  # unless asked otherwise: numbers, the greatest first
-    numbers: frozenset[str]  # columns that hold numbers; others are put in order by SQLite
+    numbers: frozenset[str]  # columns that hold numbers
     lean: str  # the same rows without `costly` columns
     costly: frozenset[str]
     columns: Mapping[str, str]  # what sorting by a column means, where it is no plain column
+    addresses: frozenset[str]  # columns that are put in order by the numbers of their addresses
     fields: Mapping[str, Field]
     made: Callable[[Mapping[str, Any], tuple[str, ...]], Any]
     number: Callable[[Any], int]  # the key as an integer
@@ -73,27 +78,31 @@ def _decided(cells: Mapping[str, Any], _: tuple[str, ...]) -> Decided:
 
 _STATES = {
     "ack": "acknowledged",
+    "resolve": "resolved",
     "false-positive": "false positive",
     "accept": "accepted",
     "expect": "expected",
     "reopen": "reopened",
 }
 _ANNOUNCED = "COALESCE(l.change, 'unlinked') <> 'unlinked'"  # where nobody decided
+_AGAIN = f"CASE WHEN {_ANNOUNCED} THEN 'expected' ELSE 'reopened' END"
 _STATE = (
-    "CASE d.kind WHEN 'resolve' THEN CASE WHEN f.last_time <= d.seen_until THEN 'resolved' "
-    f"WHEN {_ANNOUNCED} THEN 'expected' ELSE 'reopened' END "
-    + " ".join(f"WHEN '{kind}' THEN '{state}'" for kind, state in _STATES.items())
-    + f" ELSE CASE WHEN {_ANNOUNCED} THEN 'expected' ELSE 'new' END END"
+    f"CASE WHEN d.kind IS NULL THEN CASE WHEN {_ANNOUNCED} THEN 'expected' ELSE 'new' END "
+    f"WHEN d.kind = 'resolve' AND f.last_time > d.seen_until OR d.over THEN {_AGAIN} "
+    + " ".join(f"WHEN d.kind = '{kind}' THEN '{state}'" for kind, state in _STATES.items())
+    + " END"
 )
-_DECIDING = ", ".join(repr(kind) for kind in ("resolve", *_STATES))
-# Of several acts SQLite gives the other columns of the row that has the MAX.
+_DECIDING = ", ".join(map(repr, _STATES))
+# Of several acts SQLite gives the other columns of the row that has the MAX. Only as a text can it
+# make an index of those that are meant, without which each finding looks at every act.
 _FINDINGS = (
     f"f.*, f.count AS weight, {_STATE} AS state, COALESCE(o.after, '') AS owner, COALESCE(l.change, '') AS change, "  # noqa: S608 - text of this file
     f"CASE WHEN {_STATE} IN ({', '.join(map(repr, sorted(OPEN)))}) THEN 'open' ELSE 'closed' END "
     "AS standing FROM finding AS f "
-    f"LEFT JOIN (SELECT {MEANT} AS meant, kind, seen_until, MAX(number) FROM act "
+    f"LEFT JOIN (SELECT CAST({MEANT} AS TEXT) AS meant, kind, seen_until, "
+    f"kind = 'accept' AND attribute <> '' AND attribute <= {NOW} AS over, MAX(number) FROM act "
     f"WHERE kind IN ({_DECIDING}) GROUP BY meant) AS d ON d.meant = f.id "
-    f"LEFT JOIN (SELECT {MEANT} AS meant, after, MAX(number) FROM act WHERE kind = 'assign' "
+    f"LEFT JOIN (SELECT CAST({MEANT} AS TEXT) AS meant, after, MAX(number) FROM act WHERE kind = 'assign' "
     "GROUP BY meant) AS o ON o.meant = f.id "
     "LEFT JOIN finding_change AS l ON l.finding = f.id"
 )
@@ -150,11 +159,8 @@ LISTINGS: dict[str, _Listing] = {
         ),
         select_sql("conversations").removeprefix("SELECT "),
         frozenset(),
-        {
-            "client": "ADDRESS_RANK(client)",
-            "server": "ADDRESS_RANK(server)",
-            "group": "point_group",
-        },
+        {"group": "point_group"},
+        ENDS,
         FIELDS["conversations"],
         _conversation,
         int,
@@ -168,12 +174,8 @@ LISTINGS: dict[str, _Listing] = {
         frozenset({"level", "count", "first_time", "last_time", "first_packet", "last_packet"}),
         "f.*, f.count AS weight FROM finding AS f",
         frozenset({"state", "owner", "change", "text"}),
-        {
-            "level": _LEVEL,
-            "client": "ADDRESS_RANK(client)",
-            "server": "ADDRESS_RANK(server)",
-            "group": "point_group",
-        },
+        {"level": _LEVEL, "group": "point_group"},
+        ENDS,
         FINDING_FIELDS,
         _decided,
         lambda name: int(f"1{name}", 16),  # ids are hexadecimal; the 1 keeps their leading zeros
@@ -196,46 +198,68 @@ def order_of(
     wanted = condition(filters, listing.fields)
     asked = {sort, *(one.field for one in filters)}
     plain = _chosen(store, query, lean=not asked & listing.costly)
-    column = listing.columns.get(sort, sort)
-    if limit < MOST or (sort and sort not in listing.numbers):
-        rank = [f"{column}{' DESC' if descending else ''}"] if sort else []
-        rank += [f"{one} DESC" for one in listing.order]
-        tail = f"ORDER BY {', '.join(rank)}, key" + ("" if wanted.tests else f" LIMIT {int(limit)}")
-        keys = _keys(store, plain, wanted, (), tail, limit)
-        return np.fromiter(map(listing.number, keys), np.int64)
-    # NumPy puts a million numbers in order in a tenth of the time that SQLite takes.
-    ranks = [column, *listing.order] if sort else list(listing.order)
-    rows = _keys(store, plain, wanted, ranks, "", limit)
-    found = np.fromiter(
-        (number for key, *cells in rows for number in (listing.number(key), *cells)), np.int64
-    ).reshape(-1, len(ranks) + 1)
+    if limit < MOST and not sort:
+        rank = "".join(f"{one} DESC, " for one in listing.order)
+        tail = f"ORDER BY {rank}key" + ("" if wanted.tests else f" LIMIT {int(limit)}")
+        keys = _keys(store, plain, wanted, (), tail)
+        return np.fromiter(map(listing.number, islice(_first(keys), limit)), np.int64)
+    ranks = [listing.columns.get(sort, sort), *listing.order] if sort else listing.order
+    found = _ranked(listing, _keys(store, plain, wanted, ranks), len(ranks), sort)
     signs = [-1 if descending or not sort else 1, *[-1] * (len(ranks) - 1)]
-    columns = [found[:, number + 1] * sign for number, sign in enumerate(signs)]
-    order = np.lexsort((found[:, 0], *reversed(columns)))
-    kept: I64 = found[order[:limit], 0]
+    columns = [found[number + 1] * sign for number, sign in enumerate(signs)]
+    order = np.lexsort((found[0], *reversed(columns)))
+    kept: I64 = found[0, order[:limit]]
     return kept
 
 
+def _first(rows: Iterator[tuple[Any, ...]]) -> Iterator[Any]:
+    return (key for (key,) in rows)
+
+
+def _ranked(listing: _Listing, rows: Iterator[tuple[Any, ...]], ranks: int, sort: str) -> I64:
+    """The keys of rows and their ranks, int64[1 + ranks, rows]; texts are ranked by their order.
+
+    NumPy puts a million rows in order in a tenth of the time that SQLite takes, and of a text
+    that many rows have only one is compared.
+    """
+    texts = sort and sort not in listing.numbers
+    codes: defaultdict[Any, int] = defaultdict(count().__next__)
+    parts = [np.empty((1 + ranks, 0), np.int64)]
+    while some := list(islice(rows, TOGETHER)):
+        keys, *cells = zip(*some, strict=True)
+        part = np.empty((1 + ranks, len(some)), np.int64)
+        part[0] = list(map(listing.number, keys))
+        if texts:
+            cells[0] = tuple(map(codes.__getitem__, cells[0]))
+        for number, column in enumerate(cells, 1):
+            part[number] = column
+        parts.append(part)
+    found: I64 = np.concatenate(parts, axis=1)
+    if texts and codes:
+        inorder = sorted(codes, key=address_key if sort in listing.addresses else None)
+        places = np.empty(len(codes), np.int64)
+        places[list(map(codes.__getitem__, inorder))] = np.arange(len(codes))
+        found[1] = places[found[1]]
+    return found
+
+
 def _keys(
-    store: Store, plain: str, wanted: Condition, ranks: Sequence[str], tail: str, limit: int
-) -> Iterator[Any]:
-    """Keys that pass, each with what ranks it, if anything does."""
-    ordering = (f"{rank} AS rank_{n}" for n, rank in enumerate(ranks))
+    store: Store, plain: str, wanted: Condition, ranks: Sequence[str], tail: str = ""
+) -> Iterator[tuple[Any, ...]]:
+    """Keys that pass, each with what ranks it."""
+    names = [f"rank_{n}" for n in range(len(ranks))]
+    ordering = (f"{rank} AS {name}" for rank, name in zip(ranks, names, strict=True))
     shown = ", ".join(("key", *wanted.columns, *ordering))
     statement = f"SELECT {shown} FROM ({plain}) AS t WHERE {wanted.sql} {tail}"  # noqa: S608 - text of this package; values are bound
     with told(store.path):
-        rows = _connection(store).execute(statement, wanted.parameters)
-        if wanted.tests:
-            names = [column[0] for column in rows.description]
-            named = (dict(zip(names, cells, strict=True)) for cells in rows)
-            kept = filter(wanted.keeps, named)
-            for cells in islice(kept, limit) if tail else kept:
-                ranked = [cells[f"rank_{n}"] for n in range(len(ranks))]
-                yield (cells["key"], *ranked) if ranks else cells["key"]
-        elif ranks:
+        rows = store.db.conn.execute(statement, wanted.parameters)
+        if not wanted.tests:
             yield from rows
-        else:
-            yield from (key for (key,) in rows)
+            return
+        every = [column[0] for column in rows.description]
+        told_of = itemgetter("key", *names)
+        kept = filter(wanted.keeps, (dict(zip(every, cells, strict=True)) for cells in rows))
+        yield from (map(told_of, kept) if names else ((cells["key"],) for cells in kept))
 
 
 def page(store: Store, query: str, keys: Sequence[int] | I64) -> list[Keyed]:
@@ -356,15 +380,3 @@ def revision(store: Store) -> int:
 def interrupt(store: Store) -> None:
     """End what the store is being asked by another thread: it raises OperationalError there."""
     store.db.conn.interrupt()
-
-
-def _connection(store: Store) -> Any:
-    """The connection, on which addresses can be put in order of their numbers."""
-    store.db.conn.create_function("ADDRESS_RANK", 1, _address_rank, deterministic=True)
-    return store.db.conn
-
-
-@lru_cache(maxsize=262_144)
-def _address_rank(address: str) -> str:
-    version, number, text = address_key(address)
-    return f"{version}{number:039d}{text}"

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -64,11 +65,13 @@ NOT_REFUSED = ("", "ok", "late", "duplicate", "unanswered", "unknown", "open")
 @lru_cache(maxsize=65_536)
 def address_key(address: str) -> tuple[int, int, str]:
     """Where an address stands in a list: IPv4 before IPv6 before others, by number."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return 9, 0, address
-    return parsed.version, int(parsed), ""
+    for version, family in ((4, AF_INET), (6, AF_INET6)):
+        try:
+            number = inet_pton(family, address)
+        except (OSError, ValueError):  # of the other family, a MAC address, a NUL in a name
+            continue
+        return version, int.from_bytes(number, "big"), ""
+    return 9, 0, address
 
 
 # -------------------------------------------------------------------------------- queries

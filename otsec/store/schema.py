@@ -655,7 +655,7 @@ _ALL = (
                 "attribute",
                 "What was said of it; empty for `merge` and `split`; of a self-test the rule, or "
                 "`all rules`; of an approval `inventory`, or the policy's file; of `attest` the row; of "
-                "what is announced its id.",
+                "what is announced its id; of `accept` until when, ISO 8601 in UTC; empty: for good.",
             ),
             _text("before", "What held before; of `merge` and `split` the parts, a JSON list."),
             _text(

@@ -3,13 +3,17 @@
 import platform
 import time
 from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from textual.binding import Binding, BindingType
 
+from otsec.cli.listing import deadline
 from otsec.cli.triage import REASONED
+from otsec.errors import UsageError
 from otsec.health.verdict import counted
 from otsec.login import login, who
+from otsec.tui.cells import time_text
 from otsec.tui.edit import START_WITH
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ DECISIONS = (
     Decision("a", "ack", "Acknowledge", "", "You are looking at it"),
     Decision("R", "resolve", "Resolve", "what was done", "It is dealt with"),
     Decision("F", "false-positive", "False positive", "why it is none", "It is not what it seems"),
-    Decision("A", "accept", "Accept", "why, by whose leave, and until when", "The risk is known and taken"),
+    Decision("A", "accept", "Accept", "why, and by whose leave", "The risk is known and taken, for a time or for good"),
     Decision("E", "expect", "Expected", "why it belongs so", "It is how the plant is meant to work"),
     Decision("O", "reopen", "Reopen", "why", "Take back what was decided"),
     Decision("W", "assign", "Assign", "to whom", "Say who is to look at it"),
@@ -50,6 +54,7 @@ BINDINGS: list[BindingType] = [
     for one in DECISIONS
 ]
 BY_KIND = {one.kind: one for one in DECISIONS}
+UNTIL = "until when: 2027-01-31, 2027-01-31T18:00, or from now 30d; nothing: for good"
 NEEDED = REASONED | {"assign", "comment"}  # nobody could judge them later without
 
 
@@ -61,22 +66,54 @@ def decide(screen: "BaseScreen", kind: str, ids: Sequence[str]) -> None:
     if not ids:
         return
     one = BY_KIND[kind]
+    title = f"{one.title} {counted(len(ids), 'finding')}"
+
+    def take_down(text: str, until: int = 0) -> None:
+        screen.ask(
+            "decide",
+            lambda _: _take_down(screen, kind, ids, text.strip(), until),
+            lambda count: _decided(screen, one, count, until),
+        )
 
     def use(text: str | None) -> None:
-        if text is not None:
-            screen.ask(
-                "decide",
-                lambda _: _take_down(screen, kind, ids, text.strip()),
-                lambda count: _decided(screen, one, count),
-            )
+        if text is None:
+            return
+        if kind != "accept":
+            take_down(text)
+            return
+
+        def end(line: str | None) -> None:
+            if line is not None:
+                take_down(text, _until(line, screen.otsec.zone))
+
+        screen.app.push_screen(
+            LineDialog(f"{title} {UNTIL}", check=_check_end(screen.otsec.zone)), end
+        )
 
     if not one.asked:
-        use("")
+        take_down("")
         return
     from otsec.tui.dialogs import LineDialog  # noqa: PLC0415 - only who asks pays
 
-    title = f"{one.title} {counted(len(ids), 'finding')}: {one.asked}"
-    screen.app.push_screen(LineDialog(title, check=_check(kind)), use)
+    screen.app.push_screen(LineDialog(f"{title}: {one.asked}", check=_check(kind)), use)
+
+
+def _until(line: str, zone: tzinfo) -> int:
+    """When an acceptance ends, in ns; 0: never. Raises UsageError."""
+    return deadline(line.strip(), zone, time.time_ns()) if line.strip() else 0
+
+
+def _check_end(zone: tzinfo) -> Callable[[str], str]:
+    """What is wrong with the end of an acceptance."""
+
+    def check(line: str) -> str:
+        try:
+            _until(line, zone)
+        except UsageError as error:
+            return str(error)
+        return ""
+
+    return check
 
 
 def _check(kind: str) -> Callable[[str], str]:
@@ -96,7 +133,7 @@ def word_of(name: str, reason: str) -> "Word":
     return Word(who(name or None, START_WITH), login(), platform.node(), time.time_ns(), reason)
 
 
-def _take_down(screen: "BaseScreen", kind: str, ids: Sequence[str], text: str) -> int:
+def _take_down(screen: "BaseScreen", kind: str, ids: Sequence[str], text: str, until: int) -> int:
     """Write it in one short transaction, over what others decided meanwhile."""
     from otsec.detect.cases import cases_of, decided  # noqa: PLC0415 - in the thread
     from otsec.store import open_store  # noqa: PLC0415
@@ -106,15 +143,16 @@ def _take_down(screen: "BaseScreen", kind: str, ids: Sequence[str], text: str) -
     word = word_of(screen.otsec.who, "" if said else text)
     with open_store(screen.otsec.path, create=False) as store:
         acts = [
-            decided(case, cast("FindingAct", kind), word, text if said else "")
+            decided(case, cast("FindingAct", kind), word, text if said else "", until)
             for case in cases_of(store, ids)
         ]
         record(store, acts)
     return len(acts)
 
 
-def _decided(screen: "BaseScreen", one: Decision, count: int) -> None:
-    screen.notify(f"{one.title}: {counted(count, 'finding')}")
+def _decided(screen: "BaseScreen", one: Decision, count: int, until: int) -> None:
+    end = f", until {time_text(until, screen.otsec.zone)}" if until else ""
+    screen.notify(f"{one.title}: {counted(count, 'finding')}{end}")
     table = getattr(screen, "table", None)
     if table is not None:
         table.marked.clear()

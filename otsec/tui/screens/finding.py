@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from otsec.detect.cases import ends, why_again
 from otsec.store import Store
 from otsec.tui import triage
 from otsec.tui.cells import safe, time_text
@@ -90,8 +91,9 @@ class FindingScreen(BaseScreen):
         text.append(f"{one.level.upper()}", LEVELS.get(one.level, "bold"))
         text.append(f"  {safe(one.title)}\n", "bold")
         owner = f", assigned to {safe(found.case.owner)}" if found.case.owner else ""
+        again = f" ({why})" if (why := why_again(found.case)) else ""
         text.append(
-            f"finding {one.short}, {found.case.state}{owner}; rule {safe(one.name)}\n", "dim"
+            f"finding {one.short}, {found.case.state}{again}{owner}; rule {safe(one.name)}\n", "dim"
         )
         first, last = (time_text(at, zone) for at in (one.first_time, one.last_time))
         when = first if first == last else f"{first} to {last}"
@@ -119,6 +121,7 @@ class FindingScreen(BaseScreen):
             _heading(text, "What was decided")
             for act in found.case.acts[-MOST:]:
                 told = act.after if not act.before else f"{act.before} to {act.after}"
+                told += f" until {time_text(end, zone)}" if (end := ends(act)) else ""
                 why = f": {safe(act.reason, LONG)}" if act.reason else ""
                 text.append(f"  {time_text(act.time, zone)}  {safe(act.who)}  {act.kind}  {safe(told, LONG)}{why}\n")  # fmt: skip
         text.rstrip()

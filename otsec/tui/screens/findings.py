@@ -20,11 +20,11 @@ QUERY = "findings"
 TONES = {"critical": "bad", "high": "bad", "medium": "warn", "informational": "quiet"}
 WORDS = [
     ("level", "how bad: informational, low, medium, high, critical"),
-    ("new", "nobody has decided yet; reopened: it was resolved and was seen again, or somebody took that back"),
+    ("new", "nobody has decided yet; reopened: it was resolved and was seen again, it was accepted for a time that is over, or somebody took that back"),
     ("acknowledged", "somebody is looking at it"),
     ("resolved", "it is dealt with; it opens again if it is seen again"),
     ("false positive", "it is not what the rule takes it for"),
-    ("accepted", "the risk is known and taken; expected: it is how the plant is meant to work"),
+    ("accepted", "the risk is known and taken, for good or until a moment; expected: it is how the plant is meant to work"),
     ("incident", "findings that hang together: one device, one time"),
     ("ATT&CK", "MITRE's list of what attackers of industrial systems do"),
 ]  # fmt: skip
