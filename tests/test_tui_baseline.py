@@ -33,7 +33,7 @@ def test_three_lists(plant: Path, size: tuple[int, int]) -> None:
     async def do(seat: Seat) -> None:
         screen = await opened(seat, "b", BaselineScreen)
         shown = {
-            "c": ("Completeness", "learning"),
+            "e": ("Completeness", "learning"),
             "a": ("Audit", "high"),
             "d": ("Diff", "new"),
         }

@@ -37,7 +37,7 @@ def test_three_lists(plant: Path, size: tuple[int, int]) -> None:
     async def do(seat: Seat) -> None:
         screen = await opened(seat, "r", ReportsScreen)
         shown = {
-            "c": ("Schedules", "hourly"),
+            "t": ("Schedules", "hourly"),
             "o": ("Runs", "nothing was due yet"),
             "e": ("Kinds", "executive"),
         }

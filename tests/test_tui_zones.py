@@ -65,7 +65,7 @@ def test_draft(plant: Path) -> None:
         await seat.press("enter")
         assert "draft.yaml: nothing cut" in seat.text
         assert "let now" in seat.text
-        let = sum(one.let for one in seat.app.screen._shown.crossings)
+        let = sum(one.let for one in seat.table.rows.all_rows())
         assert let > 0
         await seat.press("escape")
         assert "site.yaml: " in seat.text

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
 
     from otsec.inventory.assembly import Inventory
-    from otsec.tui.listing import ListingScreen
+    from otsec.tui.tables import TableScreen
 
 LOOK_S = 0.2  # between looks at whether the store was written: 5 Hz at most
 LARGE = (5_000, 50_000)  # stations or conversations of which a child makes the inventory
@@ -278,12 +278,12 @@ class OtsecApp(App[None]):
             parts.append("read only")
         return "  |  ".join(parts)
 
-    def listing(self) -> "ListingScreen":
+    def listing(self) -> "TableScreen":
         """The listing that is shown. Raises UsageError if none is."""
-        from otsec.tui.listing import ListingScreen  # noqa: PLC0415 - imported with a screen
+        from otsec.tui.tables import TableScreen  # noqa: PLC0415 - imported with a screen
 
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, ListingScreen):
+            if isinstance(screen, TableScreen):
                 return screen
         raise UsageError("this screen has no rows to filter or sort")
 
@@ -511,14 +511,14 @@ class OtsecApp(App[None]):
 
     def saved_filters(self) -> dict[str, str]:
         """Filters that were kept for the listing that is shown, by name."""
-        return self.filters.of(self.listing().KIND)
+        return self.filters.of(self.listing().kind)
 
     def save_filter(self, name: str) -> None:
         """Keep the filter of the listing that is shown."""
         listing = self.listing()
         if not name or not listing.line.text.strip():
             raise UsageError("save: filter the rows first, then say :save NAME")
-        self.filters.keep(listing.KIND, name, listing.line.text)
+        self.filters.keep(listing.kind, name, listing.line.text)
         self.notify(f"filter {name} kept; `:use {name}` filters by it")
 
     def use_filter(self, name: str) -> None:
@@ -532,7 +532,7 @@ class OtsecApp(App[None]):
 
     def forget_filter(self, name: str) -> None:
         """Keep a filter no longer."""
-        self.filters.forget(self.listing().KIND, name)
+        self.filters.forget(self.listing().kind, name)
 
     # ----------------------------------------------------------------------------- words
 

@@ -79,7 +79,7 @@ def _sort(app: "OtsecApp", rest: str) -> None:
 
 
 def _columns(app: "OtsecApp") -> Sequence[str]:
-    return [column.name for column in app.listing().COLUMNS]
+    return [column.name for column in app.listing().columns]
 
 
 def _choose(app: "OtsecApp", rest: str) -> None:

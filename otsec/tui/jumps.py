@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from otsec.tui.listing import ListingScreen
 from otsec.tui.rows import Key
 from otsec.tui.screen import BaseScreen
+from otsec.tui.tables import TableScreen
 
 if TYPE_CHECKING:
     from otsec.tui.app import OtsecApp
@@ -70,7 +70,7 @@ class Jumps:
         if not shown:
             return None
         text, key, first = "", None, shown[0]
-        if isinstance(first, ListingScreen) and first.is_mounted:
+        if isinstance(first, TableScreen) and first.is_mounted:
             text, key = first.line.text, first.table.key
         return Spot(self._app.current_mode, text, key, tuple(one.again for one in shown[1:]))
 
@@ -80,7 +80,7 @@ class Jumps:
         while len(app.screen_stack) > 1:
             app.pop_screen()
         first = app.screen_stack[0]
-        if isinstance(first, ListingScreen):
+        if isinstance(first, TableScreen):
             first.table.key = spot.key
             if first.line.text == spot.text:
                 place = first.table.rows.place(spot.key)

@@ -89,6 +89,10 @@ class Listed:
         """The same rows by a column."""
         return Listed(arranged(self._given, columns, sort, descending=descending), self._key)
 
+    def only(self, choose: Callable[[Sequence[Any]], Sequence[Any]]) -> "Listed":
+        """Those that are chosen."""
+        return Listed(choose(self._given), self._key)
+
     def new_since(self, other: Rows) -> frozenset[Key]:
         """Keys that the other does not have."""
         if not isinstance(other, Listed):

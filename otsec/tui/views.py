@@ -11,8 +11,9 @@ from textual.widgets import Static
 
 from otsec.cli.output import Column
 from otsec.store import Store
-from otsec.tui.rows import Listed
-from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.filterline import FilterLine
+from otsec.tui.kept import KeptScreen
+from otsec.tui.screen import Words
 from otsec.tui.table import VirtualTable
 
 
@@ -28,18 +29,15 @@ class View(NamedTuple):
     key_of: Callable[[Any], Hashable]  # what tells a row from the others
 
 
-def keys_of(screen: str, views: Sequence[View], below: str) -> list[Binding]:
-    """The keys of the lists, and the one that goes between the rows and what stands below them."""
+def keys_of(screen: str, views: Sequence[View]) -> list[Binding]:
+    """The keys of the lists."""
     return [
-        *(
-            Binding(one.key, f"view('{one.name}')", one.title, id=f"{screen}.{one.name}", tooltip=one.about)
-            for one in views
-        ),
-        Binding("tab", "app.focus_next", below, show=False, id=f"{screen}.focus", tooltip=f"Between rows and {below.lower()}"),
+        Binding(one.key, f"view('{one.name}')", one.title, id=f"{screen}.{one.name}", tooltip=one.about)
+        for one in views
     ]  # fmt: skip
 
 
-class ViewsScreen(BaseScreen):
+class ViewsScreen(KeptScreen):
     """Lists of which one is shown, and a page below it."""
 
     VIEWS: ClassVar[Sequence[View]] = ()
@@ -57,24 +55,37 @@ class ViewsScreen(BaseScreen):
         super().__init__()
         self.view = self.VIEWS[0]
         self._page = Text()
+        self._lines: dict[str, str] = {}  # the filter of each list that is not shown
 
     @property
     def table(self) -> VirtualTable:
         """The rows that are shown."""
         return self.query_one(f"#{self.view.name}", VirtualTable)
 
+    @property
+    def columns(self) -> Sequence[Column]:
+        """Those of the list."""
+        return self.view.columns
+
+    @property
+    def kind(self) -> str:
+        """The screen and the list."""
+        return f"{self.NAME.lower()} {self.view.name}"
+
     def body(self) -> ComposeResult:
         """What is shown, its rows, and the page."""
         yield Static(id="told", markup=False)
+        yield FilterLine(self.parsed)
         for one in self.VIEWS:
-            shown = [column for column in one.columns if not column.detail]
-            yield VirtualTable(shown, tone=self.tone, id=one.name)
+            yield VirtualTable(one.columns, tone=self.tone, id=one.name)
         with VerticalScroll():
             yield Static(id="page", markup=False)
 
     def action_view(self, name: str) -> None:
         """Show another list."""
+        self._lines[self.view.name] = self.line.text
         self.view = next(one for one in self.VIEWS if one.name == name)
+        self.line.begin(self._lines.get(name, ""))
         self.tell_page("")
         self.load()
 
@@ -89,10 +100,9 @@ class ViewsScreen(BaseScreen):
             self._tell_view(None)
 
         def use(rows: Sequence[Any]) -> None:
-            table.waiting = view.empty
-            table.show(Listed(rows, view.key_of), again=again)
+            self.none = view.empty
             self._tell_view(len(rows))
-            self.listed()
+            self.keep(rows, view.key_of, again=again)
 
         self.ask("rows", lambda store: self.rows(store, view.name), use)
 
@@ -119,28 +129,11 @@ class ViewsScreen(BaseScreen):
         """The rows of a list, in a thread."""
         raise NotImplementedError
 
-    def tone(self, row: Any, column: Column) -> str:  # noqa: ARG002 - of screens that have one
-        """How a cell is coloured."""
-        return ""
-
-    def listed(self) -> None:
-        """The rows were read."""
-
-    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
-        """The rows of the list."""
-        name = self.view.name
-        return (
-            f"{self.NAME.lower()} {name}",
-            self.view.columns,
-            lambda store: self.rows(store, name),
-        )
-
     def words(self) -> Words:
-        """Columns and words."""
+        """Columns of every list, how to filter, words."""
+        _, *others = super().words()
         return [
-            *(
-                (f"Columns of {one.title}", [(c.title, c.about) for c in one.columns if not c.detail])
-                for one in self.VIEWS
-            ),
+            *((f"Columns of {one.title}", [(c.title, c.about) for c in one.columns]) for one in self.VIEWS),
+            *others,
             ("Words", list(self.MEANINGS)),
         ]  # fmt: skip

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
@@ -14,8 +13,9 @@ from otsec.cli.output import Column
 from otsec.errors import UsageError
 from otsec.store import Store
 from otsec.tui.cells import safe, time_text
-from otsec.tui.rows import Listed
-from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.filterline import FilterLine
+from otsec.tui.kept import KeptScreen
+from otsec.tui.screen import Words
 from otsec.tui.screens.packets import named, source_of
 from otsec.tui.table import VirtualTable
 
@@ -46,11 +46,10 @@ SECTIONS: dict[str, Section] = {
 }  # fmt: skip
 
 
-class AssetScreen(BaseScreen):
+class AssetScreen(KeptScreen):
     """All of one device."""
 
     NAME = "Asset"
-    AUTO_FOCUS = "VirtualTable"
     CSS = """
     AssetScreen #about { height: auto; max-height: 8; padding: 0 1; }
     AssetScreen #sections { height: 1; background: $panel; text-wrap: nowrap; }
@@ -75,9 +74,20 @@ class AssetScreen(BaseScreen):
         """What it is; below it one table of several."""
         yield Static("reading", id="about", markup=False)
         yield Static(id="sections", markup=False)
+        yield FilterLine(self.parsed)
         yield VirtualTable((), tone=_tone, id="rows")
 
     # ---------------------------------------------------------------------------- reading
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """Those of the table that is shown."""
+        return SECTIONS[self._section].columns
+
+    @property
+    def kind(self) -> str:
+        """The table that is shown."""
+        return self._section
 
     def load(self, *, again: bool = False) -> None:
         """Ask for all of it."""
@@ -139,12 +149,12 @@ class AssetScreen(BaseScreen):
             style = "reverse bold" if name == self._section else "" if count else "dim"
             line.append(f" {section.title} {count} ", style)
         self.query_one("#sections", Static).update(line)
-        table = self.query_one(VirtualTable)
-        table.zone, table.waiting = self.otsec.zone, "nothing is known"
+        table, self.none = self.table, "nothing is known"
+        table.zone = self.otsec.zone
         section = SECTIONS[self._section]
         table.set_columns(section.columns, section.shown)
         rows = self._parts.get(self._section, ())
-        table.show(Listed(rows, KEYS.get(self._section, _whole)), again=again)
+        self.keep(rows, KEYS.get(self._section, _whole), again=again)
 
     # ---------------------------------------------------------------------------- actions
 
@@ -152,11 +162,15 @@ class AssetScreen(BaseScreen):
         """Another of its tables."""
         names = list(SECTIONS)
         self._section = names[(names.index(self._section) + step) % len(names)]
+        self.line.begin("")
         self._tell_section()
 
     def action_back(self) -> None:
-        """Back to where it was opened."""
-        self.dismiss()
+        """All rows; then back to where it was opened."""
+        if self.line.text:
+            self.action_clear()
+        else:
+            self.dismiss()
 
     def action_edit(self) -> None:
         """Say what only people know."""
@@ -172,7 +186,7 @@ class AssetScreen(BaseScreen):
 
     def action_packets(self) -> None:
         """Packets that show the selected row."""
-        row = self.query_one(VirtualTable).selected
+        row = self.table.selected
         if row is None or self.asset is None:
             return
         found = SHOWN_BY.get(self._section, _nothing)(row)
@@ -180,10 +194,9 @@ class AssetScreen(BaseScreen):
             [id_ for source, *at in found if source for id_ in named(self.asset.site, source, *at)]
         )
 
-    @on(VirtualTable.Chosen)
-    def _open(self, event: VirtualTable.Chosen) -> None:
+    def opened(self, row: Any) -> None:
         """A peer is an asset as well; of another row its packets are shown."""
-        other = getattr(event.row, "asset", "")
+        other = getattr(row, "asset", "")
         if self._section in SHOWN_BY:
             self.action_packets()
         elif self._section == "peers" and other:
@@ -192,16 +205,12 @@ class AssetScreen(BaseScreen):
             except UsageError as error:
                 self.otsec.complain(str(error))
 
-    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
-        """The table that is shown."""
-        rows = self._parts.get(self._section, ())
-        return self._section, SECTIONS[self._section].columns, lambda _: rows
-
     def words(self) -> Words:
         """The tables and their columns."""
         told: Words = [("Parts", [(one.title, one.about) for one in SECTIONS.values()])]
         section = SECTIONS[self._section]
         told.append((f"Columns of {section.title}", [(c.title, c.about or WORDS.get(c.name, "")) for c in section.columns]))  # fmt: skip
+        told += super().words()[1:]
         told.append(
             (
                 "Words",

@@ -42,7 +42,7 @@ def _key(row: Any) -> Any:
 
 
 VIEWS = (
-    View("status", "c", "Completeness", "how complete each device is", STATUS, "nothing was heard",
+    View("status", "e", "Completeness", "how complete each device is", STATUS, "nothing was heard",
          lambda row: row.scope),
     View("audit", "a", "Audit", "what is risky and about to become normal", AUDIT, "nothing is risky", _key),
     View("diff", "d", "Diff", "what the store shows and the baseline does not hold", DIFF,
@@ -57,7 +57,7 @@ class BaselineScreen(ViewsScreen):
     VIEWS = VIEWS
     WAITING = "reading the baseline"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys_of("baseline", VIEWS, "Details"),
+        *keys_of("baseline", VIEWS),
         Binding("A", "say('approve')", "Approve", id="baseline.approve", tooltip="It is normal, and why"),
         Binding("F", "say('forget')", "Forget", id="baseline.forget", tooltip="It is not, and is not learned again"),
     ]  # fmt: skip
@@ -78,12 +78,9 @@ class BaselineScreen(ViewsScreen):
         """What is new, risky or still being learned."""
         return TONES.get(str(column.of(row)), "") if column.name in TONED else ""
 
+    @on(VirtualTable.Moved)
     def listed(self) -> None:
         """Say what is to say of the selected row."""
-        self._tell_about()
-
-    @on(VirtualTable.Moved)
-    def _tell_about(self) -> None:
         row = self.table.selected
         text = Text() if row is None else ABOUT[self.view.name](row, self)
         text.rstrip()

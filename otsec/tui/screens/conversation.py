@@ -1,10 +1,9 @@
 """One conversation: what the client does with the server, and how well it was heard."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
@@ -12,12 +11,12 @@ from textual.widgets import Static
 from otsec.cli import behaviours
 from otsec.cli.output import Column, bytes_text
 from otsec.health.verdict import counted
-from otsec.store import Store, queries
+from otsec.store import queries
 from otsec.store.filters import Filter
 from otsec.store.views import Conversation
 from otsec.tui.cells import safe, time_text
-from otsec.tui.rows import Listed
-from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.filterline import FilterLine
+from otsec.tui.kept import KeptScreen
 from otsec.tui.screens.packets import named, source_of
 from otsec.tui.table import VirtualTable
 
@@ -26,11 +25,12 @@ COLUMNS = tuple(one._replace(detail=one.detail or one.name in HIDDEN) for one in
 GOOD = frozenset({"", "ok", "open"})
 
 
-class ConversationScreen(BaseScreen):
+class ConversationScreen(KeptScreen):
     """All of one conversation."""
 
     NAME = "Conversation"
-    AUTO_FOCUS = "VirtualTable"
+    COLUMNS = COLUMNS
+    KIND = "behaviours"
     CSS = "ConversationScreen #about { height: auto; max-height: 8; padding: 0 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,backspace", "back", "Back", id="back", tooltip="Back to the list"),
@@ -42,17 +42,17 @@ class ConversationScreen(BaseScreen):
     def __init__(self, row: Conversation) -> None:
         super().__init__()
         self.row = row
-        self.deeds: Sequence[Any] = ()
 
     def body(self) -> ComposeResult:
         """What it is; below it what is done."""
         yield Static(id="about", markup=False)
+        yield FilterLine(self.parsed)
         yield VirtualTable(COLUMNS, tone=_tone, id="rows")
 
     def load(self, *, again: bool = False) -> None:
         """Ask what is done."""
         self._tell_about()
-        row, table = self.row, self.query_one(VirtualTable)
+        row, table = self.row, self.table
         table.zone, table.waiting = self.otsec.zone, "reading"
         filters = [
             Filter(key, getattr(row, name))
@@ -63,9 +63,8 @@ class ConversationScreen(BaseScreen):
         ]
 
         def use(found: Sequence[Any]) -> None:
-            self.deeds = found
-            table.waiting = "nothing that otsec can read asks for or sets anything here"
-            table.show(Listed(found, lambda one: (one.source, one.number)), again=again)
+            self.none = "nothing that otsec can read asks for or sets anything here"
+            self.keep(found, lambda one: (one.source, one.number), again=again)
 
         self.ask("done", lambda store: queries.behaviours(store, filters), use)
 
@@ -90,31 +89,25 @@ class ConversationScreen(BaseScreen):
         self.query_one("#about", Static).update(text)
 
     def action_back(self) -> None:
-        """Back to the list."""
-        self.dismiss()
+        """All rows; then back to the list."""
+        if self.line.text:
+            self.action_clear()
+        else:
+            self.dismiss()
 
     def action_packets(self) -> None:
         """A few packets that show what is selected, or the conversation."""
-        done, row = self.query_one(VirtualTable).selected, self.row
+        done, row = self.table.selected, self.row
         packets = done.packets if done is not None else (row.first_packet, row.last_packet)
         self.otsec.show_packets(named(row.site, source_of(done or row), *packets))
 
-    @on(VirtualTable.Chosen)
-    def _open(self) -> None:
+    def opened(self, row: Any) -> None:  # noqa: ARG002 - it is the selected one
+        """The packets that show it."""
         self.action_packets()
 
     def action_asset(self, end: str) -> None:
         """All of one of the two."""
         self.otsec.open_asset(getattr(self.row, end))
-
-    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
-        """What is done."""
-        done = self.deeds
-        return "behaviours", behaviours.COLUMNS, lambda _: done
-
-    def words(self) -> Words:
-        """Columns."""
-        return [("Columns", [(one.title, one.about) for one in COLUMNS])]
 
 
 def _tone(row: Any, column: Column) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import on
 from textual.binding import Binding, BindingType
 
 from otsec import processes
@@ -17,7 +16,6 @@ from otsec.errors import InputError
 from otsec.store import Store
 from otsec.tui.cells import safe
 from otsec.tui.dialogs import LineDialog
-from otsec.tui.table import VirtualTable
 from otsec.tui.views import View, ViewsScreen, keys_of
 
 LONGEST = 2_000  # letters of a paragraph
@@ -30,7 +28,7 @@ TONES = {"failed": "bad", "missed": "bad", "waiting": "warn", "running": "warn",
 
 VIEWS = (
     View("kinds", "e", "Kinds", "what can be written now, by W", KIND_COLUMNS, "", lambda row: row.name),
-    View("schedules", "c", "Schedules", "what is written by itself, last and next", LIST,
+    View("schedules", "t", "Schedules", "what is written by itself, last and next", LIST,
          "no schedules; otsec schedule add", lambda row: row.schedule.name),
     View("runs", "o", "Runs", "what came of schedules; Enter reads one", RUNS, "nothing was due yet",
          lambda row: (row.schedule, row.due)),
@@ -44,7 +42,7 @@ class ReportsScreen(ViewsScreen):
     CSS = "ReportsScreen VerticalScroll { height: 50%; }"
     VIEWS = VIEWS
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys_of("reports", VIEWS, "Page"),
+        *keys_of("reports", VIEWS),
         Binding("W", "write", "Write", id="reports.write", tooltip="Write a report of the kind now"),
     ]  # fmt: skip
     MEANINGS: ClassVar[Sequence[tuple[str, str]]] = (
@@ -64,17 +62,18 @@ class ReportsScreen(ViewsScreen):
 
     # -------------------------------------------------------------------------- reading
 
-    @on(VirtualTable.Chosen)
-    def _open(self, event: VirtualTable.Chosen) -> None:
+    def opened(self, row: Any) -> None:
         """A run is read; what is not one can be written."""
         if self.view.name == "runs":
-            folder, state = event.row.folder, event.row.state
+            folder, state = row.folder, row.state
             if not folder:
-                self.tell_page(f"nothing was written: {state} {safe(event.row.error, LONGEST)}")
+                self.tell_page(f"nothing was written: {state} {safe(row.error, LONGEST)}")
                 return
             self.ask("page", lambda _: _folder(Path(folder)), self.tell_page)
         elif self.view.name == "kinds":
             self.action_write()
+        else:
+            super().opened(row)
 
     # -------------------------------------------------------------------------- writing
 

@@ -13,7 +13,7 @@ from otsec.tui.cells import cell_text
 from otsec.tui.screen import BaseScreen, Words
 
 if TYPE_CHECKING:
-    from otsec.tui.listing import ListingScreen
+    from otsec.tui.tables import TableScreen
 
 LONGEST = 20_000  # letters of one value; the store holds more only if somebody means harm
 
@@ -31,7 +31,7 @@ class RowScreen(BaseScreen):
         Binding("k", "roll(-1)", "Up", show=False, id="row.up"),
     ]
 
-    def __init__(self, listing: "ListingScreen", row: Any) -> None:
+    def __init__(self, listing: "TableScreen", row: Any) -> None:
         super().__init__()
         self._listing, self._row = listing, row
 
@@ -43,7 +43,7 @@ class RowScreen(BaseScreen):
     def load(self, *, again: bool = False) -> None:  # noqa: ARG002 - a row that was opened stays
         """Write the lines."""
         text = Text()
-        for column in self._listing.COLUMNS:
+        for column in self._listing.columns:
             value = column.of(self._row)
             if column.kind == "list" and value is not None:
                 shown = "\n".join(harmless(str(item)[:LONGEST]) for item in value)
@@ -75,4 +75,4 @@ class RowScreen(BaseScreen):
 
     def words(self) -> Words:
         """Columns."""
-        return [("Words", [(one.title, one.about) for one in self._listing.COLUMNS])]
+        return [("Words", [(one.title, one.about) for one in self._listing.columns])]

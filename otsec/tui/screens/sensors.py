@@ -1,6 +1,6 @@
 """Sensors and capture health: each source, how good it is, what it hides and what to change."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -14,13 +14,14 @@ from otsec.health import Report, Severity, judge
 from otsec.store import Store, queries
 from otsec.store.views import Gap
 from otsec.tui.cells import safe, time_text
-from otsec.tui.rows import Listed
-from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.filterline import FilterLine
+from otsec.tui.kept import KeptScreen
+from otsec.tui.screen import Words
 from otsec.tui.screens.packets import named
 from otsec.tui.table import VirtualTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 GAPS = 12  # that are listed of a source
 COLUMNS = (
@@ -41,54 +42,54 @@ TONES = {Severity.BAD: "bad", Severity.WARN: "warn", Severity.GOOD: "good"}
 STYLES = {Severity.BAD: "bold red", Severity.WARN: "bold yellow", Severity.GOOD: "green"}
 
 
-class SensorsScreen(BaseScreen):
+class SensorsScreen(KeptScreen):
     """How well the network is heard."""
 
     NAME = "Sensors"
-    AUTO_FOCUS = "VirtualTable"
+    COLUMNS = COLUMNS
+    KIND = "sources"
+    ONE = ("source", "sources")
     CSS = """
     SensorsScreen VirtualTable { height: 30%; min-height: 4; }
     SensorsScreen VerticalScroll { height: 1fr; border-top: solid $panel; padding: 0 1; }
     SensorsScreen #verdicts { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "app.focus_next", "Verdicts", id="sensors.focus", tooltip="Between sources and verdicts"),
         Binding("p", "packets", "Packets", id="packets", tooltip="Packets that show the worst verdict"),
     ]  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
-        self._reports: Sequence[Report] = ()
         self._gaps: Sequence[Gap] = ()
 
     def body(self) -> ComposeResult:
         """Sources; below them what is to say of the selected one."""
+        yield FilterLine(self.parsed)
         yield VirtualTable(COLUMNS, tone=_tone, id="rows")
         with VerticalScroll():
             yield Static(id="verdicts", markup=False)
 
     def load(self, *, again: bool = False) -> None:
         """Ask how good each source is."""
-        table = self.query_one(VirtualTable)
-        table.zone, table.waiting = self.otsec.zone, "judging"
+        self.table.zone, self.table.waiting = self.otsec.zone, "judging"
 
         def question(store: Store) -> tuple[list[Report], list[Gap]]:
             return judge(store, engine=True), queries.gaps(store)
 
         def use(found: tuple[list[Report], list[Gap]]) -> None:
-            self._reports, self._gaps = found
-            table.waiting = "no sources"
-            table.show(Listed(self._reports, lambda one: one.source.id), again=again)
-            self._tell_verdicts()
+            reports, self._gaps = found
+            self.keep(reports, lambda one: one.source.id, again=again)
 
         self.ask("health", question, use)
 
     @on(VirtualTable.Moved)
-    def _tell_verdicts(self) -> None:
-        report: Report | None = self.query_one(VirtualTable).selected
-        if report is None:
-            return
+    def listed(self) -> None:
+        """What is to say of the selected source."""
+        report: Report | None = self.table.selected
         text = Text()
+        if report is None:
+            self.query_one("#verdicts", Static).update(text)
+            return
         text.append(f"{safe(report.name)}: {safe(report.sentence)}\n", "bold")
         for one in report.verdicts:
             text.append(f"\n{one.severity.name:<8}", STYLES.get(one.severity, "dim"))
@@ -116,7 +117,7 @@ class SensorsScreen(BaseScreen):
 
     def action_packets(self) -> None:
         """Packets that show the worst verdict that has some."""
-        report: Report | None = self.query_one(VirtualTable).selected
+        report: Report | None = self.table.selected
         shown = [one for one in (report.verdicts if report else ()) if one.evidence]
         if report is None or not shown:
             self.notify("no packet shows a verdict of this source")
@@ -124,15 +125,10 @@ class SensorsScreen(BaseScreen):
         ids = named(report.source.site, report.name, *(one.ordinal for one in shown[0].evidence))
         self.otsec.show_packets(ids)
 
-    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
-        """The sources."""
-        reports = self._reports
-        return "sources", COLUMNS, lambda _: reports
-
     def words(self) -> Words:
         """Columns and words."""
         return [
-            ("Columns", [(one.title, one.about) for one in COLUMNS]),
+            *super().words(),
             (
                 "Words",
                 [

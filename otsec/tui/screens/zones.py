@@ -1,7 +1,7 @@
 """Zones: who crosses from which zone to which, by the site's policy; a draft tried on the same store."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rich.text import Text
 from textual import on
@@ -14,12 +14,13 @@ from otsec.cli.output import Column
 from otsec.cli.zones import COLUMNS as CELLS
 from otsec.store import Store
 from otsec.tui.cells import safe
-from otsec.tui.rows import Listed
-from otsec.tui.screen import BaseScreen, Words
+from otsec.tui.filterline import FilterLine
+from otsec.tui.kept import KeptScreen
+from otsec.tui.screen import Words
 from otsec.tui.table import VirtualTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from otsec.policy.matrix import Cell
     from otsec.policy.model import Policy
@@ -67,14 +68,17 @@ def _column(column: Column) -> Column:
     )
 
 
-COLUMNS = tuple(map(_column, CELLS))
+_CELLS = tuple(map(_column, CELLS))
+COLUMNS = (*_CELLS[:3], *CHANGED, *_CELLS[3:])
 
 
-class ZonesScreen(BaseScreen):
+class ZonesScreen(KeptScreen):
     """Zones and what crosses between them."""
 
     NAME = "Zones"
-    AUTO_FOCUS = "VirtualTable"
+    COLUMNS = COLUMNS
+    KIND = "zones"
+    ONE = ("crossing", "crossings")
     CSS = """
     ZonesScreen #judged { height: 1; padding: 0 1; }
     ZonesScreen VirtualTable { height: 1fr; min-height: 5; }
@@ -83,34 +87,31 @@ class ZonesScreen(BaseScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "draft", "Simulate", id="zones.draft", tooltip="Try a draft on the same store"),
-        Binding("escape", "policy", "Policy", show=False, id="zones.policy", tooltip="Back to the site's policy"),
-        Binding("tab", "app.focus_next", "Flows", id="zones.focus", tooltip="Between zones and flows"),
     ]  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
         self.draft: Path | None = None
-        self._shown = Shown((), None)
+        self._found: Simulation | None = None
 
     def body(self) -> ComposeResult:
         """By what is judged, the crossings, and what goes over the selected one."""
         yield Static(id="judged", markup=False)
-        yield VirtualTable((*COLUMNS[:3], *CHANGED, *COLUMNS[3:]), tone=_tone, id="rows")
+        yield FilterLine(self.parsed)
+        yield VirtualTable(COLUMNS, tone=_tone, id="rows")
         with VerticalScroll():
             yield Static(id="flows", markup=False)
 
     def load(self, *, again: bool = False) -> None:
         """Judge the store anew."""
-        table = self.query_one(VirtualTable)
-        table.zone, table.waiting = self.otsec.zone, "judging"
+        self.table.zone, self.table.waiting = self.otsec.zone, "judging"
         draft = self.draft
 
         def use(found: Shown | None) -> None:
-            table.waiting = NOTHING if found is None else "nothing crosses, and nothing may"
-            self._shown = found or Shown((), None)
-            table.show(Listed(self._shown.crossings, lambda one: one.key), again=again)
+            self.none = NOTHING if found is None else "nothing crosses, and nothing may"
+            crossings, self._found = found or Shown((), None)
             self._tell_judged()
-            self._tell_flows()
+            self.keep(crossings, lambda one: one.key, again=again)
 
         self.ask("zones", lambda store: self._judged(store, draft), use, self._wrong)
 
@@ -138,7 +139,7 @@ class ZonesScreen(BaseScreen):
     # ----------------------------------------------------------------------------- telling
 
     def _tell_judged(self) -> None:
-        found = self._shown.found
+        found = self._found
         text = Text()
         if found is not None:
             cut = f"{len(found.cut)} flows cut" if found.cut else "nothing cut"
@@ -150,10 +151,11 @@ class ZonesScreen(BaseScreen):
         self.query_one("#judged", Static).update(text)
 
     @on(VirtualTable.Moved)
-    def _tell_flows(self) -> None:
+    def listed(self) -> None:
+        """Who crosses, and by what it is judged."""
         from otsec.policy.reasons import called, reason  # noqa: PLC0415 - as above
 
-        chosen: Crossing | None = self.query_one(VirtualTable).selected
+        chosen: Crossing | None = self.table.selected
         text = Text()
         if chosen is not None:
             text.append(f"{safe(chosen.cell.source)} to {safe(chosen.cell.target)}\n", "bold")
@@ -183,21 +185,18 @@ class ZonesScreen(BaseScreen):
         before = "" if self.draft is None else str(self.draft)
         self.app.push_screen(LineDialog("simulate a draft, FILE.yaml:", before), use)
 
-    def action_policy(self) -> None:
-        """Back to the policy of the site."""
-        if self.draft is not None:
+    def action_clear(self) -> None:
+        """All crossings; then back to the policy of the site."""
+        if self.line.text or self.table.marked or self.draft is None:
+            super().action_clear()
+        else:
             self.draft = None
             self.load()
-
-    def exported(self) -> "tuple[str, Sequence[Column], Callable[[Store], Sequence[Any]]]":
-        """The crossings."""
-        crossings = self._shown.crossings
-        return "zones", (*COLUMNS, *CHANGED), lambda _: crossings
 
     def words(self) -> Words:
         """Columns and words."""
         return [
-            ("Columns", [(one.title, one.about) for one in (*COLUMNS, *CHANGED)]),
+            *super().words(),
             (
                 "Words",
                 [
