@@ -35,9 +35,31 @@ class Terminal:
         words = [*self._tmux, "capture-pane", "-p"]
         return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
+    def asked(self, what: str) -> str:
+        """What tmux knows of it, such as `#{mouse_any_flag}`."""
+        words = [*self._tmux, "display-message", "-p", what]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
     def press(self, *keys: str) -> None:
         """Send keys, all of them at once."""
         subprocess.run([*self._tmux, "send-keys", *keys], check=True)
+
+    def mouse(self, x: int, y: int, button: int = 0) -> None:
+        """Press and let go a button at a cell, both from 1; 64 and 65 are the wheel."""
+        self.clicks(x, y, 1, button)
+
+    def clicks(self, x: int, y: int, times: int, button: int = 0) -> None:
+        """The same, several times at once."""
+        self.press("-l", "".join(f"\x1b[<{button};{x};{y}{end}" for end in "Mm") * times)
+
+    def gone(self, text: str) -> None:
+        """Wait until something else is shown."""
+        for _ in range(int(PATIENCE_S / 0.1)):
+            if self.text != text:
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"nothing changed in\n{text}")
 
     def until(self, word: str) -> None:
         """Wait until a word is shown."""

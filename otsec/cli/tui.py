@@ -20,6 +20,9 @@ def configure(parser: ArgumentParser) -> None:
         "--by", metavar="WHO", default="", help="who acts (default: the login name)"
     )
     parser.add_argument("--read-only", action="store_true", help="nothing can be changed")
+    parser.add_argument(
+        "--no-mouse", action="store_true", help="leave the mouse to the terminal, to select text"
+    )
     parser.epilog = EPILOG
 
 
@@ -31,7 +34,7 @@ def run(arguments: Namespace) -> int:
     from otsec.tui.app import OtsecApp
 
     app = OtsecApp(config, readonly=arguments.read_only, who=arguments.by)
-    app.run()
+    app.run(mouse=not arguments.no_mouse)
     return int(app.return_code or Exit.FINE)
 
 

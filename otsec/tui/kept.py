@@ -84,8 +84,8 @@ def _is_level(text: str, one: Filter) -> bool:
 class KeptScreen(TableScreen):
     """Short lists."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "beside", "Details", id="beside", tooltip="Between the rows and what stands below them")
+    BINDINGS: ClassVar[list[BindingType]] = [  # the screen's own keys want the room
+        Binding("x", "app.export", "Export", show=False, id="export", tooltip="Write what is shown to a file"),
     ]  # fmt: skip
 
     def __init__(self) -> None:
@@ -139,4 +139,5 @@ class KeptScreen(TableScreen):
 
     def action_beside(self) -> None:
         """From the rows to what stands below them, and back."""
-        self.set_focus(self.query_one(VerticalScroll) if self.focused is self.table else self.table)
+        below = self.query_one(VerticalScroll)
+        self.set_focus(below if self.focused is self.table else self.table)

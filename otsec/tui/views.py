@@ -29,11 +29,14 @@ class View(NamedTuple):
     key_of: Callable[[Any], Hashable]  # what tells a row from the others
 
 
-def keys_of(screen: str, views: Sequence[View]) -> list[Binding]:
-    """The keys of the lists."""
+def keys_of(screen: str, views: Sequence[View], below: str) -> list[Binding]:
+    """The keys of the lists, and the one that goes between the rows and what stands below them."""
     return [
-        Binding(one.key, f"view('{one.name}')", one.title, id=f"{screen}.{one.name}", tooltip=one.about)
-        for one in views
+        *(
+            Binding(one.key, f"view('{one.name}')", one.title, id=f"{screen}.{one.name}", tooltip=one.about)
+            for one in views
+        ),
+        Binding("tab", "beside", below, show=False, id=f"{screen}.focus", tooltip=f"Between rows and {below.lower()}"),
     ]  # fmt: skip
 
 

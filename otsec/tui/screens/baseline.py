@@ -57,7 +57,7 @@ class BaselineScreen(ViewsScreen):
     VIEWS = VIEWS
     WAITING = "reading the baseline"
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys_of("baseline", VIEWS),
+        *keys_of("baseline", VIEWS, "Details"),
         Binding("A", "say('approve')", "Approve", id="baseline.approve", tooltip="It is normal, and why"),
         Binding("F", "say('forget')", "Forget", id="baseline.forget", tooltip="It is not, and is not learned again"),
     ]  # fmt: skip

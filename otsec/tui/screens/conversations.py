@@ -38,13 +38,13 @@ class ConversationsScreen(ListingScreen):
     ]  # fmt: skip
 
     def find(self, store: Store, ask: Ask) -> Iterator[Rows]:
-        """First some rows, then the keys of all."""
+        """First some rows, where no order is asked for, then the keys of all."""
 
         def keys(limit: int) -> Paged:
             found = paging.order_of(store, QUERY, ask.filters, ask.sort, descending=ask.descending, limit=limit)  # fmt: skip
             return Paged(found, self._fetch)
 
-        if not ask.again:
+        if not ask.again and not ask.sort:
             first = keys(QUICK)
             yield first
             if len(first) < QUICK:

@@ -60,7 +60,7 @@ class FindingsScreen(ListingScreen):
     ]  # fmt: skip
 
     def find(self, store: Store, ask: Ask) -> Iterator[Rows]:
-        """First some rows, then the keys of all."""
+        """First some rows, where no order is asked for, then the keys of all."""
 
         def keys(limit: int) -> Paged:
             found = paging.order_of(
@@ -68,7 +68,7 @@ class FindingsScreen(ListingScreen):
             )
             return Paged(found, lambda some: fetched(self.otsec.store, some))
 
-        if not ask.again:
+        if not ask.again and not ask.sort:
             first = keys(QUICK)
             yield first
             if len(first) < QUICK:

@@ -42,7 +42,7 @@ class ReportsScreen(ViewsScreen):
     CSS = "ReportsScreen VerticalScroll { height: 50%; }"
     VIEWS = VIEWS
     BINDINGS: ClassVar[list[BindingType]] = [
-        *keys_of("reports", VIEWS),
+        *keys_of("reports", VIEWS, "Page"),
         Binding("W", "write", "Write", id="reports.write", tooltip="Write a report of the kind now"),
     ]  # fmt: skip
     MEANINGS: ClassVar[Sequence[tuple[str, str]]] = (

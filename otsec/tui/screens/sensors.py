@@ -55,6 +55,7 @@ class SensorsScreen(KeptScreen):
     SensorsScreen #verdicts { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "beside", "Verdicts", id="sensors.focus", tooltip="Between sources and verdicts"),
         Binding("p", "packets", "Packets", id="packets", tooltip="Packets that show the worst verdict"),
     ]  # fmt: skip
 

@@ -87,6 +87,7 @@ class ZonesScreen(KeptScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "draft", "Simulate", id="zones.draft", tooltip="Try a draft on the same store"),
+        Binding("tab", "beside", "Flows", id="zones.focus", tooltip="Between zones and flows"),
     ]  # fmt: skip
 
     def __init__(self) -> None:
