@@ -33,6 +33,8 @@ RECENT_NS = 600 * 10**9  # before the last packet: who was heard then is still t
 MOST = 6  # of each kind of thing that needs a person
 WORST = 6  # protocols of which most was not decoded
 PARTS = 60  # of the time line
+LEAST = 10  # of any
+BESIDE = 22  # columns before the line of a level
 FEW = 36  # of the lines that stand beside words
 BARS = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 GRAVE = {"program": "high", "mode": "high", "firmware": "high", "config": "medium"}
@@ -66,7 +68,7 @@ class OverviewScreen(BaseScreen):
     AUTO_FOCUS = "VirtualTable"
     CSS = """
     OverviewScreen #needs { height: 1fr; min-height: 6; }
-    OverviewScreen #panels { height: auto; max-height: 60%; }
+    OverviewScreen #panels { height: auto; max-height: 60%; scrollbar-gutter: stable; }
     OverviewScreen #panels Horizontal { height: auto; }
     OverviewScreen .panel { width: 1fr; height: auto; padding: 0 1; border-top: solid $panel; border-title-color: $primary; border-title-style: bold; }
     OverviewScreen.narrow #panels Horizontal { layout: vertical; }
@@ -109,15 +111,20 @@ class OverviewScreen(BaseScreen):
         table.follow_top = True  # the worst stands first; nothing is decided here
         own = self.otsec.config.rules
         self.ask("dates", lambda store: _dates(store, site, own), self._tell_dates)
-        self.ask("findings", lambda store: pulses.findings(store, site, FEW), self._tell_findings)
+        few, many = self._room("findings", FEW, BESIDE), self._room("pulse", PARTS)
+        self.ask("findings", lambda store: pulses.findings(store, site, few), self._tell_findings)
         self.ask("remote", lambda store: _remote(store, site), self._tell_remote)
-        self.ask("pulse", lambda store: pulse(store, site, PARTS), self._tell_pulse)
+        self.ask("pulse", lambda store: pulse(store, site, many), self._tell_pulse)
         self.ask("share", lambda store: overview.unread(Here.of(store, site), WORST), self._tell_share)  # fmt: skip
         if not again:
             self._parts_of_needs = {}
         self.ask("open", lambda store: list(_of_findings(store, site)), lambda found: self._tell_needs("open", found, again=again))  # fmt: skip
         self.ask("done", lambda store: list(_of_deeds(store, site)), lambda found: self._tell_needs("done", found, again=again))  # fmt: skip
         self.ask("health", lambda store: _health(store, site), lambda found: self._tell_health(found, again=again))  # fmt: skip
+
+    def _room(self, name: str, most: int, beside: int = 0) -> int:
+        """How many marks a line of a panel has room for, of so many at most."""
+        return max(min(self.query_one(f"#{name}").content_size.width - beside, most), LEAST)
 
     def _tell_needs(self, part: str, found: Sequence[Need], *, again: bool) -> None:
         """Some of what needs a person; the rest stays as it was, or is still being asked for."""
