@@ -22,13 +22,14 @@ from otsec.store.filters import LEVELS, Condition, Field, Filter, condition
 from otsec.store.findings import Finding, finding_of
 from otsec.store.queries import CONVERSATION, address_key
 from otsec.store.schema import NONE, TABLES
-from otsec.store.selects import FIELDS, Filters, made, select_sql, source_name
+from otsec.store.selects import FIELDS, Filters, made, marks, select_sql, source_name
 from otsec.store.views import Conversation
 
 MOST = 1_000_000  # rows of one listing; who wants more refines the filter
 LOOKED_AT = 512  # of the worst findings, before all of them are
 OPEN = frozenset({"new", "reopened", "acknowledged"})  # states
 AT_ONCE = 512  # rows fetched by one statement
+SHORT = 8  # digits of ids, once; acts name findings by them for ever
 TOGETHER = 256  # rows of an order: fewer objects than make Python look for garbage
 ENDS = frozenset({"client", "server"})
 
@@ -44,6 +45,7 @@ class _Listing(NamedTuple):
     """What can be paged."""
 
     select: str  # its rows, to stand behind SELECT; WHERE can follow
+    few: Callable[[Sequence[Any]], tuple[str, list[Any]]]  # the same for some keys; what is bound
     key: str  # the column that names a row for good
     identity: tuple[str, ...]  # what makes rows of several sources one; empty: each is its own
     order: tuple[str, ...]  # unless asked otherwise: numbers, the greatest first
@@ -95,17 +97,30 @@ _STATE = (
 _DECIDING = ", ".join(map(repr, _STATES))
 # Of several acts SQLite gives the other columns of the row that has the MAX. Only as a text can it
 # make an index of those that are meant, without which each finding looks at every act.
-_FINDINGS = (
-    f"f.*, f.count AS weight, {_STATE} AS state, COALESCE(o.after, '') AS owner, COALESCE(l.change, '') AS change, "  # noqa: S608 - text of this file
-    f"CASE WHEN {_STATE} IN ({', '.join(map(repr, sorted(OPEN)))}) THEN 'open' ELSE 'closed' END "
-    "AS standing FROM finding AS f "
-    f"LEFT JOIN (SELECT CAST({MEANT} AS TEXT) AS meant, kind, seen_until, "
-    f"kind = 'accept' AND attribute <> '' AND attribute <= {NOW} AS over, MAX(number) FROM act "
-    f"WHERE kind IN ({_DECIDING}) GROUP BY meant) AS d ON d.meant = f.id "
-    f"LEFT JOIN (SELECT CAST({MEANT} AS TEXT) AS meant, after, MAX(number) FROM act WHERE kind = 'assign' "
-    "GROUP BY meant) AS o ON o.meant = f.id "
-    "LEFT JOIN finding_change AS l ON l.finding = f.id"
-)
+
+
+def _findings(acts: str = "") -> str:
+    """Findings with what was decided; ``acts``: a condition on the acts that are looked at."""
+    return (
+        f"f.*, f.count AS weight, {_STATE} AS state, COALESCE(o.after, '') AS owner, COALESCE(l.change, '') AS change, "  # noqa: S608 - text of this file
+        f"CASE WHEN {_STATE} IN ({', '.join(map(repr, sorted(OPEN)))}) THEN 'open' ELSE 'closed' END "
+        "AS standing FROM finding AS f "
+        f"LEFT JOIN (SELECT CAST({MEANT} AS TEXT) AS meant, kind, seen_until, "
+        f"kind = 'accept' AND attribute <> '' AND attribute <= {NOW} AS over, MAX(number) FROM act "
+        f"WHERE kind IN ({_DECIDING}){acts} GROUP BY meant) AS d ON d.meant = f.id "
+        f"LEFT JOIN (SELECT CAST({MEANT} AS TEXT) AS meant, after, MAX(number) FROM act WHERE kind = 'assign'{acts} "
+        "GROUP BY meant) AS o ON o.meant = f.id "
+        "LEFT JOIN finding_change AS l ON l.finding = f.id"
+    )
+
+
+def _few(ids: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The same of a few findings, and what is bound in it: of many acts only theirs are looked at."""
+    names = [*ids, *{name[:SHORT] for name in ids}]
+    return _findings(f" AND act.finding IN ({marks(names)})"), [*names, *names]
+
+
+_FINDINGS = _findings()
 _LEVEL = "CASE level " + " ".join(f"WHEN '{one}' THEN {n}" for n, one in enumerate(LEVELS)) + " END"
 FINDING_FIELDS = {
     "level": Field(("level",), "level"),
@@ -149,6 +164,7 @@ FINDING_FIELDS = {
 LISTINGS: dict[str, _Listing] = {
     "conversations": _Listing(
         select_sql("conversations").removeprefix("SELECT "),
+        lambda _: (select_sql("conversations").removeprefix("SELECT "), []),
         "c.rowid",
         CONVERSATION,
         ("weight",),
@@ -168,6 +184,7 @@ LISTINGS: dict[str, _Listing] = {
     ),
     "findings": _Listing(
         _FINDINGS,
+        _few,
         "f.id",
         (),
         (_LEVEL, "last_time"),
@@ -269,11 +286,11 @@ def page(store: Store, query: str, keys: Sequence[int] | I64) -> list[Keyed]:
     wanted = [int(key) for key in keys]
     for begin in range(0, len(wanted), AT_ONCE):
         some = [listing.name(key) for key in wanted[begin : begin + AT_ONCE]]
+        select, bound = listing.few(some)
         rows = list(
             store.query(
-                f"SELECT {listing.key} AS key, {listing.select} "
-                f"WHERE {listing.key} IN ({', '.join('?' * len(some))})",
-                some,
+                f"SELECT {listing.key} AS key, {select} WHERE {listing.key} IN ({marks(some)})",
+                [*bound, *some],
             )
         )
         met = _witnesses(store, query, rows)

@@ -68,7 +68,7 @@ def protocols(store: Store, filters: Filters = ()) -> list[Protocol]:
     """What is spoken, the busiest protocol of each point group first."""
     found: defaultdict[_Name, _Sums] = defaultdict(_Sums)
     alone = _alone(store)
-    summed = _summed(store, "conversations", filters, _TALKS) if alone else None
+    talks = summed = _summed(store, "conversations", filters, _TALKS) if alone else None
     if summed is None:
         for cells, _ in strongest(selected(store, "conversations", filters), CONVERSATION):
             found[_name(cells)].talks.update(_talk(cells))
@@ -82,7 +82,7 @@ def protocols(store: Store, filters: Filters = ()) -> list[Protocol]:
         summed = [cells for cells, _ in every]
     for cells in summed:
         found[_name(cells)].done(cells["operation"], cells["outcome"], cells["count"])
-    accounts = _accounts(store, filters)
+    accounts = _accounts(store, filters, talks)
     rows = [_protocol(name, sums, accounts) for name, sums in found.items()]
     return sorted(rows, key=lambda row: (row.site, row.group, -row.packets, row.protocol))
 
@@ -127,12 +127,17 @@ def _talk(cells: Cells) -> dict[str, int]:
     }
 
 
-def _accounts(store: Store, filters: Filters) -> dict[_Name, _Account] | None:
-    """None where the filters choose among conversations: the counters know nothing of these."""
+def _accounts(
+    store: Store, filters: Filters, summed: list[Mapping[str, Any]] | None
+) -> dict[_Name, _Account] | None:
+    """None where the filters choose among conversations: the counters know nothing of these.
+
+    ``summed``: sums over all conversations, where they are known already.
+    """
     if not {one.field for one in filters} <= {*_OF_SOURCES, "proto"}:
         return None
     found: defaultdict[_Name, _Account] = defaultdict(_Account)
-    summed = _summed(store, "conversations", filters, _PAYLOAD)
+    summed = summed or _summed(store, "conversations", filters, _PAYLOAD)
     if summed is None:
         for cells in selected(store, "conversations", filters):
             found[_name(cells)].payload += cells["payload_out"] + cells["payload_in"]
