@@ -84,6 +84,35 @@ def test_every_table_can_do_the_same(
     visit(plant, do, size=(120, 40))
 
 
+def test_packets_of_a_short_list(
+    plant: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The packets behind the facts of a device, and behind what is done, are written as a capture."""
+    monkeypatch.chdir(tmp_path)
+
+    async def do(seat: Seat) -> None:
+        for number, (keys, line) in enumerate((("3", "attribute:vendor"), ("5", "class:read"))):
+            await seat.press(keys)
+            seat.app.screen.filter_by("modbus" if number else "")  # type: ignore[attr-defined]
+            await seat.settle()
+            await seat.press("enter")
+            seat.app.screen.filter_by("nobody-has-this")  # type: ignore[attr-defined]
+            await seat.settle()
+            with pytest.raises(UsageError, match="no packet shows"):
+                seat.app.export_to("none.pcapng")
+            seat.app.screen.filter_by(line)  # type: ignore[attr-defined]
+            await seat.settle()
+            seat.app.export_to(f"{number}.pcapng")
+            await seat.until(Path(f"{number}.pcapng.manifest.json").exists)
+            await seat.press("p")
+            assert type(seat.app.screen).__name__ == "PacketsScreen"
+            await seat.press("escape", "escape", "escape")
+
+    visit(plant, do)
+    for number in range(2):
+        assert json.loads(Path(f"{number}.pcapng.manifest.json").read_text("utf-8"))["packets"]
+
+
 def test_a_view_keeps_its_filter(plant: Path) -> None:
     """Each list of a screen has a filter of its own, saved under its own name."""
 

@@ -95,12 +95,12 @@ _STATE = (
     + " END"
 )
 _DECIDING = ", ".join(map(repr, _STATES))
-# Of several acts SQLite gives the other columns of the row that has the MAX. Only as a text can it
-# make an index of those that are meant, without which each finding looks at every act.
 
 
 def _findings(acts: str = "") -> str:
     """Findings with what was decided; ``acts``: a condition on the acts that are looked at."""
+    # Of several acts SQLite gives the other columns of the row that has the MAX. Only as a text can
+    # it make an index of those that are meant, without which each finding looks at every act.
     return (
         f"f.*, f.count AS weight, {_STATE} AS state, COALESCE(o.after, '') AS owner, COALESCE(l.change, '') AS change, "  # noqa: S608 - text of this file
         f"CASE WHEN {_STATE} IN ({', '.join(map(repr, sorted(OPEN)))}) THEN 'open' ELSE 'closed' END "

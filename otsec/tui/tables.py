@@ -216,7 +216,10 @@ class TableScreen(BaseScreen):
                 f"filter or mark at most {MOST_ROWS:,}"
             )
         chosen = self.table.chosen if marked else rows.all_rows()
-        return [name for row in chosen for name in self.shown_by(row)]
+        names = [name for row in chosen for name in self.shown_by(row)]
+        if not names:
+            raise UsageError(f"no packet shows these {self.ONE[1]}")
+        return names
 
     def action_packets(self) -> None:
         """The packets that show the selected row."""

@@ -184,15 +184,11 @@ class AssetScreen(KeptScreen):
         if self.asset is not None:
             self.otsec.show("conversations", f"host={self.asset.addresses[0].text}")
 
-    def action_packets(self) -> None:
-        """Packets that show the selected row."""
-        row = self.table.selected
-        if row is None or self.asset is None:
-            return
+    def shown_by(self, row: Any) -> Sequence[str]:
+        """Packets that show a row."""
         found = SHOWN_BY.get(self._section, _nothing)(row)
-        self.otsec.show_packets(
-            [id_ for source, *at in found if source for id_ in named(self.asset.site, source, *at)]
-        )
+        site = "" if self.asset is None else self.asset.site
+        return [id_ for source, *at in found if source for id_ in named(site, source, *at)]
 
     def opened(self, row: Any) -> None:
         """A peer is an asset as well; of another row its packets are shown."""

@@ -95,11 +95,19 @@ class ConversationScreen(KeptScreen):
         else:
             self.dismiss()
 
+    def shown_by(self, row: Any) -> Sequence[str]:
+        """A few packets that show what was done."""
+        return named(self.row.site, source_of(row), *row.packets)
+
     def action_packets(self) -> None:
         """A few packets that show what is selected, or the conversation."""
-        done, row = self.table.selected, self.row
-        packets = done.packets if done is not None else (row.first_packet, row.last_packet)
-        self.otsec.show_packets(named(row.site, source_of(done or row), *packets))
+        if self.table.selected is not None:
+            super().action_packets()
+        else:
+            row = self.row
+            self.otsec.show_packets(
+                named(row.site, source_of(row), row.first_packet, row.last_packet)
+            )
 
     def opened(self, row: Any) -> None:  # noqa: ARG002 - it is the selected one
         """The packets that show it."""
