@@ -205,7 +205,7 @@ def _reports(arguments: Namespace) -> int:
     ways = Ways(harmless, manner(config.zone()), _teller(arguments))
     with open_store(config.store, readonly=True) as store:
         order = Order(one_site(store, None, config.site), config.zone())
-        found = measure(store, order, ways, pdf=arguments.pdf)
+    found = measure(config.store, order, ways, pdf=arguments.pdf)
     return _tell_figures(arguments, "bench_reports", [Figure(*one) for one in found])
 
 

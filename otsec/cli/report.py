@@ -155,7 +155,8 @@ def run(arguments: Namespace) -> int:
         hidden = _redaction(arguments, subject)
         shown = UTC if arguments.utc else config.zone()
         hashes = _give(
-            arguments, _files(subject, kinds, formats, manner(shown), hidden, arguments.output)
+            arguments,
+            _files(subject, kinds, formats, manner(shown), hidden, arguments.output, last=True),
         )
     recorded.exported(config.store, ",".join(kinds), hashes, time.time_ns())
     return 0
@@ -256,11 +257,12 @@ def scheduled(arguments: Namespace, task: "Task") -> dict[str, Any]:
             _order(arguments, config, store), zone=zone, period=period, asked=task.run.period
         )
         subject = Subject(store, order)
-        hidden = _redaction(arguments, subject)
-        for kind in arguments.kinds:
+        hidden, counts = _redaction(arguments, subject), _counts(subject)
+        for number, kind in enumerate(arguments.kinds, 1):
             subject.order = replace(order, last=due.last(task, kind, order.framework))
+            last = number == len(arguments.kinds)
             for name, content in _files(
-                subject, [kind], formats, manner(zone), hidden, arguments.output
+                subject, [kind], formats, manner(zone), hidden, arguments.output, last=last
             ):
                 _write(arguments.output / name, content)
     return {
@@ -268,7 +270,7 @@ def scheduled(arguments: Namespace, task: "Task") -> dict[str, Any]:
         "kinds": arguments.kinds,
         "tlp": order.tlp,
         "versions": dict(order.versions),
-        "counts": _counts(subject),
+        "counts": counts,
     }
 
 
@@ -381,8 +383,13 @@ def _files(
     shown: "Manner",
     hidden: "Redaction | None",
     output: Path | None,
+    *,
+    last: bool,
 ) -> Files:
-    """The files of all reports, each made when it is asked for."""
+    """The files of all reports, each made when it is asked for.
+
+    ``last``: no more is asked of the subject, so that what it read gives way to what is written.
+    """
     from otsec.memory import no_cycles
     from otsec.reports.formats import FORMATS, archive, finished
     from otsec.reports.formats import write as rendered
@@ -390,8 +397,11 @@ def _files(
 
     apart = output is None or _is_folder(output)
     with no_cycles():
-        for kind in kinds:
-            report = finished(made(subject, kind, harmless, hidden))
+        for number, kind in enumerate(kinds, 1):
+            document = made(subject, kind, harmless, hidden)
+            if last and number == len(kinds):
+                subject.forget()
+            report = finished(document)
             for name in formats:
                 files = rendered(report, name, shown)
                 if name == "csv" and not apart:

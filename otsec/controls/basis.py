@@ -22,13 +22,14 @@ from otsec.policy.reasons import reason
 from otsec.policy.verdicts import Flow, flows, judged
 from otsec.sessions.assembly import sessions
 from otsec.sessions.model import Session
-from otsec.store import Store, queries
+from otsec.store import Store, queries, sightings
 from otsec.store import baseline as kept
 from otsec.store import controls as rows
 from otsec.store.acts import Act, every_act
 from otsec.store.filters import Filter
 from otsec.store.sensor import Heartbeat
-from otsec.store.views import Behaviour, Conversation, Fact, Gap, Source
+from otsec.store.sightings import Talk
+from otsec.store.views import Behaviour, Fact, Gap, Source
 
 DAY_NS = 86_400 * 10**9
 HOUR_NS = 3_600 * 10**9
@@ -48,7 +49,7 @@ class Basis:
         self.store = store
         self.site = site
         self.period = period
-        self._ends: dict[tuple[str, str, str, str], Endpoint] = {}
+        self.ends: dict[tuple[str, str, str, str], Endpoint] = {}
         self._names: dict[tuple[str, str, str, str], str] = {}
         self._flow_items: dict[int, Item] = {}
 
@@ -209,10 +210,10 @@ class Basis:
         if self.places is None:
             return None
         key = (*where, address)
-        found = self._ends.get(key)
+        found = self.ends.get(key)
         if found is None:
             person = self.people.at(*key) or NOBODY
-            found = self._ends[key] = self.places.endpoint(address, where[2], person)
+            found = self.ends[key] = self.places.endpoint(address, where[2], person)
         return found
 
     def zone(self, where: Where, address: str) -> Zone | None:
@@ -274,15 +275,25 @@ class Basis:
     # -------------------------------------------------------------------------------- flows
 
     @cached_property
-    def conversations(self) -> tuple[Conversation, ...]:
-        """Who talked to whom in the period."""
+    def rates(self) -> Sequence[rows.Rate]:
+        """How much of the payload of the period was accounted for, by service and protocol."""
+        return rows.rates(self.store, self.site.name, *self.period)
+
+    @cached_property
+    def talks(self) -> Sequence[Talk]:
+        """All conversations of the store, source by source."""
+        return sightings.talks(self.store)
+
+    @cached_property
+    def conversations(self) -> tuple[Talk, ...]:
+        """Who talked to whom in the period, by whom that saw most of it; the busiest first."""
         return tuple(
             one
-            for one in queries.conversations(self.store)
+            for one in sorted(sightings.most_seen(self.talks), key=_by_traffic)
             if one.site == self.site.name and self.period.has(one.first_time, one.last_time)
         )
 
-    def talk_item(self, one: Conversation, told: str, *, counted: bool = True) -> Item:
+    def talk_item(self, one: Talk, told: str, *, counted: bool = True) -> Item:
         """A conversation as one of a population."""
         where = (one.site, one.group, one.place)
         return Item(
@@ -291,9 +302,7 @@ class Basis:
             self.name(where, one.server),
             " ".join(dict.fromkeys(w for w in (one.protocol, one.service) if w)),
             told,
-            *(one.first_time, one.last_time),
-            point_name(one.point, one.interface),
-            one.first_packet,
+            *(one.first_time, one.last_time, one.source, one.first_packet),
         )
 
     def doings(self, *wanted: tuple[str, str]) -> tuple[Behaviour, ...]:
@@ -388,6 +397,13 @@ def ot_asset(asset: Asset) -> bool:
     """Whether an asset is of the process by its level, where that is sure."""
     sure = asset.role.confidence >= SURE or bool(asset.best("level"))
     return asset.level is not None and asset.level <= OT_LEVEL and sure
+
+
+def _by_traffic(one: Talk) -> tuple[object, ...]:
+    return (
+        *(one.group, -one.packets, queries.address_key(one.client)),
+        *(queries.address_key(one.server), one.service, one.place),
+    )
 
 
 def asset_item(asset: Asset, what: str = "", told: str = "", *, counted: bool = True) -> Item:

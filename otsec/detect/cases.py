@@ -96,6 +96,17 @@ def cases_of(store: Store, ids: Sequence[str]) -> list[Case]:
     ]
 
 
+def decided_of(store: Store) -> list[Case]:
+    """The findings that somebody decided of, or that a record announces; worst first.
+
+    Without those that nobody has looked at, which may be very many.
+    """
+    ids = {act.finding for act in acts_of_findings(store)}
+    ids |= {finding for finding, change in links(store).items() if change != UNLINKED}
+    there = [one.id for one in findings(store, "id", sorted(ids))]
+    return sorted(cases_of(store, there), key=lambda case: case.rank)
+
+
 def in_incident(store: Store, incident: str) -> list[Case]:
     """The findings of an incident, in order of time."""
     ids = [one.id for one in findings(store, "incident", [incident])]
@@ -131,6 +142,20 @@ def why_again(case: Case) -> str:
 def ends(act: Act) -> int:
     """When an acceptance ends, ns since 1970 UTC; 0: never, or it is none."""
     return end_of(act.attribute) if act.kind == "accept" else 0
+
+
+def word_on(case: Case) -> tuple[str, str]:
+    """Who decided of a finding last, and why; of what a record announces the record; else nobody."""
+    act = deciding(case)
+    if case.state == EXPECTED and (act is None or act.kind != "expect"):
+        return "", f"announced by change {case.change}"
+    return (act.who, act.reason) if act else ("", "")
+
+
+def went_on(case: Case) -> bool:
+    """Whether it was resolved and has been seen since."""
+    act = deciding(case)
+    return act is not None and act.kind == "resolve" and case.state == AGAIN
 
 
 # ----------------------------------------------------------------------------------- acts

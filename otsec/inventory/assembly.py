@@ -48,10 +48,11 @@ class Inventory:
         return None if number is None else self.assets[number]
 
 
-def inventory(store: Store) -> Inventory:
-    """Who is there."""
+def inventory(store: Store, talks: Sequence[Talk] | None = None) -> Inventory:
+    """Who is there; ``talks``: all conversations, where they have been read."""
     stations, lookups = sightings.stations(store), sightings.lookups(store)
-    said, talks = [*sightings.said(store), *stacks.told(stations)], sightings.talks(store)
+    said = [*sightings.said(store), *stacks.told(stations)]
+    talks = sightings.talks(store) if talks is None else talks
     people = acts(store)
     found = network(stations, lookups, said, talks)
     partition = resolve(found, said, people)
@@ -130,24 +131,13 @@ def _sort_facts(
 def _sort_talks(
     drafts: Sequence[Draft], number: Mapping[Node, int], found: Network, talks: Iterable[Talk]
 ) -> None:
-    """Of a conversation that several points of a group saw, that of the point that saw most."""
-    best: dict[tuple[str, ...], Talk] = {}
-    for talk in talks:
-        key = (talk.site, talk.group, talk.place, talk.client, talk.server, talk.service)
-        known = best.get(key)
-        if known is None or _size(talk) > _size(known):
-            best[key] = talk
-    for talk in best.values():
+    for talk in sightings.most_seen(talks):
         where = (talk.site, talk.group, talk.place)
         client, server = found.home(*where, talk.client), found.home(*where, talk.server)
         if client is not None:
             _ask(drafts[number[client]], talk)
         if server is not None:
             _answer(drafts[number[server]], talk, same=client == server)
-
-
-def _size(talk: Talk) -> int:
-    return talk.packets_out + talk.packets_in
 
 
 def _word(talk: Talk) -> str:

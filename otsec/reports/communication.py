@@ -5,14 +5,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from otsec.health.services import INDUSTRIAL
-from otsec.inventory.assembly import Inventory
 from otsec.inventory.directory import Directory
 from otsec.inventory.model import Asset
 from otsec.reports.drawing import WEIGHTS, Flow, Node, Weight
 from otsec.sessions.assembly import outside
 from otsec.sessions.kinds import ENGINEERING, ROUTINE
 from otsec.store.queries import is_device
-from otsec.store.sightings import Deed, Talk
+from otsec.store.sightings import Deed, Talk, most_seen
 
 OUTSIDE, UNLEVELLED = "Outside", "No level"
 LEVELS = {
@@ -77,25 +76,23 @@ def lanes_of(found: Iterable[Pair]) -> dict[str, str]:
     return {key: lane_of(asset) for key, asset in assets.items()}
 
 
-def pairs(found: Inventory, site: str, talks: Iterable[Talk], deeds: Iterable[Deed]) -> list[Pair]:
+def pairs(known: Directory, site: str, talks: Iterable[Talk], deeds: Iterable[Deed]) -> list[Pair]:
     """Who asks whom, of the source that saw most of each conversation."""
-    known = Directory(found)
     weights = _weights(deeds)
-    best: dict[tuple[str, ...], Talk] = {}
-    for talk in talks:
-        if talk.site == site and is_device(talk.client) and is_device(talk.server):
-            key = (talk.group, talk.place, talk.client, talk.server, talk.service)
-            if key not in best or _size(talk) > _size(best[key]):
-                best[key] = talk
+    mine = (
+        talk
+        for talk in talks
+        if talk.site == site and is_device(talk.client) and is_device(talk.server)
+    )
     summed: dict[tuple[str, str, str], list[Pair]] = defaultdict(list)
-    for talk in best.values():
+    for talk in most_seen(mine):
         where = (talk.site, talk.group, talk.place)
         client, server = known.at(*where, talk.client), known.at(*where, talk.server)
         if client is None or server is None or client.id == server.id:
             continue
         word = talk.protocol or talk.service
         weight = weights.get((*where, talk.client, talk.server, talk.protocol), "other")
-        pair = Pair(client, server, word, weight, _size(talk), talk.payload_in > 0)
+        pair = Pair(client, server, word, weight, talk.packets, talk.payload_in > 0)
         summed[client.id, server.id, word].append(pair)
     return [
         group[0]._replace(
@@ -105,10 +102,6 @@ def pairs(found: Inventory, site: str, talks: Iterable[Talk], deeds: Iterable[De
         )
         for group in summed.values()
     ]
-
-
-def _size(talk: Talk) -> int:
-    return talk.packets_out + talk.packets_in
 
 
 def _weights(deeds: Iterable[Deed]) -> dict[tuple[str, ...], Weight]:

@@ -31,6 +31,9 @@ def measured(subject: Subject) -> Measured:
     site = Site(order.site, order.zone, order.policy, None, order.inputs or Inputs())
     basis = Basis(subject.store, site, Period(begin, end))
     basis.inventory, basis.directory = subject.inventory, subject.known
+    basis.people, basis.talks = subject.people, subject.talks
+    if order.policy is not None:
+        basis.places, basis.ends = subject.places, subject.ends
     basis.cases, basis.sessions = tuple(subject.cases), tuple(subject.sessions)
     basis.flows = tuple(subject.flows)
     return Measured(basis)

@@ -296,10 +296,10 @@ def violating(subject: Subject) -> Chart:
             address = (flow.group, end.place, end.address)
             asset = subject.known.at(subject.site, *address)
             key = asset.id if asset else "|".join(address)
-            name = asset.name if asset else end.address
-            level = lane_of(asset) if asset else LANES[-1]
-            about = end.zone.name if end.zone else "no zone"
-            nodes.setdefault(key, Node(key, name, about, level))
+            if key not in nodes:
+                name = asset.name if asset else end.address
+                level = lane_of(asset) if asset else LANES[-1]
+                nodes[key] = Node(key, name, end.zone.name if end.zone else "no zone", level)
             ends.append(key)
         if ends[0] == ends[1]:
             continue

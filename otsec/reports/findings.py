@@ -4,7 +4,7 @@ import re
 from hashlib import sha256
 
 from otsec.detect.attack import techniques
-from otsec.detect.cases import STATES, Case
+from otsec.detect.cases import Case, word_on
 from otsec.health.verdict import counted
 from otsec.reports import figures
 from otsec.reports.document import Card, Cell, Document, Key, Paragraph, Section, Table, columns
@@ -146,10 +146,8 @@ def decided(subject: Subject, title: str) -> Table:
         if case.open:
             continue
         one = case.finding
-        act = [act for act in case.acts if act.kind in STATES][-1]
         rows.append((one.short, one.level, one.title, subject.name(one.group, one.place, one.client),
-                     subject.name(one.group, one.place, one.server), case.state, act.who,
-                     act.reason))  # fmt: skip
+                     subject.name(one.group, one.place, one.server), case.state, *word_on(case)))  # fmt: skip
     return Table(
         "decided",
         title,

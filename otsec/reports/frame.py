@@ -6,7 +6,7 @@ Changes, figures and coverage come first; exceptions, method, words and verifica
 from collections.abc import Sequence
 from dataclasses import replace
 
-from otsec.detect.cases import ends
+from otsec.detect.cases import deciding, ends, word_on
 from otsec.health import Severity
 from otsec.health.verdict import counted, duration, number, percent
 from otsec.reports import figures
@@ -25,6 +25,7 @@ from otsec.reports.document import (
 )
 from otsec.reports.since import CHANGES
 from otsec.reports.subject import Subject
+from otsec.store.findings import first_seen
 
 MOST_SHORT, MOST_POINTS = 3, 5  # exceptions and capture points in a report that has two pages
 LONGEST_SHORT = 120  # letters of their reasons
@@ -105,13 +106,13 @@ def _fresh(subject: Subject) -> list[Block]:
     if period is None or period.begin <= subject.heard[0]:
         return []
     assets = [one for one in subject.assets if one.first_time >= period.begin]
-    wrong = [one for one in subject.cases if one.finding.first_time >= period.begin]
+    wrong = first_seen(subject.store, subject.site, period.begin, period.end)
     names = ", ".join(one.name for one in assets[:5])
     more = f" and {len(assets) - 5} more" if len(assets) > 5 else ""
     named = f" ({names}{more})" if assets else ""
     text = (
         f"First seen in this period: {counted(len(assets), 'asset')}{named}, "
-        f"{counted(len(wrong), 'finding')}."
+        f"{counted(wrong, 'finding')}."
     )
     return [Paragraph(text)]
 
@@ -262,11 +263,10 @@ def _exceptions(subject: Subject) -> Table:
         told = one.told.get("reason", "")
         who = one.told.get("approved_by", "") or one.told.get("owner", "")
         rows.append((f"policy exception {one.id}", over, told, who, one.ends))
-    for case in subject.cases:
-        if case.state in {"accepted", "expected"}:
-            act = next(one for one in reversed(case.acts) if one.kind in {"accept", "expect"})
-            what = f"finding {case.finding.short}: {case.finding.title}"
-            rows.append((what, case.state, act.reason, act.who, ends(act) or None))
+    for case in subject.spared:
+        what = f"finding {case.finding.short}: {case.finding.title}"
+        act, (who, why) = deciding(case), word_on(case)
+        rows.append((what, case.state, why, who, (ends(act) or None) if act else None))
     return Table(
         "exceptions",
         "",

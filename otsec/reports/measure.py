@@ -1,23 +1,32 @@
-"""How quick reports are on a store, and how much memory they take: `otsec bench --reports`."""
+"""How quick reports are on a store, and how much memory they take: `otsec bench --reports`.
 
+Each figure comes from a process of its own, as each report of a user does: memory that one kind
+took would else stay with the process and count for all that follow.
+"""
+
+import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from time import process_time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from otsec.detect.cases import cases
+from otsec.errors import UsageError
 from otsec.memory import no_cycles, peak_bytes
 from otsec.policy import templates
 from otsec.policy.reading import read
 from otsec.reports.formats import Manner, finished, write
 from otsec.reports.kinds import KINDS, made
 from otsec.reports.subject import Order, Subject
-from otsec.store import Store
+from otsec.store import open_store
 
-TOGETHER = ("json", "html", "csv")
-TOGETHER_S, TOGETHER_MB, PDF_S = 10.0, 500.0, 30.0
+TOGETHER, PDF = ("json", "html", "csv"), ("pdf",)
+WANTED_S = {TOGETHER: 10.0, PDF: 30.0}
+WANTED_MB = 500.0
 POLICY = "water-plant"  # where none is given: the segmentation report wants one
 FRAMEWORK = "iec-62443-3-3"
+FORK = "fork"  # a process begins with what this one has loaded, and as small as this one is
 
 
 class Measured(NamedTuple):
@@ -37,40 +46,75 @@ class Ways(NamedTuple):
     tell: Callable[[str], None]
 
 
-def measure(store: Store, order: Order, ways: Ways, *, pdf: bool) -> list[Measured]:
-    """All figures; each kind is made as in a run of its own, and then all of them in one."""
-    whole = _whole(store, order)
-    found: list[Measured] = []
-    with no_cycles():
-        for kind in _kinds(whole):
-            for formats, wanted in ((TOGETHER, TOGETHER_S), *(((("pdf",), PDF_S),) if pdf else ())):
-                ways.tell(f"{kind} as {', '.join(formats)}")
-                found.append(_kind(Subject(store, whole), kind, formats, ways, wanted))
-        found.append(Measured("most memory there was", peak_bytes() / 1e6, "MB", TOGETHER_MB))
-        shared = Subject(store, whole)  # what `otsec report run` does with several kinds
-        ways.tell(f"all kinds as {', '.join(TOGETHER)}, in one run")
-        one_run = [_kind(shared, kind, TOGETHER, ways, None) for kind in _kinds(whole)]
-    found.append(Measured("all kinds in one run, CPU", sum(one.value for one in one_run), "s"))
-    return [*found, Measured("most memory then", peak_bytes() / 1e6, "MB")]
+class Took(NamedTuple):
+    """What making some reports took."""
+
+    seconds: float  # of CPU
+    peak: int  # bytes
+    written: int  # bytes
 
 
-def _kinds(order: Order) -> Iterator[str]:
-    return (kind for kind in KINDS if kind != "incident" or order.about)
-
-
-def _whole(store: Store, order: Order) -> Order:
-    """The order with what some kinds must be told."""
-    worst = next((one.finding.id for one in cases(store) if one.finding.site == order.site), "")
+def measure(path: Path, order: Order, ways: Ways, *, pdf: bool) -> list[Measured]:
+    """All figures: of each kind by itself, and of all of them in one run."""
+    if FORK not in multiprocessing.get_all_start_methods():
+        raise UsageError("bench --reports: this system does not fork processes")
+    about = _apart(lambda: _worst(path, order.site))
     policy = order.policy or read(templates.text(POLICY)).policy
-    return replace(order, policy=policy, about=worst, framework=FRAMEWORK)
+    whole = replace(order, policy=policy, about=about, framework=FRAMEWORK)
+    kinds = [kind for kind in KINDS if kind != "incident" or about]
+    found: list[Measured] = []
+    for kind in kinds:
+        for formats in (TOGETHER, *((PDF,) if pdf else ())):
+            found += _figures(path, whole, [kind], formats, ways)
+    return [*found, *_figures(path, whole, kinds, TOGETHER, ways)]
 
 
-def _kind(
-    subject: Subject, kind: str, formats: Sequence[str], ways: Ways, wanted: float | None
-) -> Measured:
-    begin = process_time()
-    report = finished(made(subject, kind, ways.clean))
-    size = sum(len(content) for name in formats for _, content in write(report, name, ways.manner))
-    spent = process_time() - begin
-    told = ", ".join(formats)
-    return Measured(f"{kind} as {told} ({size / 1e6:.1f} MB), CPU", spent, "s", wanted)
+def _worst(path: Path, site: str) -> str:
+    """The gravest finding of a site; empty: there is none."""
+    with open_store(path, readonly=True) as store:
+        return next((one.finding.id for one in cases(store) if one.finding.site == site), "")
+
+
+def _figures(
+    path: Path, order: Order, kinds: Sequence[str], formats: tuple[str, ...], ways: Ways
+) -> Iterator[Measured]:
+    """CPU and memory of a run; the bar is for each kind by itself."""
+    name = f"{kinds[0] if len(kinds) == 1 else 'all kinds in one run'} as {', '.join(formats)}"
+    ways.tell(name)
+    took: Took = _apart(lambda: _run(path, order, kinds, formats, ways))
+    alone = len(kinds) == 1
+    seconds, most = (WANTED_S[formats], WANTED_MB) if alone else (None, None)
+    yield Measured(f"{name} ({took.written / 1e6:.1f} MB), CPU", took.seconds, "s", seconds)
+    yield Measured(f"{name}, memory", took.peak / 1e6, "MB", most if formats == TOGETHER else None)
+
+
+def _run(
+    path: Path, order: Order, kinds: Sequence[str], formats: Sequence[str], ways: Ways
+) -> Took:
+    """Make reports, as `otsec report run` does."""
+    written = 0
+    with open_store(path, readonly=True) as store, no_cycles():
+        subject = Subject(store, order)
+        for kind in kinds:
+            document = made(subject, kind, ways.clean)
+            if kind == kinds[-1]:
+                subject.forget()
+            report = finished(document)
+            for name in formats:
+                written += sum(len(content) for _, content in write(report, name, ways.manner))
+    return Took(process_time(), peak_bytes(), written)
+
+
+def _apart(work: Callable[[], Any]) -> Any:
+    """What a function gives in a process of its own. Raises RuntimeError where it gives nothing."""
+    context = multiprocessing.get_context(FORK)
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: theirs.send(work()))
+    process.start()
+    theirs.close()
+    try:
+        return mine.recv()
+    except EOFError:
+        raise RuntimeError("a process that measured has ended without a figure") from None
+    finally:
+        process.join()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from otsec.clocks import Clock, clocks
-from otsec.detect.cases import Case, cases
+from otsec.detect.cases import Case, cases, decided_of
 from otsec.differences import Period
 from otsec.health import Report, judge
 from otsec.inventory.assembly import Inventory, inventory
@@ -25,12 +25,14 @@ from otsec.sessions.model import Session
 from otsec.store import Store, queries, sightings, spoken
 from otsec.store.filters import Filter
 from otsec.store.queries import Gap, Protocol, Source, Writer
+from otsec.store.sightings import Talk
 from otsec.store.timeline import Happening, happenings
 
 if TYPE_CHECKING:
     from otsec.controls.inputs import Inputs
     from otsec.policy.matrix import Matrix
     from otsec.policy.model import Policy
+    from otsec.policy.placing import Endpoint, People, Places
     from otsec.policy.verdicts import Flow
 
 CONTROLLERS = ("plc", "safety_plc", "rtu", "ied", "io", "drive", "robot_controller", "cnc", "meter")
@@ -62,6 +64,15 @@ class Subject:
         self.site = order.site
         self.here = [Filter("site", order.site)]
         self._names: dict[tuple[str, str, str], str] = {}
+        self.ends: dict[tuple[str, str, str, str], Endpoint] = {}  # by site, group, place, address
+
+    def forget(self) -> None:
+        """Give back the memory of all that was read: what is asked for again is read again."""
+        for name, part in vars(type(self)).items():
+            if isinstance(part, cached_property):
+                vars(self).pop(name, None)
+        self._names.clear()
+        self.ends.clear()
 
     # -------------------------------------------------------------------------- time
 
@@ -133,7 +144,12 @@ class Subject:
     @cached_property
     def inventory(self) -> Inventory:
         """All assets of the store."""
-        return inventory(self.store)
+        return inventory(self.store, self.talks)
+
+    @cached_property
+    def talks(self) -> list[Talk]:
+        """All conversations of the store, source by source."""
+        return sightings.talks(self.store)
 
     @cached_property
     def known(self) -> Directory:
@@ -160,6 +176,17 @@ class Subject:
         ]
 
     @cached_property
+    def spared(self) -> list[Case]:
+        """Those that people accepted or meant to be so, the worst first."""
+        return [
+            one
+            for one in decided_of(self.store)
+            if one.finding.site == self.site
+            and one.state in {"accepted", "expected"}
+            and self.has(one.finding.first_time, one.finding.last_time)
+        ]
+
+    @cached_property
     def open(self) -> list[Case]:
         """Those that nobody has dealt with."""
         return [one for one in self.cases if one.open]
@@ -179,10 +206,8 @@ class Subject:
     @cached_property
     def pairs(self) -> list[Pair]:
         """Who asks whom, by protocol."""
-        told = [
-            one for one in sightings.talks(self.store) if self.has(one.first_time, one.last_time)
-        ]
-        return communication.pairs(self.inventory, self.site, told, sightings.deeds(self.store))
+        told = [one for one in self.talks if self.has(one.first_time, one.last_time)]
+        return communication.pairs(self.known, self.site, told, sightings.deeds(self.store))
 
     @cached_property
     def sessions(self) -> list[Session]:
@@ -247,12 +272,11 @@ class Subject:
     @cached_property
     def flows(self) -> "Sequence[Flow]":
         """What the policy says of all that was done; nothing without a policy."""
-        from otsec.policy.placing import People  # noqa: PLC0415 - only where there is a policy
-        from otsec.policy.verdicts import flows, judged  # noqa: PLC0415
+        from otsec.policy.verdicts import flows, judged  # noqa: PLC0415 - only where there is a policy
 
         if self.order.policy is None:
             return ()
-        made = judged(self.store, self.order.policy, People(self.inventory))
+        made = judged(self.store, self.order.policy, self.people)
         return [
             one
             for one in flows(made)
@@ -260,15 +284,37 @@ class Subject:
         ]
 
     @cached_property
-    def zones_seen(self) -> frozenset[str]:
-        """Names of the policy's zones of which somebody was heard."""
-        from otsec.policy.placing import NOBODY, People, Places  # noqa: PLC0415
+    def places(self) -> "Places":
+        """Zones of addresses. Raises ValueError where there is no policy."""
+        from otsec.policy.placing import Places  # noqa: PLC0415
 
         if self.order.policy is None:
+            raise ValueError("there is no policy")
+        return Places(self.order.policy)
+
+    def endpoint(self, where: tuple[str, str, str], address: str) -> "Endpoint":
+        """Where the policy puts an address of a site, group and place; each is looked up once."""
+        key = (*where, address)
+        found = self.ends.get(key)
+        if found is None:
+            found = self.places.endpoint(address, where[2], self.people.at(*key))
+            self.ends[key] = found
+        return found
+
+    @cached_property
+    def people(self) -> "People":
+        """Who has which address, as the policy asks."""
+        from otsec.policy.placing import People  # noqa: PLC0415
+
+        return People(self.inventory)
+
+    @cached_property
+    def zones_seen(self) -> frozenset[str]:
+        """Names of the policy's zones of which somebody was heard."""
+        if self.order.policy is None:
             return frozenset()
-        places, people = Places(self.order.policy), People(self.inventory)
         ends = (
-            places.endpoint(one.text, one.node.place, people.at(*one.node[:3], one.text) or NOBODY)
+            self.endpoint(one.node[:3], one.text)
             for asset in self.assets
             for one in asset.addresses
             if not one.told_by

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from otsec.detect.attack import techniques
-from otsec.detect.cases import STATES, Case
+from otsec.detect.cases import Case, word_on
 from otsec.detect.incidents import stages
 from otsec.detect.model import LEVELS
 
@@ -87,9 +87,7 @@ def wrong(
 
 def _row(case: Case, name: Callable[[str, str, str], str], points: Mapping[int, str]) -> Row:
     one = case.finding
-    acts = [act for act in case.acts if act.kind in STATES]
-    said = f"{acts[-1].who}: {acts[-1].reason}" if acts and acts[-1].reason else ""
-    said = said or (acts[-1].who if acts else "")
+    said = ": ".join(filter(None, word_on(case)))
     who, on = (name(one.group, one.place, address) for address in (one.client, one.server))
     return Row(case, who, on, points.get(one.source, ""), said)
 

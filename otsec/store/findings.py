@@ -164,6 +164,15 @@ def findings(store: Store, column: str = "", values: Sequence[str] = ()) -> list
     return found
 
 
+def first_seen(store: Store, site: str, begin: int, end: int) -> int:
+    """How many findings of a site were first seen in a span; ns, both ends in it."""
+    rows = store.all(
+        "SELECT COUNT(*) FROM finding WHERE site = ? AND first_time BETWEEN ? AND ?",
+        (site, begin, end),
+    )
+    return int(rows[0][0])
+
+
 def packets(store: Store, finding: str) -> list[tuple[Packet, str]]:
     """The packets of a finding in order, each with the name of its source."""
     name = "CASE s.interface WHEN '' THEN s.point ELSE s.point || '/' || s.interface END"

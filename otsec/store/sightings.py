@@ -5,10 +5,10 @@ addresses are one device. Rows come in the order of sources by name, so what is 
 not depend on the order in which captures were read.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
-from otsec.store.database import Store
+from otsec.store.database import Row, Store
 
 
 class Station(NamedTuple):
@@ -93,6 +93,12 @@ class Talk(NamedTuple):
     first_packet: int
     last_time: int
     last_packet: int
+    malformed: int  # units that break their protocol
+
+    @property
+    def packets(self) -> int:
+        """Of both ways."""
+        return self.packets_out + self.packets_in
 
 
 class Deed(NamedTuple):
@@ -121,6 +127,18 @@ _SEEN = "first_time, {0}.first_packet, {0}.last_time, {0}.last_packet"
 _SILENT = "b.outcome IN ('', 'unanswered', 'unknown', 'open') OR b.outcome LIKE '%gateway_%'"
 
 
+R = TypeVar("R", Station, Talk)
+
+
+def _made(kind: type[R], rows: Iterable[Row]) -> list[R]:
+    """Rows of which equal texts are one: addresses and services repeat in each of very many."""
+    texts: dict[str, str] = {}
+    one = texts.setdefault
+    return [
+        kind._make([one(cell, cell) if type(cell) is str else cell for cell in row]) for row in rows
+    ]
+
+
 def many(store: Store, stations_: int, conversations: int) -> bool:
     """Whether there are more of either than so many."""
     return any(
@@ -131,11 +149,11 @@ def many(store: Store, stations_: int, conversations: int) -> bool:
 
 def stations(store: Store) -> list[Station]:
     """Who sent, source by source."""
-    rows = store.all(
+    rows = store.each(
         f"SELECT {_SOURCE}, t.place, t.mac, t.address, t.frames, t.{_SEEN.format('t')}, t.stack, t.ttl "  # noqa: S608 - text of this file
         f"FROM station AS t JOIN site_source AS s ON s.id = t.source {_BY_SOURCE}, t.number"
     )
-    return list(map(Station._make, rows))
+    return _made(Station, rows)
 
 
 def lookups(store: Store) -> list[Lookup]:
@@ -177,13 +195,24 @@ def shown(store: Store, attributes: Sequence[str]) -> list[Shown]:
 
 def talks(store: Store) -> list[Talk]:
     """All conversations."""
-    rows = store.all(
+    rows = store.each(
         f"SELECT {_SOURCE}, c.place, c.client, c.server, c.service, c.protocol, "  # noqa: S608 - text of this file
         "c.claimed_by = 'content' AND NOT c.doubtful, c.packets_out, c.packets_in, "
-        f"c.payload_in, c.{_SEEN.format('c')} "
+        f"c.payload_in, c.{_SEEN.format('c')}, c.malformed "
         f"FROM conversation AS c JOIN site_source AS s ON s.id = c.source {_BY_SOURCE}, c.number"
     )
-    return list(map(Talk._make, rows))
+    return _made(Talk, rows)
+
+
+def most_seen(talks: Iterable[Talk]) -> list[Talk]:
+    """Of a conversation that several points of a group saw, that of the point that saw most."""
+    best: dict[tuple[str, ...], Talk] = {}
+    for talk in talks:
+        key = (talk.site, talk.group, talk.place, talk.client, talk.server, talk.service)
+        known = best.get(key)
+        if known is None or talk.packets > known.packets:
+            best[key] = talk
+    return list(best.values())
 
 
 def deeds(store: Store) -> list[Deed]:

@@ -12,7 +12,8 @@ from otsec.policy.model import Zone
 from otsec.sessions.authentication import OPEN
 from otsec.sessions.kinds import CHANGING, changes
 from otsec.sessions.model import Session
-from otsec.store.views import Behaviour, Conversation
+from otsec.store.sightings import Talk  # noqa: TC001 - as other rows
+from otsec.store.views import Behaviour
 
 RULE = {rule.weakness.title: rule for rule in RULES}
 SECOND_NS = 10**9
@@ -260,7 +261,7 @@ def _plain_between(basis: Basis, holds: Callable[[Zone, Zone], bool]) -> Figure:
     if basis.policy is None:
         return no_policy()
 
-    rows: list[tuple[Conversation, Zone, Zone]] = []
+    rows: list[tuple[Talk, Zone, Zone]] = []
     for one in basis.conversations:
         if _plain(one.protocol):
             where = (one.site, one.group, one.place)

@@ -107,9 +107,7 @@ def _industrial(one: rows.Rate) -> bool:
 
 def decode_pct(basis: Basis) -> Figure:
     """Of the payload of industrial protocols and ports, the share that some protocol accounted for."""
-    found = [
-        one for one in rows.rates(basis.store, basis.site.name, *basis.period) if _industrial(one)
-    ]
+    found = [one for one in basis.rates if _industrial(one)]
     payload = sum(one.payload for one in found)
     if not payload:
         return NotMeasurable("nothing industrial was heard")
@@ -124,11 +122,7 @@ def decode_pct(basis: Basis) -> Figure:
 
 def opaque_pct(basis: Basis) -> Figure:
     """Of the payload of industrial ports and protocols, the share inside encryption."""
-    found = [
-        one
-        for one in rows.rates(basis.store, basis.site.name, *basis.period)
-        if _industrial(one) or one.protocol in ENCRYPTED
-    ]
+    found = [one for one in basis.rates if _industrial(one) or one.protocol in ENCRYPTED]
     payload = sum(one.payload for one in found)
     if not payload:
         return NotMeasurable("nothing industrial was heard")
