@@ -13,6 +13,7 @@ from inventory_stores import Tap, new_store, seen, tap
 from otsec.cli import main
 from otsec.errors import Exit
 from otsec.inventory.assembly import inventory
+from otsec.inventory.directory import Directory
 from otsec.inventory.weaknesses import OF_CLIENTS, RULES, weaknesses
 from otsec.reports.communication import pairs, relations
 from otsec.reports.drawing import MOST_LINES, Flow, Node, drawing
@@ -327,7 +328,10 @@ def test_relations_by_level(net: Tap) -> None:
     net.talks(HMI, OUTSIDE, "", "tcp/80", payload_in=0)
     net.write()
     found = pairs(
-        inventory(net.store), "Hall <3>", sightings.talks(net.store), sightings.deeds(net.store)
+        Directory(inventory(net.store)),
+        "Hall <3>",
+        sightings.talks(net.store),
+        sightings.deeds(net.store),
     )
 
     assert [(one.source, one.target, one.protocol, one.weight) for one in relations(found)] == [

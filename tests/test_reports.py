@@ -41,7 +41,7 @@ CAPTURE = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
 PLAIN = ("executive", "inventory", "changes", "findings", "sessions", "health", "assessment")
 TEXT = ("json", "html", "md", "csv", "oscal")
 HOSTILE = '=1+1"><script>alert(1)</script>\u202e\x1b[31m|{{7*7}}`_*<b>'
-VOID = {"meta", "br", "hr", "img", "input", "link"}
+VOID = {"meta", "br", "col", "hr", "img", "input", "link"}
 MANNER = Manner(str, str, str)
 
 
@@ -399,7 +399,7 @@ def test_redacted_reports_name_nobody(plant_db: Path, policy: Path, tmp_path: Pa
     """No address, name, site or point of the plant is left in any format, nor an id of theirs."""
     stop = named(plant_db, "s7-plc-stop")
     words = ("--policy", str(policy), "--finding", stop, "--redact", "--format", ",".join(TEXT))
-    files = made(plant_db, tmp_path, *PLAIN, "incident", *words)
+    files = made(plant_db, tmp_path, *PLAIN, "segmentation", "incident", *words)
     with open_store(plant_db, readonly=True) as store:
         from otsec.inventory.assembly import inventory
 
@@ -407,7 +407,7 @@ def test_redacted_reports_name_nobody(plant_db: Path, policy: Path, tmp_path: Pa
         told = {node for asset in assets for node in (*asset.ips, *asset.macs, asset.id)}
         told |= {asset.name for asset in assets} | {asset.value("serial") for asset in assets}
         told |= {one.id for one in findings(store)}
-    told |= {"north works", "ten_minutes", "DESKTOP-7Q2K1", "10.20.1."}
+    told |= {"north works", "ten_minutes", "DESKTOP-7Q2K1", "10.20.1.", "net-10-20-1"}
     kept = {"", "10.20.1.255", "10.20.1.1"} | {one for one in told if one.startswith("01:")}
     for name, content in files.items():
         text = content.decode()

@@ -153,7 +153,12 @@ class Inputs:
 
     def how(self, key: str) -> str:
         """What would configure a key, for people."""
-        return f"`{key}:` in {self.path or FILE_NAME}"
+        return f"`{key}:` in {self.name}"
+
+    @property
+    def name(self) -> str:
+        """What reports call the file: where it lies is nobody's business who reads them."""
+        return FILE_NAME if self.path is None else self.path.name
 
 
 # ------------------------------------------------------------------------------- reading it

@@ -5,6 +5,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from otsec.inventory import knowledge, roles, stacks
 from otsec.inventory.addresses import Network, network
@@ -245,6 +246,7 @@ def _control_first(words: Iterable[str]) -> tuple[str, ...]:
     return named + (others if len(others) <= SERVICES_NAMED else (f"{len(others)} services",))
 
 
+@lru_cache(maxsize=4096)  # a plant has few services, and every asset some of them
 def _service_key(service: str) -> tuple[str, int]:
     transport, _, port = service.partition("/")
     return transport, int(port) if port.isdecimal() else 0

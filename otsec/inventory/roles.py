@@ -48,6 +48,8 @@ def _any(words: Iterable[tuple[str, str, float]]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern, _, _ in words), re.IGNORECASE)
 
 
+_ASKED = CONTROL - NEUTRAL  # protocols that say something of who asks in them
+_ANSWERED = ANSWERS.keys() - NEUTRAL
 _PRODUCTS, _ANY_PRODUCT = _rules(PRODUCTS), _any(PRODUCTS)
 _NAMES, _ANY_NAME = _rules(NAMES), _any(NAMES)
 _HINTS = {attribute: _rules(words) for attribute, words in HINTS.items()}
@@ -172,7 +174,7 @@ def _answers(traits: Traits) -> Iterator[Sign]:
 
 
 def _does(traits: Traits) -> Iterator[Sign]:
-    asked = {p: s for p, s in traits.asks.items() if p in CONTROL - NEUTRAL}
+    asked = {p: s for p, s in traits.asks.items() if p in _ASKED}
     servers = set().union(*asked.values()) if asked else set()
     protocols = ", ".join(sorted(asked))
     for classes, role, sure, verb in (
@@ -186,7 +188,7 @@ def _does(traits: Traits) -> Iterator[Sign]:
             yield Sign(verb, role, sure, f"{verb} {_count(done, 'device')} ({spoken})")
     moved = _together(traits.does, ("write", "control"))
     read = _together(traits.does, ("read", "report"))
-    if not servers or traits.answers.keys() & (ANSWERS.keys() - NEUTRAL):
+    if not servers or not _ANSWERED.isdisjoint(traits.answers):
         return  # a controller that asks others stays one
     stores = sorted((traits.answers.keys() | traits.services) & DATABASES)
     if read and not moved and stores:

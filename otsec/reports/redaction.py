@@ -8,7 +8,7 @@ are replaced too: they are hashes of addresses, and an address can be found agai
 import hmac
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from otsec.evidence.pseudonyms import ADDRESS, COMMON, LEAST_NAME, Known, Pseudonyms, words
@@ -20,6 +20,9 @@ from otsec.store.acts import every_act
 CLASSES = {"ip": "addresses", "hostname": "names and serial numbers", "user": "people"}
 PEOPLE = frozenset({"user", "account", "user_identity", "owner", "contact"})
 _WORD = re.compile(r"\w+")
+_SPELT = re.compile(  # addresses of networks and hosts as names of zones and groups spell them
+    r"\d{1,3}([-_.]\d{1,3}){2}|(^|[-_.])net6[-_.]|[0-9a-f]{2}([-_.][0-9a-f]{2}){5}", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def redaction(subject: Subject, key: bytes, classes: Sequence[str]) -> Redaction
     found = [Name(name.casefold(), _before(name)) for name in words(sorted(names), None)]
     if "hostname" in classes:
         found += _labels(subject)
+    found += _of_policy(subject, {_slug(name) for name in names}, addresses="ip" in classes)
     by_word: dict[str, list[Name]] = defaultdict(list)
     for name in sorted(set(found), key=lambda one: (-len(one.text), one.text, one.label)):
         if first := _WORD.search(name.text):
@@ -131,6 +135,32 @@ def _labels(subject: Subject) -> Iterable[Name]:
         for number, text in enumerate(dict.fromkeys(texts), 1):
             if text.casefold() not in COMMON and _WORD.search(text) and len(text) >= LEAST_NAME:
                 yield Name(text.casefold(), _before(text), f"{word}-{number}")
+
+
+def _of_policy(subject: Subject, hidden: Collection[str], *, addresses: bool) -> Iterable[Name]:
+    """Numbers for names of the policy in which a name or an address stands, as in a draft's."""
+    policy = subject.order.policy
+    for word, texts in () if policy is None else (
+        ("zone", [zone.name for zone in policy.zones]),
+        ("group", [group.name for group in policy.groups]),
+        ("rule", [rule.id for rule in policy.rules]),
+    ):  # fmt: skip
+        for number, text in enumerate(dict.fromkeys(texts), 1):
+            if (addresses and _SPELT.search(text)) or not hidden.isdisjoint(_runs(_slug(text))):
+                yield Name(text.casefold(), _before(text), f"{word}-{number}")
+
+
+def _slug(text: str) -> str:
+    """A text as a name of the policy may spell it."""
+    return re.sub(r"[^a-z0-9]+", "-", text.casefold()).strip("-")
+
+
+def _runs(slug: str) -> Iterator[str]:
+    """All parts of a slug, each as long as one likes."""
+    parts = slug.split("-")
+    for begin in range(len(parts)):
+        for end in range(begin, len(parts)):
+            yield "-".join(parts[begin : end + 1])
 
 
 def _before(text: str) -> int:

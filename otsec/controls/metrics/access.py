@@ -249,10 +249,10 @@ def plain_untrusted(basis: Basis) -> Figure:
 
     if not any(map(untrusted, basis.policy.zones)):
         if {"wireless", "untrusted"} <= basis.site.inputs.absent:
-            return Number(0, f"the site has no such zone, as {basis.site.inputs.path} says")
+            return Number(0, f"the site has no such zone, as {basis.site.inputs.name} says")
         return NotConfigured(
             "a zone of kind wireless, remote or external, or with the tag untrusted, in the policy, or "
-            f"`absent: [wireless, untrusted]` in {basis.site.inputs.path or 'compliance.yaml'}"
+            f"`absent: [wireless, untrusted]` in {basis.site.inputs.name}"
         )
     return _plain_between(basis, lambda one, other: untrusted(one) or untrusted(other))
 

@@ -244,7 +244,7 @@ def required_d(basis: Basis) -> Figure:
     needed = basis.site.inputs.required_days
     if needed is None:
         return NotConfigured(basis.site.inputs.how("retention: required_days"))
-    return Number(needed, f"as {basis.site.inputs.path} says")
+    return Number(needed, f"as {basis.site.inputs.name} says")
 
 
 def unlocked(basis: Basis) -> Figure:

@@ -124,7 +124,7 @@ def in_zone_kind(
             if name in basis.site.inputs.absent:
                 return Number(
                     0,
-                    f"the site has no zone of this kind ({name}), as {basis.site.inputs.path} says",
+                    f"the site has no zone of this kind ({name}), as {basis.site.inputs.name} says",
                 )
             return NotConfigured(_how(name, basis))
         return _flows(basis, holds)
@@ -138,7 +138,7 @@ def _how(name: str, basis: Basis) -> str:
         if name in {"wireless", "safety", "transient"}
         else f"a zone with the tag {name}"
     )
-    return f"{kind} in the policy, or `absent: [{name}]` in {basis.site.inputs.path or 'compliance.yaml'}"
+    return f"{kind} in the policy, or `absent: [{name}]` in {basis.site.inputs.name}"
 
 
 def _of_kind(kind: str) -> Callable[[Zone], bool]:

@@ -1,6 +1,6 @@
 """A report as one HTML page: no script, nothing fetched, to read on a screen and to print on A4."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from html import escape
 from importlib import resources
@@ -22,12 +22,14 @@ from otsec.reports.document import (
 )
 from otsec.reports.formats import Files, Finished, Manner
 from otsec.reports.formats.svg import svg
+from otsec.reports.formats.widths import ACROSS, LONG, UPRIGHT, widths
 from otsec.reports.formats.words import covered, key_last, key_number, left_out, told
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 MOST_UPRIGHT = 9  # columns; a table with more is printed across the page
 NARROW = frozenset({"tag", "level", "number", "share", "bytes", "duration", "time"})
 WHOLE = frozenset({"id", "finding", "incident", "technique"})  # never broken
+UNBROKEN = frozenset({' class="n"', ' class="t"', ' class="l"', ' class="k"'})  # marks of such
 WIDE = frozenset(
     {
         "seen",
@@ -178,25 +180,46 @@ def _table(document: Document, block: Any, manner: Manner) -> Iterator[str]:
         return
     label = escape(table.title or table.name)
     shown = table.shown()
-    across = " across" if len(shown) > MOST_UPRIGHT else ""
-    yield f'<div class="wide{across}" role="region" aria-label="{label}" tabindex="0"><table>\n'
+    across = len(shown) > MOST_UPRIGHT
+    kinds = [table.columns[n].kind for n in shown]
+    rows = [
+        [told(row[n], kind, manner) for n, kind in zip(shown, kinds, strict=True)]
+        for row in table.rows[: table.most]
+    ]
+    marks = [_mark(table.columns[n]) for n in shown]
+    shares = _widths([table.columns[n].title for n in shown], marks, rows, across=across)
+    even = ' class="even"' if shares else ""
+    yield (
+        f'<div class="wide{" across" if across else ""}" role="region" aria-label="{label}" '
+        f'tabindex="0"><table{even}>\n'
+    )
     reading = f'<span class="soft">{escape(table.reading)}</span>' if table.reading else ""
     hidden = "" if table.title else ' class="unseen"'
-    yield f"<caption{hidden}>{label} {reading}</caption>\n<thead><tr>"
-    marks = [_mark(table.columns[n]) for n in shown]
+    yield f"<caption{hidden}>{label} {reading}</caption>\n{shares}<thead><tr>"
     for n, mark in zip(shown, marks, strict=True):
         yield f'<th scope="col"{mark}>{escape(table.columns[n].title)}</th>'
     yield "</tr></thead>\n<tbody>\n"
-    kinds = [table.columns[n].kind for n in shown]
-    for row in table.rows[: table.most]:
+    for row in rows:
         yield "<tr>"
-        for n, mark, kind in zip(shown, marks, kinds, strict=True):
-            cell = told(row[n], kind, manner)
+        for cell, mark, kind in zip(row, marks, kinds, strict=True):
             yield f"<td{mark}>{_tag(cell) if kind == 'tag' and cell else escape(cell)}</td>"
         yield "</tr>\n"
     yield "</tbody></table></div>\n"
     if rest := left_out(document, table):
         yield f'<p class="small soft">{escape(rest)}</p>\n'
+
+
+def _widths(
+    titles: Sequence[str], marks: Sequence[str], rows: Sequence[Sequence[str]], *, across: bool
+) -> str:
+    """The widths of columns in print; empty: the table is short enough to be measured."""
+    if len(rows) < LONG:
+        return ""
+    found = widths(
+        titles, [mark in UNBROKEN for mark in marks], rows, ACROSS if across else UPRIGHT
+    )
+    each = "".join(f'<col style="--share:{one:g}%">' for one in found)
+    return f"<colgroup>{each}</colgroup>\n"
 
 
 def _mark(column: Column) -> str:
