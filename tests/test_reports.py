@@ -35,6 +35,7 @@ from otsec.reports.kinds import KINDS
 from otsec.reports.period import period
 from otsec.reports.since import compared
 from otsec.store import open_store
+from otsec.store.changes import link
 from otsec.store.findings import findings
 
 CAPTURE = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
@@ -390,6 +391,38 @@ def test_pdf_without_weasyprint_says_what_to_do(
     words = ["report", "run", "health", "--format", "pdf", "-q", "--db", str(plant_db)]
     assert main([*words, "-o", str(tmp_path)]) == Exit.USAGE
     assert "otsec-monitor[pdf]" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------------------------- decided
+
+
+def test_what_a_record_announces_is_told_by_the_record(plant_db: Path, tmp_path: Path) -> None:
+    """A finding that nobody decided of and a change announces stands as expected, with the change."""
+    db = Path(shutil.copy(plant_db, tmp_path / "a.db"))
+    with open_store(db) as store:
+        stop = next(one for one in findings(store) if one.name == "s7-plc-stop")
+        link(store, {stop.id: "CHG-4711"})
+    files = made(db, tmp_path / "out", "findings", "health", "--format", "csv")
+    decided = list(csv.DictReader(io.StringIO(files["findings.decided.csv"].decode())))
+    spared = list(csv.DictReader(io.StringIO(files["health.exceptions.csv"].decode())))
+    assert [(one["id"], one["state"], one["by"], one["reason"]) for one in decided] == [
+        (stop.short, "expected", "", "announced by change CHG-4711")
+    ]
+    assert [(one["state"], one["reason"]) for one in spared] == [
+        ("expected", "announced by change CHG-4711")
+    ]
+
+
+def test_reports_do_not_tell_where_files_of_the_site_lie(
+    plant_db: Path, policy: Path, tmp_path: Path
+) -> None:
+    """Of what the site says for its controls the name of the file is told, and not its folder."""
+    said = tmp_path / "folder of kim" / "said.yaml"
+    said.parent.mkdir()
+    said.write_text("otsec_compliance: 1\nabsent: [wireless]\nretention: {required_days: 9}\n")
+    words = ("--framework", "nerc-cip", "--policy", str(policy), "--inputs", str(said))
+    files = made(plant_db, tmp_path / "out", "evidence", *words, "--format", "json,html")
+    assert all(b"said.yaml" in one and b"kim" not in one for one in files.values())
 
 
 # -------------------------------------------------------------------------------- redaction

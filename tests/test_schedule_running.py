@@ -17,6 +17,7 @@ import pytest
 from conftest import ROOT
 
 from otsec.cli import main
+from otsec.cli.schedule import rows
 from otsec.errors import Exit, UsageError
 from otsec.schedule import manifest, places, running, sshsig
 from otsec.schedule.running import Task
@@ -227,6 +228,17 @@ def test_a_clock_set_back_makes_nothing_twice(store: Store, tmp_path: Path) -> N
         "2026-05-05"
     ]
     assert len(whole(store)) == 5
+
+
+def test_what_was_done_by_a_clock_ahead_is_not_told_as_next(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`schedule list` tells the next run that will be made, not one that is done already."""
+    add(store, daily(tmp_path, catch_up="all"))
+    running.work(store, produce, Clock("2026-05-03T07:00"))
+    monkeypatch.setattr("time.time_ns", Clock("2026-05-01T12:00"))
+    [row] = rows(store)
+    assert (local(row.last or 0)[:10], local(row.next)[:10]) == ("2026-05-03", "2026-05-04")
 
 
 def test_a_clock_ahead_for_a_while_loses_no_run(store: Store, tmp_path: Path) -> None:

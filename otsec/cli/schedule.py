@@ -123,8 +123,22 @@ RUNS = (
     Column("folder", "folder", about="where it lies"),
     Column("number", "run", "number", "its number in the chain", detail=True),
     Column("manifest", "manifest", about="SHA-256", detail=True),
-    Column("started", "started", "time", "when the last try began", detail=True),
-    Column("ended", "ended", "time", "when it came to an end", detail=True),
+    Column(
+        "started",
+        "started",
+        "time",
+        "when the last try began",
+        detail=True,
+        value=lambda run: run.started or None,
+    ),
+    Column(
+        "ended",
+        "ended",
+        "time",
+        "when it came to an end",
+        detail=True,
+        value=lambda run: run.ended or None,
+    ),
 )
 
 
@@ -186,9 +200,8 @@ def rows(store: "Store", names: Sequence[str] = ()) -> list[Row]:
     """The schedules of these names, all without any. Raises UsageError for one that is not there."""
     from otsec.store.schedules import runs_of
 
-    return [
-        Row(one, runs_of(store, one.name), _following(one, 1)[0]) for one in _named(store, names)
-    ]
+    found = [(one, runs_of(store, one.name)) for one in _named(store, names)]
+    return [Row(one, met, _following(one, 1, met)[0]) for one, met in found]
 
 
 def _list(arguments: Namespace) -> int:
@@ -210,6 +223,7 @@ def _next(arguments: Namespace) -> int:
 
     from otsec.schedule.times import covered, latest_dues
     from otsec.store import open_store
+    from otsec.store.schedules import runs_of
 
     if not 1 <= arguments.n <= 1000:
         raise UsageError("-n: write a number from 1 to 1000")
@@ -218,8 +232,9 @@ def _next(arguments: Namespace) -> int:
     with open_store(config.store, readonly=True) as store:
         for one in _named(store, arguments.names):
             zone = ZoneInfo(one.zone)
-            before = latest_dues(one.cron, zone, 0, time.time_ns(), 1)
-            for due in _following(one, arguments.n):
+            following = _following(one, arguments.n, runs_of(store, one.name))
+            before = latest_dues(one.cron, zone, 0, following[0] - 1, 1)
+            for due in following:
                 _, period = covered(one.span, due, before[-1] if before else due, zone)
                 rows.append(Namespace(schedule=one.name, due=due, period=period or "all"))
                 before = [due]
@@ -255,12 +270,16 @@ def _shown(columns: Sequence[Column], arguments: Namespace) -> list[Column]:
     return [one for one in columns if arguments.format or not one.detail]
 
 
-def _following(schedule: "Schedule", count: int) -> list[int]:
+def _following(schedule: "Schedule", count: int, met: "Sequence[Run]" = ()) -> list[int]:
+    """The due times to come, without those that were met while the clock stood ahead."""
     from zoneinfo import ZoneInfo
 
     from otsec.schedule.times import next_dues
 
-    return next_dues(schedule.cron, ZoneInfo(schedule.zone), time.time_ns(), count)
+    now = time.time_ns()
+    done = {run.due for run in met if run.due > now and run.state in {"done", "retired"}}
+    dues = next_dues(schedule.cron, ZoneInfo(schedule.zone), now, count + len(done))
+    return [due for due in dues if due not in done][:count]
 
 
 def _named(store: "Store", names: Sequence[str]) -> "list[Schedule]":

@@ -330,4 +330,7 @@ def _positive(text: str) -> float:
 
 
 def _address(text: str) -> str:
-    return str(ip_address(text))
+    try:
+        return str(ip_address(text))
+    except ValueError:  # its words would stand behind ours, which say the same
+        raise ValueError from None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import process_time
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from otsec.detect.cases import cases
 from otsec.errors import UsageError
@@ -26,7 +26,7 @@ WANTED_S = {TOGETHER: 10.0, PDF: 30.0}
 WANTED_MB = 500.0
 POLICY = "water-plant"  # where none is given: the segmentation report wants one
 FRAMEWORK = "iec-62443-3-3"
-FORK = "fork"  # a process begins with what this one has loaded, and as small as this one is
+FORK: Final = "fork"  # a process begins with what this one has loaded, and as small as this one is
 
 
 class Measured(NamedTuple):
