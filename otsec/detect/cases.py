@@ -31,6 +31,7 @@ BACK = {  # what is told of a decision that no longer holds
     "accept": "it was accepted for a time, which is over",
 }
 LONGEST = 2_000  # letters of a reason or a remark
+WORST = {level: -at for at, level in enumerate(LEVELS)}  # where a level stands in listings
 
 
 class Word(NamedTuple):
@@ -61,7 +62,7 @@ class Case:
     @property
     def rank(self) -> tuple[int, int, str]:
         """The order of listings: worst first, then the newest."""
-        return -LEVELS.index(self.finding.level), -self.finding.last_time, self.finding.id
+        return WORST[self.finding.level], -self.finding.last_time, self.finding.id
 
 
 def cases(store: Store, now: str | None = None) -> list[Case]:

@@ -56,10 +56,13 @@ def attributes(asset: Asset, traits: Traits) -> tuple[Attribute, ...]:
     )
 
 
+UNKNOWN = {one.key: Attribute(one.name, "", "", 0.0) for one in HIGH}  # of most, most are
+
+
 def _fact(wanted: Wanted, asset: Asset) -> Attribute:
-    found = [one for name in wanted.sources if (one := asset.best(name))]
+    found = [asset.own[name] for name in wanted.sources if name in asset.own]
     if not found:
-        return Attribute(wanted.name, "", "", 0.0)
+        return UNKNOWN[wanted.key]
     best = max(found, key=lambda one: one.said_by == PERSON)  # the first, or a person's word
     return _told(wanted, best)
 
@@ -71,7 +74,7 @@ def _told(wanted: Wanted, one: Known) -> Attribute:
 def _seen(wanted: Wanted, values: Sequence[str]) -> Attribute:
     """What is seen in the traffic itself."""
     if not values:
-        return Attribute(wanted.name, "", "", 0.0)
+        return UNKNOWN[wanted.key]
     more = f" and {len(values) - SHOWN} more" if len(values) > SHOWN else ""
     return Attribute(wanted.name, ", ".join(values[:SHOWN]) + more, "traffic", 0.95)
 

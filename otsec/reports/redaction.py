@@ -8,7 +8,8 @@ are replaced too: they are hashes of addresses, and an address can be found agai
 import hmac
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from otsec.evidence.pseudonyms import ADDRESS, COMMON, LEAST_NAME, Known, Pseudonyms, words
@@ -137,7 +138,7 @@ def _labels(subject: Subject) -> Iterable[Name]:
                 yield Name(text.casefold(), _before(text), f"{word}-{number}")
 
 
-def _of_policy(subject: Subject, hidden: Set[str], *, addresses: bool) -> Iterable[Name]:
+def _of_policy(subject: Subject, hidden: AbstractSet[str], *, addresses: bool) -> Iterable[Name]:
     """Numbers for names of the policy in which a name or an address stands, as in a draft's."""
     policy = subject.order.policy
     for word, texts in () if policy is None else (
