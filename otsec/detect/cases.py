@@ -31,7 +31,9 @@ BACK = {  # what is told of a decision that no longer holds
     "accept": "it was accepted for a time, which is over",
 }
 LONGEST = 2_000  # letters of a reason or a remark
-WORST = {level: -at for at, level in enumerate(LEVELS)}  # where a level stands in listings
+WORST: dict[str, int] = {
+    level: -at for at, level in enumerate(LEVELS)
+}  # where a level stands in listings
 
 
 class Word(NamedTuple):
