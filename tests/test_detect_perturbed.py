@@ -6,7 +6,7 @@ from typing import TypeAlias
 import pytest
 from conftest import ROOT
 from engine_runs import records
-from spoiled import LOSES, SPOILED, unit_of
+from spoiled import KEEPS_ALL, LOSES, SPOILED, unit_of
 
 from otsec.baseline.deviations import judge
 from otsec.detect.judging import found_in
@@ -97,12 +97,12 @@ def test_disorder_of_a_real_mirror(captures: Path, tmp_path: Path) -> None:
     """5 ms of disorder change nothing of what rules and outages tell of a network of copies."""
     name = "labelled-switched-network/westermo-2023-right-tap-reduced.pcap"
     content = (captures / name).read_bytes()
-    unit = 10**9 if content[:4] == b"\x4d\x3c\xb2\xa1" else 10**6
-    told = []
-    for number, parts in enumerate((records(content), _disorder(records(content), unit))):
+    parts, told = records(content), []
+    disorder = KEEPS_ALL["5 ms of disorder"](parts, unit_of(content))
+    for number, some in enumerate((parts, disorder)):
         path = tmp_path / str(number) / "tap.pcap"
         path.parent.mkdir()
-        path.write_bytes(content[:24] + b"".join(parts))
+        path.write_bytes(content[:24] + b"".join(some))
         with open_store(path.with_suffix(".db")) as store:
             read(store, [path])
             found = judge(store, RULES)
