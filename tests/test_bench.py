@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Command
 
+from otsec import cli
 from otsec.bench import STAGES, Program, Spent, first_packet, peak_memory, watched
-from otsec.bench_pairs import BASELINES, compare, main
+from otsec.bench_pairs import main
 from otsec.capture import open_capture
 from otsec.config import Config
 from otsec.engine import Engine
@@ -172,21 +173,18 @@ def test_peak_memory(tmp_path: Path) -> None:
 
 
 @POSIX
-@pytest.mark.parametrize(
-    ("part", "title", "wanted"),
-    [("rules", "with rules and checks", 0.85), ("baselines", "with baselines", 0.8)],
-)
-def test_what_a_part_costs(part: str, title: str, wanted: float, otsec_command: Command) -> None:
+def test_what_rules_cost(otsec_command: Command) -> None:
     """Both runs are measured in turn, and the ratio is told; nothing else of them differs."""
-    done = otsec_command("bench", CAPTURE, f"--{part}", "--rounds", "1", "--json")
+    done = otsec_command("bench", CAPTURE, "--rules", "--rounds", "1", "--json")
 
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["kind"] == f"bench_{part}"
-    assert [one["program"] for one in told["programs"]] == ["without", title]
+    assert told["kind"] == "bench_rules"
+    assert [one["program"] for one in told["programs"]] == ["without", "with rules and checks"]
     assert all(len(one["rounds_cpu_s"]) == 1 for one in told["programs"])
     assert len(told["ratios"]) <= 1
-    assert told["wanted"] == wanted
+    assert told["wanted"] == 0.85
+    assert told["once"] == []
     assert "pair 1 of 1: without " in done.stderr
 
 
@@ -223,21 +221,24 @@ def test_what_baselines_take(tmp_path: Path) -> None:
 
 
 @POSIX
-def test_learning_and_judging_are_measured_apart(tmp_path: Path) -> None:
-    """All that the capture shows is learned, and all of it is judged by that."""
-    told: list[str] = []
-    found = compare(BASELINES, CAPTURE, Config(), Options(), rounds=1, tell=told.append)
+def test_what_baselines_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Following is measured in pairs; learning all of the capture, and judging by that, apart."""
+    assert cli.main(["bench", str(CAPTURE), "--baselines", "--rounds", "1", "--json"]) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
 
-    assert [one.name for one in found.once] == ["learning", "judging by them"]
-    assert all(one.cpu_s > 0 for one in found.once)
-    assert told[-1].startswith("judging by them: ")
+    assert (told["kind"], told["wanted"]) == ("bench_baselines", 0.8)
+    assert [one["program"] for one in told["programs"]] == ["without", "with baselines"]
+    assert [one["name"] for one in told["once"]] == ["learning", "judging by them"]
+    assert all(one["cpu_s"] > 0 for one in told["once"])
+    assert "judging by them: " in err
     db = tmp_path / "some.db"
     with open_store(db) as store:
         read(store, [CAPTURE])
     assert main(["once", "learn", str(db)]) == 0
     with open_store(db) as store:
         lines, ends = kept.lines(store), kept.ended(store)
-    assert len(lines) == found.lines
+    assert len(lines) == told["lines"]
     assert {one.ended for one in ends} == {1}
     assert main(["once", "judge", str(db)]) == 0
     with open_store(db) as store:

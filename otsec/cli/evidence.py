@@ -148,7 +148,7 @@ def found(
     wanted = resolve(store, arguments.id)
     if not wanted:
         names = ", ".join(arguments.id)
-        raise UsageError(f"{names}: told by the hour, or about otsec itself; no packet is kept")
+        raise UsageError(f"{names}: no packet shows it; told by the hour, or about otsec itself")
     return library, wanted, gather(library, wanted, _rule(arguments))
 
 
