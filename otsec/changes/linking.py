@@ -54,6 +54,10 @@ SAYS: Mapping[str, str] = {  # attributes that also another change than of the d
     **dict.fromkeys(("program_hash", "user_application", "configuration_revision"), "program"),
     "module_type": "module",
 }
+# rules that tell what a device says of itself, not which attribute of it
+OF_VERSIONS: Mapping[str, frozenset[str]] = {
+    "version-changed": frozenset({"identity", "firmware", "module"})
+}
 CONTENTS: Mapping[str, str] = {"firmware-transferred": "firmware", "program-differs": "program"}
 
 
@@ -88,6 +92,8 @@ def needs(finding: Finding, classes: Classes) -> Needs:
         return (CARRIES,)
     if finding.name == IDENTITY:
         return tuple(_said(finding, attribute) for attribute in finding.operations)
+    if finding.name in OF_VERSIONS:
+        return (OF_VERSIONS[finding.name],)
     if finding.name in CONTENTS:
         return (frozenset({CONTENTS[finding.name]}),)
     if not finding.operations:
