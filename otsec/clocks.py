@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias, TypedDict
 from otsec.inventory.assembly import Inventory, inventory
 from otsec.inventory.directory import Directory
 from otsec.inventory.model import Asset
+from otsec.nanoseconds import SECOND_NS
 from otsec.store import Store
 from otsec.store import clocks as rows
 from otsec.store.clocks import Reading, Stamp
@@ -24,7 +25,7 @@ from otsec.store.queries import address_key, is_device
 Way: TypeAlias = Literal["says", "is set", "asks"]
 Standing: TypeAlias = Literal["agrees", "off", "steps", "needs time", "unknown"]
 
-SECOND_NS, MS_NS = 10**9, 10**6
+MS_NS = SECOND_NS // 1_000
 TOLERANCE_NS = SECOND_NS  # clocks that differ by less agree
 LEAST_SPAN_NS = 60 * SECOND_NS  # a drift is told of no shorter time
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from otsec.inventory.assembly import Inventory, inventory
 from otsec.inventory.knowledge import SEVERAL
 from otsec.inventory.model import Asset, Known
+from otsec.nanoseconds import HOUR_NS
 from otsec.store import Store
 from otsec.store.findings import Finding, findings
 from otsec.store.queries import (
@@ -34,7 +35,6 @@ Section: TypeAlias = Literal["findings", "assets", "facts", "conversations", "op
 SECTIONS: tuple[Section, ...] = ("findings", "assets", "facts", "conversations", "operations")
 CHANGES: tuple[Change, ...] = ("new", "gone", "changed", "bigger", "smaller")
 
-HOUR_NS = 3600 * 10**9
 FACTOR = 2.0  # a rate that grew by less is told of nobody
 SIGMAS = 4.0  # counts of independent packets differ by so much of chance once in 16,000
 FEWEST = 20  # packets or exchanges on the busier side; fewer are chance

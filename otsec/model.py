@@ -31,7 +31,6 @@ OperationClass: TypeAlias = Literal[
 
 TICK_NS = 10_000_000_000  # what is judged over time is judged at ticks of capture time
 MINUTE_TICKS = 6
-HOUR_NS = 3_600 * 10**9  # notable things are capped by the hour
 HISTOGRAM = np.dtype([("bucket", "u1"), ("count", "<i8")])  # packed, as the store keeps it
 BATCH_PACKETS = 65_536  # what one step of the work is given at most; twice as many gain nothing
 

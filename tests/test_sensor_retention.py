@@ -6,13 +6,13 @@ import pytest
 from store_rows import row, store_with, write
 
 from otsec.config import Keep
+from otsec.nanoseconds import DAY_NS, HOUR_NS
 from otsec.store import Store
-from otsec.store.retention import DAY_NS, retire
+from otsec.store.retention import retire
 from otsec.store.sensor import Heartbeat, beat, heartbeats
 from otsec.store.upkeep import check
 
 DAYS = 10
-HOUR_NS = DAY_NS // 24
 
 
 def _events(store: Store) -> list[tuple[int, str, int]]:

@@ -23,7 +23,8 @@ from test_aggregates_caps import equal, poll
 from wire_captures import tshark
 
 from otsec.config import Caps, Keep
-from otsec.store.retention import DAY_NS, retire
+from otsec.nanoseconds import DAY_NS
+from otsec.store.retention import retire
 from otsec.store.upkeep import check
 
 

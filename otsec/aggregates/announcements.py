@@ -9,9 +9,9 @@ from otsec.aggregates.addresses import address_text, address_words, mac_text
 from otsec.aggregates.counters import Row
 from otsec.dissect import ArpColumns
 from otsec.model import IPV4_MAPPED, Kind, Packets, place_of, place_text
+from otsec.nanoseconds import DAY_NS
 
 KEPT = 8  # of an address and day; who says it all the time tells nothing by it
-DAY_NS = 86_400 * 10**9
 NOBODY = IPV4_MAPPED  # 0.0.0.0, who asks whether an address is free (RFC 5227 2.1.1)
 
 

@@ -20,7 +20,8 @@ from otsec.columns import I64, bucket, ranges
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import Occurrences
 from otsec.exchanges.recent import Recent
-from otsec.model import HISTOGRAM, HOUR_NS
+from otsec.model import HISTOGRAM
+from otsec.nanoseconds import HOUR_NS
 from otsec.protocols.api import Elements
 
 MANY_OBJECTS = "(many)"  # stands for objects that there was no room to tell apart

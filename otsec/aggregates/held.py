@@ -12,7 +12,7 @@ import numpy as np
 from otsec.aggregates.counters import Refusals, Row
 from otsec.columns import I64
 from otsec.config import StateFrom
-from otsec.model import HOUR_NS
+from otsec.nanoseconds import HOUR_NS
 
 APART_NS = HOUR_NS  # sights further apart say nothing of the time between them
 PER_HOUR = 360  # runs of a behaviour in an hour; a value that changes faster tells no state

@@ -17,7 +17,8 @@ from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.sums import Sums
 from otsec.columns import I64, U64, Mask, group
-from otsec.model import HOUR_NS, TICK_NS, Packets, place_of, place_text
+from otsec.model import TICK_NS, Packets, place_of, place_text
+from otsec.nanoseconds import HOUR_NS
 from otsec.state import records
 from otsec.streams.clock import Times
 from otsec.streams.connections import key_bytes

@@ -11,7 +11,7 @@ import numpy as np
 from otsec.aggregates.counters import Row
 from otsec.aggregates.span import stretch, unseen
 from otsec.columns import I64, Mask
-from otsec.model import HOUR_NS
+from otsec.nanoseconds import HOUR_NS
 from otsec.state import records
 from otsec.streams.connections import COUNTS, NO_ROW, REASONS, RESET, Connections
 

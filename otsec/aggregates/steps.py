@@ -22,7 +22,8 @@ from otsec.exchanges.calls import CONTENT_BITS, PART_BITS
 from otsec.exchanges.pairing import Exchanges
 from otsec.exchanges.recent import Recent
 from otsec.exchanges.work import Work
-from otsec.model import HOUR_NS, TICK_NS
+from otsec.model import TICK_NS
+from otsec.nanoseconds import HOUR_NS
 from otsec.protocols.api import Message, Side
 from otsec.streams.connections import REASONS
 

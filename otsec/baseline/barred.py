@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from otsec.baseline.model import ORDERED, TIMED, Key, Thing
-from otsec.baseline.spans import SECOND_NS, Spans
+from otsec.baseline.spans import Spans
 from otsec.changes.records import Record
 from otsec.detect.cases import Case, cases
 from otsec.detect.model import LEVELS, Level
 from otsec.detect.telling import KEPT, MANY
 from otsec.inventory.model import Node
+from otsec.nanoseconds import SECOND_NS
 from otsec.store import Store
 from otsec.store.findings import Finding
 

@@ -22,7 +22,7 @@ from otsec.baseline.off_time import off_time
 from otsec.baseline.outages import Outage, outages
 from otsec.baseline.ranges import Known, outside
 from otsec.baseline.shift import SEVERAL, SHIFTED, Deviation, joined
-from otsec.baseline.spans import SECOND_NS, Heard
+from otsec.baseline.spans import Heard
 from otsec.baseline.states import elsewhere, states
 from otsec.baseline.telling import Telling, written_outside
 from otsec.baseline.things import pair
@@ -35,6 +35,7 @@ from otsec.detect.rows import scope as scope_of_address
 from otsec.detect.violations import violations
 from otsec.inventory.model import Node
 from otsec.memory import no_cycles
+from otsec.nanoseconds import SECOND_NS
 from otsec.policy.model import Policy
 from otsec.store import Store
 from otsec.store import baseline as kept

@@ -19,9 +19,9 @@ from math import exp, lgamma, log, sqrt
 
 from otsec.baseline.model import NOVEL, ORDERED, TIMED, Key, Scope, Thing
 from otsec.baseline.presence import OCCASION_S
-from otsec.baseline.spans import SECOND_NS, Spans
+from otsec.baseline.spans import Spans
+from otsec.nanoseconds import DAY_NS, SECOND_NS
 
-DAY_NS = 86_400 * SECOND_NS
 OCCASION_NS = OCCASION_S * SECOND_NS
 CONFIDENCE = 0.95
 MANY = 200  # events from which on the bound is taken from its normal form (Wilson and Hilferty)

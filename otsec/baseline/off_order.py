@@ -16,7 +16,7 @@ import numpy as np
 
 from otsec.baseline import order_kinds as kinds
 from otsec.baseline.barred import OWN
-from otsec.baseline.evidence import DAY_NS, OCCASION_NS
+from otsec.baseline.evidence import OCCASION_NS
 from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import DID, Key, Thing
@@ -24,9 +24,10 @@ from otsec.baseline.orders import LEAST_SPREAD, OTHER, Context, Model, Stream, h
 from otsec.baseline.outages import Outage
 from otsec.baseline.spread import sums
 from otsec.baseline.text import time_text
-from otsec.baseline.timing import DAY_HOURS, HOUR_NS
+from otsec.baseline.timing import DAY_HOURS
 from otsec.detect import telling
 from otsec.detect.model import Level
+from otsec.nanoseconds import DAY_NS, HOUR_NS
 from otsec.store.baseline import Line
 from otsec.store.findings import Finding, Packet
 

@@ -23,20 +23,12 @@ from otsec.baseline.model import Key, Sight, Thing
 from otsec.baseline.outages import Outage
 from otsec.baseline.spread import Reals, sums
 from otsec.baseline.text import time_text
-from otsec.baseline.timing import (
-    DAY_HOURS,
-    HOUR_NS,
-    Carried,
-    Hours,
-    Timed,
-    any_device,
-    changes,
-    missed,
-)
+from otsec.baseline.timing import DAY_HOURS, Carried, Hours, Timed, any_device, changes, missed
 from otsec.baseline.weeks import MORE, Usual, far_more, usual
 from otsec.columns import I64, Mask
 from otsec.detect import telling
 from otsec.detect.model import LEVELS, Level
+from otsec.nanoseconds import HOUR_NS
 from otsec.store.findings import Finding, Packet
 
 JUDGED_DAYS = 14  # back from the newest hour

@@ -17,8 +17,9 @@ import numpy as np
 
 from otsec.baseline.model import Key, Scope, Sight, Thing
 from otsec.baseline.spread import Reals, Spreads, centre
-from otsec.baseline.timing import HOUR_NS, LEARNED_DAYS, Canonical
+from otsec.baseline.timing import LEARNED_DAYS, Canonical
 from otsec.columns import I64
+from otsec.nanoseconds import HOUR_NS
 from otsec.store import Store
 from otsec.store.orders import StepRow
 from otsec.store.queries import is_device

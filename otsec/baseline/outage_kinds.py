@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from otsec.baseline.barred import OUTAGE
 from otsec.baseline.outages import Kind, Outage
-from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.text import time_text
 from otsec.detect import telling
 from otsec.detect.model import Level
+from otsec.nanoseconds import SECOND_NS
 from otsec.store.findings import Finding, Packet
 
 NAMED = 6

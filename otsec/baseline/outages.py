@@ -15,10 +15,10 @@ from typing import Literal, NamedTuple, TypeAlias
 from otsec.baseline.presence import comes_and_goes
 from otsec.baseline.restarts import together
 from otsec.baseline.silences import Cluster, Followed, Quiet, clusters, followed
-from otsec.baseline.spans import SECOND_NS
 from otsec.detect.telling import few
 from otsec.inventory.assembly import Inventory, inventory
 from otsec.inventory.model import Asset, Node
+from otsec.nanoseconds import DAY_NS, SECOND_NS
 from otsec.store import Store
 from otsec.store.queries import is_device
 from otsec.store.timing import Announcement, Path, Volume, volumes
@@ -39,7 +39,6 @@ ALL = 0.9  # share of those who could be noticed: then it was all of them
 SEVERAL = 2
 NEAR_NS = 15 * SECOND_NS  # between an announcement and what else is heard of a device
 SURE_OF_POWER = 0.8  # at least, if several announced themselves of whom some were missed
-DAY_NS = 86_400 * SECOND_NS
 OFTEN = 8  # announcements within a day of one that means nothing then
 RESTARTS = 3  # so often a device went and came: it does so again and again
 FEEDS = ("feed", "cabinet")  # attributes by which people say what is on one supply

@@ -2,8 +2,9 @@
 
 from typing import Literal, NamedTuple, TypeAlias
 
-from otsec.baseline.spans import SECOND_NS, Heard
+from otsec.baseline.spans import Heard
 from otsec.inventory.model import SURE, Asset
+from otsec.nanoseconds import SECOND_NS
 
 Class: TypeAlias = Literal["always on", "shift", "on demand", "mobile", "transient", "unknown"]
 HOUR_S = 3_600

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from otsec.baseline.model import Scope
 from otsec.baseline.spans import Spans
 from otsec.errors import UsageError
+from otsec.nanoseconds import HOUR_NS
 from otsec.store import Store
-from otsec.store.hours import HOUR_NS, Hour, hours
+from otsec.store.hours import Hour, hours
 
 Numbers = npt.NDArray[np.float64]
 MOST = 200_000  # hours of devices that are looked at, the newest

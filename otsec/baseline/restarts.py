@@ -8,13 +8,12 @@ seldom; so several that do it at one moment had one cause.
 from collections.abc import Iterator, Sequence
 
 from otsec.baseline.silences import Followed
-from otsec.baseline.spans import SECOND_NS
+from otsec.nanoseconds import SECOND_NS, WEEK_NS
 from otsec.store.timing import WHOLE, Announcement
 
 APART_NS = 60 * SECOND_NS  # from one announcement to the next; some devices take longer to start
 LEAST = 3  # devices: of a large plant two may be restarted in one minute by chance
 SELDOM = 4  # other times within a week
-WEEK_NS = 7 * 86_400 * SECOND_NS
 
 
 def together(heard: Followed) -> Iterator[tuple[Announcement, ...]]:

@@ -13,12 +13,12 @@ from otsec.baseline import kinds
 from otsec.baseline.barred import OWN
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import NOVEL, Scope, Thing
-from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.text import time_text
 from otsec.changes.linking import linked
 from otsec.detect import telling
 from otsec.detect.cases import UNLINKED
 from otsec.detect.model import LEVELS
+from otsec.nanoseconds import SECOND_NS
 from otsec.store import Store
 from otsec.store.findings import Finding, Packet
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
-from otsec.baseline.spans import SECOND_NS
+from otsec.nanoseconds import HOUR_NS, SECOND_NS
 from otsec.store import Store
 from otsec.store import timing as kept
 from otsec.store.timing import WHOLE, Announcement, Gap, Listened, Path, Silence
@@ -19,7 +19,6 @@ from otsec.store.timing import WHOLE, Announcement, Gap, Listened, Path, Silence
 LEAST_NS = 30 * SECOND_NS  # as the store keeps them
 MISSED = 2.5  # times what is usual, which is the slowest poll or half as much again
 PACKETS = 30  # whoever sent fewer has no rule
-HOUR_NS = 3_600 * SECOND_NS
 PRESENT = 0.6  # share of the hours in which it was heard
 WATCHED_NS = HOUR_NS  # nor who was heard for less
 SLOW_NS = 600 * SECOND_NS  # who is silent for longer as a rule must have been heard for a day

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from otsec.baseline.model import Scope
+from otsec.nanoseconds import SECOND_NS
 from otsec.store import Store
 from otsec.store.baseline import Watched, watched
 
-SECOND_NS = 1_000_000_000
 DROPS = "drops"  # the capture lost packets in between; other gaps are steps of the clock
 
 

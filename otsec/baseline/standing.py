@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from otsec.baseline.evidence import DAY_NS, Evidence, evidence, poisson_bound
+from otsec.baseline.evidence import Evidence, evidence, poisson_bound
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import Scope
 from otsec.baseline.words import described
 from otsec.inventory.model import Node
+from otsec.nanoseconds import DAY_NS
 from otsec.store.queries import address_key
 
 

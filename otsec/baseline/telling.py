@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 
 from otsec.baseline import kinds
 from otsec.baseline.barred import OWN
-from otsec.baseline.evidence import DAY_NS
 from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import Thing
 from otsec.baseline.ranges import Known, outside
-from otsec.baseline.spans import SECOND_NS
 from otsec.baseline.states import by_state
 from otsec.baseline.text import time_text
 from otsec.detect import telling
+from otsec.nanoseconds import DAY_NS, SECOND_NS
 from otsec.store.baseline import Line
 from otsec.store.findings import Finding, Packet
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from otsec.baseline.model import KINDS, Key
 from otsec.errors import UsageError
+from otsec.nanoseconds import SECOND_NS
 from otsec.store.baseline import Ended, Line
 
 HEAD = "# otsec baseline 1"
 MOST_LINES = 1_000_000
 MOST_TOLD = 20  # mistakes
 LONGEST = 4_096  # letters of a line; the store keeps no longer names
-SECOND_NS = 1_000_000_000
 LATEST_S = (1 << 63) // SECOND_NS  # what a store can hold
 BARE = re.compile(r"[A-Za-z0-9_.:/+*@,;-]+")
 _STRING = r'"(?:[^"\\]|\\.)*"'

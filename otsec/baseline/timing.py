@@ -20,14 +20,14 @@ import numpy as np
 
 from otsec.baseline import weeks
 from otsec.baseline.model import Key, Scope, Sight, Thing
-from otsec.baseline.spans import SECOND_NS, Spans
+from otsec.baseline.spans import Spans
 from otsec.baseline.spread import Spreads, centre, limit, near, quantile
 from otsec.columns import I64
+from otsec.nanoseconds import HOUR_NS
 from otsec.store import Store
 from otsec.store.queries import is_device
 from otsec.store.timing import Rhythm, listened, newest_hour, rhythms, volumes
 
-HOUR_NS = 3600 * SECOND_NS
 CALLING = frozenset({"arp"})  # who looks for others has no rhythm of his own
 DAY_HOURS = 24
 LEARNED_DAYS = 14  # as far back as it is learned from: what was long ago is no longer so

@@ -18,7 +18,7 @@ import numpy as np
 
 from otsec.baseline.spans import Heard
 from otsec.columns import I64
-from otsec.model import HOUR_NS
+from otsec.nanoseconds import HOUR_NS
 
 WEEK_HOURS, DAY_HOURS = 168, 24
 THURSDAY = 3  # on which 1970 began

@@ -22,6 +22,7 @@ from otsec.capture.intake import Intake
 from otsec.columns import I64, U64, Bytes, Header, Ints, Mask, gather, windows
 from otsec.errors import InputError
 from otsec.model import PacketBatch
+from otsec.nanoseconds import SECOND_NS
 
 SECTION, INTERFACE, PACKET, SIMPLE, STATISTICS, ENHANCED = 0x0A0D0D0A, 1, 2, 3, 5, 6
 MAGIC = SECTION.to_bytes(4, "big")  # the same in both byte orders
@@ -40,7 +41,6 @@ PACKET_ORDINAL = np.dtype(
     [("code", "<u2"), ("length", "<u2"), ("ordinal", "<u8"), ("end", "<u4")]
 )  # the options of a packet as otsec records it in part
 MAX_TIME = (1 << 63) - 1
-SECOND_NS = 1_000_000_000
 
 
 @dataclass(slots=True)

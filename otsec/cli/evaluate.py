@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from otsec.cli import listing, options
 from otsec.cli.output import Column, duration_text, say, style_of, time_text, write
 from otsec.errors import UsageError
+from otsec.nanoseconds import HOUR_NS, SECOND_NS, WEEK_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
     from otsec.evaluation.scoring import Score, Share
     from otsec.store import Store
 
-WEEK_NS = 7 * 86_400 * listing.SECOND_NS
 DAY_US = 86_400_000_000
 STEP = "1h"
 METHODS = ("rules", "lists", "values", "identity", "silence", "timing", "order", "outages")
-LEAST_STEP_NS = 10 * listing.SECOND_NS
+LEAST_STEP_NS = 10 * SECOND_NS
 
 COLUMNS = (
     Column("begin", "from", "time", "when it began", value=lambda one: one.episode.begin),
@@ -165,7 +165,6 @@ def _announcing(
 
 def _until(text: str | None, paths: "Sequence[Path]", zone: "tzinfo") -> int:
     from otsec.capture import times
-    from otsec.model import HOUR_NS
     from otsec.pipeline import plan_sources
 
     def spans() -> "list[tuple[int | None, int | None]]":

@@ -16,6 +16,7 @@ from otsec.cli import options
 from otsec.cli.output import Column, say, style_of, write
 from otsec.cli.page import fitting
 from otsec.errors import UsageError
+from otsec.nanoseconds import SECOND_NS
 
 if TYPE_CHECKING:
     from otsec.store import Store
@@ -72,7 +73,6 @@ columns (those in brackets only with --columns, --json, --jsonl and --csv):
 """
 
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-SECOND_NS = 1_000_000_000
 
 
 # ------------------------------------------------------------------------------- arguments

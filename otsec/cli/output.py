@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple, TextIO, TypeAlias
 
 from otsec.cli.harmless import cell, cut, harmless, width
+from otsec.nanoseconds import SECOND_NS
 
 SCHEMA_VERSION = 1  # of the rows in JSON; grows when a column changes its meaning or goes away
-SECOND_NS = 1_000_000_000
 LEAST_WIDTH = 8  # a text column is not cut below this
 GAP = "  "
 

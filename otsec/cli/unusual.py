@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from otsec.cli import listing
 from otsec.cli.baseline_rows import Keys, passing
 from otsec.cli.output import Column
+from otsec.nanoseconds import HOUR_NS
 
 if TYPE_CHECKING:
     from otsec.baseline.ranking import Unusual
@@ -39,7 +40,6 @@ KEYS: Keys = {
     "site": lambda one: (one.told.hour.site,),
 }
 USUAL = 20  # rows of a table for which nobody asked otherwise
-HOUR_NS = 3_600_000_000_000
 
 
 class Row(NamedTuple):

@@ -15,6 +15,7 @@ from otsec.detect.cases import Case, cases
 from otsec.inventory.assembly import Inventory, inventory
 from otsec.inventory.directory import Directory
 from otsec.inventory.model import SURE, Asset
+from otsec.nanoseconds import DAY_NS
 from otsec.policy.judging import is_dmz, is_it
 from otsec.policy.model import Policy, Zone
 from otsec.policy.placing import NOBODY, Endpoint, People, Places
@@ -31,8 +32,6 @@ from otsec.store.sensor import Heartbeat
 from otsec.store.sightings import Talk
 from otsec.store.views import Behaviour, Fact, Gap, Source
 
-DAY_NS = 86_400 * 10**9
-HOUR_NS = 3_600 * 10**9
 OT_LEVEL = 3.0  # the highest level that is not the DMZ or the office
 INFRASTRUCTURE = frozenset({"router", "firewall", "switch", "access_point"})
 DECIDED_AWAY = frozenset({"false positive", "expected"})  # it was nothing, or it was meant to be so

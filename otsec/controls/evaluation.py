@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from otsec.controls.approvals import attestations
-from otsec.controls.basis import DAY_NS, HOUR_NS, Basis, point_name
+from otsec.controls.basis import Basis, point_name
 from otsec.controls.expressions import Values
 from otsec.controls.frameworks import Catalogue, catalogue
 from otsec.controls.inputs import LOOSEST
@@ -35,6 +35,7 @@ from otsec.controls.model import (
 )
 from otsec.controls.site import Site, whole
 from otsec.controls.words import found, number, says
+from otsec.nanoseconds import DAY_NS, HOUR_NS
 from otsec.store import Store
 
 MOST_EVIDENCE = 10  # items of a contradicted row that are named; the population has all

@@ -17,10 +17,9 @@ from typing import Any, NamedTuple, Self, TypeAlias
 from otsec.detect.model import Correlation
 from otsec.detect.rows import Judged
 from otsec.model import TICK_NS
+from otsec.nanoseconds import HOUR_NS, SECOND_NS
 from otsec.store.judged import Break, Occurrence, Seen
 
-SECOND_NS = 1_000_000_000
-HOUR_NS = 3_600 * SECOND_NS  # in which the events of a behaviour are capped
 DROPS = "drops"
 SET_BACK = "clock_back"
 

@@ -10,9 +10,9 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from otsec.nanoseconds import SECOND_NS
 from otsec.store.judged import Break, Command
 
-SECOND_NS = 1_000_000_000
 BEFORE_NS = 60 * SECOND_NS  # devices forget a selection sooner
 BEHIND_NS = SECOND_NS // 10  # packets may change places on their way to a port
 HABIT = 2  # so often was a point selected before it was commanded

@@ -13,6 +13,7 @@ from otsec.detect.rows import scope
 from otsec.detect.telling import MANY
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.model import Asset, Node, is_mac
+from otsec.nanoseconds import SECOND_NS
 from otsec.policy import words
 from otsec.policy.checking import Against, checked
 from otsec.policy.impact import Deeds, Dependence, commands_alone, impact, port_of
@@ -24,7 +25,6 @@ from otsec.policy.verdicts import Acts, Flow, acts_of, flows, judged
 from otsec.store import Store
 from otsec.store.findings import Finding
 
-SECOND_NS = 1_000_000_000
 BEFORE_NS = 60 * SECOND_NS  # what began so shortly before the first finding belongs to it
 LONG_NS = 3_600 * SECOND_NS  # who commands for longer may be the one by whom the process runs
 ATTACKING = LEVELS.index("medium")

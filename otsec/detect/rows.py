@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from otsec.detect.conditions import UNKNOWN
 from otsec.detect.fields import CATEGORIES, Category
 from otsec.detect.ordering import unselected
+from otsec.nanoseconds import SECOND_NS
 from otsec.store import Store, judged
 from otsec.store.contents import compared
 from otsec.store.judged import Seen
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 SIDES = ("client", "server")
 MAC = "mac"  # who has it goes on sending: it was not given away
-SECOND_NS = 1_000_000_000
 CENTURIES = ("19", "20")  # cheap to ask first: few values are days
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 

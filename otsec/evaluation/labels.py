@@ -10,13 +10,12 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from otsec.errors import InputError
+from otsec.nanoseconds import HOUR_NS, SECOND_NS
 
 COLUMNS = ("episode", "from", "to", "kind", "name", "technique", "hosts")
 KINDS = ("attack", "benign")
 MOST_BYTES = 16 << 20
-SECOND_NS = 1_000_000_000
 EARLY_NS, LATE_NS = SECOND_NS, 60 * SECOND_NS  # an alert so long before or after belongs to it
-HOUR_NS = 3_600 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ from otsec.detect.model import LEVELS, Rule
 from otsec.engine import Columnar, columnar
 from otsec.errors import InputError, UsageError
 from otsec.model import PacketBatch
+from otsec.nanoseconds import SECOND_NS
 from otsec.pipeline import Options, Place, Run, plan_sources
 from otsec.store import Store
 from otsec.store.changes import links
 from otsec.store.findings import Finding, packets
 
-SECOND_NS = 1_000_000_000
 APART_NS = 8 * 3_600 * SECOND_NS  # a finding that was quiet for so long comes up again
 ACCEPTED = 1 << 62  # of a finding that came again and again while learning
 ALERTS = LEVELS.index("medium")  # from this level on somebody is called

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from otsec.baseline.evidence import DAY_NS, poisson_bound
+from otsec.baseline.evidence import poisson_bound
 from otsec.detect.cases import EXPECTED, UNLINKED
 from otsec.detect.telling import MANY
 from otsec.evaluation.labels import Episode
 from otsec.evaluation.replay import Alert, Heard
+from otsec.nanoseconds import DAY_NS
 
 ANYBODY = frozenset({"", MANY, "several"})
 Z = 1.959964  # 95 %, both sides

@@ -10,6 +10,7 @@ import numpy as np
 
 from otsec.config import text_of
 from otsec.errors import ConfigError
+from otsec.nanoseconds import SECOND_NS
 from otsec.policy import cases
 from otsec.policy.judging import is_dmz, is_it, skips
 from otsec.policy.model import Allow, End, Policy, Rule, Selector, Zone
@@ -17,7 +18,7 @@ from otsec.policy.placing import People, Places
 from otsec.policy.problems import Problems, as_text
 from otsec.policy.reading import Read, read
 from otsec.policy.verdicts import Flow
-from otsec.policy.windows import EPOCH, SECOND_NS, local
+from otsec.policy.windows import EPOCH, local
 
 LONGEST_EXCEPTION = 366  # days; who needs longer needs a conduit
 WRITING = frozenset({"write", "control", "program", "mode", "firmware", "config", "file"})

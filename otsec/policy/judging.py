@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from otsec.columns import I64, Mask
+from otsec.nanoseconds import SECOND_NS
 from otsec.policy import windows
 from otsec.policy.model import DMZ, IMPLIED, IT_KINDS, LEVELS, Allow, Policy, Rule, Verdict, Zone
 from otsec.policy.placing import Endpoint, Places
@@ -304,7 +305,7 @@ def _in_block(option: Option) -> tuple[bool, bool]:
 def _too_long(rule: Rule, moments: Moments) -> Mask:
     if not rule.max_session:
         return np.zeros(len(moments.time), bool)
-    return moments.session > rule.max_session * windows.SECOND_NS
+    return moments.session > rule.max_session * SECOND_NS
 
 
 def is_it(zone: Zone) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from otsec.policy import windows
+from otsec.nanoseconds import SECOND_NS
 from otsec.policy.lowering import Loss, Lowering
 from otsec.policy.model import Allow, Network, Policy, Rule, Window
 from otsec.policy.placing import People
@@ -133,7 +133,7 @@ def _times(rule: Rule, policy: Policy) -> Iterator[str]:
     if rule.expires is not None:
         first = "1970-01-01"
         if rule.begins is not None:
-            seconds = rule.begins // windows.SECOND_NS
+            seconds = rule.begins // SECOND_NS
             first = str(datetime.fromtimestamp(seconds, policy.zone).date())
         dates = f'meta time "{first} 00:00:00"-"{rule.expires} 23:59:59"'
     if rule.window is None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.model import SURE, Asset, is_mac
+from otsec.nanoseconds import DAY_NS
 from otsec.policy import words
 from otsec.policy.judging import Judge, skips
 from otsec.policy.model import NOWHERE, Defaults, Network, Policy, Zone
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 # Classes that change nothing; time is one of them where it is asked for, not where it is set.
 WATCHING = frozenset({"read", "report", "browse", "diagnose", "session"})
 ASKED_FOR_TIME = frozenset({"ntp"})
-DAY_NS = 86_400_000_000_000
 FULL_DAYS = 14  # a plant does not show all that it does in less
 V4_BITS, V6_BITS = 24, 64  # of the networks that become zones
 LEAST_COUNT = 5  # exchanges; fewer are rare

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from otsec.columns import I64, Mask
+from otsec.nanoseconds import DAY_NS, MINUTE_NS, SECOND_NS
 from otsec.policy.model import Rule, Window
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-SECOND_NS = 1_000_000_000
-MINUTE_NS = 60 * SECOND_NS
-DAY_NS = 86_400 * SECOND_NS
 STEP_NS = 15 * MINUTE_NS  # offsets of time zones change at quarters of an hour of UTC
 MINUTES = 1_440
 EPOCH = date(1970, 1, 1)  # a Thursday

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from otsec.controls import Evaluation
 from otsec.controls.model import STATUSES
 from otsec.health.verdict import counted, duration
+from otsec.nanoseconds import HOUR_NS
 from otsec.reports import figures
 from otsec.reports.advice import Advice, recommendations
 from otsec.reports.controlled import Closing, closings, evaluated, few, measured, needed
@@ -17,7 +18,6 @@ MOST_ADVICE = 6
 MOST_ROWS = 2  # of controls that a cell names
 MOST_NEEDED = 3
 LONGEST, LONGEST_TITLE = 160, 80  # letters of a cell that are shown
-HOUR_NS = 3_600 * 10**9
 
 
 def gather(subject: Subject) -> Document:

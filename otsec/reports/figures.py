@@ -11,6 +11,7 @@ from otsec.detect.cases import Case
 from otsec.detect.model import LEVELS
 from otsec.health.verdict import counted, duration, number
 from otsec.inventory.completeness import HIGH
+from otsec.nanoseconds import DAY_NS, HOUR_NS
 from otsec.policy.matrix import Cell as ZoneCell
 from otsec.policy.simulation import is_cut
 from otsec.reports.communication import LANES, lane_of
@@ -33,7 +34,6 @@ from otsec.sessions.kinds import ENGINEERING
 
 WORST_FIRST = tuple(reversed(LEVELS))
 TONES: tuple[Tone, ...] = ("critical", "high", "medium", "low", "informational")
-HOUR_NS, DAY_NS = 3_600 * 10**9, 86_400 * 10**9
 SHORT_NS = 3 * DAY_NS  # what is shorter is drawn by the hour
 TYPES = (
     "controllers and field devices",

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from otsec.differences import Period
 from otsec.errors import UsageError
+from otsec.nanoseconds import SECOND_NS
 
-SECOND_NS = 10**9
 FORMS = "2026, 2026-Q1, 2026-01, 2026-W05, 2026-01-31, 30d, or 2026-01-01..2026-01-15"
 _SHAPES: tuple[tuple[str, Callable[[re.Match[str]], tuple[date, date]]], ...] = (
     (r"(\d{4})", lambda found: (date(int(found[1]), 1, 1), date(int(found[1]) + 1, 1, 1))),

@@ -13,8 +13,9 @@ from otsec.config import Config
 from otsec.controls.site import name_of
 from otsec.detect.telling import Key, finding
 from otsec.health.verdict import counted
+from otsec.nanoseconds import SECOND_NS
 from otsec.schedule.running import LATE_NS
-from otsec.schedule.times import SECOND_NS, latest_dues
+from otsec.schedule.times import latest_dues
 from otsec.store import Store
 from otsec.store import schedules as kept
 from otsec.store.findings import Finding, note

@@ -23,8 +23,8 @@ from typing import Any
 
 from otsec.config import Target
 from otsec.errors import OtsecError, RightsError, UsageError
+from otsec.nanoseconds import SECOND_NS
 from otsec.schedule import manifest
-from otsec.schedule.times import SECOND_NS
 from otsec.store import Store
 from otsec.store import schedules as kept
 from otsec.store.schedules import Delivery, Run

@@ -19,8 +19,9 @@ from zoneinfo import ZoneInfo
 
 from otsec import __version__
 from otsec.errors import OtsecError, StorageError
+from otsec.nanoseconds import DAY_NS, SECOND_NS
 from otsec.schedule import manifest, places, recorded, sshsig
-from otsec.schedule.times import SECOND_NS, covered, latest_dues
+from otsec.schedule.times import covered, latest_dues
 from otsec.store import Store
 from otsec.store import schedules as kept
 from otsec.store.acts import head as head_of_acts
@@ -31,7 +32,6 @@ MOST_DUE = 10_000  # due times looked back at; a week of one a minute
 MOST_TRIES = 3
 RETRY_NS = 300 * SECOND_NS  # before the second try; three times as long before the next
 LATE_NS = 3600 * SECOND_NS  # what is produced later than this says so
-DAY_NS = 86_400 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)

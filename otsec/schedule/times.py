@@ -14,9 +14,9 @@ from cronsim import CronSim, CronSimError
 
 from otsec.differences import Period
 from otsec.errors import UsageError
+from otsec.nanoseconds import SECOND_NS
 from otsec.reports.period import start_of
 
-SECOND_NS = 10**9
 DEFAULT_TIME = "06:00"
 YEARS = 5  # an expression that is due on no day of so many years is a mistake
 DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")

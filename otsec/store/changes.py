@@ -8,13 +8,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from otsec.nanoseconds import DAY_NS, HOUR_NS
 from otsec.store.database import Store, storable
 from otsec.store.findings import Finding
 from otsec.store.schema import TABLES
 from otsec.store.selects import marks
-
-DAY_NS = 86_400_000_000_000
-HOUR_NS = DAY_NS // 24
 
 
 class Span(NamedTuple):

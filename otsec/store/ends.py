@@ -7,7 +7,8 @@ whenever the finding is shown: nothing is written when the moment comes.
 import time
 from datetime import UTC, datetime, timedelta
 
-SECOND_NS = 1_000_000_000
+from otsec.nanoseconds import SECOND_NS
+
 NOW = "CLOCK_NOW()"  # in SQL, on every connection to a store
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _FORM = "%Y-%m-%dT%H:%M:%SZ"

@@ -2,9 +2,8 @@
 
 from typing import NamedTuple
 
+from otsec.nanoseconds import HOUR_NS
 from otsec.store.database import Store
-
-HOUR_NS = 3_600_000_000_000
 
 
 class Hour(NamedTuple):

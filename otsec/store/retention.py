@@ -9,11 +9,11 @@ from dataclasses import astuple, replace
 from typing import Any
 
 from otsec.config import Keep
+from otsec.nanoseconds import DAY_NS
 from otsec.store.database import Row, Store
 from otsec.store.schema import NONE, TABLES
 from otsec.store.sensor import Heartbeat
 
-DAY_NS = 86_400 * 10**9
 DAY_HOURS = 24
 PAST = "past"  # kind of the events, and state of the heartbeats, that stand for a day
 STEPS = 64  # days summed up in one call, so that it ends soon; the next one goes on

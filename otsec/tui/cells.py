@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from otsec.cli.harmless import cut, harmless, width
-from otsec.cli.output import NUMERIC, SECOND_NS, Column, Kind, bytes_text, duration_text
+from otsec.cli.output import NUMERIC, Column, Kind, bytes_text, duration_text
+from otsec.nanoseconds import SECOND_NS
 
 LONGEST = 300  # letters of a value that are looked at for a cell; no terminal shows more
 LISTED = 40  # items of a list, alike

@@ -19,7 +19,6 @@ from otsec.model import BATCH_PACKETS, PacketBatch
 
 SNAP_BYTES = 262_144
 AT_ONCE = 4096  # packets taken before looking elsewhere
-SECOND_NS = 1_000_000_000
 
 Heard = tuple[int, int, bytes]  # time in ns, length on the wire, bytes
 

@@ -16,7 +16,6 @@ from otsec.store.sightings import Talk  # noqa: TC001 - as other rows
 from otsec.store.views import Behaviour
 
 RULE = {rule.weakness.title: rule for rule in RULES}
-SECOND_NS = 10**9
 REMOTE = frozenset({"interactive", "tunnel"})
 # Remote shells that ask for no password that is worth the name (RFC 1282, IANA).
 SHELLS = {"tcp/512": "rexec", "tcp/513": "rlogin", "tcp/514": "rsh"}

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from otsec.controls.basis import DAY_NS, HOUR_NS, Basis, count, each, no_policy, point_name
+from otsec.controls.basis import Basis, count, each, no_policy, point_name
 from otsec.controls.model import COUNTED, Figure, Item, NotConfigured, NotMeasurable, Number
 from otsec.health.services import INDUSTRIAL
 from otsec.inventory.families import CONTROL
+from otsec.nanoseconds import DAY_NS, HOUR_NS
 from otsec.store import checks, queries
 from otsec.store import controls as rows
 from otsec.store.sensor import Heartbeat  # noqa: TC001 - as other rows

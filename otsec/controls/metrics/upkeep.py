@@ -3,16 +3,16 @@
 import re
 from collections.abc import Callable, Iterator
 
-from otsec.controls.basis import DAY_NS, Basis, asset_item, count, each
+from otsec.controls.basis import Basis, asset_item, count, each
 from otsec.controls.inputs import Backup
 from otsec.controls.metrics.coverage import NO_SENSOR
 from otsec.controls.model import COUNTED, Figure, Item, NotConfigured, NotMeasurable, Number
 from otsec.detect.cases import STATES, Case
 from otsec.inventory.model import SURE
+from otsec.nanoseconds import DAY_NS, SECOND_NS
 from otsec.store.acts import Act, verified
 from otsec.store.schedules import Run, runs, schedules
 
-SECOND_NS = 10**9
 BASELINE = "otsec baseline learn, then otsec baseline approve --by WHO"
 
 
