@@ -10,12 +10,12 @@ Records: TypeAlias = list[bytes]  # of a pcap, with their headers
 LOOP = 100  # identical frames that go round in a loop
 
 
-def _time(record: bytes, unit: int) -> int:
+def time_of(record: bytes, unit: int) -> int:
     seconds, rest = struct.unpack_from("<II", record)
     return int(seconds * unit + rest)
 
 
-def _at(record: bytes, time: int, unit: int) -> bytes:
+def retimed(record: bytes, time: int, unit: int) -> bytes:
     return struct.pack("<II", *divmod(time, unit)) + record[8:]
 
 
@@ -33,19 +33,21 @@ def _disorder(parts: Records, unit: int) -> Records:
     dice = random.Random(5)
     kinds = Counter(part[8:] for part in parts)
     late = [dice.randrange(unit // 200) if kinds[part[8:]] < LOOP else 0 for part in parts]
-    order = sorted(range(len(parts)), key=lambda at: _time(parts[at], unit) + late[at])
+    order = sorted(range(len(parts)), key=lambda at: time_of(parts[at], unit) + late[at])
     return [parts[at] for at in order]
 
 
 def _step(parts: Records, unit: int) -> Records:
     half = len(parts) // 2
-    return parts[:half] + [_at(one, _time(one, unit) - 3600 * unit, unit) for one in parts[half:]]
+    return parts[:half] + [
+        retimed(one, time_of(one, unit) - 3600 * unit, unit) for one in parts[half:]
+    ]
 
 
 def _outage(parts: Records, unit: int) -> Records:
-    begin, end = (_time(parts[at], unit) for at in (0, -1))
+    begin, end = (time_of(parts[at], unit) for at in (0, -1))
     blind = range(begin + (end - begin) * 4 // 10, begin + (end - begin) * 6 // 10)
-    return [part for part in parts if _time(part, unit) not in blind]
+    return [part for part in parts if time_of(part, unit) not in blind]
 
 
 def _one_side(parts: Records, _unit: int) -> Records:
@@ -77,5 +79,5 @@ def unit_of(content: bytes) -> int:
 
 def later(parts: Records, unit: int) -> Records:
     """The same once more, a minute behind it."""
-    begin, end = (_time(parts[at], unit) for at in (0, -1))
-    return [_at(part, _time(part, unit) + end - begin + 60 * unit, unit) for part in parts]
+    begin, end = (time_of(parts[at], unit) for at in (0, -1))
+    return [retimed(part, time_of(part, unit) + end - begin + 60 * unit, unit) for part in parts]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from engine_runs import MS, SECOND, Bench, cells, difference, records
-from test_detect_perturbed import _at, _time
+from spoiled import retimed, time_of
 
 from otsec.streams.clock import Clock, Step
 
@@ -46,12 +46,12 @@ def test_disorder_about_a_clock_step_is_one_gap(tmp_path: Path) -> None:
     """A capture whose clock steps while packets change places has one gap, in every way of reading."""
     content = (ROOT / "pcaps" / "plant" / "ten_minutes.pcap").read_bytes()
     parts = records(content)
-    true = [_time(part, 10**6) for part in parts]
+    true = [time_of(part, 10**6) for part in parts]
     half = min(range(20, len(parts) - 20), key=lambda at: true[at + 9] - true[at - 10])
     dice = Random(5)
     late = [at + dice.randrange(5_000) for at in true]
     stamped = [
-        part if at < half else _at(part, true[at] - 3_600 * 10**6, 10**6)
+        part if at < half else retimed(part, true[at] - 3_600 * 10**6, 10**6)
         for at, part in enumerate(parts)
     ]
     order = sorted(range(len(parts)), key=late.__getitem__)

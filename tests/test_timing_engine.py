@@ -182,7 +182,7 @@ def test_old_hours_go(bench: Bench) -> None:
     analyse([capture], path)
 
     with open_store(path) as store:
-        assert len(volumes(store)) == 5
+        assert len(list(volumes(store))) == 5
         retire(store, 1, Keep(event_days=2), lambda: False)
         assert [one.hour for one in volumes(store)] == [
             (START // HOUR) + day * 24 for day in (2, 3, 4)
