@@ -11,11 +11,13 @@ LOOP = 100  # identical frames that go round in a loop
 
 
 def time_of(record: bytes, unit: int) -> int:
+    """The time stamp of a record."""
     seconds, rest = struct.unpack_from("<II", record)
     return int(seconds * unit + rest)
 
 
 def retimed(record: bytes, time: int, unit: int) -> bytes:
+    """The record with another time stamp."""
     return struct.pack("<II", *divmod(time, unit)) + record[8:]
 
 
