@@ -7,14 +7,16 @@ from random import Random
 
 import numpy as np
 import pytest
-from baseline_stores import DAY, HMI, PLC, Plant, polled
+from baseline_stores import DAY, HMI, PLC, WORD, Plant, polled
 from hypothesis import given
 from hypothesis import strategies as st
 from inventory_stores import SECOND
 from store_rows import row
 
 from otsec.baseline.deviations import judge
-from otsec.baseline.learning import baseline, learn
+from otsec.baseline.learning import baseline, bring, learn
+from otsec.baseline.off_time import off_time
+from otsec.baseline.outages import Device, Outage
 from otsec.baseline.spread import EDGES, Spreads, limit, quantile, sums
 from otsec.baseline.text import read, written
 from otsec.columns import bucket
@@ -64,7 +66,7 @@ def found(made: Plant) -> list[Finding]:
     learn(made.store, 1, LEARNED * DAY * SECOND)
     assert kept.ended(made.store)
     names = {"response-drift", "response-collapse", "link-failing", "poll-changed"}
-    names |= {"load-unusual", "unusual-hour", "write-burst"}
+    names |= {"load-unusual", "unusual-hour", "write-burst", "polls-missed"}
     return [one for one in judge(made.store, ()) if one.name in names]
 
 
@@ -154,6 +156,136 @@ def test_polls(tmp_path: Path, pace: float) -> None:
 
     assert (one.name, one.client, one.server) == ("poll-changed", HMI, PLC)
     assert one.expected.startswith("About every 6")
+
+
+def missing(share: float, most: int = 9) -> Values:
+    """Polls of which some are left out, each by itself; no more than so many one after another."""
+
+    def values(hour: int) -> Iterable[float]:
+        random, spent = Random(hour), 0
+        while spent < 60:
+            cycles = next((n for n in range(1, most) if random.random() >= share), most)
+            spent += cycles
+            yield 60e6 * cycles * random.uniform(0.99, 1.01)
+
+    return values
+
+
+FEW, MANY = missing(0.01), missing(0.05)
+
+
+@pytest.mark.parametrize(
+    ("usual", "other", "told"),
+    [
+        (POLLS, MANY, 1),
+        (FEW, missing(0.15), 1),
+        (MANY, missing(0.4), 1),
+        (FEW, FEW, 0),
+        (MANY, MANY, 0),
+        (missing(0.2), missing(0.2), 0),
+    ],
+)
+def test_missed_polls(tmp_path: Path, usual: Values, other: Values, told: int) -> None:
+    """Who leaves out more of its polls than it did, hour after hour, is told once."""
+    some = found(plant(tmp_path, response_us=STEADY, interval_us=later(usual, other)))
+
+    assert [(one.name, one.level, one.client, one.server) for one in some] == [
+        ("polls-missed", "low", HMI, PLC)
+    ] * told
+    for one in some:
+        assert one.first_time >= (LEARNED + 1) * DAY * SECOND
+        assert " polls came more than 9" in one.seen
+        assert one.expected.startswith("About every 6")
+
+
+def test_polls_beyond_the_tail(tmp_path: Path) -> None:
+    """Where polls were always missed, those that come later than the tail allows are told."""
+
+    def stuck(hour: int) -> Iterable[float]:
+        return [value * 40 if n % 9 == 0 else value for n, value in enumerate(MANY(hour))]
+
+    made = plant(tmp_path, response_us=STEADY, interval_us=later(MANY, stuck))
+    (one,) = found(made)
+    (line,) = [line for line in kept.lines(made.store) if line.kind == "cycle"]
+    middle, _, limit_us, missed = json.loads(line.detail)
+
+    assert one.name == "polls-missed"
+    assert "hardly ever" in one.expected
+    assert 2 * middle < limit_us < 20 * middle
+    assert 50_000 < missed < 200_000
+
+
+@pytest.mark.parametrize("bad", [1, 2])
+def test_polls_missed_for_an_hour_or_two(tmp_path: Path, bad: int) -> None:
+    """However many are missed in an hour or two, that is not again and again."""
+    begin = (LEARNED + 2) * 24
+
+    def once(hour: int) -> Iterable[float]:
+        return (missing(0.4) if begin <= hour < begin + bad else POLLS)(hour)
+
+    assert found(plant(tmp_path, response_us=STEADY, interval_us=once)) == []
+
+
+def test_hours_at_which_more_is_asked(tmp_path: Path) -> None:
+    """Who asks something else seldom at some hours of each day misses nothing in them."""
+
+    def mixed(usual: Values, other: float) -> Values:
+        return lambda hour: [*usual(hour), *[other] * (15 if hour % 24 in {8, 9} else 0)]
+
+    made = plant(tmp_path, response_us=mixed(STEADY, 10_000), interval_us=mixed(POLLS, 600e6))
+
+    assert found(made) == []
+
+
+@pytest.mark.parametrize("why", ["no answer", "lost answers", "other pace"])
+def test_polls_that_something_else_tells_of(tmp_path: Path, why: str) -> None:
+    """What comes of a silent device, a failing link or another pace is not told as missed polls."""
+
+    def answers(hour: int) -> Iterable[float]:
+        values = list(STEADY(hour))
+        if hour < (LEARNED + 1) * 24 or why == "other pace":
+            return values
+        return [] if why == "no answer" else values[::2]
+
+    share = 0.7 if why == "other pace" else 0.2
+    names = {
+        one.name
+        for one in found(
+            plant(tmp_path, response_us=answers, interval_us=later(POLLS, missing(share)))
+        )
+    }
+
+    assert names == {"no answer": set(), "lost answers": {"link-failing"}}.get(
+        why, {"poll-changed"}
+    )
+
+
+def test_polls_that_an_outage_tells_of(tmp_path: Path) -> None:
+    """Where a client is known to have stopped asking, polls are not missed once more."""
+    made = plant(tmp_path, response_us=STEADY, interval_us=later(POLLS, MANY))
+    (one,) = found(made)
+    device = Device(PLC, "", "", one.first_time, one.last_time, announced=False)
+    span = (one.first_time, one.last_time, 0, 0)
+    out = Outage("peer-silent", "plant", "net", "", 1, "", *span, (device,), 0.7, ())
+
+    assert one.name == "polls-missed"
+    assert off_time(baseline(made.store), [out]) == []
+
+
+def test_a_cycle_of_before(tmp_path: Path) -> None:
+    """A line of an older version is read; it tells the pace, and nothing of missed polls."""
+    made = plant(tmp_path, response_us=STEADY, interval_us=later(POLLS, MANY))
+    made.ends(DAYS * DAY)
+    learn(made.store, 1, LEARNED * DAY * SECOND)
+    (line,) = [one for one in kept.lines(made.store) if one.kind == "cycle"]
+    old = line._replace(detail=json.dumps(json.loads(line.detail)[:2]))
+    told, _ = read("\n".join(written([old])), "baseline.txt")
+    assert told == [old]
+    assert "polls-missed" in {one.name for one in judge(made.store, ())}
+
+    bring(made.store, baseline(made.store), told, [], WORD, replace=False)
+    kept.keep(made.store, told, ())
+    assert "polls-missed" not in {one.name for one in judge(made.store, ())}
 
 
 def test_what_has_no_cycle_is_not_learned(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What deviates in time: answers that come late, not at all or too soon, polls, loads, bursts, odd hours.
+"""What deviates in time: answers late, missing or too soon, polls, loads, bursts, odd hours.
 
 Each hour is measured against what was learned. A slow drift is found by the running sum of what is
 beyond it (CUSUM); no single hour counts for more than a few, so it takes several to tell.
@@ -23,7 +23,18 @@ from otsec.baseline.model import Key, Sight, Thing
 from otsec.baseline.outages import Outage
 from otsec.baseline.spread import Reals, sums
 from otsec.baseline.text import time_text
-from otsec.baseline.timing import DAY_HOURS, Carried, Hours, Timed, any_device, changes, missed
+from otsec.baseline.timing import (
+    DAY_HOURS,
+    LATE,
+    MISSED,
+    Carried,
+    Hours,
+    Timed,
+    any_device,
+    beyond,
+    changes,
+    missed,
+)
 from otsec.baseline.weeks import MORE, Usual, far_more, usual
 from otsec.columns import I64, Mask
 from otsec.detect import telling
@@ -39,13 +50,21 @@ SLOWER, POLLS = log(1.3), log(1.5)  # so much other it must be
 STEADY = 6  # hours over which that is measured
 FASTER = log(2)  # below the fastest answer that was learned
 SOON, SOON_SHARE = 20, 0.5  # answers of an hour that came so soon
-LOST, LOST_ALARM, LOST_HOURS = 0.03, 8.0, 3  # share that is no news; requests; hours
+LOST, LOST_ALARM, LOST_HOURS = 0.03, 8.0, 3  # share that is no news; requests, polls; hours
 LATER = log(3)  # than the median: no answer that is only slow
 LOADS, LOAD_BYTES = 10, 5_000_000  # so many times the busiest hour, and so much more
 BURSTS, BURST_CHANGES = 10, 60  # so many times the busiest hour, and so many more
 NEAR_HOURS = 2  # around an hour in which something was changed
 
 Found = tuple[Finding, tuple[Packet, ...]]
+
+
+class Trouble(NamedTuple):
+    """What went wrong in an hour, and how much could have."""
+
+    hour: int
+    gone: int
+    asked: int
 
 
 class Off(NamedTuple):
@@ -113,10 +132,15 @@ class _Look:
         if not any(key.kind in kinds.LEARNED for key in self.base.known):
             return
         lost = missed(self.timed.measured)
+        failing: dict[Key, set[int]] = defaultdict(set)
         for one in self.timed.measured.get("response_us", ()):
-            yield from self._answers(one, lost.get(one.key, {}))
+            for off in self._answers(one, lost.get(one.key, {})):
+                if off.kind is kinds.LINK:
+                    failing[one.key].update(range(off.begin, off.end + 1))
+                yield off
         for one in self.timed.measured.get("interval_us", ()):
-            yield from self._polls(one)
+            answered = {hour for hour, (gone, all_) in lost.get(one.key, {}).items() if gone < all_}
+            yield from self._polls(one, answered - failing[one.key])
         for path in self.timed.carried:
             yield from self._loads(path)
             yield from self._odd_loads(path)
@@ -189,26 +213,20 @@ class _Look:
         slow = late.spreads.above(limits)
         blind = self._blind(thing)
         rows = [
-            (hour, gone + int(slow[at]), asked)
+            Trouble(hour, gone + int(slow[at]), asked)
             for at, hour in enumerate(late.hour.tolist())
             for gone, asked in (lost.get(hour, (0, int(late.spreads.total[at]))),)
             if hour not in blind
         ]
-        usual = missing / 1e6 + LOST
-        running = sums([trouble - asked * usual for _, trouble, asked in rows])
-        above = [at for at, total in enumerate(running) if total >= LOST_ALARM]
-        if not above:
+        mine = _troubled(rows, missing)
+        if not mine:
             return
-        begin = max((at + 1 for at in range(above[0]) if not running[at]), default=0)
-        mine = [row for row in rows[begin : above[-1] + 1] if row[1]]
-        if len(mine) < LOST_HOURS:
-            return
-        trouble, asked = sum(row[1] for row in mine), sum(row[2] for row in mine)
+        trouble, asked = _summed(mine)
         seen = f"{trouble} of {asked} requests were answered late or not at all"
         learned_text = (
             f"{missing / 1e4:.1f} % are missing, and none takes longer than {_ms(exp(limit))}"
         )
-        yield Off(kinds.LINK, thing, mine[0][0], mine[-1][0], trouble, learned_text, seen)
+        yield Off(kinds.LINK, thing, mine[0].hour, mine[-1].hour, trouble, learned_text, seen)
 
     def _blind(self, thing: Thing) -> set[int]:
         """Hours in which an outage tells why there was no answer."""
@@ -225,20 +243,53 @@ class _Look:
 
     # --------------------------------------------------------------------------- polls
 
-    def _polls(self, one: Hours) -> Iterator[Off]:
+    def _polls(self, one: Hours, heard: set[int]) -> Iterator[Off]:
+        """Another pace, or polls left out; ``heard``: hours in which the device answered them."""
         found = self._judged(one.key._replace(kind="cycle"), one)
         if found is None:
             return
-        thing, (middle, spread), since = found
+        thing, (middle, spread, *tail), since = found
         late = one.among(np.flatnonzero(one.hour >= since))
+        paced: set[int] = set()
         for begin, end, change in _drifts(
             late.spreads.medians(), log(middle), spread, POLLS, (1, -1)
         ):
+            paced.update(range(int(late.hour[begin]), int(late.hour[end]) + 1))
             seen = f"about every {_ms(middle * exp(change))} since {_hour(late.hour[begin])}"
             yield Off(
                 *(kinds.POLL, thing, int(late.hour[begin]), int(late.hour[end]), end - begin + 1),
                 *(f"About every {_ms(middle)}", seen),
             )
+
+        if tail and len(late.hour):  # lines of older versions have none
+            yield from self._missed(late, heard - paced, thing, (middle, tail[0], tail[1]))
+
+    def _missed(
+        self, late: Hours, heard: set[int], thing: Thing, learned: tuple[float, float, float]
+    ) -> Iterator[Off]:
+        """Polls that come later than the tail allows, or are missed more often than they were."""
+        middle, limit, missing = learned
+        told, asked = heard - self._blind(thing), late.spreads.total.tolist()
+        tail = max(log(max(limit, 1) / middle), LATE)
+        for apart, usual_, words in (
+            (tail, 0, "hardly ever after more than {later}"),
+            (MISSED, missing, "{percent:.1f} % of them after more than {later} in bad hours"),
+        ):
+            gone = beyond(late.spreads, log(middle), apart).tolist()
+            rows = map(Trouble, late.hour.tolist(), gone, asked)
+            mine = _troubled([row for row in rows if row.hour in told], usual_)
+            if not mine:
+                continue
+            count, of = _summed(mine)
+            later = _ms(middle * exp(apart))
+            seen = f"{count} of {of} polls came more than {later} after the one before, in "
+            seen += f"{len(mine)} hours from {_hour(mine[0].hour)} on"
+            usually = words.format(later=later, percent=missing / 1e4)
+            yield Off(
+                *(kinds.MISSED, thing, mine[0].hour, mine[-1].hour, count),
+                *(f"About every {_ms(middle)}, {usually}", seen),
+            )
+            return
 
     def _loads(self, one: Carried) -> Iterator[Off]:
         found = self._judged(one.key)
@@ -324,6 +375,29 @@ class _Look:
             span = (min(odd)[0], max(odd)[0])
             seen = f"{names} in the hour of {at}"
             yield Off(kinds.ODD_HOUR, thing, *span, count, learned, seen, servers)
+
+
+def _troubled(rows: Sequence[Trouble], usual: float) -> list[Trouble]:
+    """The hours of trouble that is more than usual, hour after hour (CUSUM); else none.
+
+    ``usual``: how many of a million were in trouble while learning.
+    """
+    share = usual / 1e6 + LOST
+    more = [row.gone - row.asked * share for row in rows]
+    running = sums(more)
+    above = [at for at, total in enumerate(running) if total >= LOST_ALARM]
+    if not above:
+        return []
+    begin = max((at + 1 for at in range(above[0]) if not running[at]), default=0)
+    span = range(begin, above[-1] + 1)
+    if sum(more[at] > 0 for at in span) < LOST_HOURS:
+        return []
+    return [rows[at] for at in span if rows[at].gone]
+
+
+def _summed(rows: Sequence[Trouble]) -> tuple[int, int]:
+    """All that went wrong, and all that could have."""
+    return sum(row.gone for row in rows), sum(row.asked for row in rows)
 
 
 def _much_more(sizes: I64, most: float) -> Mask:

@@ -36,7 +36,7 @@ DETAILS: dict[str, tuple[Any, ...]] = {  # what the list in `detail` holds
     "value": (NUMBER, NUMBER, NUMBER),  # least, greatest, first
     "volume": (int, int),
     "presence": (str, int, str),
-    "cycle": (int, NUMBER),  # median, spread
+    "cycle": (int, NUMBER, int, int),  # median, spread, limit, missed in a million of a bad hour
     "response": (int, NUMBER, int, int, int),  # median, spread, least, limit, missing in a million
     "load": (int, int, int),  # most, median, hours
     "week": (int,) * 336,  # most of each hour of the week (UTC, from Monday on), weeks of each
@@ -46,6 +46,7 @@ DETAILS: dict[str, tuple[Any, ...]] = {  # what the list in `detail` holds
     "step": (str, str, str),  # the messages
     "operation": (str,),  # outcomes, any number of them
 }
+BEFORE: dict[str, tuple[Any, ...]] = {"cycle": (int, NUMBER)}  # as older versions wrote it
 SCOPE = "ended"  # the kind of a line that tells where learning has ended
 
 
@@ -226,6 +227,8 @@ def _check_detail(kind: str, detail: str) -> None:
     except ValueError:
         told = None
     types = DETAILS[kind]
+    if kind in BEFORE and isinstance(told, list) and len(told) == len(BEFORE[kind]):
+        types = BEFORE[kind]
     good = isinstance(told, list) and (kind == "operation" or len(told) == len(types))
     if not good or not all(
         isinstance(one, wanted) and type(one) is not bool

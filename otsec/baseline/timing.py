@@ -38,6 +38,8 @@ LEAST_SPREAD = 0.05  # of hourly medians: buckets are no finer
 CYCLIC = 0.5  # more spread than this is no cycle
 NEAR, REGULAR = log(1.3), 0.7  # of a cycle, so much of it lies so near to its median
 LEAST = 0.001  # quantile: what is faster is as fast as it gets
+LATE, MISSED = log(1.3), log(1.5)  # cycles: late is no less; nearer to two than to one is missed
+ODD_HOURS = 2  # learned hours that may have missed more than the rest without being the rule
 CHANGED_HOURS, CHANGED_DAYS = 20, 4  # in which something was changed, to have a rule
 LEAST_BYTES = 10_000  # of the busiest hour: a path that carries less is not learned
 LEAST_WEEKLY = 100_000  # the same, for its week to be learned
@@ -250,11 +252,26 @@ def _response(one: Hours, missing: Mapping[int, tuple[int, int]]) -> list[object
 
 
 def _cycle(one: Hours, _: Mapping[int, tuple[int, int]]) -> list[object] | None:
-    """Median and spread of hourly medians; None where there is no cycle."""
+    """Median, spread of hourly medians, limit, and how many of a million are missed in bad hours.
+
+    None where there is no cycle. The bad hour is the worst but two: what a device misses in more of
+    them, as one that is also asked something seldom does, is its rule.
+    """
     middle, spread = _centre(one)
-    if spread > CYCLIC or near(one.spreads.whole(), middle, NEAR) < REGULAR:
+    counts = one.spreads.whole()
+    if spread > CYCLIC or near(counts, middle, NEAR) < REGULAR:
         return None
-    return [round(exp(middle)), round(spread, 3)]
+    gone = beyond(one.spreads, middle, MISSED) / one.spreads.total
+    worst = float(np.sort(gone)[-1 - ODD_HOURS])
+    return [
+        *(round(exp(middle)), round(spread, 3)),
+        *(round(exp(limit(counts))), round(1e6 * worst)),
+    ]
+
+
+def beyond(polls: Spreads, middle: float, apart: float) -> I64:
+    """How many polls of each hour came later than by so much; of its pace, if that is slower."""
+    return polls.above(np.maximum(polls.medians(), middle) + apart)
 
 
 def _centre(one: Hours) -> tuple[float, float]:

@@ -52,6 +52,19 @@ POLL = Kind(
     f"Ask who works at {{client}}. {APPROVE}",
     ("The project of the client was changed.",),
 )
+MISSED = Kind(
+    "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b09",
+    "polls-missed",
+    "low",
+    "Device is asked late or not at all, again and again",
+    (),
+    "{client} asks {server} late: {seen}.",
+    "{learned}.",
+    "What is not asked is not known: its client is overloaded, or something fails between them.",
+    "Look at the load of {client}, at its cable and the error counters of its port, and by"
+    f" `otsec health` whether packets are missing in the capture. {APPROVE}",
+    ("The client asks for something more, and more seldom.", "A client that is being worked on."),
+)
 LOAD = Kind(
     "3d0b8f5a-91c4-5e0b-8a57-6a5f0d3f1b05",
     "load-unusual",
@@ -101,4 +114,4 @@ BURST = Kind(
     ("A program that was changed.", "Commissioning that was not announced."),
 )
 OF_SERVERS = (DRIFT, COLLAPSE, LINK)  # told of the server, whoever asks
-ALL = (DRIFT, COLLAPSE, LINK, POLL, LOAD, LOAD_HOUR, BURST, ODD_HOUR)
+ALL = (DRIFT, COLLAPSE, LINK, POLL, MISSED, LOAD, LOAD_HOUR, BURST, ODD_HOUR)

@@ -843,8 +843,9 @@ _ALL = (
                 "detail",
                 "A JSON list: of `value` least, greatest and first; of `presence` the class, the "
                 "longest silence in seconds and why; of `volume` bytes a day out and in; of `cycle` median "
-                "(microseconds) and spread of hourly medians; of `response` these, the least, what one "
-                "in 10,000 exceeds, and how many of a million are missing; of `load` most and median "
+                "(microseconds) and spread of hourly medians, what one in 10,000 exceeds, and how many "
+                "of a million are missed in a bad hour; of `response` median, spread, the least, what "
+                "one in 10,000 exceeds, and how many of a million are missing; of `load` most and median "
                 "bytes an hour, and hours; of `week` the most bytes of each hour of the week (UTC, from "
                 "Monday on), then in how many weeks each was seen; of `changes` most and median an hour, and hours; "
                 "of `hours` in how many hours of the day (UTC) something was "
