@@ -36,6 +36,7 @@ from otsec.baseline.timing import (
     missed,
 )
 from otsec.baseline.weeks import MORE, Usual, far_more, usual
+from otsec.baseline.words import lasting
 from otsec.columns import I64, Mask
 from otsec.detect import telling
 from otsec.detect.model import LEVELS, Level
@@ -184,18 +185,18 @@ class _Look:
             return
         hours, medians = late.hour, late.spreads.medians()
         for begin, end, change in _drifts(medians, log(middle), spread, SLOWER, (1,)):
-            seen = f"{_ms(middle * exp(change))} in the hours from {_hour(hours[begin])} on"
+            seen = f"{lasting(middle * exp(change))} in the hours from {_hour(hours[begin])} on"
             yield Off(
                 *(kinds.DRIFT, thing, int(hours[begin]), int(hours[end]), end - begin + 1),
-                *(_ms(middle), seen),
+                *(lasting(middle), seen),
             )
         soon = late.spreads.below(log(max(least, 1)) - FASTER)
         rows = np.flatnonzero((soon >= SOON) & (soon >= SOON_SHARE * late.spreads.total))
         if len(rows):
-            seen = f"{int(soon[rows].sum())} answers in less than {_ms(least / 2)}"
+            seen = f"{int(soon[rows].sum())} answers in less than {lasting(least / 2)}"
             yield Off(
                 *(kinds.COLLAPSE, thing, int(hours[rows[0]]), int(hours[rows[-1]])),
-                *(int(soon[rows].sum()), f"no less than {_ms(least)}", seen),
+                *(int(soon[rows].sum()), f"no less than {lasting(least)}", seen),
             )
         yield from self._losses(late, medians, lost, thing, (log(middle), log(limit), missing))
 
@@ -224,7 +225,7 @@ class _Look:
         trouble, asked = _summed(mine)
         seen = f"{trouble} of {asked} requests were answered late or not at all"
         learned_text = (
-            f"{missing / 1e4:.1f} % are missing, and none takes longer than {_ms(exp(limit))}"
+            f"{missing / 1e4:.1f} % are missing, and none takes longer than {lasting(exp(limit))}"
         )
         yield Off(kinds.LINK, thing, mine[0].hour, mine[-1].hour, trouble, learned_text, seen)
 
@@ -255,10 +256,10 @@ class _Look:
             late.spreads.medians(), log(middle), spread, POLLS, (1, -1)
         ):
             paced.update(range(int(late.hour[begin]), int(late.hour[end]) + 1))
-            seen = f"about every {_ms(middle * exp(change))} since {_hour(late.hour[begin])}"
+            seen = f"about every {lasting(middle * exp(change))} since {_hour(late.hour[begin])}"
             yield Off(
                 *(kinds.POLL, thing, int(late.hour[begin]), int(late.hour[end]), end - begin + 1),
-                *(f"About every {_ms(middle)}", seen),
+                *(f"About every {lasting(middle)}", seen),
             )
 
         if tail and len(late.hour):  # lines of older versions have none
@@ -281,13 +282,13 @@ class _Look:
             if not mine:
                 continue
             count, of = _summed(mine)
-            later = _ms(middle * exp(apart))
+            later = lasting(middle * exp(apart))
             seen = f"{count} of {of} polls came more than {later} after the one before, in "
             seen += f"{len(mine)} hours from {_hour(mine[0].hour)} on"
             usually = words.format(later=later, percent=missing / 1e4)
             yield Off(
                 *(kinds.MISSED, thing, mine[0].hour, mine[-1].hour, count),
-                *(f"About every {_ms(middle)}, {usually}", seen),
+                *(f"About every {lasting(middle)}, {usually}", seen),
             )
             return
 
@@ -473,13 +474,6 @@ def _finding(base: Baseline, key: telling.Key, some: Sequence[Off]) -> Found:
 
 def _distinct(values: Iterable[str]) -> list[str]:
     return sorted(set(values))
-
-
-def _ms(us: float) -> str:
-    for least, unit in ((1e6, "s"), (1e3, "ms")):
-        if us >= least:
-            return f"{us / least:.3g} {unit}"
-    return f"{us:.0f} us"
 
 
 def _bytes(size: int) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from otsec.baseline import weeks
 from otsec.baseline.model import Key, Scope, Sight, Thing
 from otsec.baseline.spans import Spans
-from otsec.baseline.spread import Spreads, centre, limit, near, quantile
+from otsec.baseline.spread import EDGES, Spreads, centre, limit, near, quantile
 from otsec.columns import I64
 from otsec.nanoseconds import HOUR_NS
 from otsec.store import Store
@@ -39,6 +39,7 @@ CYCLIC = 0.5  # more spread than this is no cycle
 NEAR, REGULAR = log(1.3), 0.7  # of a cycle, so much of it lies so near to its median
 LEAST = 0.001  # quantile: what is faster is as fast as it gets
 LATE, MISSED = log(1.3), log(1.5)  # cycles: late is no less; nearer to two than to one is missed
+ASKED = log(10)  # cycles; what comes later still is no poll, but asked when it was wanted
 ODD_HOURS = 2  # learned hours that may have missed more than the rest without being the rule
 CHANGED_HOURS, CHANGED_DAYS = 20, 4  # in which something was changed, to have a rule
 LEAST_BYTES = 10_000  # of the busiest hour: a path that carries less is not learned
@@ -261,17 +262,19 @@ def _cycle(one: Hours, _: Mapping[int, tuple[int, int]]) -> list[object] | None:
     counts = one.spreads.whole()
     if spread > CYCLIC or near(counts, middle, NEAR) < REGULAR:
         return None
+    late = limit(np.where(EDGES[1:] <= middle + ASKED, counts, 0))
     gone = beyond(one.spreads, middle, MISSED) / one.spreads.total
     worst = float(np.sort(gone)[-1 - ODD_HOURS])
     return [
         *(round(exp(middle)), round(spread, 3)),
-        *(round(exp(limit(counts))), round(1e6 * worst)),
+        *(round(exp(min(late, middle + ASKED))), round(1e6 * worst)),
     ]
 
 
 def beyond(polls: Spreads, middle: float, apart: float) -> I64:
     """How many polls of each hour came later than by so much; of its pace, if that is slower."""
-    return polls.above(np.maximum(polls.medians(), middle) + apart)
+    due = np.maximum(polls.medians(), middle)
+    return polls.above(due + apart) - polls.above(due + max(apart, ASKED))
 
 
 def _centre(one: Hours) -> tuple[float, float]:

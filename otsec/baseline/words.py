@@ -3,6 +3,8 @@
 from otsec.baseline.model import DID, Key
 from otsec.store.baseline import Line
 
+LASTING = ((7_200e6, 3_600e6, "h"), (600e6, 60e6, "min"), (1e6, 1e6, "s"), (1e3, 1e3, "ms"))
+
 
 def described(key: Key | Line) -> str:
     """A thing for people."""
@@ -31,3 +33,11 @@ def described(key: Key | Line) -> str:
 
 def _at_device(key: Key | Line) -> str:
     return f"{key.server} {key.device}".rstrip()
+
+
+def lasting(us: float) -> str:
+    """A time in microseconds for people, to three figures."""
+    for least, size, unit in LASTING:
+        if us >= least:
+            return f"{us / size:.3g} {unit}"
+    return f"{us:.0f} us"

@@ -117,14 +117,18 @@ def _of(name: str, title: str = "", kind: Any = "text", about: str = "", *, deta
     )
 
 
-def _ms(us: float) -> str:
-    return f"{us / 1000:.3g} ms" if us < 1e6 else f"{us / 1e6:.3g} s"
-
-
 def _cycle(middle: int, _: float, limit: int = 0, missed: int = 0) -> str:
     """How often, how late at most, and how much is missed; lines of older versions lack the last."""
-    late = f", {_ms(limit)} at most, {missed} ppm missed in bad hours" if limit else ""
-    return f"every {_ms(middle)}{late}"
+    from otsec.baseline.words import lasting
+
+    late = f", {lasting(limit)} at most, {missed / 1e4:.3g} % missed in bad hours" if limit else ""
+    return f"every {lasting(middle)}{late}"
+
+
+def _response(middle: int, _: float, __: int, limit: int, missing: int) -> str:
+    from otsec.baseline.words import lasting
+
+    return f"after {lasting(middle)}, {lasting(limit)} at most, {missing} ppm missing"
 
 
 def _hours(counts: list[int]) -> str:
@@ -145,7 +149,7 @@ def _week(most: list[int], weeks: list[int]) -> str:
 
 TIMED: dict[str, Callable[[Any], str]] = {
     "cycle": lambda told: _cycle(*told),
-    "response": lambda told: f"after {_ms(told[0])}, {_ms(told[3])} at most, {told[4]} ppm missing",
+    "response": lambda told: _response(*told),
     "load": lambda told: f"{told[0]} bytes in the busiest of {told[2]} hours, {told[1]} as a rule",
     "week": lambda told: _week(told[: len(told) // 2], told[len(told) // 2 :]),
     "changes": lambda told: f"{told[0]} in the busiest of {told[2]} hours, {told[1]} as a rule",
