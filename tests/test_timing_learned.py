@@ -200,7 +200,6 @@ def test_missed_polls(tmp_path: Path, usual: Values, other: Values, told: int) -
 
 def test_polls_beyond_the_tail(tmp_path: Path) -> None:
     """Where polls were always missed, those that come later than the tail allows are told."""
-
     usual = missing(0.2)
 
     def stuck(hour: int) -> Iterable[float]:
