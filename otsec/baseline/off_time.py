@@ -274,7 +274,7 @@ class _Look:
         tail = max(log(max(limit, 1) / middle), LATE)
         for apart, usual_, words in (
             (tail, 0, "hardly ever after more than {later}"),
-            (MISSED, missing, "{percent:.1f} % of them after more than {later} in bad hours"),
+            (MISSED, missing, "even in bad hours {percent:.1f} % after more than {later}"),
         ):
             gone = beyond(late.spreads, log(middle), apart).tolist()
             rows = map(Trouble, late.hour.tolist(), gone, asked)

@@ -47,6 +47,7 @@ DETAILS: dict[str, tuple[Any, ...]] = {  # what the list in `detail` holds
     "operation": (str,),  # outcomes, any number of them
 }
 BEFORE: dict[str, tuple[Any, ...]] = {"cycle": (int, NUMBER)}  # as older versions wrote it
+SCALES = frozenset({"cycle", "response"})  # by their median and spread hours are measured
 SCOPE = "ended"  # the kind of a line that tells where learning has ended
 
 
@@ -226,15 +227,24 @@ def _check_detail(kind: str, detail: str) -> None:
         told = json.loads(detail)
     except ValueError:
         told = None
-    types = DETAILS[kind]
-    if kind in BEFORE and isinstance(told, list) and len(told) == len(BEFORE[kind]):
-        types = BEFORE[kind]
-    good = isinstance(told, list) and (kind == "operation" or len(told) == len(types))
-    if not good or not all(
-        isinstance(one, wanted) and type(one) is not bool
-        for one, wanted in zip(told, types * len(told), strict=False)
-    ):
+    if not isinstance(told, list) or not _fits(kind, told):
         raise UsageError(f"detail={detail[:40]!a}: not what a line of kind {kind} holds")
+
+
+def _fits(kind: str, told: list[Any]) -> bool:
+    types = DETAILS[kind]
+    if kind == "operation":
+        types *= len(told)
+    elif len(told) == len(BEFORE.get(kind, types)):
+        types = BEFORE.get(kind, types)
+    return (
+        len(told) == len(types)
+        and all(
+            isinstance(one, wanted) and type(one) is not bool
+            for one, wanted in zip(told, types, strict=True)
+        )
+        and (kind not in SCALES or all(one > 0 for one in told[:2]))
+    )
 
 
 def _end(text: str) -> Ended:
