@@ -14,13 +14,14 @@ from inventory_stores import SECOND
 from store_rows import row
 
 from otsec.baseline.deviations import judge
-from otsec.baseline.learning import baseline, bring, learn
+from otsec.baseline.learning import approve, baseline, bring, key_of, learn
 from otsec.baseline.off_time import off_time
 from otsec.baseline.outages import Device, Outage
 from otsec.baseline.spread import EDGES, Spreads, limit, quantile, sums
 from otsec.baseline.text import read, written
 from otsec.columns import bucket
 from otsec.store import baseline as kept
+from otsec.store.baseline import Line
 from otsec.store.findings import Finding
 from otsec.store.histograms import pack
 
@@ -273,19 +274,33 @@ def test_polls_that_an_outage_tells_of(tmp_path: Path) -> None:
 
 
 def test_a_cycle_of_before(tmp_path: Path) -> None:
-    """A line of an older version is read; it tells the pace, and nothing of missed polls."""
-    made = plant(tmp_path, response_us=STEADY, interval_us=later(POLLS, MANY))
-    made.ends(DAYS * DAY)
-    learn(made.store, 1, LEARNED * DAY * SECOND)
-    (line,) = [one for one in kept.lines(made.store) if one.kind == "cycle"]
-    old = line._replace(detail=json.dumps(json.loads(line.detail)[:2]))
-    told, _ = read("\n".join(written([old])), "baseline.txt")
-    assert told == [old]
-    assert "polls-missed" in {one.name for one in judge(made.store, ())}
+    """A line of an older version holds the pace alone, until it is learned or approved again."""
+    made = plant(tmp_path, response_us=STEADY, interval_us=later(POLLS, MANY)).ends(DAYS * DAY)
+    told, _ = read(
+        "cycle site=plant group=net client=10.0.0.11 server=10.0.0.21 service=tcp/502 "
+        "protocol=modbus detail=[63000000,0.05] count=9000",
+        "baseline.txt",
+    )
 
-    bring(made.store, baseline(made.store), told, [], WORD, replace=False)
-    kept.keep(made.store, told, ())
-    assert "polls-missed" not in {one.name for one in judge(made.store, ())}
+    def cycle() -> Line:
+        (line,) = [one for one in kept.lines(made.store) if one.kind == "cycle"]
+        return line
+
+    def missed() -> bool:
+        return "polls-missed" in {one.name for one in judge(made.store, ())}
+
+    (before,) = bring(made.store, baseline(made.store), told, [], WORD, replace=False)
+    assert cycle() == before
+    learn(made.store, 1, LEARNED * DAY * SECOND)
+    assert cycle().how == "imported"
+    assert len(json.loads(cycle().detail)) == 4
+    assert missed()
+
+    kept.keep(made.store, [before], ())
+    assert not missed()
+    base = baseline(made.store)
+    approve(made.store, base, [base.shown.by_key[key_of(before)]], WORD, 0, end=False)
+    assert len(json.loads(cycle().detail)) == 4
 
 
 def test_what_has_no_cycle_is_not_learned(tmp_path: Path) -> None:
