@@ -102,7 +102,8 @@ def test_captures_of_the_rules(results: dict[str, list[Result]]) -> None:
 MUST = {  # of issue and handbook: capture, rule, and what the finding says
     "a CIP stop": (
         "enip-cip/iti__cip_stop_plc.pcap", "cip-stop",
-        {"client": "192.168.1.69", "server": "192.168.1.30", "techniques": ("T0858",), "outcomes": ("open",)},
+        {"client": "192.168.1.69", "server": "192.168.1.30", "device": "", "techniques": ("T0858",),
+         "outcomes": ("open",)},
     ),
     "an S7 stop, mid-stream": (
         "s7comm/iti__step7_s300_stop.pcap", "s7-plc-stop",
@@ -165,6 +166,11 @@ def test_labelled_network(captures: Path) -> None:
     faults = [one for one in found if one.name in {"no-address", "address-missing"}]
     assert {one.level for one in faults} == {"low"}
     assert {one.techniques for one in faults} == {()}
+    nameless = [one.device for one in found if one.name == "no-address"]
+    assert len(set(nameless)) == len(nameless) == 4
+    tried = [one for one in found if one.name == "ssh-brute-force"]
+    assert {one.outcomes for one in tried} == {()}  # keys agreed on are no login
+    assert all("cannot be seen" in one.seen for one in tried)
     scans = {one.incident for one in found if one.client == "198.18.134.99"}
     assert len(scans) == 1
     assert scans != {""}

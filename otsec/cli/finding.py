@@ -214,7 +214,8 @@ def _party(part: str, address: str, asset: "Asset | None") -> Party:
     if asset is None:
         return Party(part, address, "", "", "", "")
     level = "" if asset.level is None else f"{asset.level:g}"
-    return Party(part, address, asset.name, asset.role.role, level, asset.value("vendor"))
+    role = "" if asset.role.role == "unknown" else asset.role.role
+    return Party(part, address, asset.name, role, level, asset.value("vendor"))
 
 
 def _asset(case: "Case", address: str, assets: "Inventory") -> "Asset | None":

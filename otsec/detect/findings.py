@@ -10,13 +10,16 @@ from typing import NamedTuple, Self
 from otsec.detect import incidents
 from otsec.detect.correlation import DROPS, Together
 from otsec.detect.model import LEVELS, Rule
-from otsec.detect.rows import Judged, Source
+from otsec.detect.rows import Judged, Source, scope
 from otsec.detect.telling import (
     FURTHER,
     KEPT,
     LONGEST,
     MANY,
     MOST,
+    NAMELESS,
+    TO_ALL,
+    UNTOLD,
     Key,
     few,
     finding,
@@ -27,6 +30,7 @@ from otsec.detect.telling import (
 from otsec.store.findings import Finding, Packet
 from otsec.store.judged import Break
 
+DONE = frozenset({"operation", "session"})  # categories whose rows have an outcome
 _HOLE = re.compile(r"\{(\w+)\}")
 
 
@@ -182,7 +186,7 @@ def _finding(
         last_packet=last_packet,
         operations=_distinct(rows, "operation"),
         objects=_distinct(rows, "object"),
-        outcomes=_distinct(rows, "outcome"),
+        outcomes=_outcomes(rows),
         seen=_filled(rule.texts.seen, told),
         expected=_filled(rule.texts.expected, told),
         why=_filled(rule.texts.why, told),
@@ -196,10 +200,35 @@ def _finding(
 def _packet(finding: Finding, source: Source, sighted: Sighted) -> Packet:
     row = sighted.row
     words = [str(row.cell(name)) for name in ("device", "operation", "object")]
-    what = " ".join(word for word in words if word) or str(row.cell("service") or row.cell("value"))
-    if row.category.name == "operation":
-        what = f"{what[:LONGEST]}: {outcome_words(str(row.cell('outcome')))}"
+    what = " ".join(word for word in words if word not in NAMELESS) or _bare(row)
+    if row.category.name in DONE:
+        what = f"{what[:LONGEST]}: {_ended(row)}"
     return Packet(source.number, finding.id, sighted.packet, sighted.time, what[: 2 * LONGEST])
+
+
+def _bare(row: Judged) -> str:
+    """What a row without an operation shows."""
+    if attribute := str(row.cell("attribute")):
+        return f"{attribute.replace('_', ' ')} {row.cell('value')}"
+    return str(row.cell("service") or row.cell("address"))
+
+
+def _ended(row: Judged) -> str:
+    """How an operation ended, in words; what nobody was asked to do was not done."""
+    outcome = str(row.cell("outcome"))
+    if outcome != "ok":
+        return outcome_words(outcome)
+    named = UNTOLD.get((str(row.cell("protocol")), str(row.cell("operation"))))
+    to_all = scope(str(row.cell("server"))) == "group"
+    return named or (TO_ALL if to_all else outcome_words(outcome))
+
+
+def _outcomes(rows: Sequence[Judged]) -> tuple[str, ...]:
+    """Outcomes, the most frequent first, without an `ok` that is no success."""
+    told = [
+        row for row in rows if row.cell("outcome") != "ok" or _ended(row) == outcome_words("ok")
+    ]
+    return _distinct(told, "outcome")
 
 
 def _distinct(rows: Iterable[Judged], name: str) -> tuple[str, ...]:
@@ -224,9 +253,12 @@ def _told(hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
         """The value that all rows have."""
         return shared(_named(row, name) for row in rows)
 
-    server, device, service = one("server"), one("device"), one("service")
-    named = f"{server} ({device})" if device not in {"", MANY} else server
     correlation = hits[0].rule.correlation
+    server, device, service = one("server"), one("device"), one("service")
+    if not device and correlation and "object" in correlation.group_by:
+        device = one("object")  # who has no address is known by that alone
+    device = "" if device in NAMELESS else device
+    named = f"{server} ({device})" if device not in {"", MANY} else server
     numbers = [hit.number for hit in hits]
     timespan = correlation.timespan_s if correlation else 0
     told = {
@@ -241,7 +273,7 @@ def _told(hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
         "timespan": _timespan(timespan),
         "operations": few(_distinct(rows, "operation")),
         "objects": few(_distinct(rows, "object")) or "nothing named",
-        "outcomes": few(list(map(outcome_words, _distinct(rows, "outcome"))), between=" / "),
+        "outcomes": few(_words(rows), between=" / "),
         "values": few(_values(rows, correlation.counted if correlation else "")),
         "verdicts": few(_distinct(rows, "verdict"), most=KEPT),
         "times": _times(sum(hit.count for hit in hits)),
@@ -252,6 +284,15 @@ def _told(hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
     ):
         told[name] = str(first.cell(name))[:LONGEST] or ("nothing" if name == "before" else "")
     return told
+
+
+def _words(rows: Iterable[Judged]) -> Sequence[str]:
+    """How operations ended, the most frequent first."""
+    often: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        often[str(row.cell("outcome")), _ended(row)] += row.seen.times
+    ordered = sorted(often, key=lambda told: (-often[told], told))
+    return list(dict.fromkeys(word for _, word in ordered))
 
 
 def _values(rows: Sequence[Judged], counted: str) -> Sequence[str]:

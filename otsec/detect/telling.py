@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from otsec.store.findings import Finding
@@ -34,6 +34,12 @@ OUTCOMES = {  # in words; others are the device's own
     "in_progress": "more was asked for",
     "": "it needs no answer",
 }
+TO_ALL = "it was sent to all"  # what nobody in particular was asked for
+UNTOLD: Mapping[tuple[str, str], str] = {  # what ends well and tells nothing of what it is for
+    ("ssh", "kex_reply"): "keys were agreed on, the login is encrypted",
+    ("ssh", "kex_gex_reply"): "keys were agreed on, the login is encrypted",
+}
+NAMELESS = frozenset({"", "unknown"})  # devices that have no name to tell
 _T = TypeVar("_T")
 
 
