@@ -80,6 +80,8 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "tristation_watched": {},
     "tunnel_outward": {"vpn-outward": "T0822"},
     "two_servers_of_addresses": {"two-dhcp-servers": "T0830"},
+    "umas_reserved": {"umas-reserved": "T0814"},
+    "umas_serviced": {"umas-reserved-by-station": "T0814", "umas-upload": "T0845"},
     "umas_uploaded": {"umas-upload": "T0845"},
 }  # fmt: skip
 

@@ -208,6 +208,33 @@ def umas_uploaded(tape: Tape) -> None:
     talk.end()
 
 
+# [KASP] "The secrets of Schneider Electric's UMAS protocol": 10 takes the reservation for a name,
+# its answer gives the session that later functions stand in; 11 gives it back, 12 keeps it
+TAKEN = ("5a 00 10 2a10 0000 05" + b"EWS-1".hex(), "5a 00 fe 41")
+KEPT, RELEASED = ("5a 41 12", "5a 41 fe"), ("5a 41 11", "5a 41 fe")
+
+
+def umas_reserved(tape: Tape) -> None:
+    """Somebody reserves a Schneider controller, keeps it for a while and lets it go."""
+    plant = builder("modbus", "hosts")
+    talk = opened(tape, (STRANGER, plant.PUMP_PLC), (52_210, 502))
+    said = (("5a 00 02", "5a 00 fe 0630 0200 0000"), TAKEN, *[KEPT] * 20, RELEASED)
+    for at, (asked, told) in enumerate(said):
+        talk.ask(plant.unit(at, 1, asked), plant.unit(at, 1, told), after=2 * SECOND)
+    talk.end()
+
+
+def umas_serviced(tape: Tape) -> None:
+    """The engineering station reserves the controller, saves its program and lets it go."""
+    plant = builder("modbus", "hosts")
+    talk = opened(tape, (STATION, plant.PUMP_PLC), (52_211, 502))
+    piece = ("5a 41 31 0001 0000", "5a 41 fe 0000 0020" + "41" * 32)
+    load = (("5a 41 30 0001", "5a 41 fe 00 20"), piece, ("5a 41 32 0001", "5a 41 fe"))
+    for at, (asked, told) in enumerate((TAKEN, *load, KEPT, RELEASED)):
+        talk.ask(plant.unit(at, 1, asked), plant.unit(at, 1, told), after=200 * MILLISECOND)
+    talk.end()
+
+
 def frostygoop(tape: Tape) -> None:
     """From the internet registers of a heating controller are read and written, and done."""
     plant = builder("modbus", "hosts")
@@ -341,6 +368,6 @@ SCENES = (
         plc_worm,
     ),
     *(program_again, program_changed, device_faults),
-    *(umas_uploaded, frostygoop, fins_settings, dnp3_reports_off, industroyer2),
+    *(umas_uploaded, umas_reserved, umas_serviced, frostygoop, fins_settings, dnp3_reports_off, industroyer2),
     *(stations_commanded, cosmicenergy),
 )
