@@ -625,7 +625,6 @@ PROTOCOL = Protocol(
     decode=decode,
     operations=_operations(),
     outstanding=64,
-    one_answer=True,
     identity=(
         "vendor", "vendor_id", "device_type", "product_code", "revision", "device_status",
         "serial", "product_name", "device_state", "ip_address", "enip_port", "enip_service",

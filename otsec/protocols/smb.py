@@ -4,7 +4,7 @@ Sources: [CIFS] MS-CIFS 2.2; [SMB] MS-SMB 2.2; [SMB2] MS-SMB2 2.2; [NBT] RFC 100
 
 Negotiation, sessions (with NTLM) and shares are read; of all else the command. Of compounds the
 first command is told, of chains of SMB 1 too. Of files that are opened in SMB 2 the names of the
-services' pipes are told. What files hold is put together (`transfers/smb.py`). Of each side the first 64 MB are read.
+services' pipes are told, of transactions of SMB 1 what they ask for. What files hold is put together (`transfers/smb.py`). Of each side the first 64 MB are read.
 """
 
 from collections.abc import Callable
@@ -34,6 +34,7 @@ from otsec.protocols.framing.smb import (
 from otsec.protocols.keyed import plain_split
 from otsec.protocols.ntlm import IDENTITY as OF_NTLM
 from otsec.protocols.ntlm import ntlm_of
+from otsec.protocols.smb1 import transactions
 from otsec.protocols.spoken import keys_of
 from otsec.protocols.transfers.smb import TRANSFERS
 
@@ -71,6 +72,8 @@ COMMANDS_1: dict[int, Command] = {  # [CIFS] 2.2.2.1
     0x04: ("close", "file"), 0x05: ("flush", "file"), 0x06: ("delete", "file"),
     0x07: ("rename", "file"), 0x08: ("query_information", "browse"),
     0x10: ("check_directory", "browse"), 0x24: ("lock", "file"), 0x25: ("transaction", "file"),
+    0x26: ("transaction_secondary", "file"), 0x33: ("transaction2_secondary", "file"),
+    0xA1: ("nt_transact_secondary", "file"),
     0x2B: ("echo", "session"), 0x2E: ("read", "file"), 0x2F: ("write", "file"),
     0x32: ("transaction2", "file"), 0x34: ("find_close", "browse"), 0x71: TREE_DISCONNECT,
     0x72: NEGOTIATE, 0x73: SESSION_SETUP, 0x74: LOGOFF, 0x75: TREE_CONNECT,
@@ -105,6 +108,7 @@ STATUS = {  # [MS-ERREF] 2.3
     0xC000_0234: "account_locked_out", 0xC000_0043: "sharing_violation",
     0xC000_0035: "object_name_collision", 0xC000_0203: "user_session_deleted",
     0xC000_0120: "cancelled", 0xC000_0011: "end_of_file",
+    0xC000_0205: "insufficient_server_resources",
 }  # fmt: skip
 # not errors, though the highest bits are set or others than zero: more to come, no more files
 FINE = {0, MORE_PROCESSING, 0x8000_0005, 0x8000_0006, 0x0000_010B, 0x0000_010C}
@@ -170,6 +174,8 @@ def split(units: Units) -> Split:
     deep |= np.isin(units.kind, list(PACKETS))
     name_size, _ = gather(units.buffer, units.start + FRONT + NAMED, units.end, np.dtype("<u2"))
     deep |= is_2 & (command == CREATE_2) & ~answers & np.isin(name_size, _PIPE_SIZES)
+    mark = transactions.marks(units, is_1, answers, one)
+    deep |= ~answers & transactions.calls(units, command, is_1, is_2)
     words, malformed = keys_of(
         units, units.start, units.end, units.kind, np.flatnonzero(deep), lambda data, _: _told(data)
     )
@@ -179,9 +185,9 @@ def split(units: Units) -> Split:
     ) << np.uint64(8)
     waits = status == PENDING
     waits |= is_2 & (two["message"] == UNASKED)
-    cancels = (is_1 & (command == CANCEL_1)) | (is_2 & (command == CANCEL_2))
+    cancels = (is_1 & np.isin(command, SILENT_1)) | (is_2 & (command == CANCEL_2))
     return plain_split(
-        [form, word, *words],
+        [form, word, mark, *words],
         np.asarray(malformed | ~known, np.bool_),
         tag=_tags(one, two, is_1, is_2),
         alone=np.asarray(waits | sealed | cancels | (units.kind == KEEP_ALIVE), np.bool_),
@@ -195,7 +201,8 @@ PIPES = frozenset({  # by which services are asked from afar, as DCE/RPC in them
     "ntsvcs", "psexesvc", "samr", "spoolss", "srvsvc", "svcctl", "winreg", "wkssvc",
 })  # fmt: skip
 _PIPE_SIZES = sorted({2 * len(name) for name in PIPES})
-CANCEL_1, CANCEL_2 = 0xA4, 12  # never answered
+# never answered; of transactions in several messages the first one is, [CIFS] 2.2.4.34, .47, .63
+SILENT_1, CANCEL_2 = [0xA4, 0x26, 0x33, 0xA1], 12
 
 
 def _tags(one: Header, two: Header, is_1: Mask, is_2: Mask) -> U64:
@@ -284,12 +291,17 @@ def _message_2(reader: Reader) -> Message:
     if command == CREATE_2 and not answers:
         return Message(name, cls, _pipe(reader.data), note=OPAQUE, left=reader.left())
     if command not in DEEP_2:
-        return Message(name, cls, outcome=outcome, note=OPAQUE, left=reader.left())
+        what = "" if answers else _call(reader.data, command, newer=True)
+        return Message(name, cls, what, outcome=outcome, note=OPAQUE, left=reader.left())
     if outcome not in ("", "ok"):
         return Message(name, cls, outcome=outcome)
     read = (_REQUESTS_2, _RESPONSES_2)[answers][command]
     what, facts = read(reader)
     return Message(name, cls, what, outcome=outcome, facts=facts)
+
+
+def _call(data: bytes, command: int, *, newer: bool = False) -> str:
+    return transactions.called(bytes(FRONT) + data, command, newer=newer)
 
 
 Told = tuple[str, tuple[Fact, ...]]  # object, facts
@@ -384,7 +396,9 @@ def _message_1(reader: Reader) -> Message:
     outcome = _outcome(status, answers=answers)
     name, cls = COMMANDS_1.get(command, (f"unknown_{command:#04x}", "file"))
     if command not in DEEP_1:
-        return Message(name, cls, outcome=outcome, note=OPAQUE, left=reader.left())
+        what = transactions.told(reader.data, command, answers=answers)
+        what = what if answers else _call(reader.data, command) or what
+        return Message(name, cls, what, outcome=outcome, note=OPAQUE, left=reader.left())
     words = reader.part(2 * reader.u8())
     size = reader.u16le()
     if size > reader.left():

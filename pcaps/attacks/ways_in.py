@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+import uuid
 
 from scenes import (
     BROKER,
@@ -12,6 +13,7 @@ from scenes import (
     START,
     STRANGER,
     Host,
+    Talk,
     Tape,
     builder,
     exchanged,
@@ -132,4 +134,186 @@ def tunnel_outward(tape: Tape) -> None:
         )  # fmt: skip
 
 
-SCENES = (psexec, old_tls, certificate_expired, iocontrol, tunnel_outward)
+# ------------------------------------------------------------------- holes of SMB 1
+
+NEGOTIATE_1, TREE_1, TRANS, TRANS_2, TRANS_2_MORE, NT_TRANS, NT_MORE = (
+    *(0x72, 0x75, 0x25, 0x32, 0x33),
+    *(0xA0, 0xA1),
+)
+NOT_IMPLEMENTED, NO_RESOURCES = 0xC000_0002, 0xC000_0205  # [MS-ERREF] 2.3.1
+PIPE = "\\PIPE\\".encode("utf-16-le") + b"\0\0"
+
+
+def _smb1(
+    command: int, words: bytes, octets: bytes, *, number: int = 64, status: int | None = None
+) -> bytes:
+    """[CIFS] 2.2.3; ``status``: of an answer."""
+    flags = 0x18 | (0x80 if status is not None else 0)
+    head = struct.pack(
+        "<4sBIBHH8sHHHHH", b"\xffSMB", command, status or 0, flags, 0xC001, 0, bytes(8), 0, 2048,
+        65_279, 2048, number,
+    )  # fmt: skip
+    body = bytes([len(words) // 2]) + words + struct.pack("<H", len(octets)) + octets
+    return struct.pack(">I", len(head) + len(body)) + head + body
+
+
+def _transaction(
+    command: int, setup: tuple[int, ...], parameters: bytes, data: bytes, *, number: int = 64
+) -> bytes:
+    """[CIFS] 2.2.4.33.1 and 2.2.4.46.1: counts, offsets from the header on, setup; then all that."""
+    name = b"\0" + PIPE if command == TRANS else b"\0\0\0"
+    at = 33 + 2 * (14 + len(setup)) + 2 + len(name)
+    pad = -at % 4
+    behind = -(at + pad + len(parameters)) % 4
+    place = at + pad + len(parameters) + behind
+    words = struct.pack(
+        "<HHHHBBHIHHHHHBB", len(parameters), len(data), 512, 4096, 0, 0, 0, 0, 0, len(parameters),
+        at + pad, len(data), place, len(setup), 0,
+    )  # fmt: skip
+    words += struct.pack(f"<{len(setup)}H", *setup)
+    return _smb1(
+        command, words, name + bytes(pad) + parameters + bytes(behind) + data, number=number
+    )
+
+
+def _transacted(
+    command: int, parameters: bytes = b"", data: bytes = b"", *, number: int = 64
+) -> bytes:
+    """[CIFS] 2.2.4.46.2: the good answer."""
+    at = 33 + 20 + 2 + 1
+    behind = -(at + len(parameters)) % 4
+    place = at + len(parameters) + behind
+    words = struct.pack(
+        "<HHHHHHHHHBB", len(parameters), len(data), 0, len(parameters), at, 0, len(data), place, 0,
+        0, 0,
+    )  # fmt: skip
+    octets = b"\0" + parameters + bytes(behind) + data
+    return _smb1(command, words, octets, number=number, status=0)
+
+
+def _more(command: int, total: int, offset: int, data: bytes, *, number: int) -> bytes:
+    """[CIFS] 2.2.4.47.1, and .63.1 of NT transactions: a further part of the data."""
+    if command == NT_MORE:
+        at = 33 + 36 + 2
+        words = struct.pack("<3xIIIIIIIIB", 0, total, 0, at, 0, len(data), at, offset, 0)
+        return _smb1(command, words, data, number=number)
+    at = 33 + 18 + 2
+    words = struct.pack("<HHHHHHHHH", 0, total, 0, at, 0, len(data), at, offset, 0xFFFF)
+    return _smb1(command, words, data, number=number)
+
+
+def _nt_transaction(function: int, total: int, data: bytes, *, number: int) -> bytes:
+    """[CIFS] 2.2.4.62.1."""
+    at = 33 + 38 + 2
+    words = struct.pack("<BHIIIIIIIIBH", 1, 0, 0, total, 0, 4096, 0, at, len(data), at, 0, function)
+    return _smb1(NT_TRANS, words, data, number=number)
+
+
+def _sharing(tape: Tape, port: int) -> Talk:
+    """A connection on which the share of pipes of an old computer was opened."""
+    talk = opened(tape, (STRANGER, SERVER), (port, 445))
+    told = struct.pack("<HBHHIIIIQhB", 0, 3, 10, 1, 4356, 65_536, 0, 0x8000_E3FD, 0, 0, 0)
+    talk.ask(
+        _smb1(NEGOTIATE_1, b"", b"\2NT LM 0.12\0"),
+        _smb1(NEGOTIATE_1, told, bytes(16), status=0),
+    )
+    path = f"\\\\{SERVER.address}\\IPC$".encode("utf-16-le") + b"\0\0"
+    talk.ask(
+        _smb1(TREE_1, struct.pack("<BBHHH", 0xFF, 0, 0, 0, 1), b"\0" + path + b"?????\0"),
+        _smb1(TREE_1, struct.pack("<BBHH", 0xFF, 0, 0, 1), b"IPC\0\0\0\0", status=0),
+    )
+    return talk
+
+
+def ms17_010_asked(tape: Tape) -> None:
+    """Whether a computer lacks MS17-010 is asked by a look into pipe 0."""
+    talk = _sharing(tape, 53_410)
+    asked = _transaction(TRANS, (0x23, 0), b"", b"")
+    talk.ask(asked, _smb1(TRANS, b"", b"", status=NO_RESOURCES))
+    talk.end()
+
+
+def eternalblue(tape: Tape) -> None:
+    """An NT transaction with too much data goes on as an older one."""
+    talk = _sharing(tape, 53_420)
+    told = struct.pack("<3xIIIIIIIIB", *(0,) * 9)
+    talk.ask(_nt_transaction(0, 66_512, bytes(976), number=64),
+             _smb1(NT_TRANS, told, b"", number=64, status=0))  # fmt: skip
+    for part in range(15):
+        talk.ask(_more(TRANS_2_MORE, 4096, 4096 * part, b"A" * 1_000, number=64))
+    talk.end()
+
+
+def doublepulsar(tape: Tape) -> None:
+    """Somebody asks for DoublePulsar, and it answers under the number 0x51."""
+    talk = _sharing(tape, 53_430)
+    talk.ask(_transaction(TRANS_2, (0x0E,), bytes(12), b"", number=0x41),
+             _smb1(TRANS_2, b"", b"", number=0x51, status=NOT_IMPLEMENTED))  # fmt: skip
+    talk.end()
+
+
+def _rpc(operation: int, number: int, stub: bytes) -> bytes:
+    """[C706] 12.6.4.9: a request, whole."""
+    head = struct.pack("<BBBBIHHI", 5, 0, 0, 3, 0x10, 24 + len(stub), 0, number)
+    return head + struct.pack("<IHH", len(stub), 0, operation) + stub
+
+
+def _wide(text: str) -> bytes:
+    raw = (text + "\0").encode("utf-16-le")
+    size = len(raw) // 2
+    return struct.pack("<III", size, 0, size) + raw + bytes(-len(raw) % 4)
+
+
+def _bound(talk: Talk) -> None:
+    """The interface of the server service ([SRVS] 1.9), in a pipe that is open as 0x4000."""
+    syntaxes = uuid.UUID("4b324fc8-1670-01d3-1278-5a47bf6ee188").bytes_le + struct.pack("<HH", 3, 0)
+    ndr = uuid.UUID("8a885d04-1ceb-11c9-9fe8-08002b104860").bytes_le + struct.pack("<I", 2)
+    body = struct.pack("<HHIB3xHBx", 4280, 4280, 0, 1, 0, 1) + syntaxes + ndr
+    bind = struct.pack("<BBBBIHHI", 5, 0, 11, 3, 0x10, 16 + len(body), 0, 1) + body
+    address = struct.pack("<H", 13) + b"\\PIPE\\srvsvc\0"[:13] + b"\0"
+    body = struct.pack("<HHI", 4280, 4280, 1) + address
+    body += bytes(-len(body) % 4) + struct.pack("<B3xHH", 1, 0, 0) + ndr
+    ack = struct.pack("<BBBBIHHI", 5, 0, 12, 3, 0x10, 16 + len(body), 0, 1) + body
+    talk.ask(_transaction(TRANS, (0x26, 0x4000), b"", bind), _transacted(TRANS, b"", ack))
+
+
+def _canonical(talk: Talk, number: int, path: str) -> None:
+    """[SRVS] 3.1.4.30: server, path, size of what comes back, prefix, kind of path, flags."""
+    stub = struct.pack("<I", 0x20000) + _wide("\\\\" + SERVER.address) + _wide(path)
+    stub += struct.pack("<I", 512) + _wide("") + struct.pack("<II", 0, 0)
+    told = struct.pack("<III", 0, 0, 0)  # no bytes of a path, its kind, done
+    head = struct.pack("<BBBBIHHI", 5, 0, 2, 3, 0x10, 24 + len(told), 0, number)
+    head += struct.pack("<IHBx", len(told), 0, 0)
+    talk.ask(
+        _transaction(TRANS, (0x26, 0x4000), b"", _rpc(31, number, stub)),
+        _transacted(TRANS, b"", head + told),
+    )
+
+
+def ms08_067(tape: Tape) -> None:
+    """The server service is asked to make a path canonical that climbs out of itself, as Conficker did."""
+    talk = _sharing(tape, 53_440)
+    _bound(talk)
+    _canonical(talk, 2, "\\" + "A" * 64 + "\\..\\..\\" + "B" * 64)
+    talk.end()
+
+
+def smb1_harmless(tape: Tape) -> None:
+    """What the holes of SMB 1 were found in, used as it is meant: paths, pipes, data in parts."""
+    talk = _sharing(tape, 53_450)
+    _bound(talk)
+    _canonical(talk, 2, "C:\\recipes\\line 3\\..\\line 4\\seven.txt")
+    talk.ask(_transaction(TRANS, (0x23, 0x4000), b"", b""), _transacted(TRANS, bytes(6)))
+    talk.ask(_transaction(TRANS_2, (0x05,), struct.pack("<HI", 0x107, 0) + PIPE, b"", number=0x51),
+             _smb1(TRANS_2, b"", b"", number=0x51, status=NOT_IMPLEMENTED))  # fmt: skip
+    told = struct.pack("<3xIIIIIIIIB", *(0,) * 9)
+    talk.ask(_nt_transaction(3, 70_000, bytes(976), number=65),
+             _smb1(NT_TRANS, told, b"", number=65, status=0))  # fmt: skip
+    talk.ask(_more(NT_MORE, 70_000, 976, bytes(1_000), number=65))
+    talk.end()
+
+
+SCENES = (
+    *(psexec, old_tls, certificate_expired, iocontrol, tunnel_outward),
+    *(ms17_010_asked, eternalblue, doublepulsar, ms08_067, smb1_harmless),
+)

@@ -80,7 +80,8 @@ INTERFACES: dict[str, tuple[str, Table]] = {
         12: ("session_enum", "browse"), 14: ("share_add", "config"),
         15: ("share_enum", "browse"), 16: ("share_get_info", "browse"),
         18: ("share_delete", "config"), 21: ("server_get_info", "browse"),
-        28: ("remote_time_of_day", "time"),
+        28: ("remote_time_of_day", "time"), 30: ("path_type", "browse"),
+        31: ("path_canonicalize", "browse"), 32: ("path_compare", "browse"),
     }),
     "6bffd098-a112-3610-9833-46c3f87e345a": ("wkssvc", {
         0: ("get_info", "browse"), 2: ("user_enum", "browse"),

@@ -1,0 +1,1 @@
+"""What only the first version of SMB has."""
