@@ -56,6 +56,8 @@ class Answers:
         here = np.isin(old[SERIAL], new[SERIAL])
         rest, old = old[:, ~here], old[:, here]
         new = self._with_room(protocol.name, rest, old, new)
+        if not new.shape[1]:
+            return
         breaks = self.breaks.get(protocol.name, np.empty((2, 0), np.int64))
         last, told = _judged(old, new, Breaks(breaks))
         waits = ~np.isin(breaks[0], new[SERIAL])

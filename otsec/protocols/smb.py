@@ -174,8 +174,9 @@ def split(units: Units) -> Split:
     deep |= np.isin(units.kind, list(PACKETS))
     name_size, _ = gather(units.buffer, units.start + FRONT + NAMED, units.end, np.dtype("<u2"))
     deep |= is_2 & (command == CREATE_2) & ~answers & np.isin(name_size, _PIPE_SIZES)
-    mark = transactions.marks(units, is_1, answers, one)
-    deep |= ~answers & transactions.calls(units, command, is_1, is_2)
+    calls = ~answers & transactions.calls(units, command, is_1, is_2)
+    mark = np.where(calls, 0, transactions.marks(units, is_1, answers, one)).astype(np.uint64)
+    deep |= calls
     words, malformed = keys_of(
         units, units.start, units.end, units.kind, np.flatnonzero(deep), lambda data, _: _told(data)
     )
