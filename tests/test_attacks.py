@@ -59,7 +59,9 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "modbus_answers_late": {},
     "modbus_answers_lost": {},
     "modbus_units_tried": {"modbus-units": "T0846"},
-    "doublepulsar": {"doublepulsar": "T0866"},
+    "doublepulsar": {
+        "doublepulsar": "T0866", "doublepulsar-installed": "T0866", "smb1": "T0866",
+    },
     "eternalblue": {"eternalblue": "T0866", "smb1": "T0866"},
     "ms08_067": {"ms08-067": "T0866"},
     "ms17_010_asked": {"ms17-010-asked": "T0866"},
