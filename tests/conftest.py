@@ -157,6 +157,15 @@ def otsec_command() -> Command:
     return run
 
 
+# ------------------------------------------------------------------------------- workers
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests of sensors and screens wait more than they work."""
+    return (os.cpu_count() or 1) + 1
+
+
 # ------------------------------------------------------------------------------- skips
 
 
