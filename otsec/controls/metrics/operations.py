@@ -30,6 +30,7 @@ MALWARE = (
         "iocontrol",
         "stuxnet",
     ),
+    *("doublepulsar", "doublepulsar-installed", "eternalblue", "ms08-067", "ms17-010-asked"),
     *("triton", "psexec"),
 )
 FLOODS = ("siprotec-denial",)
