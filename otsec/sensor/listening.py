@@ -19,7 +19,6 @@ from otsec.capture.live.contract import InterfaceGone, Tap
 from otsec.config import Config
 from otsec.engine import Columnar, Engine, columnar
 from otsec.errors import InputError
-from otsec.memory import give_back
 from otsec.model import TICK_NS, PacketBatch
 from otsec.pipeline import Options, Say
 from otsec.sensor.kept import Evidence, kept
@@ -403,7 +402,6 @@ class Listening(Following):
         for ear in self.ears:
             ear.heard = False
         self.written()
-        give_back()  # in months heaps become holes, and what a minute's rush took stays taken
         self._due = time.monotonic() + self.options.checkpoint_s
         self._quiet_due = time.monotonic() + QUIET_S
 
