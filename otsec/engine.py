@@ -16,7 +16,6 @@ from otsec.aggregates import loops
 from otsec.aggregates.acknowledgements import Acknowledgements
 from otsec.aggregates.addresses import is_group
 from otsec.aggregates.announcements import Announcements
-from otsec.aggregates.answers import Answers
 from otsec.aggregates.behaviours import Behaviours
 from otsec.aggregates.bouts import Bouts
 from otsec.aggregates.contents import Contents, Heard
@@ -147,16 +146,10 @@ class Engine:
         self.bouts = Bouts(follows=states)
         self.acknowledgements = Acknowledgements(self.sequences)
         self.dialogues = Dialogues(self.sequences)
-        self.answers = Answers(self.sequences)
         self.numbering = [
             (number, protocol)
             for number, protocol in enumerate(registry.protocols, 1)
             if protocol.numbering is not None
-        ]
-        self.balanced = [
-            (number, protocol)
-            for number, protocol in enumerate(registry.protocols, 1)
-            if protocol.one_answer
         ]
         self.behaviours = Behaviours(
             *(caps.behaviours, caps.events_per_hour, self.cells, self.facts),
@@ -332,7 +325,7 @@ class Engine:
 
     def _leave(self, slots: I64) -> None:
         self.conversations.fold(slots)
-        for followed in (self.acknowledgements, self.dialogues, self.answers):
+        for followed in (self.acknowledgements, self.dialogues):
             followed.forget(self.connections.table["serial"][slots])
 
     def _work(
@@ -415,7 +408,6 @@ class Engine:
         self.stamps.add(exchanges.protocol, exchanges.cut)
         self.acknowledgements.add(exchanges.protocol, exchanges.cut)
         self.dialogues.add(exchanges.protocol, calls, self.connections.table)
-        self.answers.add(exchanges.protocol, calls, self.connections.table)
         if (contents := self.contents.get(name)) is not None:
             contents.add(exchanges.cut, self.connections.table, heard)
         for left in found.left:
@@ -445,10 +437,6 @@ class Engine:
         odd, table = self.streams.messages.odd, self.connections.table
         slot, _, row = np.array(missing, np.int64).reshape(-1, 3).T
         position = ordinal + packets.row[row] << PART_BITS
-        for number, protocol in self.balanced if missing else ():
-            mine = np.flatnonzero(table["protocol"][slot] == number)
-            breaks = np.stack([table["serial"][slot[mine]], position[mine]])
-            self.answers.note_breaks(protocol.name, breaks)
         for number, protocol in self.numbering if missing or odd else ():
             mine = np.flatnonzero(table["protocol"][slot] == number)
             breaks = np.stack([table["serial"][slot[mine]], position[mine]])
@@ -727,7 +715,6 @@ class Engine:
             "steps": self.steps.dump(),
             "acknowledgements": self.acknowledgements.dump(),
             "dialogues": self.dialogues.dump(),
-            "answers": self.answers.dump(),
             "contents": {name: contents.dump() for name, contents in self.contents.items()},
             **{
                 f"exchanges:{protocol.name}": exchanges.dump()
@@ -770,8 +757,8 @@ class Engine:
                 contents.load(state["contents"][name])
         for name in (
             "clock", "tail", "fragments", "connections", "conversations", "stations", "streams",
-            "behaviours", "sequences", "acknowledgements", "dialogues", "answers", "paths",
-            "announcements", "steps",
+            "behaviours", "sequences", "acknowledgements", "dialogues", "paths", "announcements",
+            "steps",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
         for table in (self.connections.table, self.conversations.table):

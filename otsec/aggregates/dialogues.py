@@ -51,7 +51,7 @@ class Dialogues:
         rest, old = old[:, ~here], old[:, here]
         new = self._with_room(protocol.name, rest, old, new)
         breaks = self.breaks.get(protocol.name, np.empty((2, 0), np.int64))
-        talk = _Talk(protocol.numbering, old, new, Breaks(breaks))
+        talk = _Talk(protocol.numbering, old, new, _Breaks(breaks))
         self.carried[protocol.name] = np.concatenate([rest, talk.left()], axis=1)
         for verdict, rows in talk.verdicts().items():
             told = talk.rows[:, rows][[CONVERSATION, SIDE, TIME, POSITION]]
@@ -62,7 +62,7 @@ class Dialogues:
         if not odd:
             return
         known = self.breaks.get(protocol, np.empty((2, 0), np.int64))
-        breaks, own = Breaks(known), []
+        breaks, own = _Breaks(known), []
         for one in odd:
             slot = table[one.slot]
             serial = np.array([int(slot["serial"])])
@@ -132,7 +132,7 @@ def _read(rules: Numbering, part: Calls, table: Header) -> I64:
     return np.stack([column.astype(np.int64) for column in columns])
 
 
-class Breaks:
+class _Breaks:
     """Where something was lost, to be asked for the last one before some units."""
 
     def __init__(self, breaks: I64) -> None:
@@ -158,7 +158,7 @@ class Breaks:
 class _Talk:
     """The units of some connections, pair by pair in order."""
 
-    def __init__(self, rules: Numbering, old: I64, new: I64, breaks: Breaks) -> None:
+    def __init__(self, rules: Numbering, old: I64, new: I64, breaks: _Breaks) -> None:
         self.rules = rules
         rows = np.concatenate([old, new], axis=1)
         order = np.lexsort((rows[POSITION], rows[PAIR], rows[SERIAL]))

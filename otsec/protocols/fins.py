@@ -689,6 +689,5 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     clocks=CLOCKS,
     identity=("vendor", "model_name", "revision", "module", "cpu_mode", "name", "fins_node"),
-    one_answer=True,
     session=True,
 )
