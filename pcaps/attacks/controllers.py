@@ -368,6 +368,14 @@ SCENES = (
         plc_worm,
     ),
     *(program_again, program_changed, device_faults),
-    *(umas_uploaded, umas_reserved, umas_serviced, frostygoop, fins_settings, dnp3_reports_off, industroyer2),
+    *(
+        umas_uploaded,
+        umas_reserved,
+        umas_serviced,
+        frostygoop,
+        fins_settings,
+        dnp3_reports_off,
+        industroyer2,
+    ),
     *(stations_commanded, cosmicenergy),
 )
