@@ -8,7 +8,6 @@ import os
 import shutil
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from otsec import processes
 from otsec.capture import open_capture
 from otsec.config import Config
 from otsec.errors import Exit, InputError, UsageError
@@ -121,10 +121,7 @@ class Report:
     @property
     def ratios(self) -> tuple[float, ...]:
         """How many times the CPU of otsec tshark took, by round; none without tshark."""
-        if self.tshark is None:
-            return ()
-        both = zip(self.tshark.net, self.otsec.net, strict=True)
-        return tuple(theirs.cpu_s / mine.cpu_s for theirs, mine in both if mine.cpu_s)
+        return times(self.tshark, self.otsec) if self.tshark else ()
 
     @property
     def ratio(self) -> float | None:
@@ -142,38 +139,40 @@ def measure(
     tell: Callable[[str], None],
 ) -> Report:
     """Measure the pipeline on a capture; ``alone``: leave tshark out."""
+    with workplace(capture) as folder:
+        packets, stages = _by_stage(capture, config, options, folder)
+        tell(f"by stage: {packets:,} packets, {sum(one.ns for one in stages) / 1e9:.2f} CPU s")
+        commands = {"otsec": analyze(config, options, folder)}
+        if not alone and (tshark := shutil.which("tshark")):
+            commands["tshark"] = lambda path: [
+                tshark, "-n", "-q", "-z", "io,phs", "-r", str(path)
+            ]  # fmt: skip
+        programs = {
+            one: replace(spent, name=_named(one))
+            for one, spent in in_turn(commands, capture, rounds, folder, tell).items()
+        }
+        peak = peak_memory(commands["otsec"](capture), folder)
+    return Report(
+        capture, capture.stat().st_size, packets, options.workers, stages,
+        programs["otsec"], programs.get("tshark"), peak,
+    )  # fmt: skip
+
+
+@contextmanager
+def workplace(capture: Path) -> Iterator[Path]:
+    """A folder for the stores of runs on a capture that can be measured."""
     if not hasattr(os, "wait4"):
         raise UsageError("bench: this system does not tell the CPU of ended processes (wait4)")
     if not capture.is_file():
         raise InputError(f"{capture}: no such file; bench takes one capture")
     with TemporaryDirectory(prefix="otsec-bench-") as name:
-        folder = Path(name)
-        packets, stages = _by_stage(capture, config, options, folder)
-        tell(f"by stage: {packets:,} packets, {sum(one.ns for one in stages) / 1e9:.2f} CPU s")
-        single = folder / "one.pcap"
-        single.write_bytes(first_packet(capture))
-        commands = {"otsec": _analyze(config, options, folder)}
-        if not alone and (tshark := shutil.which("tshark")):
-            commands["tshark"] = lambda path: [
-                tshark, "-n", "-q", "-z", "io,phs", "-r", str(path)
-            ]  # fmt: skip
-        whole: dict[str, list[Spent]] = {program: [] for program in commands}
-        start: dict[str, list[Spent]] = {program: [] for program in commands}
-        for number in range(1, rounds + 1):
-            for program, command in commands.items():
-                start[program].append(_run(command(single), program, folder))
-                whole[program].append(_run(command(capture), program, folder))
-            took = (f"{program} {some[-1].cpu_s:.2f} CPU s" for program, some in whole.items())
-            tell(f"round {number} of {rounds}: {', '.join(took)}")
-        peak = peak_memory(commands["otsec"](capture), folder)
-        programs = {
-            program: Program(_named(program), tuple(whole[program]), tuple(start[program]))
-            for program in commands
-        }
-    return Report(
-        capture, capture.stat().st_size, packets, options.workers, stages,
-        programs["otsec"], programs.get("tshark"), peak,
-    )  # fmt: skip
+        yield Path(name)
+
+
+def times(more: Program, less: Program) -> tuple[float, ...]:
+    """How many times the CPU of the second the first took, by round, start-up left out."""
+    both = zip(more.net, less.net, strict=True)
+    return tuple(theirs.cpu_s / mine.cpu_s for theirs, mine in both if mine.cpu_s)
 
 
 def _median(some: tuple[Spent, ...]) -> Spent:
@@ -185,12 +184,33 @@ def _median(some: tuple[Spent, ...]) -> Spent:
 Command = Callable[[Path], list[str]]
 
 
-def _analyze(config: Config, options: Options, folder: Path) -> Command:
+def in_turn(
+    commands: dict[str, Command],
+    capture: Path,
+    rounds: int,
+    folder: Path,
+    tell: Callable[[str], None],
+) -> dict[str, Program]:
+    """What each command takes on the capture and on its first packet, one after the other."""
+    single = folder / "one.pcap"
+    single.write_bytes(first_packet(capture))
+    whole: dict[str, list[Spent]] = {name: [] for name in commands}
+    start: dict[str, list[Spent]] = {name: [] for name in commands}
+    for number in range(1, rounds + 1):
+        for name, command in commands.items():
+            start[name].append(run(command(single), name, folder))
+            whole[name].append(run(command(capture), name, folder))
+        took = (f"{name} {some[-1].cpu_s:.2f} CPU s" for name, some in whole.items())
+        tell(f"round {number} of {rounds}: {', '.join(took)}")
+    return {name: Program(name, tuple(whole[name]), tuple(start[name])) for name in whole}
+
+
+def analyze(config: Config, options: Options, folder: Path) -> Command:
     """The command line of a run on a capture, each time with another store."""
     numbers = iter(range(1_000_000))
 
     def command(capture: Path) -> list[str]:
-        words = [sys.executable, "-m", "otsec", "analyze", str(capture), "--quiet"]
+        words = processes.words(processes.OTSEC, "analyze", str(capture), "--quiet")
         words += ["--db", str(folder / f"{next(numbers)}.db"), "--workers", str(options.workers)]
         words += ["--batch", str(options.batch_packets)]
         return words + (["--config", str(config.path)] if config.path else [])
@@ -201,15 +221,13 @@ def _analyze(config: Config, options: Options, folder: Path) -> Command:
 @contextmanager
 def _started(words: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A running process; ended where we are."""
-    package = str(Path(__file__).parents[1])
-    path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(  # noqa: S603 - our own command line, or tshark's
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=said,
-            env={**os.environ, "PYTHONPATH": path},
+            env=processes.surroundings(),
         )
         try:
             yield process
@@ -219,7 +237,7 @@ def _started(words: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]
                 process.wait()
 
 
-def _run(words: list[str], program: str, folder: Path) -> Spent:
+def run(words: list[str], program: str, folder: Path) -> Spent:
     """Run to the end; what it took."""
     begin = time.perf_counter()
     with _started(words, folder) as process:
@@ -366,8 +384,8 @@ def _by_stage(
     with ExitStack() as stack:
         store = stack.enter_context(open_store(folder / "stages.db"))
         watch = stack.enter_context(watched())
-        run = Run(store, config, replace(options, workers=1), _unsaid, _never)
-        packets = sum(one.packets for one in run.read(plan_sources([capture], None), named=False))
+        job = Run(store, config, replace(options, workers=1), _unsaid, _never)
+        packets = sum(one.packets for one in job.read(plan_sources([capture], None), named=False))
         watch.enter(REST)
     if not packets:
         raise InputError(f"{capture}: has no packets, nothing to measure")

@@ -7,19 +7,16 @@ What baselines take by lines and not by packets is measured apart, on the store 
 learning all that it shows, and judging all of it by what was learned.
 """
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from otsec import processes
-from otsec.bench import Command, Program, Spent, _analyze, _run, first_packet, peak_memory
+from otsec.bench import Command, Program, analyze, in_turn, peak_memory, run, times, workplace
 from otsec.config import Config
-from otsec.errors import InputError, UsageError
 from otsec.pipeline import Options
 
 MODULE = "otsec.bench_pairs"
@@ -67,8 +64,7 @@ class Kept:
     @property
     def ratios(self) -> tuple[float, ...]:
         """The CPU without them by the CPU with them, by round, start-up left out."""
-        both = zip(self.without.net, self.whole.net, strict=True)
-        return tuple(less.cpu_s / more.cpu_s for less, more in both if more.cpu_s)
+        return times(self.without, self.whole)
 
     @property
     def ratio(self) -> float | None:
@@ -86,25 +82,10 @@ def compare(
     tell: Callable[[str], None],
 ) -> Kept:
     """Run both in turn, each on the capture and on its first packet."""
-    if not hasattr(os, "wait4"):
-        raise UsageError("bench: this system does not tell the CPU of ended processes (wait4)")
-    if not capture.is_file():
-        raise InputError(f"{capture}: no such file; bench takes one capture")
-    with TemporaryDirectory(prefix="otsec-bench-") as name:
-        folder = Path(name)
-        single = folder / "one.pcap"
-        single.write_bytes(first_packet(capture))
-        plain = _analyze(config, options, folder)
-        commands: dict[str, Command] = {WITHOUT: _without(plain, part), part.title: plain}
-        whole: dict[str, list[Spent]] = {one: [] for one in commands}
-        start: dict[str, list[Spent]] = {one: [] for one in commands}
-        for number in range(1, rounds + 1):
-            for one, command in commands.items():
-                start[one].append(_run(command(single), one, folder))
-                whole[one].append(_run(command(capture), one, folder))
-            took = (f"{one} {some[-1].cpu_s:.2f} CPU s" for one, some in whole.items())
-            tell(f"pair {number} of {rounds}: {', '.join(took)}")
-        programs = {one: Program(one, tuple(whole[one]), tuple(start[one])) for one in commands}
+    with workplace(capture) as folder:
+        plain = analyze(config, options, folder)
+        commands = {WITHOUT: _without(plain, part), part.title: plain}
+        programs = in_turn(commands, capture, rounds, folder, tell)
         once, lines = _learned(plain(capture), folder, tell) if part is BASELINES else ((), 0)
     less, more = programs.values()
     return Kept(part, capture, capture.stat().st_size, less, more, once, lines)
@@ -152,11 +133,11 @@ def _learned(
 
     path = folder / "whole"
     at = words.index("--db") + 1
-    _run([*words[:at], str(path), *words[at + 1 :]], "otsec", folder)
+    run([*words[:at], str(path), *words[at + 1 :]], "otsec", folder)
     found = []
     for name, title in TITLES.items():
         command = processes.words(MODULE, ONCE, name, str(path))
-        cpu_s = _run(command, "otsec", folder).cpu_s
+        cpu_s = run(command, "otsec", folder).cpu_s
         found.append(Once(title, cpu_s, peak_memory(command, folder)))
         tell(f"{title}: {cpu_s:.2f} CPU s")
     with open_store(path, readonly=True) as store:
@@ -185,10 +166,10 @@ def main(arguments: Sequence[str]) -> int | str:
             _once(name, Path(path))
             return 0
         case [name, *words] if name in PARTS:
-            from otsec.cli import main as run  # noqa: PLC0415 - the layer above, with less in it
+            from otsec.cli import main as otsec  # noqa: PLC0415 - the layer above, with less in it
 
             _leave_out(PARTS[name])
-            return run(words)
+            return otsec(words)
         case _:
             return f"{MODULE}: is started by `otsec bench --rules` or `--baselines`"
 

@@ -185,7 +185,7 @@ def test_what_rules_cost(otsec_command: Command) -> None:
     assert len(told["ratios"]) <= 1
     assert told["wanted"] == 0.85
     assert told["once"] == []
-    assert "pair 1 of 1: without " in done.stderr
+    assert "round 1 of 1: without " in done.stderr
 
 
 def test_what_is_left_out(tmp_path: Path) -> None:
