@@ -397,19 +397,20 @@ class Engine:
             exchanges.cache.clear()
             self.behaviours.forget_contents(name)
             self.steps.forget_keys(name)
-        found, bad = exchanges.apply(calls, self.connections.table, window)
+        found, bad, cut, work = exchanges.apply(calls, self.connections.table, window)
         self.units += sum(len(part) for part in calls)
         for slots, _ in bad:
             none = np.zeros(len(slots), np.int64)
             self.connections.count(slots, none, "malformed", none + 1)
         self.behaviours.add(name, exchanges.cache.contents, found)
-        self.sequences.add(exchanges.protocol, exchanges.cut)
-        self.steps.add(exchanges, self.connections.table, self.settings.seed)
-        self.stamps.add(exchanges.protocol, exchanges.cut)
-        self.acknowledgements.add(exchanges.protocol, exchanges.cut)
+        self.sequences.add(exchanges.protocol, cut)
+        if work is not None:
+            self.steps.add(exchanges, work, self.connections.table, self.settings.seed)
+        self.stamps.add(exchanges.protocol, cut)
+        self.acknowledgements.add(exchanges.protocol, cut)
         self.dialogues.add(exchanges.protocol, calls, self.connections.table)
         if (contents := self.contents.get(name)) is not None:
-            contents.add(exchanges.cut, self.connections.table, heard)
+            contents.add(cut, self.connections.table, heard)
         for left in found.left:
             self._note_left(name, left, exchanges.cache.leavings.kinds, found)
 

@@ -97,10 +97,10 @@ class Steps:
 
     # ------------------------------------------------------------------ one batch
 
-    def add(self, exchanges: Exchanges, table: Any, seed: int) -> None:
+    def add(self, exchanges: Exchanges, work: Work, table: Any, seed: int) -> None:
         """Take the units of one protocol in one batch; ``table``: of the connections."""
-        work, protocol = exchanges.work, exchanges.protocol
-        if work is None or not protocol.industrial or protocol.transports == {"ethernet"}:
+        protocol = exchanges.protocol
+        if not protocol.industrial or protocol.transports == {"ethernet"}:
             return
         told = work.side == Side.RESPONSE
         wanted = (work.slot >= 0) & (~told if work.alone is None else ~told | work.alone)

@@ -6,7 +6,7 @@ Which of them it was is decided by packets alone, so batch borders leave no trac
 """
 
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,6 +43,15 @@ LATE_NS = 10 * 10**9  # a response that takes longer is late: no master waits th
 OPEN_TOLD = 10_000  # requests without response that a checkpoint tells; a flood has more
 
 
+class Taken(NamedTuple):
+    """What comes of the units of one batch; it holds on to the bytes of the batch."""
+
+    found: Occurrences  # exchanges that are complete
+    bad: list[tuple[I64, I64]]  # (slot, side of the speaker: Side) of units that are malformed
+    cut: list[tuple[Calls, Split]]  # the well-formed units
+    work: Work | None = None  # the same with their keys; None: there are none
+
+
 class Exchanges:
     """Ordered: the exchanges of one protocol at one source."""
 
@@ -50,19 +59,14 @@ class Exchanges:
         self.cache, self.protocol = cache, cache.protocol
         self.seed, self.bits = seed, bits
         self.waiting: Calls | None = None
-        self.cut: list[tuple[Calls, Split]] = []  # the well-formed units of the batch at hand
         self.aloud = Aloud()
-        self.work: Work | None = None  # the same with their keys
         contexts = cache.protocol.contexts
         self.known = None if contexts is None else Known(contexts, cache.cap)
 
-    def apply(
-        self, parts: list[Calls], table: Any, window: Window
-    ) -> tuple[Occurrences, list[tuple[I64, I64]]]:
-        """Take the units of one batch; gives the exchanges that are complete.
+    def apply(self, parts: list[Calls], table: Any, window: Window) -> Taken:
+        """Take the units of one batch.
 
         ``table``: of the connections; its ``requests`` and ``last_tag`` are kept up to date.
-        Also gives (slot, side of the speaker: Side) of units that are malformed.
         """
         if self.cache.full:
             self.cache.clear()
@@ -75,12 +79,12 @@ class Exchanges:
         for at, part in enumerate(parts):
             parts[at], split = self._split(part, bad)
             splits.append(split)
-        self.cut, self.work = list(zip(parts, splits, strict=True)), None
+        cut = list(zip(parts, splits, strict=True))
         if not sum(map(len, parts)):
-            return nothing(), bad
+            return Taken(nothing(), bad, cut)
         if self.known is not None:
             parts = self.known.apply(parts, table)
-        work = self.work = self._work(parts, splits)
+        work = self._work(parts, splits)
         if self.protocol.paired:
             asked = self.aloud.mark(work)
             self._number_requests(work, table)
@@ -88,7 +92,7 @@ class Exchanges:
             self.aloud.settle(work, asked, found, table)
         else:
             found = _one_way(work, np.arange(len(work.position)))
-        return self._contents(work, found), bad
+        return Taken(self._contents(work, found), bad, cut, work)
 
     def _work(self, parts: list[Calls], splits: list[Split]) -> Work:
         keys = [
