@@ -13,14 +13,13 @@ from otsec.aggregates.bouts import CLASS, Bouts
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.facts import Facts
 from otsec.aggregates.held import Held
-from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
+from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms, histograms
 from otsec.aggregates.sums import Sums, summed
 from otsec.aggregates.values import Cells
 from otsec.columns import I64, bucket, ranges
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import Occurrences
 from otsec.exchanges.recent import Recent
-from otsec.model import HISTOGRAM
 from otsec.nanoseconds import HOUR_NS
 from otsec.protocols.api import Elements
 
@@ -30,6 +29,7 @@ CHANGING = frozenset({"write", "control", "program", "mode", "firmware", "config
 SETTING = frozenset({"write", "control"})  # of these the packets of extreme values are kept
 SPREAD = 4  # packets are remembered of occurrences 4, 16, 64, ...
 
+TOLD = ("count", "first", "last", "response", "interval", "request_time")  # in the store
 STATS = np.dtype(
     [
         ("count", "<i8"),
@@ -477,17 +477,13 @@ class Behaviours:
 
     def take_rows(self, source: int) -> dict[str, list[Row]]:
         """Rows of the tables behaviour, histogram, value and event that changed."""
-        changed = np.flatnonzero(self.table["changed"]).tolist()
+        changed = np.flatnonzero(self.table["changed"])
         self.table["changed"] = False
         rows: dict[str, list[Row]] = {
-            "behaviour": [self._row(source, number) for number in changed],
+            "behaviour": self._rows(source, changed),
             "histogram": list(self._histograms(source)),
             "rhythm": list(self.rhythms.take_rows(source)),
-            "value": [
-                self._value_row(source, number)
-                for number in changed
-                if self.table["block"][number] >= 0
-            ],
+            "value": list(self._value_rows(source, changed[self.table["block"][changed] >= 0])),
             "event": [(source, *row) for row in self.events.values()],
             "held": self.held.take_rows(source),
             "bout": self.bouts.take_rows(source),
@@ -495,16 +491,19 @@ class Behaviours:
         self.events.clear()
         return rows
 
-    def _row(self, source: int, number: int) -> Row:
-        conversation, protocol, device, operation, cls, what, outcome = self.keys[number]
-        stats = self.table[number]
-        return (
-            source, number, conversation, protocol, device, operation, cls, what, outcome,
-            int(stats["count"]), *stats["first"].tolist(), *stats["last"].tolist(),
-            json.dumps(self.packets.get(number, [])),
-            *stats["response"].tolist(), *stats["interval"].tolist(),
-            int(stats["request_time"]), self.notes[number],
-        )  # fmt: skip
+    def _rows(self, source: int, numbers: I64) -> list[Row]:
+        stats = self.table[numbers]
+        columns = (stats[name].tolist() for name in TOLD)
+        none: list[int] = []
+        return [
+            (
+                source, number, *self.keys[number], count, *first, *last,
+                str(self.packets.get(number, none)),  # integers: JSON as well
+                *response, *interval, request_time, self.notes[number],
+            )
+            for number, count, first, last, response, interval, request_time
+            in zip(numbers.tolist(), *columns, strict=True)
+        ]  # fmt: skip
 
     def _histograms(self, source: int) -> Iterable[Row]:
         """What is to be added to the table `histogram`; to `rhythm` by the hour."""
@@ -516,23 +515,23 @@ class Behaviours:
             self.rhythms.add(kind, self.table["channel"][number] << size | rest, count)
             whole = number << BUCKET_BITS | code & (1 << BUCKET_BITS) - 1
             merged = summed(np.stack([whole, count]))
-            number = merged[0] >> BUCKET_BITS
-            start = np.flatnonzero(np.diff(number, prepend=-1)).tolist()
-            for begin, end in zip(start, [*start[1:], len(number)], strict=True):
-                pairs = np.empty(end - begin, HISTOGRAM)
-                pairs["bucket"], pairs["count"] = merged[0][begin:end] & 255, merged[1][begin:end]
-                yield (source, int(number[begin]), kind, pairs.tobytes())
+            yield from ((source, number, kind, one) for number, one in histograms(*merged))
 
-    def _value_row(self, source: int, number: int) -> Row:
-        cells, which = self.cells, int(self.table["block"][number])
-        base, size, element, kind, count, first, last, _ = cells.blocks[which].tolist()
-        at = slice(base, base + size)
-        blobs = (cells.minimum[at], cells.maximum[at], cells.first[at], cells.last[at])
-        return (
-            source, number, cells.spaces[which], element, kind,
-            *(blob.astype("<i8").tobytes() for blob in blobs), count, *first, *last,
-            *(cells.trace(which)[:, side].astype("<i8").tobytes() for side in (0, 1)),
-        )  # fmt: skip
+    def _value_rows(self, source: int, numbers: I64) -> Iterable[Row]:
+        cells, which = self.cells, self.table["block"][numbers]
+        whole = [
+            column.astype("<i8", copy=False)
+            for column in (cells.minimum, cells.maximum, cells.first, cells.last)
+        ]
+        blocks = cells.blocks[which].tolist()
+        for number, block, told in zip(numbers.tolist(), which.tolist(), blocks, strict=True):
+            base, size, element, kind, count, first, last, _ = told
+            trace = cells.trace(block).astype("<i8", copy=False)
+            yield (
+                source, number, cells.spaces[block], element, kind,
+                *(column[base : base + size].tobytes() for column in whole), count, *first, *last,
+                trace[:, 0].tobytes(), trace[:, 1].tobytes(),
+            )  # fmt: skip
 
     def restore(self, rows: Iterable[tuple[Any, ...]], values: Iterable[tuple[Any, ...]]) -> None:
         """Take back what the store holds of the tables behaviour and value, in order of number."""

@@ -4,6 +4,7 @@ They are made of the sums that the behaviours keep anyhow, so they cost nothing 
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -48,13 +49,21 @@ class Rhythms:
         for kind, sums in self.sums.items():
             if (told := sums.take()) is None:
                 continue
-            word, count = told
-            where = word >> BUCKET_BITS
-            pairs = np.empty(len(word), HISTOGRAM)
-            pairs["bucket"], pairs["count"] = word & (1 << BUCKET_BITS) - 1, count
-            start = np.flatnonzero(np.diff(where, prepend=-1))
-            for at, begin, end in zip(
-                where[start].tolist(), start.tolist(), [*start[1:].tolist(), len(word)], strict=True
-            ):
+            for at, buckets in histograms(*told):
                 channel, hour = self.channels[at >> HOUR_BITS], at & (1 << HOUR_BITS) - 1
-                yield source, *channel, hour, kind, pairs[begin:end].tobytes()
+                yield source, *channel, hour, kind, buckets
+
+
+def histograms(word: I64, count: I64) -> Iterable[tuple[int, bytes]]:
+    """Each key with what was counted of it, as the store keeps it.
+
+    ``word``: of each count the key and, in its last bits, the bucket; in order.
+    """
+    pairs = np.empty(len(word), HISTOGRAM)
+    pairs["bucket"], pairs["count"] = word & (1 << BUCKET_BITS) - 1, count
+    key = word >> BUCKET_BITS
+    starts = np.flatnonzero(np.diff(key, prepend=-1))
+    cuts = [*(starts * HISTOGRAM.itemsize).tolist(), pairs.nbytes]
+    data = pairs.tobytes()
+    told = (data[begin:end] for begin, end in pairwise(cuts))
+    return zip(key[starts].tolist(), told, strict=True)

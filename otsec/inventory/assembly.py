@@ -14,6 +14,7 @@ from otsec.inventory.families import CONTROL
 from otsec.inventory.identity import Partition, resolve
 from otsec.inventory.model import Address, Asset, Join, Node
 from otsec.inventory.roles import Traits
+from otsec.memory import no_cycles
 from otsec.store import Store, sightings
 from otsec.store.acts import Act, acts
 from otsec.store.filters import Filter
@@ -49,6 +50,7 @@ class Inventory:
         return None if number is None else self.assets[number]
 
 
+@no_cycles()
 def inventory(store: Store, talks: Sequence[Talk] | None = None) -> Inventory:
     """Who is there; ``talks``: all conversations, where they have been read."""
     stations, lookups = sightings.stations(store), sightings.lookups(store)

@@ -4,7 +4,6 @@ Points of one group see the same network, so nothing is summed over sources: of 
 sources saw, the row of the source that saw most is shown, and the others are its *witnesses*.
 """
 
-import ipaddress
 import json
 import re
 from collections import defaultdict
@@ -470,18 +469,21 @@ def _device(cells: Cells, witnesses: tuple[str, ...], doing: _Doings) -> Device:
     )
 
 
+MULTICAST_V4, MULTICAST_V6 = 0xE, 0xFF  # RFC 5771 3, RFC 4291 2.7: the first bits
+BROADCAST_V4 = 0xFFFF_FFFF
 _MAC = re.compile(r"[0-9a-f]([0-9a-f])(:[0-9a-f]{2}){5}")
 
 
 @lru_cache(maxsize=65_536)
 def is_device(address: str) -> bool:
     """Whether an address can be of one device: no group address, and no stand-in for many."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        mac = _MAC.fullmatch(address)
-        return mac is not None and not int(mac[1], 16) & 1  # the group bit, IEEE 802 8.2.2
-    return not (parsed.is_multicast or parsed.is_unspecified or address == "255.255.255.255")
+    version, number, _ = address_key(address)
+    if version == 4:
+        return number >> 28 != MULTICAST_V4 and 0 < number < BROADCAST_V4
+    if version == 6:
+        return number >> 120 != MULTICAST_V6 and number > 0
+    mac = _MAC.fullmatch(address)
+    return mac is not None and not int(mac[1], 16) & 1  # the group bit, IEEE 802 8.2.2
 
 
 # --------------------------------------------------------------------------- the plain ones
