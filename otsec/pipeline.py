@@ -120,23 +120,31 @@ class Run:
 
     def read(self, sources: list[Source], *, named: bool) -> Iterator[Outcome]:
         """Read the captures of all sources; ``named``: a person gave the point's name."""
+        alone = len(sources) == 1 and len(sources[0].captures) == 1
         for source in sources:
-            while self.engines:
-                self.engines.popitem()[1][1].dissolve()
-            point = source.point
-            for path in source.captures:
-                if self.stop():
-                    return
-                try:
-                    if not named:
-                        point = self._free_point(source.point, point, path)
-                    yield self._capture(point, path)
-                except OtsecError as problem:
-                    if len(sources) == len(source.captures) == 1 or not isinstance(
-                        problem, InputError
-                    ):
-                        raise
-                    yield Outcome(path, point, 0, known=False, complete=False, problem=str(problem))
+            try:
+                yield from self._captures(source, named=named, alone=alone)
+            finally:
+                self._let_go()
+
+    def _captures(self, source: Source, *, named: bool, alone: bool) -> Iterator[Outcome]:
+        point = source.point
+        for path in source.captures:
+            if self.stop():
+                return
+            try:
+                if not named:
+                    point = self._free_point(source.point, point, path)
+                yield self._capture(point, path)
+            except OtsecError as problem:
+                if alone or not isinstance(problem, InputError):
+                    raise
+                yield Outcome(path, point, 0, known=False, complete=False, problem=str(problem))
+
+    def _let_go(self) -> None:
+        """What comes next, another source or judging, needs the memory."""
+        while self.engines:
+            self.engines.popitem()[1][1].dissolve()
 
     def _free_point(self, wanted: str, now: str, path: Path) -> str:
         """The point of a capture by its file's name: its own, a rotation it goes on, or a new one."""

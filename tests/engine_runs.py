@@ -66,8 +66,6 @@ def analyse(
         config = Config(caps=caps or Caps(), state_from=state_from, states=dict(states or {}))
         run = Run(store, config, options, lambda *_: None, lambda: False)
         outcomes = list(run.read(plan_sources(list(paths), point), named=point is not None))
-        while run.engines:  # thousands of runs of one process: nobody waits for the collector
-            run.engines.popitem()[1][1].dissolve()
         return Result(outcomes, list(dump(store)))
 
 

@@ -1,5 +1,6 @@
 """``otsec analyze``: read captures into a store and sum up what they show."""
 
+import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from otsec.store import Store
     from otsec.store.findings import Finding
 
-LEAST_BETWEEN = 50  # judging takes at most 2 % of the time before the end
+LEAST_BETWEEN = 50  # judging takes about 2 % of the time before the end
+FIRST_S = 1.0  # what it is taken to take before anything is known
 
 EPILOG = """\
 A capture is known by its content: one that was read before is not read again, one that has grown
@@ -100,14 +102,12 @@ class Judging:
         self.wanted, self.store, self.config = not arguments.no_rules, store, config
         self._rules: list[Rule] | None = None
         self._policy = site_policy(config) if self.wanted else None
-        self._ended = self._took = 0.0
+        self._ended, self._took = time.monotonic(), FIRST_S
 
     def judge(self) -> "list[Finding]":
         """The findings of the store as it is now; none where it is not to be judged."""
         if not self.wanted:
             return []
-        import time
-
         from otsec.baseline.deviations import judge
 
         begun = time.monotonic()
@@ -123,8 +123,6 @@ class Judging:
 
     def due(self) -> bool:
         """Whether judging would not take more than a part of the time."""
-        import time
-
         return time.monotonic() - self._ended >= self._took * LEAST_BETWEEN
 
     def version(self) -> str:

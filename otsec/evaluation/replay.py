@@ -214,13 +214,14 @@ def replay(
         raise UsageError("evaluate: give the captures of one point; their learning is one")
     run = Stepped(store, config, Options(), progress, lambda: False)
     run.steps = Steps(store, rules, config, (until, step), announce)
+    end = 0
     for outcome in run.read(sources, named=True):
         if outcome.problem:
             raise InputError(outcome.problem)
+        end = max(int(engine.last_time) for _, engine in run.engines.values())
     heard = run.steps.heard
     if not heard.devices:
         raise UsageError("evaluate: the captures end before learning does; see --learn-until")
-    end = max(int(engine.last_time) for _, engine in run.engines.values())
     if end >= heard.end:
         run.steps.reached(end + 1)
     run.steps.end()
