@@ -6,7 +6,9 @@ tshark reads alike.
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +64,19 @@ def _message(said: dict[str, Any]) -> Message:
     return Message(**said, facts=facts, elements=Elements(*elements) if elements else None)
 
 
-YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # every worker reads them all
+YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where that is there
 
 
-def load(protocol: Protocol) -> list[Golden]:
+@cache
+def load(protocol: Protocol) -> tuple[Golden, ...]:
     """The golden messages of a protocol; Modbus has a table of its own, with more in it."""
     if protocol.name == "modbus":
-        return [_of_modbus(protocol, unit) for unit in TABLE]
+        return tuple(_of_modbus(protocol, unit) for unit in TABLE)
     path = FOLDER / f"{protocol.name}.yaml"
     entries = yaml.load(path.read_text(), YAML) if path.exists() else []  # noqa: S506 - safe
     bytes_of = {entry["name"]: bytes.fromhex(entry["hex"]) for entry in entries}
     assert len(bytes_of) == len(entries), f"{path.name}: two entries of one name"
-    return [
+    return tuple(
         Golden(
             protocol, entry["name"], entry["origin"], entry["source"],
             Side[entry["side"].upper()], bytes_of[entry["name"]],
@@ -84,7 +87,7 @@ def load(protocol: Protocol) -> list[Golden]:
             entry.get("context", ""), tuple(map(tuple, entry.get("open", []))),
         )
         for entry in entries
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def _of_modbus(protocol: Protocol, unit: Unit) -> Golden:
@@ -100,12 +103,36 @@ def _of_modbus(protocol: Protocol, unit: Unit) -> Golden:
 
 
 OF_MODBUS = (("pcap", "real"), ("pymodbus", "peer"), ("[APP]", "standard"))
-ALL = [golden for protocol in PROTOCOLS for golden in load(protocol)]
-NAMES = [f"{golden.protocol.name}: {golden.name}" for golden in ALL]
-every = pytest.mark.parametrize("golden", ALL, ids=NAMES)
 
 
-@every
+def each_golden(
+    protocols: Iterable[Protocol] = PROTOCOLS,
+) -> Callable[[Callable[[Golden], None]], Callable[[Protocol], None]]:
+    """Make what is asked of one golden message a test a protocol, which names all that fail.
+
+    Thousands of tests of a millisecond cost several times that in the telling.
+    """
+
+    def test_of(check: Callable[[Golden], None]) -> Callable[[Protocol], None]:
+        @pytest.mark.parametrize("protocol", protocols, ids=lambda protocol: protocol.name)
+        def of_protocol(protocol: Protocol) -> None:
+            failed = []
+            for golden in load(protocol):
+                try:
+                    check(golden)
+                except Exception as error:  # noqa: BLE001 - all are told together
+                    error.add_note(f"golden message: {golden.name}")
+                    failed.append(error)
+            if failed:
+                raise ExceptionGroup(f"golden messages of {protocol.name}", failed)
+
+        of_protocol.__doc__ = check.__doc__
+        return of_protocol
+
+    return test_of
+
+
+@each_golden()
 def test_read_as_told(golden: Golden) -> None:
     """The bytes say what the entry says, and nothing else."""
     assert golden.origin in ORIGINS, golden.origin
@@ -118,7 +145,7 @@ def test_read_as_told(golden: Golden) -> None:
     assert reading.alone == golden.alone
 
 
-@every
+@each_golden()
 def test_no_byte_is_passed_over(golden: Golden) -> None:
     """A flipped byte changes what is read or makes the unit malformed; what does not is named."""
     flipped = [_flipped(golden.data, at, flip) for at in range(len(golden.data)) for flip in FLIPS]
@@ -132,7 +159,7 @@ def test_no_byte_is_passed_over(golden: Golden) -> None:
     assert set(silent) <= named, f"bytes {sorted(set(silent) - named)} say nothing"
 
 
-@every
+@each_golden()
 def test_what_is_left_has_a_reason(golden: Golden) -> None:
     """What a message leaves untold has its kind or reason in the note, and is no more than it is."""
     assert sum(message.left for message in golden.messages) <= len(golden.data)
@@ -148,7 +175,7 @@ def _flipped(unit: bytes, at: int, flip: int) -> bytes:
     return unit[:at] + bytes([unit[at] ^ flip]) + unit[at + 1 :]
 
 
-@every
+@each_golden()
 def test_prefixes_are_no_messages(golden: Golden) -> None:
     """A proper prefix of a unit is refused, or tells no more than itself: never a fact."""
     readings = golden.read(*(golden.data[:size] for size in range(len(golden.data))))
