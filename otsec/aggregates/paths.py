@@ -163,11 +163,12 @@ class _Moments:
     @classmethod
     def of(cls, flows: Flows, seen: _Seen) -> "_Moments":
         tick = (seen.steady // TICK_NS)[seen.row[flows.order]]
-        heads = np.ones(len(tick), np.bool_)
-        np.not_equal(tick[1:], tick[:-1], out=heads[1:])
-        heads[flows.lane_start] = True
+        begins = np.zeros(len(tick), np.bool_)
+        begins[flows.lane_start] = True
+        heads = begins.copy()
+        heads[1:] |= tick[1:] != tick[:-1]
         at = np.flatnonzero(heads)
-        lane = np.cumsum(np.isin(at, flows.lane_start, assume_unique=True)) - 1
+        lane = np.cumsum(begins[at]) - 1
         last = flows.order[np.append(at[1:], len(tick)) - 1]
         return cls(lane, tick[at], flows.order[at], last)
 

@@ -271,7 +271,8 @@ class DuplicateTail:
         known = {frame.digest: frame for frame in self.frames}  # the last of identical ones
         latest = np.maximum.accumulate(head.time)
         found = []
-        for row in _with_mark(head, np.array([frame.mark for frame in self.frames], np.uint64)):
+        marks = np.array([frame.mark for frame in self.frames], np.uint64)
+        for row in np.flatnonzero(np.isin(fingerprint(head, 0), marks)).tolist():
             frame = known.pop(_digest(head, row), None)
             if frame is None:
                 continue
@@ -310,7 +311,8 @@ class DuplicateTail:
         first = len(batch) - len(near)
         end = batch.take(np.arange(first, len(batch)))
         marks = fingerprint(end, 0)
-        last = {_digest(end, row): row for row in _with_mark(end, marks[near])}
+        alike = near if near.all() else np.isin(marks, marks[near])
+        last = {_digest(end, row): row for row in np.flatnonzero(alike).tolist()}
         self.frames += [
             _Frame(
                 self.number + first + row,
@@ -341,11 +343,6 @@ class DuplicateTail:
             _Frame(number, time, mark, bytes.fromhex(digest), copies)
             for number, time, mark, digest, copies in state["frames"]
         ]
-
-
-def _with_mark(batch: PacketBatch, marks: U64) -> list[int]:
-    """Rows whose fingerprint is among the marks, in order."""
-    return np.flatnonzero(np.isin(fingerprint(batch, 0), marks)).tolist()
 
 
 def _digest(batch: PacketBatch, row: int) -> bytes:
