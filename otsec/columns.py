@@ -121,7 +121,9 @@ _TAIL = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [(1 << 64) - 1], np.ui
 
 def span_word(buffer: Bytes, start: I64, length: I64, at: int) -> U64:
     """Bytes at..at+8 of each span as one little-endian word, zero beyond the span's end."""
-    left = np.minimum(np.maximum(length - at, 0), 8)  # np.clip takes three times as long
+    left = length - at
+    np.maximum(left, 0, out=left)  # np.clip takes five times as long for few spans
+    np.minimum(left, 8, out=left)
     offset = np.where(left > 0, start + at, 0)
     last = len(buffer) - 8
     if last < 0:

@@ -170,8 +170,7 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_finish() -> None:
     """Look for cycles as seldom as the command does, and never among the tests themselves.
 
-    With Python's own 700 objects a quarter of the run goes into walking thousands of tests that
-    live until its end.
+    With Python's own 700 objects a twentieth of the run goes into walking what lives until its end.
     """
     from otsec.cli import COLLECT
 

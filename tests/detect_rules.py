@@ -1,11 +1,12 @@
 """Rules written in a test, and what they find in a store of the test."""
 
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from otsec.detect.judging import found_in
-from otsec.detect.loading import Loaded, load
+from otsec.detect.loading import Loaded, built_in, load
 from otsec.store import Store
 from otsec.store.findings import Finding
 
@@ -17,6 +18,12 @@ otsec:
   seen: "{client} to {server}: {operations} {objects} {outcomes} {number} {values}"
   next: Look.
 """
+
+
+@cache
+def of_otsec() -> Loaded:
+    """The rules that come with otsec, read once: nobody changes them."""
+    return load([built_in()])
 
 
 def loaded(folder: Path, *rules: str) -> Loaded:

@@ -6,13 +6,13 @@ from types import ModuleType
 
 import pytest
 from conftest import ROOT
+from detect_rules import of_otsec
 from wire_captures import tshark
 
-from otsec.detect.loading import built_in, load
 from otsec.trials import found_by
 
 ATTACKS = ROOT / "pcaps" / "attacks"
-RULES = load([built_in()]).rules
+RULES = of_otsec().rules
 FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the first technique
     "addresses_asked": {"arp-sweep": "T0846"},
     "broadcasts_poured": {"broadcast-storm": "T0814"},

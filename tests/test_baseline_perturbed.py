@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from detect_rules import of_otsec
 from engine_runs import analyse, records
 from spoiled import SPOILED, later, unit_of
 
 from otsec.baseline.barred import OWN
 from otsec.baseline.deviations import judge
 from otsec.baseline.learning import end_everywhere, learn
-from otsec.detect.loading import built_in, load
 from otsec.store import open_store
 
-RULES = load([built_in()]).rules
+RULES = of_otsec().rules
 CAPTURES = (
     *("plant/ten_minutes", "s7comm/engineer", "dnp3/bench", "enip/all_services"),
     *("bacnet/management", "profinet/commissioning", "iec104/c104", "modbus/all_functions"),

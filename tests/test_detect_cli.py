@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Command, PlantStore
-from detect_rules import rule
+from detect_rules import of_otsec, rule
 from engine_runs import difference, records
 from inventory_stores import Tap, new_store, seen, tap
 
@@ -18,7 +18,6 @@ from otsec.cli.findings import FILTERS, LEVELS
 from otsec.detect import model
 from otsec.detect.cases import KEYS, STATES
 from otsec.detect.judging import judge
-from otsec.detect.loading import built_in, load
 from otsec.errors import Exit
 from otsec.store import ends, open_store, paging
 from otsec.store.dump import dump
@@ -127,7 +126,7 @@ def test_text_of_devices_is_harmless(run: Run, tmp_path: Path) -> None:
         net = tap(store)
         net.does("10.0.0.2", "10.0.0.1", "s7comm", "mode", operation="plc_stop", object=HOSTILE)
         net.write()
-        (found,) = judge(store, load([built_in()]).rules)
+        (found,) = judge(store, of_otsec().rules)
         db = store.path
     for words in (
         ("findings",),
@@ -242,7 +241,7 @@ def test_resolved_opens_again_when_it_goes_on(run: Run, tmp_path: Path) -> None:
     """A finding that is seen after it was resolved is open again, one judged false is not."""
     with new_store(tmp_path) as store:
         net = _stops(tap(store), 60)
-        rules = load([built_in()]).rules
+        rules = of_otsec().rules
         one, other = sorted(judge(store, rules), key=lambda finding: finding.server)
         db = store.path
         run("resolve", one.id, "--db", db, "--by", "ann")

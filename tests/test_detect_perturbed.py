@@ -5,12 +5,12 @@ from typing import TypeAlias
 
 import pytest
 from conftest import ROOT
+from detect_rules import of_otsec
 from engine_runs import records
 from spoiled import KEEPS_ALL, LOSES, SPOILED, unit_of
 
 from otsec.baseline.deviations import judge
 from otsec.detect.judging import found_in
-from otsec.detect.loading import built_in, load
 from otsec.store import open_store
 from otsec.trials import read
 
@@ -19,7 +19,7 @@ CAPTURES = (
     *("bacnet/management", "profinet/commissioning", "iec104/c104", "modbus/all_functions"),
 )
 ATTACKS = sorted(f"attacks/{path.stem}" for path in (ROOT / "pcaps" / "attacks").glob("*.pcap"))
-RULES = load([built_in()]).rules
+RULES = of_otsec().rules
 IN_ORDER = {
     rule.name
     for rule in RULES

@@ -18,6 +18,7 @@ import yaml
 from engine_runs import Bench, analyse, cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_protocols_golden import YAML
 from wire_captures import cut, tshark
 
 from otsec.capture import open_capture
@@ -76,7 +77,7 @@ def own(name: str) -> ModuleType:
 def golden() -> list[dict[str, Any]]:
     """The golden messages."""
     path = Path(__file__).parent / "golden" / "enip.yaml"
-    found: list[dict[str, Any]] = yaml.safe_load(path.read_text())
+    found: list[dict[str, Any]] = yaml.load(path.read_text(), YAML)  # noqa: S506 - safe
     return found
 
 

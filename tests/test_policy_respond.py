@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, Command
+from detect_rules import of_otsec
 from inventory_stores import Tap, new_store, tap
 from test_policy_findings import WITH_SAFETY
 from test_policy_judging import HMI, PLC, does, policy_of
 from test_policy_suggestion import analyzed
 
 from otsec.baseline.deviations import judge
-from otsec.detect.loading import built_in, load
 from otsec.detect.response import Response, deed, respond, tells
 from otsec.inventory.assembly import inventory
 from otsec.policy.checking import Against, checked
@@ -22,7 +22,7 @@ from otsec.policy.verdicts import flows, judged
 from otsec.store import Store, open_store
 
 ATTACKS = sorted((ROOT / "pcaps" / "attacks").glob("*.pcap"))
-RULES = load([built_in()]).rules
+RULES = of_otsec().rules
 
 
 def all_flows(store: Store, text: str) -> list[tuple[str, ...]]:

@@ -6,16 +6,19 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, RealStore
+from detect_rules import of_otsec
 
 from otsec.detect import attack
-from otsec.detect.loading import built_in, load
+from otsec.detect.judging import found_in
+from otsec.detect.loading import built_in
 from otsec.detect.model import Rule
 from otsec.protocols import PROTOCOLS
+from otsec.store import open_store
 from otsec.store.findings import Finding
 from otsec.trials import SHARED, Captures, Result, found_by, try_rules
 
-LOADED = load([built_in()])
+LOADED = of_otsec()
 RULES = {rule.name: rule for rule in LOADED.rules}
 REVIEWED = ROOT / "tests" / "reviewed_findings.tsv"
 
@@ -177,12 +180,14 @@ def test_labelled_network(captures: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_high_on_real_captures_is_reviewed(captures: Path) -> None:
+def test_every_high_on_real_captures_is_reviewed(captures: Path, real_store: RealStore) -> None:
     """What is of level high on all real captures stands in a table, each with its reason."""
     found = []
     for path in sorted(captures.rglob("*.pcap*")):
         name = path.relative_to(captures).as_posix()
-        told = [(name, one.name, one.client, one.server, one.device) for one in _high(path)]
+        told = [
+            (name, one.name, one.client, one.server, one.device) for one in _high(real_store(path))
+        ]
         found += map("\t".join, told)
     lines = [line for line in REVIEWED.read_text("utf-8").splitlines() if line[:1] != "#"]
 
@@ -191,8 +196,9 @@ def test_every_high_on_real_captures_is_reviewed(captures: Path) -> None:
 
 
 def _high(path: Path) -> list[Finding]:
-    made = found_by(path, LOADED.rules).values()
-    return [one for part in made for one in part if one.level in {"high", "critical"}]
+    with open_store(path, readonly=True) as store:
+        found = [one for one, _ in found_in(store, LOADED.rules)]
+    return [one for one in found if one.level in {"high", "critical"}]
 
 
 def test_list_in_the_documents() -> None:

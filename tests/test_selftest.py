@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, PlantStore
+from detect_rules import of_otsec
 from inventory_stores import new_store, tap
 
 from otsec.cli import main
-from otsec.detect.loading import built_in, load
 from otsec.errors import Exit
 from otsec.evidence.captures import Frame
 from otsec.selftest.readdress import can_be_tagged, frames, tagged, write
@@ -79,7 +79,7 @@ def one(rule: str) -> tuple[str, ...]:
 def test_every_attack_that_is_here_fires_on_the_plant(plant: Path, selftest: Test) -> None:
     """All rules whose captures come with otsec fire at a plant's addresses; the others say why not."""
     code, rows = selftest(plant, "--no-record")
-    rules = load([built_in()]).rules
+    rules = of_otsec().rules
     here = {
         rule.name
         for rule in rules
