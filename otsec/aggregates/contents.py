@@ -95,17 +95,18 @@ class Contents(Tally[Key]):
         self, cut: Sequence[tuple[Calls, Split]], table: Any, heard: Heard | None = None
     ) -> None:
         """Take the units of one batch; ``table``: of the connections."""
-        marks = [_marked(self.transfers, part) for part, _ in cut]
-        if not self.memory and not any(len(begins) for begins, _ in marks):
+        begin = [_begins(self.transfers, part) for part, _ in cut]
+        if not self.memory and not any(mask.any() for mask in begin):
             self._hear(heard, set())
             return
         begun = {
             self._scope(table, slot)
-            for (part, _), (begins, _) in zip(cut, marks, strict=True)
-            for slot in np.unique(part.slot[begins]).tolist()
+            for (part, _), mask in zip(cut, begin, strict=True)
+            for slot in np.unique(part.slot[mask]).tolist()
         }
         units = []
-        for (part, _), (begins, others) in zip(cut, marks, strict=True):
+        for (part, _), mask in zip(cut, begin, strict=True):
+            begins, others = np.flatnonzero(mask), _others(self.transfers, part, mask)
             slots = np.unique(part.slot[others]).tolist()
             mine = [slot for slot in slots if self._concerns(self._scope(table, slot), begun)]
             concerned = others[np.isin(part.slot[others], np.array(mine, np.int64))]
@@ -404,12 +405,14 @@ def _speaker(table: Any, slot: int, side: Side) -> tuple[int, tuple[int, int]]:
     return int(key[3]), (int(high), int(low))
 
 
-def _marked(transfers: Transfers, part: Calls) -> tuple[I64, I64]:
-    """Rows that may begin a transfer, and those that may go on with one."""
-    units, fresh = part.units(), part.slot >= 0  # not what waited since an earlier batch
-    begins: Mask = transfers.begins(units) & fresh
-    others = transfers.goes_on(units) & fresh & ~begins
-    return np.flatnonzero(begins), np.flatnonzero(others)
+def _begins(transfers: Transfers, part: Calls) -> Mask:
+    """Which units may begin a transfer; not those that waited since an earlier batch."""
+    return np.asarray(transfers.begins(part.units()) & (part.slot >= 0), np.bool_)
+
+
+def _others(transfers: Transfers, part: Calls, begins: Mask) -> I64:
+    """Rows that may go on with one, and do not begin one."""
+    return np.flatnonzero(transfers.goes_on(part.units()) & (part.slot >= 0) & ~begins)
 
 
 def _position(unit: tuple[int, int, bool, Calls]) -> int:

@@ -40,6 +40,8 @@ def openings(buffer: Bytes, packets: Packets) -> Openings:
     """The SYN packets whose headers are whole."""
     opens = (packets.flags & SYN != 0) & (packets.protocol == TCP) & (packets.problem == 0)
     row = np.flatnonzero(opens)
+    if not len(row):  # as in most batches of a few packets
+        return Openings(row, row, np.empty((0, 2), np.uint64))
     start = _headers(buffer, packets, row)
     end = np.minimum(packets.payload[row], len(buffer))
     head, fits = gather(buffer, start, end, _TCP_HEAD)
