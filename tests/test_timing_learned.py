@@ -73,9 +73,8 @@ def found(made: Plant) -> list[Finding]:
 
 def about(middle: float, spread: float = 0.12, count: int = 60, seed: int = 0) -> Values:
     """Values around a middle, other ones each hour."""
-    return lambda hour: Random(hour * 7919 + seed).choices(
-        [Random(seed + n).lognormvariate(np.log(middle), spread) for n in range(400)], k=count
-    )
+    some = [Random(seed + n).lognormvariate(np.log(middle), spread) for n in range(400)]
+    return lambda hour: Random(hour * 7919 + seed).choices(some, k=count)
 
 
 def later(usual: Values, other: Values, since: int = (LEARNED + 1) * 24) -> Values:
