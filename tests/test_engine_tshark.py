@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import RealStore
 from engine_runs import Bench, analyse, cells, counter
-from wire_captures import CUT_SHORT, tshark
+from wire_captures import CUT_SHORT, in_one_file, tshark
 
 from otsec.protocols import modbus
 from otsec.store import open_store
@@ -81,15 +81,7 @@ def test_conversations(real_store: RealStore, captures: Path, folder: str, tmp_p
             plain.append(path)
             ours += our_pairs(lines)
     if plain:
-        assert ours == tshark_pairs(joined(plain, tmp_path / "all.pcapng"))
-
-
-def joined(paths: list[Path], into: Path) -> Path:
-    """Captures one behind the other in one file: tshark takes long to start."""
-    command = ["mergecap", "-a", "-w", str(into), *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert not done.returncode, done.stderr
-    return into
+        assert ours == tshark_pairs(in_one_file(plain, tmp_path / "all.pcapng"))
 
 
 # ------------------------------------------------------------------------------- Modbus
