@@ -103,7 +103,11 @@ def _without(command: Command, part: Part) -> Command:
 
 def _leave_out(part: Part) -> None:
     """Nothing of a part is done in this process from here on."""
-    from otsec.aggregates.announcements import Announcements  # noqa: PLC0415 - only this process pays
+    from otsec.aggregates.acknowledgements import (  # noqa: PLC0415 - only this process pays
+        Acknowledgements,
+    )
+    from otsec.aggregates.announcements import Announcements  # noqa: PLC0415
+    from otsec.aggregates.answers import Answers  # noqa: PLC0415
     from otsec.aggregates.contents import Contents  # noqa: PLC0415
     from otsec.aggregates.dialogues import Dialogues  # noqa: PLC0415
     from otsec.aggregates.paths import Paths  # noqa: PLC0415
@@ -111,7 +115,7 @@ def _leave_out(part: Part) -> None:
     from otsec.aggregates.sequences import Sequences  # noqa: PLC0415
     from otsec.aggregates.steps import Steps  # noqa: PLC0415
 
-    consumers: tuple[Any, ...] = (Contents, Dialogues, Sequences)
+    consumers: tuple[Any, ...] = (Contents, Acknowledgements, Answers, Dialogues, Sequences)
     if part is BASELINES:
         consumers = (Announcements, Paths, Rhythms, Steps)
     for one in consumers:

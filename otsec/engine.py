@@ -16,6 +16,7 @@ from otsec.aggregates import loops
 from otsec.aggregates.acknowledgements import Acknowledgements
 from otsec.aggregates.addresses import is_group
 from otsec.aggregates.announcements import Announcements
+from otsec.aggregates.answers import Answers
 from otsec.aggregates.behaviours import Behaviours
 from otsec.aggregates.bouts import Bouts
 from otsec.aggregates.contents import Contents, Heard
@@ -23,6 +24,7 @@ from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Counters, Row
 from otsec.aggregates.dialogues import Dialogues
 from otsec.aggregates.facts import Facts
+from otsec.aggregates.following import Losses
 from otsec.aggregates.held import Held, Watch
 from otsec.aggregates.lookups import Lookups
 from otsec.aggregates.paths import Paths
@@ -144,8 +146,10 @@ class Engine:
         self.sequences, self.stamps = Sequences(), Stamps(caps.facts)
         self.held = Held(watch, self.conversations.parties)
         self.bouts = Bouts(follows=states)
-        self.acknowledgements = Acknowledgements(self.sequences)
-        self.dialogues = Dialogues(self.sequences)
+        self.losses = Losses()
+        self.acknowledgements = Acknowledgements(self.sequences, self.losses)
+        self.dialogues = Dialogues(self.sequences, self.losses)
+        self.answers = Answers(self.sequences, self.losses)
         self.numbering = [
             (number, protocol)
             for number, protocol in enumerate(registry.protocols, 1)
@@ -325,8 +329,7 @@ class Engine:
 
     def _leave(self, slots: I64) -> None:
         self.conversations.fold(slots)
-        for followed in (self.acknowledgements, self.dialogues):
-            followed.forget(self.connections.table["serial"][slots])
+        self.losses.forget(self.connections.table["serial"][slots])
 
     def _work(
         self,
@@ -343,7 +346,7 @@ class Engine:
         found = self.streams.apply(
             buffer, packets, flows, mine, slots, fresh, ordinal, speculations
         )
-        self._note_breaks(packets, ordinal)
+        self._note_losses(packets, ordinal)
         heard = Heard(buffer, packets, ordinal)
         told = {self.registry.protocols[number - 1].name for number in found}
         for number, parts in found.items():
@@ -352,7 +355,7 @@ class Engine:
         for name, contents in self.contents.items():
             if contents.asides.streams and name not in told:
                 contents.add([], self.connections.table, heard)
-        self.dialogues.end()
+        self.losses.leave()
         self.streams.finish()
 
     def _expire(self, window: Window) -> None:
@@ -409,41 +412,26 @@ class Engine:
         self.stamps.add(exchanges.protocol, cut)
         self.acknowledgements.add(exchanges.protocol, cut)
         self.dialogues.add(exchanges.protocol, calls, self.connections.table)
+        self.answers.add(exchanges.protocol, calls, self.connections.table)
         if (contents := self.contents.get(name)) is not None:
             contents.add(cut, self.connections.table, heard)
         for left in found.left:
             self._note_left(name, left, exchanges.cache.leavings.kinds, found)
 
-    def _note_breaks(self, packets: Packets, ordinal: int) -> None:
-        """Where the capture lacks bytes of connections: what is judged by order begins anew."""
-        self._note_broken(packets, ordinal)
-        if not self.streams.plain.breaks:
-            return
-        table = self.connections.table
-        slot, side, row = np.array(self.streams.plain.breaks).T
-        self.steps.note_breaks(table["serial"][slot] << 1 | side, ordinal + packets.row[row])
-        for number, protocol in enumerate(self.registry.protocols, 1):
-            mine = np.flatnonzero(table["protocol"][slot] == number)
-            if protocol.acknowledging is None or not len(mine):
-                continue
-            at = slot[mine]
-            told = np.where(side[mine] == table["client"][at], Side.REQUEST, Side.RESPONSE)
-            position = ordinal + packets.row[row[mine]] << PART_BITS
-            breaks = np.stack([table["serial"][at], told, position])
-            self.acknowledgements.note_breaks(protocol.name, breaks)
-
-    def _note_broken(self, packets: Packets, ordinal: int) -> None:
-        """Where something is missing between the messages of two stations, whoever is to blame."""
-        missing = self.streams.plain.breaks + self.streams.messages.broken
-        odd, table = self.streams.messages.odd, self.connections.table
-        slot, _, row = np.array(missing, np.int64).reshape(-1, 3).T
-        position = ordinal + packets.row[row] << PART_BITS
-        for number, protocol in self.numbering if missing or odd else ():
-            mine = np.flatnonzero(table["protocol"][slot] == number)
-            breaks = np.stack([table["serial"][slot[mine]], position[mine]])
-            self.dialogues.note_breaks(protocol.name, breaks)
-            pieces = [one for one in odd if table["protocol"][one.slot] == number]
-            self.dialogues.judge_pieces(protocol.name, pieces, table)
+    def _note_losses(self, packets: Packets, ordinal: int) -> None:
+        """Where the capture lacks something of connections: order is not judged across it."""
+        table, plain, messages = self.connections.table, self.streams.plain, self.streams.messages
+        if plain.breaks:
+            slot, side, row = np.array(plain.breaks).T
+            self.steps.note_breaks(table["serial"][slot] << 1 | side, ordinal + packets.row[row])
+        if missing := plain.breaks + messages.broken:
+            slot, side, row = np.array(missing).T
+            told = np.where(side == table["client"][slot], Side.REQUEST, Side.RESPONSE)
+            position = ordinal + packets.row[row] << PART_BITS
+            self.losses.note(table["serial"][slot], told, position)
+        for number, protocol in self.numbering if messages.odd else ():
+            odd = [one for one in messages.odd if table["protocol"][one.slot] == number]
+            self.dialogues.judge_pieces(protocol.name, odd, table)
 
     # ------------------------------------------------------------------ what is counted
 
@@ -714,8 +702,10 @@ class Engine:
             "behaviours": self.behaviours.dump(),
             "sequences": self.sequences.dump(),
             "steps": self.steps.dump(),
+            "losses": self.losses.dump(),
             "acknowledgements": self.acknowledgements.dump(),
             "dialogues": self.dialogues.dump(),
+            "answers": self.answers.dump(),
             "contents": {name: contents.dump() for name, contents in self.contents.items()},
             **{
                 f"exchanges:{protocol.name}": exchanges.dump()
@@ -758,8 +748,8 @@ class Engine:
                 contents.load(state["contents"][name])
         for name in (
             "clock", "tail", "fragments", "connections", "conversations", "stations", "streams",
-            "behaviours", "sequences", "acknowledgements", "dialogues", "paths", "announcements",
-            "steps",
+            "behaviours", "sequences", "losses", "acknowledgements", "dialogues",
+            "answers", "paths", "announcements", "steps",
         ):  # fmt: skip
             getattr(self, name).load(state[name])
         for table in (self.connections.table, self.conversations.table):

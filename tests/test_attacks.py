@@ -55,6 +55,9 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     },
     "machine_expert_search": {"machine-expert-search": "T0846"},
     "malformed": {"malformed-units": "T0814"},
+    "modbus_answers_injected": {"answers-unasked": "T0856"},
+    "modbus_answers_late": {},
+    "modbus_answers_lost": {},
     "modbus_units_tried": {"modbus-units": "T0846"},
     "doublepulsar": {
         "doublepulsar": "T0866", "doublepulsar-installed": "T0866", "smb1": "T0866",

@@ -9,112 +9,61 @@ them, or one whose number does not follow, begins another *span* of its side.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.sequences import NEAR_NS, Sequences
+from otsec.aggregates.following import (
+    EPOCH,
+    OWN,
+    POSITION,
+    SERIAL,
+    SIDE,
+    STEADY,
+    TALK,
+    Following,
+    columns,
+)
+from otsec.aggregates.sequences import NEAR_NS
 from otsec.columns import I64, Mask
-from otsec.exchanges.calls import NEVER, Calls
+from otsec.exchanges.calls import Calls
 from otsec.protocols.api import Acknowledging, Protocol, Side, Split
 
 REACH = 32  # units that wait and whose times are remembered; the usual windows are 8 and 12
-CONNECTIONS = 4_096  # that are followed, of all protocols; further ones are not
 SLACK_NS = 10**9  # who acknowledges may have seen a unit so much later than the tap did
 
-SERIAL, SIDE, POSITION, STEADY, SENT, UPTO, EPOCH, CONVERSATION, TIME, SPAN, OPEN = range(11)
-WIDTH = 11  # SPAN: of its side, by number; OPEN: what was told already of the unit that waits
+SENT, UPTO, SPAN, OPEN = range(OWN, OWN + 4)
+# SPAN: of its side, by number; OPEN: what was told already of the unit that waits
 LATE = ("w", "t2", "t1", "k")  # verdicts that last until the next acknowledgement: bits of OPEN
 OF_PARTNER = frozenset({"k", "acks_unsent"})  # whose fault the unit of the other side shows
 SWITCHED = {"t2": "t1"}  # the first is not told where the second is
 
 
-class Acknowledgements:
+class Acknowledgements(Following):
     """Ordered: follows the connections of one source whose sides acknowledge one another."""
-
-    def __init__(self, sequences: Sequences) -> None:
-        """``sequences``: where it is counted what does not go by the rules."""
-        self.sequences = sequences
-        self.carried: dict[str, I64] = {}  # of each protocol, columns as above
-        # bytes that the capture lacks, until a unit comes behind them: serial, side, position
-        self.breaks: dict[str, I64] = {}
-
-    def note_breaks(self, protocol: str, breaks: I64) -> None:
-        """Bytes were lost in front of some positions; columns of serial, side and position."""
-        known = self._latest(protocol, self.breaks.get(protocol, breaks[:, :0]))
-        self.breaks[protocol] = np.concatenate([known, breaks], axis=1)
-
-    def _latest(self, protocol: str, breaks: I64) -> I64:
-        """Of breaks behind which nothing has come yet, one each side."""
-        followed = self.carried.get(protocol, np.empty((WIDTH, 0), np.int64))[SERIAL]
-        breaks = breaks[:, np.isin(breaks[0], followed)]
-        breaks = breaks[:, np.lexsort((-breaks[2], breaks[1], breaks[0]))]
-        return breaks[:, (np.diff(breaks[:2], prepend=-1, axis=1) != 0).any(axis=0)]
 
     def add(self, protocol: Protocol, cut: Sequence[tuple[Calls, Split]]) -> None:
         """Take the units of one protocol in one batch."""
         rules = protocol.acknowledging
-        if rules is None:
-            return
-        columns = [_read(rules, part, split) for part, split in cut]
-        new = np.concatenate([np.empty((WIDTH, 0), np.int64), *columns], axis=1)
-        if not new.shape[1]:
-            return
-        old = self.carried.get(protocol.name, new[:, :0])
-        here = np.isin(old[SERIAL], new[SERIAL])
-        rest, old = old[:, ~here], old[:, here]
-        new = self._with_room(protocol.name, rest, old, new)
-        breaks = self.breaks.pop(protocol.name, np.empty((3, 0), np.int64))
-        talk = _Talk(rules, old, new, breaks)
-        self.breaks[protocol.name] = breaks[:, ~talk.met]
-        self.carried[protocol.name] = np.concatenate([rest, talk.left()], axis=1)
-        for verdict, rows in talk.verdicts().items():
-            told = talk.rows[:, rows][[CONVERSATION, SIDE, TIME, POSITION]]
+        if rules is not None:
+            self.follow(protocol, [_read(rules, part, split) for part, split in cut])
+
+    def _judge(self, protocol: Protocol, rows: I64, fresh: Mask) -> I64:
+        assert protocol.acknowledging is not None  # noqa: S101 - `add` looked
+        lost = self.losses.of_side(rows[SERIAL], rows[SIDE], rows[POSITION])
+        talk = _Talk(protocol.acknowledging, rows, fresh, lost)
+        for verdict, told in talk.verdicts().items():
+            units = talk.rows[:, told]
             if verdict in OF_PARTNER:
-                told[1] = 1 - told[1]
-            self.sequences.note_units(protocol.name, verdict, told)
-
-    def _with_room(self, protocol: str, rest: I64, old: I64, new: I64) -> I64:
-        """The units of connections that are followed; who comes first is."""
-        others = sum(_number(one) for name, one in self.carried.items() if name != protocol)
-        room = CONNECTIONS - others - _number(rest) - _number(old)
-        fresh = new[:, ~np.isin(new[SERIAL], old[SERIAL])]
-        serials, which = np.unique(fresh[SERIAL], return_inverse=True)
-        if len(serials) <= room:
-            return new
-        begun = np.full(len(serials), NEVER)
-        np.minimum.at(begun, which.ravel(), fresh[POSITION])
-        kept = serials[np.argsort(begun, kind="stable")[: max(room, 0)]]
-        return new[:, np.isin(new[SERIAL], np.concatenate([kept, old[SERIAL]]))]
-
-    def forget(self, serials: I64) -> None:
-        """Drop what is carried of connections that ended."""
-        for kept in (self.carried, self.breaks):
-            for name, one in kept.items():
-                kept[name] = one[:, ~np.isin(one[SERIAL], serials)]
-
-    def dump(self) -> dict[str, Any]:
-        """Plain data to go on from."""
-        return {"carried": self.carried, "breaks": self.breaks}
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from what `dump` gave."""
-        self.carried, self.breaks = state["carried"], state["breaks"]
-
-
-def _number(rows: I64) -> int:
-    return len(np.unique(rows[SERIAL]))
+                units[SIDE] = 1 - units[SIDE]
+            self._tell(protocol, verdict, units)
+        return talk.left()
 
 
 def _read(rules: Acknowledging, part: Calls, split: Split) -> I64:
     sent, upto = rules.read(part.units(), split)
     rows = np.flatnonzero((part.slot >= 0) & (part.side != Side.UNKNOWN))
-    none = np.zeros(len(part), np.int64)
-    columns = (
-        part.serial, part.side, part.position, part.steady, sent, upto, part.epoch,
-        part.conversation, part.time, none, none,
-    )  # fmt: skip
-    return np.stack([column[rows].astype(np.int64) for column in columns])
+    none = np.zeros(len(rows), np.int64)
+    return columns(part, rows, sent[rows], upto[rows], none, none)
 
 
 @dataclass(frozen=True)
@@ -132,22 +81,19 @@ class _Lookup:
 class _Talk:
     """The units of some connections, lane by lane in order; a lane is one side of one."""
 
-    def __init__(self, rules: Acknowledging, old: I64, new: I64, breaks: I64) -> None:
-        self.rules = rules
-        rows = np.concatenate([old, new], axis=1)
-        order = np.lexsort((rows[POSITION], rows[SIDE], rows[SERIAL]))
-        self.rows = rows[:, order]
-        self.new = (order >= old.shape[1]).astype(np.bool_)
-        self.count = len(order)
-        _, serial = np.unique(self.rows[SERIAL], return_inverse=True)
-        self.lane = serial.ravel() * 2 + self.rows[SIDE]
+    def __init__(self, rules: Acknowledging, rows: I64, fresh: Mask, lost: I64) -> None:
+        """``lost``: of each row the last position up to it in front of which its side lacks bytes."""
+        self.rules, self.count = rules, rows.shape[1]
+        lane = rows[TALK] * 2 + rows[SIDE]
+        order = np.argsort(lane, kind="stable")
+        self.rows, self.new, self.lane = rows[:, order], fresh[order], lane[order]
         rank = np.empty(self.count, np.int64)
         rank[np.argsort(self.rows[POSITION], kind="stable")] = np.arange(self.count)
         self.key = self.lane * self.count + rank
         self.across = (self.lane ^ 1) * self.count + rank  # the same moment on the partner's lane
         self.sent = self._those(self.rows[SENT] >= 0)
         self.acks = self._those(self.rows[UPTO] >= 0)
-        self._number_spans(breaks)
+        self._number_spans(lost[order])
         self._judge_waiting()
 
     def _those(self, wanted: Mask) -> _Lookup:
@@ -174,11 +120,11 @@ class _Talk:
         half = self.rules.modulus // 2
         return np.asarray((one - other + half) % self.rules.modulus - half)
 
-    def _number_spans(self, breaks: I64) -> None:
+    def _number_spans(self, missing: I64) -> None:
         """Fill in SPAN of the new rows: one more with each loss on their lane."""
         rows, before = self.rows, self.previous
-        broken = (before >= 0) & (rows[EPOCH] != rows[EPOCH, before])
-        broken[self._behind(breaks)] = True
+        broken = (rows[EPOCH] != rows[EPOCH, before]) | (missing > rows[POSITION, before])
+        broken &= before >= 0
         told = self.sent.rows
         follows = np.zeros(len(told), np.bool_)
         follows[1:] = self._ahead(rows[SENT, told[1:]], rows[SENT, told[:-1]]) == 1
@@ -193,17 +139,6 @@ class _Talk:
         start = np.repeat(lost[first] - broken[first], np.diff(np.append(first, self.count)))
         known = np.where(base >= 0, rows[SPAN, base], 0)
         rows[SPAN] = np.where(self.new, known + lost - start, rows[SPAN])
-
-    def _behind(self, breaks: I64) -> I64:
-        """The first new row behind each break; fills in ``met``: whether there is one."""
-        serials = np.unique(self.rows[SERIAL])
-        at = np.minimum(np.searchsorted(serials, breaks[0]), len(serials) - 1)
-        lane = at * 2 + breaks[1]
-        rank = np.searchsorted(np.sort(self.rows[POSITION]), breaks[2])
-        row = np.minimum(np.searchsorted(self.key, lane * self.count + rank), self.count - 1)
-        self.met = (serials[at] == breaks[0]) & (self.lane[row] == lane) & self.new[row]
-        self.met &= self.rows[POSITION, row] >= breaks[2]
-        return np.asarray(row[self.met])
 
     def _judge_waiting(self) -> None:
         """What waits for the acknowledgement that each row gives, or does not: fills in OPEN.

@@ -149,7 +149,8 @@ _SEQUENCE = (
         "`t1`, `t2`, `t3`: the window or time of IEC 60870-5-104 that is not kept. Of DNP3: "
         "`jumps`: a number that does not follow; `reuses`: one that was something else's; "
         "`answers_again`: another answer to the same request; `segments`: a piece of a message that "
-        "does not follow the one before it.",
+        "does not follow the one before it. Of protocols in which each request has one answer: "
+        "`unasked`: an answer more than requests.",
         "returns",
     ),
     _text("speaker", "Who does so: `client`, `server`, or `unknown`.", "client"),

@@ -499,6 +499,7 @@ class Protocol:
     decode: Callable[[Reader, Side, Message | None], Message]
     operations: tuple[Operation, ...]
     paired: bool = True  # whether requests have responses
+    one_answer: bool = False  # whether each request has one at most, and servers say nothing else
     outstanding: int = 16  # requests that may wait for their response on one connection
     identity: tuple[str, ...] = field(default=())  # attributes its facts can have
     industrial: bool = True  # else it is of the office and the network, read for who is there

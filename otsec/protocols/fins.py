@@ -689,5 +689,6 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     clocks=CLOCKS,
     identity=("vendor", "model_name", "revision", "module", "cpu_mode", "name", "fins_node"),
+    one_answer=True,
     session=True,
 )

@@ -1311,6 +1311,7 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     identity=(*IDENTITY.values(), "server_id", "run_status", "server_data"),
     transfers=TRANSFERS,
+    one_answer=True,
     routine=frozenset({"umas_keep_alive"}),
     session=True,
 )

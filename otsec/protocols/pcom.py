@@ -452,5 +452,6 @@ PROTOCOL = Protocol(
         "vendor", "product_code", "model_name", "hardware_revision", "revision", "name",
         "device_id", "credentials",
     ),
+    one_answer=True,
     session=True,
 )  # fmt: skip

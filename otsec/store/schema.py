@@ -387,7 +387,9 @@ _ALL = (
                 "later than 15 or 10 s; `t3`: silent for 35 s, and nobody tested the connection. Of "
                 "DNP3, where nothing was lost: `jumps`: a number that does not follow; `reuses`: one "
                 "that was something else's; `answers_again`: another answer to the same request; "
-                "`segments`: a piece of a message that does not follow the one before it.",
+                "`segments`: a piece of a message that does not follow the one before it. Of "
+                "protocols in which each request has one answer, where nothing was lost: `unasked`: "
+                "an answer more than requests.",
             ),
             _integer("count", "How often."),
             *_SEEN,

@@ -4,10 +4,10 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from scenes import MILLISECOND, SECOND, START, STRANGER, Host, Tape, builder
+from scenes import MILLISECOND, SECOND, START, STRANGER, Host, Tape, builder, opened
 
 goose, iec104, profinet = builder("goose"), builder("iec104"), builder("profinet")
-dnp3 = builder("dnp3")
+dnp3, hosts = builder("dnp3"), builder("modbus", "hosts")
 NAME, DATA_SET = "BAY1LD0/LLN0$GO$gcb01", "BAY1LD0/LLN0$Trip"
 THIEF = Host("relay that is none", "00:30:a7:66:00:66", "")
 
@@ -271,6 +271,72 @@ def dnp3_lost(tape: Tape) -> None:
     tape.records[begun:] = [one for at, one in enumerate(tape.records[begun:]) if at % 7 != 3]
 
 
+def _asked(at: int, tag: int = 0) -> bytes:
+    """A request for a register of the pumps; ``tag``: its transaction, as a rule its own."""
+    return bytes(hosts.unit(tag or at, 1, "03 0064 0001"))
+
+
+def _said(at: int, value: int, tag: int = 0) -> bytes:
+    return bytes(hosts.unit(tag or at, 1, f"03 02 {value:04x}"))
+
+
+def modbus_answers_injected(tape: Tape) -> None:
+    """Between panel and pumps somebody answers first, six times; the true answer comes behind."""
+    talk = opened(tape, (hosts.HMI, hosts.PUMP_PLC), (49_560, 502))
+    for turn in range(1, 31):
+        talk.time = START + turn * SECOND
+        talk.ask(_asked(turn))
+        if turn in {10, 11, 12, 20, 21, 22}:
+            talk.tell(_said(turn, 400))
+        talk.tell(_said(turn, 1_450 + turn))
+    talk.end()
+
+
+def modbus_answers_late(tape: Tape) -> None:
+    """Answers come late, to requests sent again, and twice on the wire; none is without request."""
+    talk = opened(tape, (hosts.HMI, hosts.PUMP_PLC), (49_570, 502))
+    for turn in range(1, 121):
+        talk.time = max(talk.time, START + turn * SECOND)
+        if turn % 20 == 5:  # asked three times under one number, and answered three times
+            for _ in range(3):
+                talk.ask(_asked(turn), after=400 * MILLISECOND)
+            for _ in range(3):
+                talk.tell(_said(turn, 1_450))
+        elif turn % 20 == 15:  # asked under another number, both are answered a while later
+            talk.ask(_asked(turn))
+            talk.ask(_asked(500 + turn), after=12 * SECOND)
+            talk.time += 65 * SECOND
+            talk.tell(_said(turn, 1_450))
+            talk.tell(_said(500 + turn, 1_450))
+        else:
+            talk.ask(_asked(turn), _said(turn, 1_450))
+        if turn % 30 == 0:  # the segment is sent again
+            size = len(_said(turn, 1_450))
+            talk.connection.sequence[1] -= size
+            talk.tell(_said(turn, 1_450))
+    talk.end()
+
+
+def modbus_answers_lost(tape: Tape) -> None:
+    """The mirror begins behind eight requests, and lacks every fifth one of those to come."""
+    talk = opened(tape, (hosts.HMI, hosts.PUMP_PLC), (49_580, 502))
+    for turn in range(1, 9):
+        talk.ask(_asked(turn))
+    tape.records.clear()
+    for turn in range(1, 9):
+        talk.tell(_said(turn, 1_450))
+        talk.ask(_asked(100 + turn), after=50 * MILLISECOND)
+    for turn in range(1, 9):
+        talk.tell(_said(100 + turn, 1_450))
+    for turn in range(200, 500):
+        talk.time += SECOND
+        talk.ask(_asked(turn))
+        if turn % 5 == 0:
+            tape.records.pop()
+        talk.tell(_said(turn, 1_450))
+    talk.end()
+
+
 SCENES = (
     *(goose_replay, goose_second_sender, goose_other_sender, goose_restart, goose_lost),
     *(
@@ -285,4 +351,5 @@ SCENES = (
         dnp3_retried,
         dnp3_lost,
     ),
+    *(modbus_answers_injected, modbus_answers_late, modbus_answers_lost),
 )
