@@ -110,3 +110,14 @@ def test_disorder_of_a_real_mirror(captures: Path, tmp_path: Path) -> None:
 
     assert told[0] == told[1]
     assert len(told[0]) > 20
+
+
+@pytest.mark.parametrize("way", [*KEEPS_ALL])
+def test_segments_in_datagrams(captures: Path, way: str, tmp_path: Path) -> None:
+    """A restart that DNP3 over UDP tells in nine segments is told whatever order they come in."""
+    content = (captures / "dnp3" / "zeek__dnp3_udp_read.pcap").read_bytes()
+    path = tmp_path / "tap.pcap"
+    parts = KEEPS_ALL[way](records(content), unit_of(content))
+    path.write_bytes(content[:24] + b"".join(parts))
+
+    assert [name for name, *_ in _found(path)] == ["dnp3-restarted"]

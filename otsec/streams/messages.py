@@ -18,6 +18,8 @@ from otsec.streams.found import Found, View
 from otsec.streams.traffic import Traffic
 
 LANES = 4  # messages of one side that are open at a time: stations behind a gateway take turns
+SCATTERED = 16  # pieces of one side in datagrams that wait; the longest message of DNP3 has nine
+NEAR_NS = 10**8  # within this two datagrams may change places on their way to a port
 
 Name = tuple[int, int, int]  # slot, side, level of the framing
 
@@ -31,6 +33,42 @@ class Open:
     number: int  # of that piece, -1 where pieces have none
     data: bytearray = field(default_factory=bytearray)
     lost: bool = False  # given up: what still comes of it is passed over
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one frame carries of a message."""
+
+    number: int  # -1 where pieces have none
+    first: bool
+    last: bool
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A piece as it comes."""
+
+    name: Name
+    lane: int
+    piece: Piece
+    row: int
+    packet: int  # ordinal
+    time: int
+    steady: int
+    when: int  # bytes of all traffic that had gone by with it
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A piece that came in a datagram, and waits for the others of its message."""
+
+    piece: Piece
+    steady: int
+    when: int
+
+
+Scattered = dict[tuple[int, int], Waiting]  # by lane and number; who came first stands first
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +88,7 @@ class Messages:
     def __init__(self, registry: Registry, traffic: Traffic) -> None:
         self.registry, self.traffic = registry, traffic
         self.open: dict[Name, dict[int, Open]] = {}  # by lane, the oldest first
+        self.scattered: dict[Name, Scattered] = {}
         self.odd: list[Odd] = []  # of the batch at hand
         # slot, side and row of what did not become a message, of the batch at hand
         self.broken: list[tuple[int, int, int]] = []
@@ -147,53 +186,125 @@ class Messages:
         """Join pieces one by one; gives the messages that they complete."""
         complete: list[bytes] = []
         owner: list[int] = []
-        upto = self.traffic.upto(view)
+        upto, stream = self.traffic.upto(view), connections.table["stream"]
         for row in rows.tolist():
             name = int(message.slot[row]), int(message.side[row]), level
-            lanes, lane = self.open.setdefault(name, {}), int(pieces.lane[row])
-            packet = int(message.row[row])
-            now = int(upto[packet])
-            held = lanes.get(lane)
-            data = pieces.buffer[pieces.start[row] : pieces.end[row]].tobytes()
-            number = -1 if pieces.number is None else int(pieces.number[row])
-            ordinal = view.ordinal + int(view.packets.row[packet])
-            if held is not None and not held.lost and now - held.when > self.traffic.cap:
-                self._give_up(name, held, packet, connections)
-                self.traffic.note_late(name[0], packet)
-            if held is not None and number >= 0 and not held.lost:
-                if number == held.number and held.data.endswith(data):
-                    continue  # sent once more
-                if not pieces.first[row] and number != (held.number + 1) % framing.numbers:
-                    time = int(view.packets.time[packet])
-                    self.odd.append(Odd(name[0], name[1], time, ordinal, held.packet))
-                    _drop(name, held, connections)
-            if bool(pieces.first[row]) or (held is None and not framing.tells_first):
-                if held is not None:
-                    self._give_up(name, held, packet, connections)
-                    del lanes[lane]
-                elif len(lanes) == LANES:
-                    self._make_room(name, lanes, packet, connections)
-                held = lanes[lane] = Open(now, ordinal, number)
-            if held is None:  # its beginning was not seen
-                connections.count_one(name[0], name[1], "truncated")
-                self.broken.append((name[0], name[1], packet))
-            elif not held.lost:
-                held.data += data
-                held.packet, held.number = ordinal, number
-                if len(held.data) > framing.longest_message:
-                    self._give_up(name, held, packet, connections)
-            if held is not None and pieces.last[row]:
-                del lanes[lane]
-                if not held.lost:
-                    complete.append(bytes(held.data))
-                    owner.append(row)
-            if not lanes:
-                del self.open[name]
+            lane, packet = int(pieces.lane[row]), int(message.row[row])
+            piece = Piece(
+                -1 if pieces.number is None else int(pieces.number[row]),
+                bool(pieces.first[row]),
+                bool(pieces.last[row]),
+                pieces.buffer[pieces.start[row] : pieces.end[row]].tobytes(),
+            )
+            one = Coming(
+                *(name, lane, piece, packet, view.ordinal + int(view.packets.row[packet])),
+                *(int(view.packets.time[packet]), int(view.times.steady[packet])),
+                int(upto[packet]),
+            )
+            put = self._put if piece.number < 0 or stream[name[0]] else self._put_beside
+            data = put(one, framing, connections)
+            if data is not None:
+                complete.append(data)
+                owner.append(row)
         size = np.array([len(data) for data in complete], np.int64)
         end = np.cumsum(size)
         joined = message.take(np.array(owner, np.int64))
         buffer = np.frombuffer(b"".join(complete), np.uint8)
         return replace(joined, buffer=buffer, start=end - size, end=end)
+
+    def _put(self, one: Coming, framing: Framing, connections: Connections) -> bytes | None:
+        """Put a piece to its message; gives the message where that is whole now."""
+        name, lane, piece, number = one.name, one.lane, one.piece, one.piece.number
+        lanes = self.open.setdefault(name, {})
+        held = lanes.get(lane)
+        if held is not None and not held.lost and one.when - held.when > self.traffic.cap:
+            self._give_up(name, held, one.row, connections)
+            self.traffic.note_late(name[0], one.row)
+        if held is not None and number >= 0 and not held.lost:
+            if number == held.number and held.data.endswith(piece.data):
+                return None  # sent once more
+            if not piece.first and number != (held.number + 1) % framing.numbers:
+                self.odd.append(Odd(name[0], name[1], one.time, one.packet, held.packet))
+                _drop(name, held, connections)
+        if piece.first or (held is None and not framing.tells_first):
+            if held is not None:
+                self._give_up(name, held, one.row, connections)
+                del lanes[lane]
+            elif len(lanes) == LANES:
+                self._make_room(name, lanes, one.row, connections)
+            held = lanes[lane] = Open(one.when, one.packet, number)
+        if held is None:  # its beginning was not seen
+            connections.count_one(name[0], name[1], "truncated")
+            self.broken.append((name[0], name[1], one.row))
+        elif not held.lost:
+            held.data += piece.data
+            held.packet, held.number = one.packet, number
+            if len(held.data) > framing.longest_message:
+                self._give_up(name, held, one.row, connections)
+        whole = None
+        if held is not None and piece.last:
+            del lanes[lane]
+            whole = None if held.lost else bytes(held.data)
+        if not lanes:
+            del self.open[name]
+        return whole
+
+    def _put_beside(self, one: Coming, framing: Framing, connections: Connections) -> bytes | None:
+        """The same of a datagram: it may have changed places with those in front of it.
+
+        A message of one piece waits for nobody, and nobody for it. Of the others a piece must come
+        behind those in front of it, however slowly, or at most NEAR_NS before them.
+        """
+        piece, key = one.piece, (one.lane, one.piece.number)
+        if piece.first and piece.last:
+            return piece.data
+        waiting = self.scattered.setdefault(one.name, {})
+        self._pass_by(one, waiting, framing.numbers, connections)
+        if key in waiting and waiting[key].piece == piece:
+            return None  # sent once more
+        if key in waiting or len(waiting) == SCATTERED:
+            self._lose(one, waiting, [key if key in waiting else next(iter(waiting))], connections)
+        waiting[key] = Waiting(piece, one.steady, one.when)
+        message = _message(waiting, key, framing.numbers)
+        if not (waiting[message[0]].piece.first and waiting[message[-1]].piece.last):
+            return None
+        data = b"".join(waiting.pop(part).piece.data for part in message)
+        if not waiting:
+            del self.scattered[one.name]
+        return data
+
+    def _pass_by(
+        self, one: Coming, waiting: Scattered, numbers: int, connections: Connections
+    ) -> None:
+        """Give up what waits on the lane of a piece, and for longer than it may."""
+        before = _message(waiting, (one.lane, (one.piece.number - 1) % numbers), numbers)
+        if one.piece.first or (before and not waiting[before[0]].piece.first):
+            before = []
+        old = [key for key, other in waiting.items() if one.when - other.when > self.traffic.cap]
+        if not set(before).isdisjoint(old):
+            self.traffic.note_late(one.name[0], one.row)
+            before = []
+        late = [
+            key
+            for key, other in waiting.items()
+            if key[0] == one.lane and key not in before
+            if one.steady - other.steady > NEAR_NS or key in old
+        ]
+        self._lose(one, waiting, late, connections)
+
+    def _lose(
+        self,
+        one: Coming,
+        waiting: Scattered,
+        keys: list[tuple[int, int]],
+        connections: Connections,
+    ) -> None:
+        """Give up pieces of which the rest does not come."""
+        if not keys:
+            return
+        begun = sum(waiting.pop(key).piece.first for key in keys)
+        connections.count_one(one.name[0], one.name[1], "truncated", max(begun, 1))
+        self.broken.append((one.name[0], one.name[1], one.row))
 
     def note_broken(self, part: Found) -> None:
         """Frames that did not become messages."""
@@ -224,12 +335,18 @@ class Messages:
             for held in lanes.values():
                 if self.traffic.is_old(held.when):
                     held.data = bytearray()
+        for waiting in self.scattered.values():
+            for one in waiting.values():
+                if self.traffic.is_old(one.when):
+                    one.piece = replace(one.piece, data=b"")
 
     def forget(self, slots: I64) -> None:
         """Drop what is held for connections that ended."""
-        if self.open:
-            gone = set(slots.tolist())
-            self.open = {name: lanes for name, lanes in self.open.items() if name[0] not in gone}
+        gone = set(slots.tolist()) if self.open or self.scattered else set()
+        for name in [name for name in self.open if name[0] in gone]:
+            del self.open[name]
+        for name in [name for name in self.scattered if name[0] in gone]:
+            del self.scattered[name]
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from."""
@@ -238,7 +355,12 @@ class Messages:
                 [*name, lane, held.when, held.packet, held.number, held.data.hex(), held.lost]
                 for name, lanes in self.open.items()
                 for lane, held in lanes.items()
-            ]
+            ],
+            "scattered": [
+                [*name, lane, *_plain(one)]
+                for name, waiting in self.scattered.items()
+                for (lane, _), one in waiting.items()
+            ],
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -247,6 +369,34 @@ class Messages:
         for slot, side, level, lane, when, packet, number, data, lost in state["open"]:
             lanes = self.open.setdefault((slot, side, level), {})
             lanes[lane] = Open(when, packet, number, bytearray.fromhex(data), lost)
+        self.scattered = {}
+        for slot, side, level, lane, number, first, last, data, *came in state["scattered"]:
+            piece = Piece(number, first, last, bytes.fromhex(data))
+            waiting = self.scattered.setdefault((slot, side, level), {})
+            waiting[lane, number] = Waiting(piece, *came)
+
+
+def _message(waiting: Scattered, key: tuple[int, int], numbers: int) -> list[tuple[int, int]]:
+    """The pieces that lie behind one another around one of them, as far as they are there."""
+    if key not in waiting:
+        return []
+    lane, found = key[0], [key]
+    while not waiting[found[0]].piece.first:
+        before = lane, (found[0][1] - 1) % numbers
+        if before not in waiting or waiting[before].piece.last:
+            break
+        found.insert(0, before)
+    while not waiting[found[-1]].piece.last:
+        behind = lane, (found[-1][1] + 1) % numbers
+        if behind not in waiting or waiting[behind].piece.first:
+            break
+        found.append(behind)
+    return found
+
+
+def _plain(one: Waiting) -> list[Any]:
+    piece = one.piece
+    return [piece.number, piece.first, piece.last, piece.data.hex(), one.steady, one.when]
 
 
 def _drop(name: Name, held: Open, connections: Connections) -> None:
