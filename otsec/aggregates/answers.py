@@ -4,9 +4,10 @@ An order consumer: it works in columns over the units of a batch and what is car
 connection. Requests count up and answers down; who put answers of his own into a connection has
 made the sum go below what it was. It is looked at only where a request comes behind a short
 silence, so that frames which changed places on their way to the tap do not count. A connection
-that was picked up in its middle, or lost bytes, is on probation: what was asked before that may
-still be answered. A late answer, or one of two to a request that was sent again, has its request,
-and an answer whose request the capture lacks stands behind a loss.
+that was picked up in its middle, whose first bytes nobody understood, or of which something was
+lost, is on probation: what was asked before that may still be answered. A late answer, or one of
+two to a request that was sent again, has its request, and an answer whose request the capture
+lacks stands behind a loss.
 """
 
 from collections.abc import Sequence
@@ -61,7 +62,8 @@ def _read(part: Calls, table: Header) -> I64:
     """The units of streams whose side is known."""
     row = np.flatnonzero((part.slot >= 0) & (part.side != Side.UNKNOWN))
     row = row[table["stream"][part.slot[row]]]
-    begun = table["reason"][part.slot[row]] == SYN
+    slot = part.slot[row]
+    begun = (table["reason"][slot] == SYN) & (table["tried"][slot] == 0)
     step = np.where(part.side[row] == Side.REQUEST, 1, -1)
     return columns(part, row, step, np.where(begun, 0, part.steady[row] + PROBATION_NS))
 

@@ -20,7 +20,7 @@ def judge(
     """Count what is not whole, withdraw claims that are disproved, keep the whole frames.
 
     ``forget(slot, row)`` is told of connections whose claim was withdrawn, and with which row;
-    ``note_broken`` of malformed frames.
+    ``note_broken`` of frames that are not whole.
     """
     parts = _withdraw(parts, connections, forget)
     for part in parts:
@@ -31,7 +31,7 @@ def judge(
             for name, status in (("malformed", Status.MALFORMED), ("truncated", Status.TRUNCATED)):
                 rows = np.flatnonzero(part.status == status)
                 connections.count(part.slot[rows], part.side[rows], name, np.ones(len(rows), int))
-            note_broken(part.take(part.status == Status.MALFORMED))
+            note_broken(part.take(~whole))
     return [part.take(part.status == Status.WHOLE) for part in parts]
 
 
