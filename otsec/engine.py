@@ -430,7 +430,7 @@ class Engine:
             position = ordinal + packets.row[row] << PART_BITS
             self.losses.note(table["serial"][slot], told, position)
         for number, protocol in self.numbering if messages.odd else ():
-            odd = [one for one in messages.odd if table["protocol"][one.slot] == number]
+            odd = [one for one in messages.odd if one.protocol == number]
             self.dialogues.judge_pieces(protocol.name, odd, table)
 
     # ------------------------------------------------------------------ what is counted

@@ -12,7 +12,7 @@ from engine_runs import response as registers
 from test_acknowledgements import Said as Unit
 from test_dialogues import answer, ask
 
-from otsec.aggregates import following
+from otsec.aggregates import following, sequences
 
 MINUTE = 60 * SECOND
 PORTS = {"modbus": 502, "dnp3": 20_000, "iec104": 2404}
@@ -102,8 +102,9 @@ def spoken(random: Random, turns: int, lines: int = 6) -> bytes:
 def test_order_is_the_same_for_each_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, room: int
 ) -> None:
-    """Numbers, acknowledgements and answers are judged alike, also where there is no room for all."""
+    """Counters, numbers, acknowledgements and answers are judged alike, also where there is no room for all."""
     monkeypatch.setattr(following, "ROOM", room)
+    monkeypatch.setattr(sequences, "LANES", room)
     content, bench = spoken(Random(seed), 50), Bench(tmp_path)
     dump = bench.dump(content)
 

@@ -13,7 +13,7 @@ import numpy as np
 from otsec.aggregates.counters import Tally
 from otsec.columns import I64
 from otsec.exchanges.calls import PART_BITS, Calls
-from otsec.model import TICK_NS
+from otsec.nanoseconds import MINUTE_NS
 from otsec.protocols.api import (
     FOLLOWS,
     REPEATS,
@@ -25,11 +25,11 @@ from otsec.protocols.api import (
     Split,
 )
 
-SPAN_NS = 60 * TICK_NS  # counters further apart are not compared
+SPAN_NS = 10 * MINUTE_NS  # counters further apart are not compared
 NEAR_NS = 10**8  # within this two packets may change places on their way to a port
-LANES = 65_536  # counters that are followed, of all protocols; further ones are not
+LANES = 65_536  # counters that are followed of a protocol; of those that begin later the first are
 
-Lane = tuple[str, int, int, int]  # protocol, connection, Side, and what it tells lanes apart by
+Lane = tuple[int, int, int]  # connection, Side, and what the protocol tells lanes apart by
 Last = tuple[int, int, int]  # its last counter, steady time and epoch
 NOTHING: Last = (0, 0, -1)  # no epoch is below zero: follows whatever comes
 Key = tuple[int, str, str, str]  # conversation, protocol, speaker, verdict
@@ -43,7 +43,7 @@ class Sequences(Tally[Key]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lanes: dict[Lane, Last] = {}
+        self.lanes: dict[str, dict[Lane, Last]] = {}  # by protocol
 
     def add(self, protocol: Protocol, cut: Sequence[tuple[Calls, Split]]) -> None:
         """Take the units of one protocol in one batch."""
@@ -51,6 +51,21 @@ class Sequences(Tally[Key]):
             return
         columns = [_read(protocol.counting, part, split) for part, split in cut]
         rows = np.concatenate([np.empty((9, 0), np.int64), *columns], axis=1)
+        if len(self.lanes.setdefault(protocol.name, {})) + rows.shape[1] <= LANES:
+            self._follow(protocol, rows)
+            return
+        minute = rows[STEADY] // MINUTE_NS  # where places lack, batches must have no say in them
+        for one in np.unique(minute).tolist():
+            self._let_go(protocol.name, one * MINUTE_NS - SPAN_NS)
+            self._follow(protocol, rows[:, minute == one])
+
+    def _let_go(self, protocol: str, since: int) -> None:
+        """Forget lanes that were silent: they would be compared with nothing."""
+        lanes = self.lanes[protocol]
+        self.lanes[protocol] = {name: last for name, last in lanes.items() if last[1] >= since}
+
+    def _follow(self, protocol: Protocol, rows: I64) -> None:
+        """Compare each unit with the one before it on its lane."""
         if not rows.shape[1]:
             return
         rows = rows[:, np.lexsort((rows[POSITION], rows[LANE], rows[SIDE], rows[SERIAL]))]
@@ -65,19 +80,17 @@ class Sequences(Tally[Key]):
 
     def _recall(self, protocol: str, rows: I64, starts: I64, before: I64) -> None:
         """Fill in what came before the first of each lane; remember the last."""
+        lanes = self.lanes[protocol]
         ends = np.append(starts[1:], rows.shape[1]) - 1
         names = rows[:POSITION, starts].T.tolist()
         lasts = rows[COUNTER:CONVERSATION, ends].T.tolist()
         for at in np.argsort(rows[POSITION, starts]).tolist():  # who comes first is kept
-            name = (protocol, *names[at])
-            before[:, starts[at]] = self.lanes.get(name, NOTHING)
-            if name in self.lanes or self._has_room(int(rows[STEADY, starts[at]])):
-                self.lanes[name] = tuple(lasts[at])
-
-    def _has_room(self, steady: int) -> bool:
-        if len(self.lanes) >= LANES:
-            self.lanes = {n: last for n, last in self.lanes.items() if steady - last[1] <= SPAN_NS}
-        return len(self.lanes) < LANES
+            name = tuple(names[at])
+            before[:, starts[at]] = lanes.get(name, NOTHING)
+            if name in lanes or len(lanes) < LANES:
+                lanes[name] = tuple(lasts[at])
+            else:  # nor are its units compared with one another
+                before[:, starts[at] : ends[at] + 1] = np.array(NOTHING)[:, None]
 
     def _count(self, protocol: str, odd: I64, verdict: I64) -> None:
         kinds = np.stack([odd[CONVERSATION], odd[SIDE], verdict], axis=1)
@@ -102,12 +115,19 @@ class Sequences(Tally[Key]):
 
     def dump(self) -> dict[str, Any]:
         """What the store's table does not hold."""
-        return {"lanes": [[*name, *last] for name, last in self.lanes.items()]}
+        return {
+            "lanes": [
+                [protocol, *name, *last]
+                for protocol, lanes in self.lanes.items()
+                for name, last in lanes.items()
+            ]
+        }
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
         for protocol, serial, side, lane, *last in state["lanes"]:
-            self.lanes[protocol, serial, side, lane] = (last[0], last[1], last[2])
+            lanes = self.lanes.setdefault(protocol, {})
+            lanes[serial, side, lane] = (last[0], last[1], last[2])
 
 
 def _read(counting: Counting, part: Calls, split: Split) -> I64:

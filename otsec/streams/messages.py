@@ -80,6 +80,7 @@ class Odd:
     time: int
     packet: int
     before: int  # packet of the piece before
+    protocol: int = 0  # its number
 
 
 class Messages:
@@ -101,6 +102,7 @@ class Messages:
         if not any(framing.pieces or framing.over for framing in framings):
             return parts
         found: list[Found] = []
+        known = len(self.odd)
         for which, framing in enumerate(framings):
             chosen = [part.take(part.framing == which) for part in parts]
             for level, one in enumerate(framing.stack):
@@ -113,6 +115,7 @@ class Messages:
                         for message in self._carried(part, one, level, connections, view)
                     ]
             found += chosen
+        self.odd[known:] = [replace(one, protocol=number) for one in self.odd[known:]]
         return [part for part in found if len(part)]
 
     def _carried(
