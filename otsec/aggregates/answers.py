@@ -30,10 +30,10 @@ from otsec.aggregates.sequences import SPEAKERS
 from otsec.columns import I64, Header, Mask
 from otsec.exchanges.calls import PART_BITS, Calls
 from otsec.protocols.api import Protocol, Side
+from otsec.streams.connections import SYN_SEEN
 
 QUIET_NS = 20 * 10**6  # behind such a silence nothing is under way to the tap
 PROBATION_NS = 60 * 10**9  # as long as a request may wait for its answer
-SYN = 4  # position in `streams.connections.REASONS`: the connection was seen to begin
 FAR = 1 << 40  # more than any sum
 
 STEP, UNTIL = range(OWN, OWN + 2)
@@ -63,7 +63,7 @@ def _read(part: Calls, table: Header) -> I64:
     row = np.flatnonzero((part.slot >= 0) & (part.side != Side.UNKNOWN))
     row = row[table["stream"][part.slot[row]]]
     slot = part.slot[row]
-    begun = (table["reason"][slot] == SYN) & (table["tried"][slot] == 0)
+    begun = (table["reason"][slot] == SYN_SEEN) & (table["tried"][slot] == 0)
     step = np.where(part.side[row] == Side.REQUEST, 1, -1)
     return columns(part, row, step, np.where(begun, 0, part.steady[row] + PROBATION_NS))
 

@@ -13,7 +13,7 @@ from otsec.aggregates.span import stretch, unseen
 from otsec.columns import I64, Mask
 from otsec.nanoseconds import HOUR_NS
 from otsec.state import records
-from otsec.streams.connections import COUNTS, NO_ROW, REASONS, RESET, Connections
+from otsec.streams.connections import COUNTS, NO_ROW, RESET, SYN_SEEN, Connections
 
 SUMS = ("packets", "bytes", "payload", "resent")  # of COUNTS
 FINS = 0x03  # of `closed`: either side said that it ends
@@ -85,7 +85,7 @@ class Singles:
         rows = np.zeros(len(slots), ROW)
         rows["port"] = np.where(client < 0, np.maximum(low, high), np.where(client, high, low))
         rows["connections"] = 1
-        rows["opened"] = table["reason"] == REASONS.index("syn")
+        rows["opened"] = table["reason"] == SYN_SEEN
         rows["counts"] = table["counts"][:, :, [COUNTS.index(name) for name in SUMS]]
         rows["counts"][client == 1] = rows["counts"][client == 1, ::-1]
         rows["number"] = table["single"]

@@ -25,7 +25,7 @@ from otsec.exchanges.work import Work
 from otsec.model import TICK_NS
 from otsec.nanoseconds import HOUR_NS
 from otsec.protocols.api import Message, Side
-from otsec.streams.connections import REASONS
+from otsec.streams.connections import SYN_SEEN
 
 FURTHER = 255  # rank of all steps of a stream that have none of their own; a bucket is a byte
 LONGEST = 160  # letters of a message's name; those that begin alike are the same message
@@ -36,7 +36,6 @@ BREAKS = 4_096  # sides of connections of which it is known where bytes were los
 START, UNKNOWN = 0, -1  # symbols: a connection begins; not known, or none
 NOWHERE = -9  # of a key that was not met
 REFUSED = -3  # of a step or symbol for which there was no room
-SYN = REASONS.index("syn")
 
 Stream = tuple[int, str, str, str]  # conversation, protocol, device, sort
 Symbol = tuple[int, str]  # stream by number, name of the message
@@ -128,7 +127,7 @@ class Steps:
         ends = np.append(heads[1:], len(now)) - 1
         names = list(zip(serial[order[heads]].tolist(), stream[order[heads]].tolist(), strict=True))
         began = table["stream"][work.slot[rows[order[heads]]]]
-        began &= table["reason"][work.slot[rows[order[heads]]]] == SYN
+        began &= table["reason"][work.slot[rows[order[heads]]]] == SYN_SEEN
         for at, name, opened in zip(heads.tolist(), names, began.tolist(), strict=True):
             first = START if opened and name[0] != UNKNOWN else UNKNOWN
             last = self.lanes.get(name, (first, first, UNKNOWN, 0))

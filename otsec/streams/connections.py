@@ -64,6 +64,7 @@ COUNTS = (
     "truncated",  # units
 )
 REASONS = ("unknown", "publisher", "port", "protocol", "syn")  # the strongest last
+SYN_SEEN = REASONS.index("syn")  # it was seen to begin
 
 
 class Connections:
