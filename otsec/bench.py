@@ -48,6 +48,7 @@ STAGES = {  # what is timed: module:name, charged with its time less that of wha
         "otsec.engine:Conversations.enter",
         "otsec.engine:Conversations.fold",
         "otsec.engine:Conversations.untracked",
+        "otsec.engine:Paths.add",
         "otsec.engine:Behaviours.add",
     ),
     "order": ("otsec.engine:Steps.add",),

@@ -18,14 +18,35 @@ class Unlike(Exception):  # noqa: N818 - a fact, not an error of ours
 def pack(state: dict[str, Any]) -> bytes:
     """State (dicts, lists, numbers, text, arrays of numbers or records) as bytes."""
     arrays: list[bytes] = []
-    text = json.dumps(_out(state, arrays)).encode()
+    sizes = 0
+
+    def beside(value: Any) -> dict[str, Any]:
+        nonlocal sizes
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"{type(value).__name__} is no state")
+        at, fields = sizes, value.dtype.names
+        arrays.append(value.tobytes())
+        sizes += len(arrays[-1])
+        kind = value.dtype.str if fields is None else value.dtype.descr
+        return {ARRAY: [at, kind, list(value.shape)]}
+
+    text = json.dumps(state, default=beside, check_circular=False).encode()
     return b"".join([len(text).to_bytes(HEAD, "little"), text, *arrays])
 
 
 def unpack(data: bytes) -> dict[str, Any]:
     """The state that `pack` was given."""
     size = int.from_bytes(data[:HEAD], "little")
-    state: dict[str, Any] = _in(json.loads(data[HEAD : HEAD + size]), data, HEAD + size)
+    base = HEAD + size
+
+    def whole(value: dict[str, Any]) -> Any:
+        if ARRAY not in value:
+            return value
+        at, kind, shape = value[ARRAY]
+        count = int(np.prod(shape))
+        return np.frombuffer(data, _kind(kind), count, base + at).reshape(shape).copy()
+
+    state: dict[str, Any] = json.loads(data[HEAD:base], object_hook=whole)
     return state
 
 
@@ -37,32 +58,6 @@ def records(array: NDArray[Any], shape: np.dtype[Any]) -> NDArray[Any]:
     if array.dtype != shape:
         raise Unlike(f"it has columns {array.dtype.names}")
     return array
-
-
-def _out(value: Any, arrays: list[bytes]) -> Any:
-    if isinstance(value, np.ndarray):
-        at = sum(map(len, arrays))
-        arrays.append(value.tobytes())
-        fields = value.dtype.names
-        kind = value.dtype.str if fields is None else value.dtype.descr
-        return {ARRAY: [at, kind, list(value.shape)]}
-    if isinstance(value, dict):
-        return {name: _out(part, arrays) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_out(part, arrays) for part in value]
-    return value
-
-
-def _in(value: Any, data: bytes, base: int) -> Any:
-    if isinstance(value, list):
-        return [_in(part, data, base) for part in value]
-    if not isinstance(value, dict):
-        return value
-    if ARRAY not in value:
-        return {name: _in(part, data, base) for name, part in value.items()}
-    at, kind, shape = value[ARRAY]
-    count = int(np.prod(shape))
-    return np.frombuffer(data, _kind(kind), count, base + at).reshape(shape).copy()
 
 
 def _kind(told: str | list[list[Any]]) -> np.dtype[Any]:

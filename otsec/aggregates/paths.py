@@ -70,15 +70,14 @@ class Paths:
         seen = _Seen(packets, times, ordinal)
         words = _words(flows)
         pair, heads = _distinct(words, begin)
-        self.pairs.enter(words[heads], begin[heads], seen)
-        sender, first = _distinct(words[heads][:, :SENDER_WORDS], begin[heads])
-        self.senders.enter(words[heads][first, :SENDER_WORDS], begin[heads][first], seen)
-        number = self.pairs.at(words[heads])[pair]
+        words, began = words[heads], begin[heads]
+        number = self.pairs.enter(words, began, seen)[pair]
+        sender, first = _distinct(words[:, :SENDER_WORDS], began)
+        whole = self.senders.enter(words[first, :SENDER_WORDS], began[first], seen)[sender][pair]
         over = np.flatnonzero(number < 0)
         self.refused.note_spans(
             flows.lane_count[over], seen.sights(begin[over]), seen.sights(end[over])
         )
-        whole = self.senders.at(words[heads][first, :SENDER_WORDS])[sender][pair]
         moments = _Moments.of(flows, seen)
         self.pairs.look(number, moments, seen, end)
         self.senders.look(whole, moments, seen, end)
@@ -184,12 +183,18 @@ class Followed:
         self.table = np.zeros(256, PATH)
         self.silences: list[Silence] = []
 
-    def enter(self, keys: U64, rows: I64, seen: _Seen) -> None:
-        """Enter new paths in the order of their first rows, as far as there is room."""
+    def enter(self, keys: U64, rows: I64, seen: _Seen) -> I64:
+        """The number of each path, -1 if it is not followed.
+
+        New ones are entered in the order of their first rows, as far as there is room.
+        """
         order = np.argsort(rows, kind="stable")
         first = seen.sights(rows[order])
         begun = seen.steady[seen.row[rows[order]]]
-        self.index.of(keys[order], self._entering(keys[order], first, begun))
+        keys, number = keys[order], np.empty(len(rows), np.int64)
+        room = len(self.keys) < self.cap
+        number[order] = self.index.of(keys, self._entering(keys, first, begun), room=room)
+        return number
 
     def _entering(self, keys: U64, first: I64, begun: I64) -> Callable[[int], int]:
         def enter(row: int) -> int:
@@ -211,10 +216,6 @@ class Followed:
         if number == len(self.table):
             self.table = np.concatenate([self.table, np.zeros(number, PATH)])
         return number
-
-    def at(self, keys: U64) -> I64:
-        """The number of each path, -1 if it is not followed."""
-        return self.index.of(keys, lambda _: -1, room=False)
 
     def look(self, number: I64, moments: _Moments, seen: _Seen, end: I64) -> None:
         """Look for silences; ``number``: the path of each lane, ``end``: its last row."""
