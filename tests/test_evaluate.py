@@ -1,6 +1,7 @@
 """`otsec evaluate`: labels, scores, and what it says to whoever mistypes."""
 
 import json
+import struct
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
@@ -229,3 +230,15 @@ def test_mistyped(
 
     assert code == Exit.USAGE
     assert problem in capsys.readouterr().err
+
+
+def test_a_capture_without_packets(
+    labels: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says that there is nothing to learn from."""
+    empty = tmp_path / "empty.pcap"
+    empty.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1))
+    words = ["evaluate", "--labels", labels, "--learn-until", "2026-01-05T08:05:00Z", str(empty)]
+
+    assert main(words) == Exit.USAGE
+    assert "the captures end before learning does" in capsys.readouterr().err
