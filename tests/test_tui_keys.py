@@ -91,7 +91,7 @@ def test_a_widget_that_goes_holds_up_no_key(plant: Path) -> None:
 @pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
 def test_keys_of_one_read_in_a_terminal(plant: Path) -> None:
     """In tmux: `g` and `r` sent in one go show the reports, `g` and `b` the baseline."""
-    with Terminal(plant.parent, f"tui --db {plant}") as seat:
+    with Terminal(f"tui --db {plant}") as seat:
         seat.until("1 Overview")
         seat.press("g", "r")
         seat.until("Kinds (")

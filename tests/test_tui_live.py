@@ -221,7 +221,7 @@ def test_in_a_real_terminal(tmp_path: Path) -> None:
         check=True,
         cwd=ROOT,
     )
-    with Terminal(tmp_path, f"tui --db {path} --by ann") as seat:
+    with Terminal(f"tui --db {path} --by ann") as seat:
         seat.until("S7 controller stopped")
         seat.press("2")
         seat.until(" findings")

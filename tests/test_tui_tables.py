@@ -214,7 +214,7 @@ def test_rows_and_heads_are_clicked(plant: Path) -> None:
 @pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
 def test_the_mouse_in_a_terminal(plant: Path) -> None:
     """In tmux: a click selects, a second opens, the wheel scrolls, a head sorts, a key below works."""
-    with Terminal(plant.parent, f"tui --db {plant}") as seat:
+    with Terminal(f"tui --db {plant}") as seat:
         seat.until("1 Overview")
         seat.press("-l", "3")
         seat.until("20 assets")
@@ -240,7 +240,7 @@ def test_the_mouse_in_a_terminal(plant: Path) -> None:
 @pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
 def test_without_a_mouse(plant: Path) -> None:
     """With --no-mouse the terminal keeps its mouse, and every key works."""
-    with Terminal(plant.parent, f"tui --no-mouse --db {plant}") as seat:
+    with Terminal(f"tui --no-mouse --db {plant}") as seat:
         seat.until("1 Overview")
         assert seat.asked("#{mouse_any_flag}") == "0"
         seat.press("-l", "3")

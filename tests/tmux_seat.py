@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
+from secrets import token_hex
 from typing import Self
 
 from conftest import ROOT
@@ -14,9 +14,11 @@ PATIENCE_S = 60.0  # on a machine that has much else to do
 class Terminal:
     """A terminal of its own in which otsec runs."""
 
-    def __init__(self, folder: Path, words: str, *, width: int = 100, height: int = 30) -> None:
-        """``folder``: names it; ``words``: what stands behind `otsec`."""
-        self._tmux = ["tmux", "-L", f"otsec-{folder.name}"]
+    def __init__(self, words: str, *, width: int = 100, height: int = 30) -> None:
+        """``words``: what stands behind `otsec`."""
+        # Folders of tests that run side by side bear the same names, and the last one to leave
+        # would end the server of all.
+        self._tmux = ["tmux", "-L", f"otsec-{token_hex(6)}"]
         command = f"cd {ROOT}; {sys.executable} -m otsec {words}; echo left; sleep 30"
         self._begin = ["new-session", "-d", "-x", str(width), "-y", str(height), command]
 
