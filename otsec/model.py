@@ -57,7 +57,7 @@ class Problem(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PacketBatch:
-    """Packets of one interface of one capture, in record order, as columns over one buffer."""
+    """Packets of one interface of one capture, in order, as columns over one buffer."""
 
     interface: int  # its number in the file, counted over all sections; 0 where there is but one
     link: int  # LINKTYPE_ number (tcpdump.org/linktypes.html)
@@ -69,6 +69,12 @@ class PacketBatch:
 
     def __len__(self) -> int:
         return len(self.offset)
+
+    def written(self) -> I64:
+        """Of each packet: how many of the batch were written in front of it."""
+        count = np.empty(len(self), np.int64)
+        count[np.argsort(self.offset)] = np.arange(len(self))
+        return count
 
     def take(self, rows: "I64 | slice") -> "PacketBatch":
         """Some packets, over the same buffer."""

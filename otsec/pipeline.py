@@ -226,6 +226,7 @@ class Run:
             None if path == STDIN else path,
             batch_packets=self.options.batch_packets,
             state=state,
+            in_time=True,
         )
 
     def _must_not_overlap(self, point: str, path: Path) -> None:

@@ -389,6 +389,7 @@ def test_tshark_finds_no_more_wrong(tmp_path: Path, name: str) -> None:
     if not path.exists():
         path = next(iter(sorted(path.parent.glob("*.pcap"))))
     analyse([path], tmp_path / "test.db", point="tap")
+    (tmp_path / "test.db.pseudonyms.key").write_bytes(KEY)
     plain = evidence(tmp_path / "test.db", tmp_path / "a", "--around", "20", "tap:0", "tap:5")
     masked = evidence(
         tmp_path / "test.db", tmp_path / "b", "--around", "20", "--pseudonymise", "tap:0", "tap:5"
@@ -421,6 +422,7 @@ def test_real_captures_under_pseudonyms(tmp_path: Path, captures: Path, name: st
     with open_store(tmp_path / "test.db", readonly=True) as store:
         count = packets_of(store, 1)
     ids = [f"tap:{ordinal}" for ordinal in range(0, count, max(count // 200, 1))]
+    (tmp_path / "test.db.pseudonyms.key").write_bytes(KEY)  # what fails once fails again
     for out, options in (("a", []), ("b", ["--pseudonymise"])):
         evidence(tmp_path / "test.db", tmp_path / out, *options, *ids)
 

@@ -4,12 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from otsec.capture.chain import Rule, chain
+from otsec.capture.in_time import REACH, Broken, arrange
 from otsec.capture.intake import FINGERPRINT, Intake
 from otsec.columns import I64
 from otsec.model import PacketBatch
@@ -86,7 +86,10 @@ class Reader(ABC):
 
     format: str
 
-    def __init__(self, intake: Intake, batch_packets: int) -> None:
+    def __init__(
+        self, intake: Intake, batch_packets: int, state: dict[str, Any] | None, *, in_time: bool
+    ) -> None:
+        """``in_time``: packets come in order of their time stamps, see `in_time`."""
         self.interfaces: list[Interface] = []
         self.damage: Damage | None = None
         self.complete = True
@@ -99,6 +102,9 @@ class Reader(ABC):
         self._record_bytes = 0  # about, once some were read
         self._starts = np.empty(0, np.int64)  # offsets of records that are in no chunk yet
         self._reached = 0  # behind the last of them
+        self._in_time = in_time
+        kept = {} if state is None else state.get("broken", {})
+        self._broken = {int(number): Broken(*times) for number, times in kept.items()}
 
     @property
     def size(self) -> int | None:
@@ -116,7 +122,7 @@ class Reader(ABC):
         return self._intake.content.consumed
 
     def chunks(self) -> Iterator[Chunk]:
-        """All packets in record order; each chunk is valid until the next one is drawn."""
+        """All packets; each chunk is valid until the next one is drawn."""
         try:
             yield from self._read()
         except Corrupt as reason:
@@ -125,9 +131,15 @@ class Reader(ABC):
             self._end, self._digest = self._used, None
             yield Chunk((), self._end, ())
 
-    @abstractmethod
     def state(self) -> dict[str, Any]:
         """Plain data from which `open_capture` goes on behind the chunk last yielded."""
+        state = {"format": self.format, "offset": self._end, **self._format_state()}
+        if self._in_time:
+            state["in_time"] = True
+        if self._broken:
+            broken = self._broken.items()
+            state["broken"] = {str(number): [one.latest, one.last] for number, one in broken}
+        return state
 
     def fingerprint(self) -> str:
         """SHA-256 of the last 64 KiB (or fewer, if there are fewer) before that place."""
@@ -147,8 +159,16 @@ class Reader(ABC):
         """How the chain of records goes on from here."""
 
     @abstractmethod
-    def _chunk(self, start: I64, end: int) -> Chunk:
-        """Records that stand one behind the other in the buffer, the last one up to end."""
+    def _format_state(self) -> dict[str, Any]:
+        """What the state has beside what all have."""
+
+    @abstractmethod
+    def _stamps(self, start: I64, stop: I64) -> tuple[I64, I64]:
+        """Time and interface of records; NO_PACKET where a record must stay where it is."""
+
+    @abstractmethod
+    def _chunk(self, start: I64, stop: I64, begin: int, end: int) -> Chunk:
+        """Records that fill the buffer from begin to end."""
 
     @abstractmethod
     def _pass(self) -> int:
@@ -165,7 +185,8 @@ class Reader(ABC):
         came, whole = self._fill()  # opening took only a look
         while True:
             going = self._index() and whole
-            if not going or len(self._starts) >= self._batch_packets or not intake.room():
+            enough = len(self._starts) >= self._batch_packets + self._ahead
+            if not going or enough or not intake.room():
                 yield from self._divide(hold=going)
             if going:
                 came, whole = self._fill()
@@ -188,7 +209,8 @@ class Reader(ABC):
 
         Of a pipe nobody knows; what came of it is given at once.
         """
-        lacking = (self._batch_packets - len(self._starts)) * (self._record_bytes or USUAL_RECORD)
+        lacking = self._batch_packets + self._ahead - len(self._starts)
+        lacking *= self._record_bytes or USUAL_RECORD
         wanted = min(max(lacking + lacking // 64, LEAST_PIECE), PIECE)
         came = self._intake.fill(wanted)
         known = self._intake.content.total is not None
@@ -206,26 +228,43 @@ class Reader(ABC):
         return len(links.start) > 0
 
     def _divide(self, *, hold: bool) -> Iterator[Chunk]:
-        """Chunks of the records found: full ones, and the rest held; or all, of equal size.
-
-        So that no tiny one is left over.
-        """
-        intake, size = self._intake, self._batch_packets
-        starts = self._starts - intake.base
-        count = len(starts)
-        if hold and count >= size:
-            bounds = list(range(0, count + 1, size))
-        else:
-            parts = -(-count // size)
-            bounds = [count * part // parts for part in range(parts + 1)] if parts else [0]
-        for first, last in pairwise(bounds):
-            stop = int(starts[last]) if last < count else self._reached - intake.base
-            chunk = self._chunk(starts[first:last], stop)
-            intake.begin = stop
+        """Chunks of the records found: full ones, and the rest held; or all."""
+        intake = self._intake
+        start = self._starts - intake.base
+        bounds = np.append(start, self._reached - intake.base)
+        stop = bounds[1:]
+        arranged = None
+        if self._in_time and len(start):
+            arranged = arrange(*self._stamps(start, stop), self._broken)
+            if arranged is not None:
+                start, stop = start[arranged.order], stop[arranged.order]
+        first = 0
+        for wanted in self._wanted(hold=hold):
+            if wanted <= first:
+                continue
+            last = wanted if arranged is None else arranged.end(first, wanted)
+            begin, end = int(bounds[first]), int(bounds[last])
+            chunk = self._chunk(start[first:last], stop[first:last], begin, end)
+            self._broken = {} if arranged is None else arranged.broken(last)
+            intake.begin = end
             self._end = self._used = chunk.end
             self._digest = None
+            first = last
             yield chunk
-        self._starts = self._starts[bounds[-1] :]
+        self._starts = self._starts[first:]
+
+    def _wanted(self, *, hold: bool) -> list[int]:
+        """Behind how many of the records found chunks should end."""
+        size, count = self._batch_packets, len(self._starts)
+        if hold and count >= size + self._ahead:
+            return list(range(size, count - self._ahead + 1, size))
+        parts = -(-count // size)  # of equal size, so that no tiny one is left over
+        return [count * part // parts for part in range(1, parts + 1)]
+
+    @property
+    def _ahead(self) -> int:
+        """Records that must be at hand behind a chunk."""
+        return REACH + 1 if self._in_time else 0
 
     def _finish(self, *, inside: bool) -> None:
         """Settle how the capture ended."""

@@ -41,11 +41,14 @@ def open_capture(
     batch_packets: int = BATCH_PACKETS,
     state: dict[str, Any] | None = None,
     capacity: int = CAPACITY,
+    in_time: bool = False,
 ) -> Reader:
     """A reader of the capture at path, of standard input without one.
 
-    With the ``state`` of an earlier reader it goes on where that one was. ``capacity`` is the
-    size of the buffer in bytes. Raises InputError or RightsError with one line.
+    With the ``state`` of an earlier reader it goes on where that one was, and as that one did.
+    ``capacity`` is the size of the buffer in bytes; ``in_time``: packets that were written a
+    little out of order come in order of their time stamps, not as they stand. Raises InputError
+    or RightsError with one line.
     """
     name = str(path or "standard input")
     content = open_content(path)
@@ -53,20 +56,20 @@ def open_capture(
         intake = Intake(content, capacity)
         if state is not None and state["offset"]:
             return _resume(name, intake, batch_packets, state)
-        return _begin(name, intake, batch_packets)
+        return _begin(name, intake, batch_packets, in_time=in_time)
     except BaseException:
         content.close()
         raise
 
 
-def _begin(name: str, intake: Intake, batch_packets: int) -> Reader:
+def _begin(name: str, intake: Intake, batch_packets: int, *, in_time: bool) -> Reader:
     while intake.end < FILE_HEADER and intake.fill(HEAD):
         pass  # a pipe may give less at once
     head = intake.buffer[: intake.end].tobytes()
     kind = capture_format(head)
     if kind is None:
         raise InputError(f"{name}: {_looks_like(head, intake.content)}")
-    return READERS[kind](intake, batch_packets, None)
+    return READERS[kind](intake, batch_packets, None, in_time=in_time)
 
 
 def _resume(name: str, intake: Intake, batch_packets: int, state: dict[str, Any]) -> Reader:
@@ -76,7 +79,8 @@ def _resume(name: str, intake: Intake, batch_packets: int, state: dict[str, Any]
             f"{name}: has fewer bytes than the {offset:,} read from it before; "
             "it was changed or damaged, so give it as another point"
         )
-    return READERS[state["format"]](intake, batch_packets, state)
+    in_time = bool(state.get("in_time"))
+    return READERS[state["format"]](intake, batch_packets, state, in_time=in_time)
 
 
 def capture_format(head: bytes) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from otsec.capture.chain import Mark, Rule
 from otsec.capture.contract import MAX_CAPTURED, Chunk, Corrupt, Interface, Reader
+from otsec.capture.in_time import NO_PACKET
 from otsec.capture.intake import Intake
 from otsec.columns import I64, Bytes, Header, Mask, windows
 from otsec.model import PacketBatch
@@ -171,8 +172,15 @@ class PcapReader(Reader):
 
     format = "pcap"
 
-    def __init__(self, intake: Intake, batch_packets: int, state: dict[str, Any] | None) -> None:
-        super().__init__(intake, batch_packets)
+    def __init__(
+        self,
+        intake: Intake,
+        batch_packets: int,
+        state: dict[str, Any] | None,
+        *,
+        in_time: bool = False,
+    ) -> None:
+        super().__init__(intake, batch_packets, state, in_time=in_time)
         if state is not None:
             variant = VARIANTS[bytes.fromhex(state["magic"])]
             self._use(FileHeader(variant, int(state["snaplen"]), int(state["link"])))
@@ -187,12 +195,10 @@ class PcapReader(Reader):
         intake.begin = FILE_HEADER
         self._end = self._used = intake.offset
 
-    def state(self) -> dict[str, Any]:
-        """Offset, magic number, snap length and link type."""
+    def _format_state(self) -> dict[str, Any]:
+        """Magic number, snap length and link type."""
         header = self._header
         return {
-            "format": self.format,
-            "offset": self._end,
             "magic": MAGIC_OF[header.variant].hex(),
             "snaplen": header.snaplen,
             "link": header.link,
@@ -258,9 +264,18 @@ class PcapReader(Reader):
         self._use(header)
         return FILE_HEADER
 
-    def _chunk(self, start: I64, end: int) -> Chunk:
+    def _stamps(self, start: I64, stop: I64) -> tuple[I64, I64]:
+        del stop
+        rule = self._records
+        record = windows(self._intake.buffer, rule.record)[start].view(rule.record)
+        interface = np.zeros(len(start), np.int64)
+        if not record["captured"].all():
+            interface[rule.file_headers(record)[0]] = NO_PACKET
+        return self._times(record), interface
+
+    def _chunk(self, start: I64, stop: I64, begin: int, end: int) -> Chunk:
+        del stop
         intake, rule = self._intake, self._records
-        base = int(start[0])
         record = windows(intake.buffer, rule.record)[start].view(rule.record)
         captured = record["captured"].astype(np.int64)
         if not captured.all():
@@ -269,8 +284,8 @@ class PcapReader(Reader):
         batch = PacketBatch(
             interface=0,
             link=self._header.link,
-            buffer=intake.buffer[base:end],
-            offset=start + (rule.header - base),
+            buffer=intake.buffer[begin:end],
+            offset=start + (rule.header - begin),
             captured=captured,
             wire=np.maximum(record["wire"], captured),
             time=self._times(record),

@@ -18,6 +18,7 @@ from otsec.capture.contract import (
     Reader,
     Tick,
 )
+from otsec.capture.in_time import NO_PACKET
 from otsec.capture.intake import Intake
 from otsec.columns import I64, U64, Bytes, Header, Ints, Mask, gather, windows
 from otsec.errors import InputError
@@ -159,8 +160,15 @@ class PcapngReader(Reader):
 
     format = "pcapng"
 
-    def __init__(self, intake: Intake, batch_packets: int, state: dict[str, Any] | None) -> None:
-        super().__init__(intake, batch_packets)
+    def __init__(
+        self,
+        intake: Intake,
+        batch_packets: int,
+        state: dict[str, Any] | None,
+        *,
+        in_time: bool = False,
+    ) -> None:
+        super().__init__(intake, batch_packets, state, in_time=in_time)
         self._order: Literal["<", ">"] | None = None  # no section yet
         self._clocks: list[Clock] = []  # of all interfaces
         self._first = 0  # number of the first interface of this section
@@ -179,11 +187,9 @@ class PcapngReader(Reader):
             self._add(str(name), int(link), int(snaplen), Clock(resolution, offset_s, lost))
         self._use_order()
 
-    def state(self) -> dict[str, Any]:
-        """Offset, section and interfaces."""
+    def _format_state(self) -> dict[str, Any]:
+        """Section and interfaces."""
         return {
-            "format": self.format,
-            "offset": self._end,
             "order": self._order,
             "first": self._first,
             "refused": self._refused,
@@ -278,12 +284,15 @@ class PcapngReader(Reader):
             self._refused = True
             self._note(offset, f"more than {MAX_INTERFACES:,} interfaces; the others are left out")
             return
-        data = block.tobytes()
-        if len(data) < INTERFACE_HEADER:
-            self._note(offset, f"an interface block of {len(data)} bytes at byte {offset:,}")
-            self._add("", 0xFFFF, 0, Clock())
-            return
-        order = self._order or "<"
+        if len(block) < INTERFACE_HEADER:
+            self._note(offset, f"an interface block of {len(block)} bytes at byte {offset:,}")
+        self._add(*self._announced(block))
+
+    def _announced(self, block: Bytes) -> tuple[str, int, int, Clock]:
+        """Name, link type, snap length and clock of an interface."""
+        if len(block) < INTERFACE_HEADER:
+            return "", 0xFFFF, 0, Clock()
+        data, order = block.tobytes(), self._order or "<"
         link, _, snaplen = Struct(order + "HHI").unpack_from(data, 8)
         name, clock = "", Clock()
         for code, value in _options(data[16:-4], order):
@@ -293,7 +302,7 @@ class PcapngReader(Reader):
                 clock.resolution = value[0]
             elif code == 14 and len(value) == 8:
                 clock.offset_s = Struct(order + "q").unpack(value)[0]
-        self._add(name, link, snaplen, clock)
+        return name, link, snaplen, clock
 
     def _add(self, name: str, link: int, snaplen: int, clock: Clock) -> None:
         self.interfaces.append(Interface(len(self.interfaces), name, link, snaplen))
@@ -301,22 +310,45 @@ class PcapngReader(Reader):
 
     # ---------------------------------------------------------------------------- packets
 
-    def _chunk(self, start: I64, end: int) -> Chunk:
+    def _stamps(self, start: I64, stop: I64) -> tuple[I64, I64]:
+        """Only enhanced packet blocks are moved; a simple one has the time of the one in front."""
+        buffer = self._intake.buffer
+        front, fits, kind = self._fronts(buffer, start, stop)
+        local = np.where(fits & (kind == ENHANCED), front["interface"].astype(np.int64), NO_PACKET)
+        clocks = self._clocks[self._first :]
+        if (kind == INTERFACE).any():  # they are taken up later, with their chunk
+            new = np.flatnonzero(kind == INTERFACE)[: MAX_INTERFACES - len(self._clocks)]
+            spans = zip(start[new].tolist(), stop[new].tolist(), strict=True)
+            clocks = clocks + [self._announced(buffer[a:b])[-1] for a, b in spans]
+        if (kind == SIMPLE).any():
+            local[:] = NO_PACKET
+        local[local >= len(clocks)] = NO_PACKET
+        ticks = front["high"].astype(np.uint64) << np.uint64(32) | front["low"]
+        time = np.zeros(len(start), np.int64)
+        for number in np.unique(local[local != NO_PACKET]).tolist():
+            rows = local == number
+            time[rows] = clocks[number].times(ticks[rows])
+        return time, np.where(local == NO_PACKET, NO_PACKET, local + self._first)
+
+    def _chunk(self, start: I64, stop: I64, begin: int, end: int) -> Chunk:
         intake = self._intake
-        blocks = self._read_blocks(intake.buffer, start, np.append(start[1:], end))
+        blocks = self._read_blocks(intake.buffer, start, stop)
         packets = self._packets(intake.buffer, blocks)
         drops = self._drops(intake.buffer, blocks, packets)
         ticks = self._noted(intake.buffer, blocks, packets)
-        base = int(start[0])
-        batches = tuple(self._batches(intake.buffer[base:end], base, packets))
+        batches = tuple(self._batches(intake.buffer[begin:end], begin, packets))
         return Chunk(batches, intake.base + end, drops, ticks)
 
-    def _read_blocks(self, buffer: Bytes, start: I64, stop: I64) -> "Blocks":
-        """Blocks with what stands at their front; interfaces among them are taken up."""
+    def _fronts(self, buffer: Bytes, start: I64, stop: I64) -> tuple[Header, Mask, Ints]:
+        """The first 28 bytes of blocks as those of a packet, whether they have them, their types."""
         front, fits = gather(buffer, start, stop - 4, self._front)
         word = self._blocks.word
         kind = front["type"] if fits.all() else windows(buffer, word)[start].view(word)
-        kind = kind.astype(np.uint32)
+        return front, fits, kind.astype(np.uint32)
+
+    def _read_blocks(self, buffer: Bytes, start: I64, stop: I64) -> "Blocks":
+        """Blocks with what stands at their front; interfaces among them are taken up."""
+        front, fits, kind = self._fronts(buffer, start, stop)
         known: I64 = np.full(len(start), len(self.interfaces) - self._first, np.int64)
         announced = kind == INTERFACE
         if announced.any():

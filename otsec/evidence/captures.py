@@ -112,7 +112,8 @@ class Library:
     ) -> Iterator[Stretch]:
         if not capture.packets:
             return
-        reader = open_capture(self.path(capture))
+        in_time = bool(capture.reader_state.get("in_time"))
+        reader = open_capture(self.path(capture), in_time=in_time)
         in_part, end = _is_in_part(capture), ordinal + capture.packets
         before = 0  # packets of the file
         try:
@@ -123,7 +124,7 @@ class Library:
                         continue
                     here = ordinal + np.arange(len(batch))
                     told = told_ordinals(batch) if in_part else here + before * alone
-                    number = before + 1 + np.arange(len(batch)) if alone else None
+                    number = before + 1 + batch.written() if alone else None
                     before += len(batch)
                     ordinal += 0 if alone else len(batch)
                     within = int(np.searchsorted(told, end)) if alone else len(batch)
