@@ -138,13 +138,13 @@ def test_interfaces(
 ) -> None:
     """Each interface is put in order by itself, between blocks of other kinds; one starts late."""
     dice = random.Random(seed)
-    late, blocks = dice.choice([0, 1500, 3500]), [interface()]
+    late, blocks = dice.choice([0, 3500, 6500]), [interface()]
     told: list[list[tuple[int, bytes, int]]] = [[], [], []]
     for number in range(90):
         if number in {0, 50}:
             blocks.append(interface())
         lane = dice.randrange(2 if number <= 50 else 3)
-        time = START * 10**6 + number * 1000 - dice.choice([0, late, 2500])
+        time = START * 10**6 + number * 1000 - dice.choice([0, late, late, 1500])
         time += lane * 3_600_000_000  # its clock is hours off
         data = number.to_bytes(4, "big")
         told[lane].append((time * US, data, len(blocks)))
