@@ -42,6 +42,7 @@ class Stream:
     held: dict[int, tuple[bytes, int]] = field(default_factory=dict)  # by sequence number
     held_bytes: int = 0
     hole_since: int = 0
+    acked: int = -1  # confirmed by the other side when the hole was no older than the clock tells
     broken: bool = False
     lost: int = 0  # counted since the last `Assembly.counts`
     resent: int = 0
@@ -99,9 +100,17 @@ class Assembly:
         for side, stream in enumerate(self.streams):
             if stream.held and segment.steady - stream.hole_since > HOLE_NS:
                 self._skip(stream, side, segment, min(stream.held, key=_from(stream.next)), out)
+            if stream.acked >= 0 and segment.steady > stream.hole_since:
+                self._acknowledged(side, segment, stream.acked, out)
+                stream.acked = -1
         self._take(segment, out)
         if segment.flags & ACK:
-            self._acknowledged(1 - segment.side, segment, out)
+            other = self.streams[1 - segment.side]
+            # What has one time stamp has no order: what fills the hole may stand behind this.
+            if other.held and segment.steady == other.hole_since:
+                other.acked = segment.ack
+            else:
+                self._acknowledged(1 - segment.side, segment, segment.ack, out)
         return out
 
     def _take(self, segment: Segment, out: list[Delivery]) -> None:
@@ -181,14 +190,14 @@ class Assembly:
         stream.hole_since = segment.steady
         self._drain(stream, side, segment.row, out)
 
-    def _acknowledged(self, side: int, segment: Segment, out: list[Delivery]) -> None:
+    def _acknowledged(self, side: int, segment: Segment, ack: int, out: list[Delivery]) -> None:
         """What the other side confirms has arrived there: what we lack of it will not come."""
         stream = self.streams[side]
-        while stream.held and 0 < distance(segment.ack, stream.next) <= JUMP:
+        while stream.held and 0 < distance(ack, stream.next) <= JUMP:
             first = min(stream.held, key=_from(stream.next))
-            if distance(segment.ack, first) < 0:
-                stream.lost += distance(segment.ack, stream.next)
-                stream.next, stream.broken = segment.ack, True
+            if distance(ack, first) < 0:
+                stream.lost += distance(ack, stream.next)
+                stream.next, stream.broken = ack, True
                 return
             self._skip(stream, side, segment, first, out)
 
@@ -200,6 +209,7 @@ class Assembly:
                 "held": [[seq, len(data), size] for seq, (data, size) in stream.held.items()],
                 "data": np.frombuffer(b"".join(data for data, _ in stream.held.values()), np.uint8),
                 "hole_since": stream.hole_since,
+                "acked": stream.acked,
                 "broken": stream.broken,
             }
             for stream in self.streams
@@ -211,7 +221,7 @@ class Assembly:
         assembly = cls()
         for stream, data in zip(assembly.streams, state, strict=True):
             stream.next, stream.hole_since = data["next"], data["hole_since"]
-            stream.broken = data["broken"]
+            stream.acked, stream.broken = data.get("acked", -1), data["broken"]
             content, at = data["data"].tobytes(), 0
             for seq, length, size in data["held"]:
                 stream.held[seq] = content[at : at + length], size
