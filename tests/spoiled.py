@@ -71,6 +71,7 @@ LOSES: dict[str, Callable[[Records, int], Records]] = {
     "one side only": _one_side,
     "the other side only": _other_side,
 }
+ONE_SIDED = {"one side only", "the other side only"}
 SPOILED = KEEPS_ALL | LOSES
 
 

@@ -11,6 +11,7 @@ from otsec.errors import WireError
 from otsec.exchanges.calls import Calls
 from otsec.exchanges.left import Leavings, Told
 from otsec.exchanges.recent import Recent
+from otsec.exchanges.work import OUTCOMES, UNASKED
 from otsec.protocols.api import Items, Message, Protocol, Reader, Side, Split
 
 OF_ITEM = np.uint64(1 << 32)  # tells the keys of items from those of units
@@ -164,6 +165,8 @@ def settle(request: Message | None, response: Message | None, outcome: str) -> C
     of = Side.RESPONSE if told else Side.REQUEST
     facts = (request.facts if request else ()) + (response.facts if response else ())
     said = outcome or (response or base).outcome
+    if outcome == OUTCOMES[UNASKED] and base.object and base.outcome not in {"", "ok"}:
+        said = base.outcome  # it names what it is about: who asked adds nothing to that
     note = base.note or (response.note if response else "")
     message = Message(
         base.operation, base.cls, base.object, base.device, said or "ok", elements, facts, note
