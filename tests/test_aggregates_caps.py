@@ -212,7 +212,7 @@ def test_events(bench: Bench) -> None:
     tcp.open()
     poll(tcp, 0)
     for hour in range(2):
-        wire.time = Wire().time + hour * HOUR
+        wire.time = Wire().time + SECOND + hour * HOUR
         for number in range(6):
             tcp.say(SERVER, response(100 + 10 * hour + number, 1, [1]))  # nobody asked
     found = equal(bench, wire, Caps(events_per_hour=4))

@@ -36,12 +36,14 @@ from otsec.store.references import taps
 
 US, MS = 1_000, 1_000_000
 SMALL = 8  # instead of REACH, so that stretches are soon too long
+SET_BACK_NS = 5 * MS  # no record comes behind as many as REACH that were stamped after it
 
 
 @contextmanager
 def small() -> Iterator[None]:
     """Stretches of a few records are long."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(in_time, "SET_BACK_NS", SET_BACK_NS)
         patch.setattr(in_time, "REACH", SMALL)
         patch.setattr(contract, "REACH", SMALL)
         yield
@@ -54,7 +56,7 @@ def in_order(times: Sequence[int], places: Sequence[int]) -> list[int]:
     """
     segments: list[list[int]] = []
     for number, time in enumerate(times):
-        if not number or times[number - 1] - time > in_time.SET_BACK_NS:
+        if not number or times[number - 1] - time > SET_BACK_NS:
             segments.append([])
         segments[-1].append(number)
     order = []
@@ -99,7 +101,7 @@ def disorder(seed: int) -> list[int]:
     for _ in range(60):
         now += dice.choice([0, MS, MS, MS + 1])
         if dice.random() < set_back:
-            now += dice.choice([-30 * MS, 30 * MS, -in_time.SET_BACK_NS])
+            now += dice.choice([-30 * MS, 30 * MS, -SET_BACK_NS])
         times.append(now - dice.randrange(most + 1) * MS * (dice.random() < share))
     return times
 
@@ -126,6 +128,35 @@ def test_any_disorder(
     assert [(time, data) for _, time, _, data in packets] == [
         (told[number], contents[number]) for number in in_order(told, range(len(told)))
     ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(0, 1 << 30),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.lists(st.integers(0, 1 << 12), max_size=4),
+)
+def test_files_that_grow(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, batch: int, other: int, cuts: list[int]
+) -> None:
+    """What was read of a file while it grew comes in the same order when it is read again."""
+    times = disorder(seed)
+    contents = [number.to_bytes(4, "big") for number in range(len(times))]
+    whole = pcap(list(zip(times, contents, strict=True)), magic=0xA1B23C4D)
+    path = tmp_path_factory.mktemp("grown") / "x.pcap"
+    packets: list[Packet] = []
+    state = None
+    with small():
+        for end in [*sorted(cut for cut in cuts if 24 <= cut < len(whole)), len(whole)]:
+            path.write_bytes(whole[:end])
+            reader = open_capture(path, batch_packets=batch, state=state, in_time=True)
+            packets += read_all(reader).packets
+            state = reader.state()
+        again = read_all(open_capture(path, batch_packets=other, like=state)).packets
+
+    assert again == packets
+    assert sorted(data for *_, data in packets) == contents
 
 
 @settings(max_examples=60, deadline=None)

@@ -323,10 +323,24 @@ def test_hole_is_given_up_in_time() -> None:
 
 def test_acknowledged_holes_are_lost() -> None:
     """What the other side confirms has arrived there, so the capture lacks it for ever."""
-    ack = Segment(2, 1, 0, 5, -100 + 25 & 0xFFFFFFFF, ACK, b"", 0)
+    ack = Segment(2, 1, 1, 5, -100 + 25 & 0xFFFFFFFF, ACK, b"", 0)
     assembly, runs = feed([segment(0, 10), segment(20, 10, 1), ack])
     assert runs == [STREAM[:10], STREAM[20:30]]
     assert assembly.streams[0].lost == 10
+
+
+def test_acknowledged_at_the_same_time() -> None:
+    """Where the clock is too coarse to tell what came first, a hole waits until it ticks."""
+    before = [
+        segment(0, 10),
+        segment(20, 10, 1),
+        Segment(2, 1, 0, 5, -70 & 0xFFFFFFFF, ACK, b"", 0),
+    ]
+
+    assembly, runs = feed([*before, segment(10, 10, 3)])
+    assert (runs, assembly.streams[0].lost) == ([STREAM[:30]], 0)
+    assembly, runs = feed([*before, segment(30, 10, 3, steady=1)])
+    assert (runs, assembly.streams[0].lost) == ([STREAM[:10], STREAM[20:40]], 10)
 
 
 def test_held_segments_are_capped() -> None:

@@ -126,11 +126,16 @@ def _scope_of(asset: Asset) -> Scope:
 
 def _counts(one: Conversation | Behaviour) -> bool:
     """Whether it tells of two parties; ARP and the like only tell that there are devices."""
-    if isinstance(one, Behaviour) and (one.device == LOST or one.outcome in UNASKED):
+    if isinstance(one, Behaviour) and (one.device == LOST or _is_alone(one.outcome)):
         return False
     if one.protocol in CALLING or one.service in CALLING or MANY in {one.server, one.service}:
         return False
     return is_device(one.client)
+
+
+def _is_alone(outcome: str) -> bool:
+    """Whether it is an answer that nobody was heard asking for; it may say how that is, too."""
+    return outcome.rpartition(", ")[2] in UNASKED
 
 
 def pair(key: Key) -> Pair:

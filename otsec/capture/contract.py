@@ -1,7 +1,7 @@
 """What every reader of captures gives: chunks of packet batches, drops, damage."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from otsec.capture.chain import Rule, chain
-from otsec.capture.in_time import REACH, Broken, arrange
+from otsec.capture.in_time import REACH, Arranged, Broken, arrange, goes_back, latest
 from otsec.capture.intake import FINGERPRINT, Intake
 from otsec.columns import I64
 from otsec.model import PacketBatch
@@ -87,9 +87,13 @@ class Reader(ABC):
     format: str
 
     def __init__(
-        self, intake: Intake, batch_packets: int, state: dict[str, Any] | None, *, in_time: bool
+        self,
+        intake: Intake,
+        batch_packets: int,
+        state: dict[str, Any] | None,
+        order: Mapping[str, Any],
     ) -> None:
-        """``in_time``: packets come in order of their time stamps, see `in_time`."""
+        """``order``: what states tell of it, see `in_time`; also of a reader from the beginning."""
         self.interfaces: list[Interface] = []
         self.damage: Damage | None = None
         self.complete = True
@@ -102,9 +106,12 @@ class Reader(ABC):
         self._record_bytes = 0  # about, once some were read
         self._starts = np.empty(0, np.int64)  # offsets of records that are in no chunk yet
         self._reached = 0  # behind the last of them
-        self._in_time = in_time
-        kept = {} if state is None else state.get("broken", {})
-        self._broken = {int(number): Broken(*times) for number, times in kept.items()}
+        self._in_time = bool(order.get("in_time"))
+        # offsets where the file ended when it was read before, and what came then goes back
+        self._ends: list[int] = order.get("ends", [])
+        kept = {} if state is None else state
+        self._broken = {int(at): Broken(*times) for at, times in kept.get("broken", {}).items()}
+        self._latest = {int(at): time for at, time in kept.get("latest", {}).items()}
 
     @property
     def size(self) -> int | None:
@@ -136,6 +143,10 @@ class Reader(ABC):
         state = {"format": self.format, "offset": self._end, **self._format_state()}
         if self._in_time:
             state["in_time"] = True
+        if self._ends:
+            state["ends"] = self._ends
+        if self._latest:
+            state["latest"] = {str(number): time for number, time in self._latest.items()}
         if self._broken:
             broken = self._broken.items()
             state["broken"] = {str(number): [one.latest, one.last] for number, one in broken}
@@ -232,20 +243,19 @@ class Reader(ABC):
         intake = self._intake
         start = self._starts - intake.base
         bounds = np.append(start, self._reached - intake.base)
-        stop = bounds[1:]
-        arranged = None
-        if self._in_time and len(start):
-            arranged = arrange(*self._stamps(start, stop), self._broken)
-            if arranged is not None:
-                start, stop = start[arranged.order], stop[arranged.order]
-        first = 0
+        stop, first = bounds[1:], 0
+        arranged, late = self._arranged(start, stop)
+        if arranged is not None:
+            start, stop = start[arranged.order], stop[arranged.order]
         for wanted in self._wanted(hold=hold):
             if wanted <= first:
                 continue
             last = wanted if arranged is None else arranged.end(first, wanted)
             begin, end = int(bounds[first]), int(bounds[last])
             chunk = self._chunk(start[first:last], stop[first:last], begin, end)
-            self._broken = {} if arranged is None else arranged.broken(last)
+            ended = last == len(start)
+            self._latest = late if ended else {}
+            self._broken = {} if arranged is None or ended else arranged.broken(last)
             intake.begin = end
             self._end = self._used = chunk.end
             self._digest = None
@@ -253,13 +263,26 @@ class Reader(ABC):
             yield chunk
         self._starts = self._starts[first:]
 
+    def _arranged(self, start: I64, stop: I64) -> tuple[Arranged | None, dict[int, int]]:
+        """How records are put in order, if at all, and the latest times of the last ones."""
+        if not self._in_time or not len(start):
+            return None, {}
+        time, interface = self._stamps(start, stop)
+        if self._latest and goes_back(time, interface, self._latest):
+            self._ends = [*self._ends, int(self._starts[0])]
+        late, self._latest = self._latest | latest(time, interface), {}
+        here = [offset for offset in self._ends if offset >= self._starts[0]]
+        ends = np.searchsorted(self._starts, np.array(here, np.int64))
+        return arrange(time, interface, self._broken, ends), late
+
     def _wanted(self, *, hold: bool) -> list[int]:
         """Behind how many of the records found chunks should end."""
         size, count = self._batch_packets, len(self._starts)
-        if hold and count >= size + self._ahead:
-            return list(range(size, count - self._ahead + 1, size))
-        parts = -(-count // size)  # of equal size, so that no tiny one is left over
-        return [count * part // parts for part in range(1, parts + 1)]
+        if not hold:
+            parts = -(-count // size)  # of equal size, so that no tiny one is left over
+            return [count * part // parts for part in range(1, parts + 1)]
+        ahead = min(self._ahead, count // 2)  # there may be no room for more
+        return list(range(size, count - ahead + 1, size)) or [count - ahead]
 
     @property
     def _ahead(self) -> int:

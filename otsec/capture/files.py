@@ -1,5 +1,6 @@
 """Captures as files: told by their content, opened, and known again by hashes of it."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,15 @@ def open_capture(
     state: dict[str, Any] | None = None,
     capacity: int = CAPACITY,
     in_time: bool = False,
+    like: Mapping[str, Any] | None = None,
 ) -> Reader:
     """A reader of the capture at path, of standard input without one.
 
     With the ``state`` of an earlier reader it goes on where that one was, and as that one did.
     ``capacity`` is the size of the buffer in bytes; ``in_time``: packets that were written a
-    little out of order come in order of their time stamps, not as they stand. Raises InputError
-    or RightsError with one line.
+    little out of order come in order of their time stamps, not as they stand; ``like``: the state
+    of a reader that has read the capture, whose packets come in the same order again. Raises
+    InputError or RightsError with one line.
     """
     name = str(path or "standard input")
     content = open_content(path)
@@ -56,20 +59,20 @@ def open_capture(
         intake = Intake(content, capacity)
         if state is not None and state["offset"]:
             return _resume(name, intake, batch_packets, state)
-        return _begin(name, intake, batch_packets, in_time=in_time)
+        return _begin(name, intake, batch_packets, like or {"in_time": in_time})
     except BaseException:
         content.close()
         raise
 
 
-def _begin(name: str, intake: Intake, batch_packets: int, *, in_time: bool) -> Reader:
+def _begin(name: str, intake: Intake, batch_packets: int, order: Mapping[str, Any]) -> Reader:
     while intake.end < FILE_HEADER and intake.fill(HEAD):
         pass  # a pipe may give less at once
     head = intake.buffer[: intake.end].tobytes()
     kind = capture_format(head)
     if kind is None:
         raise InputError(f"{name}: {_looks_like(head, intake.content)}")
-    return READERS[kind](intake, batch_packets, None, in_time=in_time)
+    return READERS[kind](intake, batch_packets, None, order)
 
 
 def _resume(name: str, intake: Intake, batch_packets: int, state: dict[str, Any]) -> Reader:
@@ -79,8 +82,7 @@ def _resume(name: str, intake: Intake, batch_packets: int, state: dict[str, Any]
             f"{name}: has fewer bytes than the {offset:,} read from it before; "
             "it was changed or damaged, so give it as another point"
         )
-    in_time = bool(state.get("in_time"))
-    return READERS[state["format"]](intake, batch_packets, state, in_time=in_time)
+    return READERS[state["format"]](intake, batch_packets, state, state)
 
 
 def capture_format(head: bytes) -> str | None:

@@ -88,11 +88,12 @@ class Arranged:
         return {interface: one for interface, one in found.items() if one is not None}
 
 
-def arrange(time: I64, interface: I64, broken: dict[int, Broken]) -> Arranged | None:
+def arrange(time: I64, interface: I64, broken: dict[int, Broken], ends: I64) -> Arranged | None:
     """How records are put in order; None where they are in order, as nearly all are.
 
     ``time`` in ns and ``interface`` of each record; ``broken``: stretches that go on in these
-    records. More than REACH records must be at hand behind the place where a chunk is to end, so
+    records; ``ends``: records in front of which the file once ended, so none goes back behind
+    them. More than REACH records must be at hand behind the place where a chunk is to end, so
     that it does not matter where chunks end.
     """
     if not broken and (time[1:] >= time[:-1]).all():
@@ -102,7 +103,8 @@ def arrange(time: I64, interface: I64, broken: dict[int, Broken]) -> Arranged | 
     for number in numbers:
         record = np.flatnonzero(interface == number)
         if number in broken or _is_late(time[record]).any():
-            lanes.append(_lane(number, record, time[record], broken.get(number)))
+            begins = np.searchsorted(record, ends)
+            lanes.append(_lane(number, record, time[record], broken.get(number), begins))
     if not lanes:
         return None
     order = np.arange(len(time))
@@ -121,14 +123,32 @@ def _is_late(time: I64) -> Mask:
     return np.asarray((back > 0) & (back <= SET_BACK_NS), np.bool_)
 
 
-def _lane(interface: int, record: I64, time: I64, before: Broken | None) -> Lane:
-    """Stretches: what part of the order of time takes up the same places in the order written."""
+def latest(time: I64, interface: I64) -> dict[int, int]:
+    """The latest time of each interface among the last records."""
+    time, interface = time[-REACH:], interface[-REACH:]
+    numbers = set(np.unique(interface).tolist()) - {NO_PACKET}
+    return {number: int(time[interface == number].max()) for number in sorted(numbers)}
+
+
+def goes_back(time: I64, interface: I64, before: dict[int, int]) -> bool:
+    """Whether one of the first records belongs in front of records that were read before."""
+    time, interface = time[:REACH], interface[:REACH]
+    return any((time[interface == number] < late).any() for number, late in before.items())
+
+
+def _lane(interface: int, record: I64, time: I64, before: Broken | None, begins: I64) -> Lane:
+    """Stretches: what part of the order of time takes up the same places in the order written.
+
+    ``begins``: positions among these records at which order begins anew.
+    """
     # What the stretch before had latest, and last, stands in front of them for now.
     front = [] if before is None else [before.latest, before.last]
     told = np.concatenate([np.array(front, np.int64), time])
     step = told[:-1] - told[1:] > SET_BACK_NS
     if front:
         step[0] = False
+    anew = begins + len(front) - 1
+    step[anew[(anew >= 0) & (anew < len(step))]] = True
     by_time = np.lexsort((told, np.append(0, np.cumsum(step))))
     ends = np.maximum.accumulate(by_time) == np.arange(len(told))
     stretch = np.cumsum(ends) - ends

@@ -1,5 +1,6 @@
 """pcap files: draft-ietf-opsawg-pcap, with the 24-byte record headers of A. Kuznetzov's variant."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Literal
@@ -177,10 +178,9 @@ class PcapReader(Reader):
         intake: Intake,
         batch_packets: int,
         state: dict[str, Any] | None,
-        *,
-        in_time: bool = False,
+        order: Mapping[str, Any],
     ) -> None:
-        super().__init__(intake, batch_packets, state, in_time=in_time)
+        super().__init__(intake, batch_packets, state, order)
         if state is not None:
             variant = VARIANTS[bytes.fromhex(state["magic"])]
             self._use(FileHeader(variant, int(state["snaplen"]), int(state["link"])))

@@ -1,6 +1,6 @@
 """pcapng files: draft-ietf-opsawg-pcapng, with the obsolete packet block of its appendix."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Literal, TypeAlias
@@ -165,10 +165,9 @@ class PcapngReader(Reader):
         intake: Intake,
         batch_packets: int,
         state: dict[str, Any] | None,
-        *,
-        in_time: bool = False,
+        order: Mapping[str, Any],
     ) -> None:
-        super().__init__(intake, batch_packets, state, in_time=in_time)
+        super().__init__(intake, batch_packets, state, order)
         self._order: Literal["<", ">"] | None = None  # no section yet
         self._clocks: list[Clock] = []  # of all interfaces
         self._first = 0  # number of the first interface of this section

@@ -112,8 +112,7 @@ class Library:
     ) -> Iterator[Stretch]:
         if not capture.packets:
             return
-        in_time = bool(capture.reader_state.get("in_time"))
-        reader = open_capture(self.path(capture), in_time=in_time)
+        reader = open_capture(self.path(capture), like=capture.reader_state)
         in_part, end = _is_in_part(capture), ordinal + capture.packets
         before = 0  # packets of the file
         try:

@@ -16,6 +16,8 @@ from otsec.protocols.api import Items, Message, Protocol, Reader, Side, Split
 
 OF_ITEM = np.uint64(1 << 32)  # tells the keys of items from those of units
 NOBODY = -1
+FINE = frozenset({"", "ok"})  # outcomes
+NAMELESS = frozenset({"", "unknown"})  # objects: the request, which was not heard, names them
 KEY_BYTES = 256  # of a key on average, for which the cap on cached messages has room
 
 
@@ -165,8 +167,8 @@ def settle(request: Message | None, response: Message | None, outcome: str) -> C
     of = Side.RESPONSE if told else Side.REQUEST
     facts = (request.facts if request else ()) + (response.facts if response else ())
     said = outcome or (response or base).outcome
-    if outcome == OUTCOMES[UNASKED] and base.object and base.outcome not in {"", "ok"}:
-        said = base.outcome  # it names what it is about: who asked adds nothing to that
+    if outcome == OUTCOMES[UNASKED] and base.outcome not in FINE and base.object not in NAMELESS:
+        said = f"{base.outcome}, {outcome}"  # it names what it is about: it tells how that is, too
     note = base.note or (response.note if response else "")
     message = Message(
         base.operation, base.cls, base.object, base.device, said or "ok", elements, facts, note
