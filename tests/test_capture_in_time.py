@@ -41,11 +41,13 @@ SET_BACK_NS = 5 * MS  # no record comes behind as many as REACH that were stampe
 
 @contextmanager
 def small() -> Iterator[None]:
-    """Stretches of a few records are long."""
+    """Stretches of a few records are long, and read in little pieces."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(in_time, "SET_BACK_NS", SET_BACK_NS)
         patch.setattr(in_time, "REACH", SMALL)
         patch.setattr(contract, "REACH", SMALL)
+        patch.setattr(contract, "LEAST_PIECE", 64)  # bytes: a record at least
+        patch.setattr(contract, "USUAL_RECORD", 20)
         yield
 
 

@@ -281,13 +281,13 @@ class Reader(ABC):
         if not hold:
             parts = -(-count // size)  # of equal size, so that no tiny one is left over
             return [count * part // parts for part in range(1, parts + 1)]
-        ahead = min(self._ahead, count // 2)  # there may be no room for more
+        ahead = self._ahead if count > self._ahead else count // 2  # there is no room for more
         return list(range(size, count - ahead + 1, size)) or [count - ahead]
 
     @property
     def _ahead(self) -> int:
         """Records that must be at hand behind a chunk."""
-        return REACH + 1 if self._in_time else 0
+        return 2 * REACH + 1 if self._in_time else 0  # a stretch, and what could lengthen it
 
     def _finish(self, *, inside: bool) -> None:
         """Settle how the capture ended."""

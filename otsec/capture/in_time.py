@@ -93,8 +93,8 @@ def arrange(time: I64, interface: I64, broken: dict[int, Broken], ends: I64) -> 
 
     ``time`` in ns and ``interface`` of each record; ``broken``: stretches that go on in these
     records; ``ends``: records in front of which the file once ended, so none goes back behind
-    them. More than REACH records must be at hand behind the place where a chunk is to end, so
-    that it does not matter where chunks end.
+    them. More than twice REACH records must be at hand behind the place where a chunk is to
+    end, so that it does not matter where chunks end.
     """
     if not broken and (time[1:] >= time[:-1]).all():
         return None
