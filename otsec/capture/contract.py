@@ -255,7 +255,7 @@ class Reader(ABC):
             chunk = self._chunk(start[first:last], stop[first:last], begin, end)
             ended = last == len(start)
             self._latest = late if ended else {}
-            self._broken = {} if arranged is None or ended else arranged.broken(last)
+            self._broken = {} if arranged is None else arranged.broken(last)
             intake.begin = end
             self._end = self._used = chunk.end
             self._digest = None
