@@ -15,6 +15,7 @@ from capture_bytes import (
     Packet,
     enhanced,
     interface,
+    option,
     packets_of,
     pcap,
     pcap_header,
@@ -197,7 +198,10 @@ def test_interfaces(
 
 
 def test_as_they_stand(tmp_path: Path) -> None:
-    """Whoever does not ask for it, and simple packets, which have no time, get the order written."""
+    """The order written is kept where nobody asks for another, and where packets tell theirs.
+
+    Simple packets have no time; a sensor numbers what it records, which is judged as it came.
+    """
     times = [START * 10**9 + at * MS for at in (0, 3, 1, 2, 9)]
     packets = [(time, bytes([at])) for at, time in enumerate(times)]
     path = tmp_path / "x.pcap"
@@ -211,6 +215,14 @@ def test_as_they_stand(tmp_path: Path) -> None:
 
     assert order() == bytes([0, 1, 2, 3, 4])
     assert order(in_time=True) == bytes([0, 2, 3, 1, 4])
+    recorded = tmp_path / "z.pcapng"
+    blocks = [
+        enhanced(0, time // US, data, options=option(5, at.to_bytes(8, "little")) + option(0, b""))
+        for at, (time, data) in enumerate(packets)
+    ]
+    recorded.write_bytes(section() + interface() + b"".join(blocks))
+    numbered = read_all(open_capture(recorded, in_time=True)).packets
+    assert b"".join(data for *_, data in numbered) == bytes([0, 1, 2, 3, 4])
     mixed = read_all(open_capture(other, in_time=True)).packets
     assert b"".join(data for *_, data in mixed) == b"\0\1\2s\3\4"
 

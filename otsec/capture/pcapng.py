@@ -310,7 +310,10 @@ class PcapngReader(Reader):
     # ---------------------------------------------------------------------------- packets
 
     def _stamps(self, start: I64, stop: I64) -> tuple[I64, I64]:
-        """Only enhanced packet blocks are moved; a simple one has the time of the one in front."""
+        """Only enhanced packet blocks are moved, and none that tells its number.
+
+        A simple one has the time of the one in front, and otsec numbers what it records.
+        """
         buffer = self._intake.buffer
         front, fits, kind = self._fronts(buffer, start, stop)
         local = np.where(fits & (kind == ENHANCED), front["interface"].astype(np.int64), NO_PACKET)
@@ -319,7 +322,7 @@ class PcapngReader(Reader):
             new = np.flatnonzero(kind == INTERFACE)[: MAX_INTERFACES - len(self._clocks)]
             spans = zip(start[new].tolist(), stop[new].tolist(), strict=True)
             clocks = clocks + [self._announced(buffer[a:b])[-1] for a, b in spans]
-        if (kind == SIMPLE).any():
+        if (kind == SIMPLE).any() or self._are_numbered(start, stop, local != NO_PACKET):
             local[:] = NO_PACKET
         local[local >= len(clocks)] = NO_PACKET
         ticks = front["high"].astype(np.uint64) << np.uint64(32) | front["low"]
@@ -328,6 +331,14 @@ class PcapngReader(Reader):
             rows = local == number
             time[rows] = clocks[number].times(ticks[rows])
         return time, np.where(local == NO_PACKET, NO_PACKET, local + self._first)
+
+    def _are_numbered(self, start: I64, stop: I64, packet: Mask) -> bool:
+        """Whether the first packet bears its ordinal, see `told_ordinals`."""
+        first = np.flatnonzero(packet)[:1]
+        front, _ = gather(self._intake.buffer, start[first], stop[first], self._front)
+        begin = start[first] + PACKET_HEADER + (front["captured"].astype(np.int64) + 3 & ~3)
+        told, fits = gather(self._intake.buffer, begin, stop[first] - 4, PACKET_ORDINAL)
+        return bool((fits & (told["code"] == PACKET_ID)).any())
 
     def _chunk(self, start: I64, stop: I64, begin: int, end: int) -> Chunk:
         intake = self._intake
