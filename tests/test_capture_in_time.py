@@ -47,6 +47,7 @@ def small() -> Iterator[None]:
         patch.setattr(in_time, "SET_BACK_NS", SET_BACK_NS)
         patch.setattr(in_time, "REACH", SMALL)
         patch.setattr(contract, "REACH", SMALL)
+        patch.setattr(contract, "MAX_ENDS", 2)
         patch.setattr(contract, "LEAST_PIECE", 64)  # bytes: a record at least
         patch.setattr(contract, "USUAL_RECORD", 20)
         yield

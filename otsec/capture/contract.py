@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from otsec.capture.chain import Rule, chain
-from otsec.capture.in_time import REACH, Arranged, Broken, arrange, goes_back, latest
+from otsec.capture.in_time import (
+    NO_PACKET,
+    REACH,
+    Arranged,
+    Broken,
+    arrange,
+    goes_back,
+    latest,
+)
 from otsec.capture.intake import FINGERPRINT, Intake
 from otsec.columns import I64
 from otsec.model import PacketBatch
@@ -19,6 +27,7 @@ MAX_INTERFACES = 1_024  # of one file; a pcapng can announce one in 20 bytes
 LEAST_PIECE, PIECE = 64 << 10, 8 << 20  # bytes read, then indexed while the cache holds them
 USUAL_RECORD = 128  # bytes, until some were seen
 MAX_CHANGES = 4_096  # sections, or headers that change the format: each costs a batch of its own
+MAX_ENDS = 4_096  # where a file that grew out of order has ended; behind them it is as it stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +277,10 @@ class Reader(ABC):
         if not self._in_time or not len(start):
             return None, {}
         time, interface = self._stamps(start, stop)
-        if self._latest and goes_back(time, interface, self._latest):
+        if self._latest and len(self._ends) < MAX_ENDS and goes_back(time, interface, self._latest):
             self._ends = [*self._ends, int(self._starts[0])]
+        if len(self._ends) == MAX_ENDS:
+            interface[self._starts >= self._ends[-1]] = NO_PACKET
         late, self._latest = self._latest | latest(time, interface), {}
         here = [offset for offset in self._ends if offset >= self._starts[0]]
         ends = np.searchsorted(self._starts, np.array(here, np.int64))
