@@ -16,7 +16,7 @@ from otsec.streams.claim import Registry
 from otsec.streams.clock import Times
 from otsec.streams.connections import Connections, idle_ticks
 from otsec.streams.cut import Frames, Segments, Status, cut, give_up
-from otsec.streams.flows import Flows
+from otsec.streams.flows import Flows, higher_speaks
 from otsec.streams.found import Found, Speculation, View, data_segments
 from otsec.streams.judge import judge
 from otsec.streams.messages import Messages
@@ -72,7 +72,9 @@ class Streams:
         ``slots``: connection of each flow, -1 where there was no room; ``fresh``: whether it was
         entered with this batch; ``ordinal``: of row 0.
         """
+        slots, fresh = slots.copy(), fresh.copy()
         view = View(buffer, packets, flows, times, slots, fresh, ordinal)
+        self._begin_anew(view)
         plain = self._must_be_plain(view) & (slots >= 0)
         quick = (slots >= 0) & ~plain
         joined = quick & np.isin(slots, self.plain.begun)
@@ -110,6 +112,25 @@ class Streams:
         if self.traffic.must_sweep():
             self.plain.sweep()
             self.messages.sweep()
+
+    def _begin_anew(self, view: View) -> None:
+        """Known flows that open another connection with their first packet are new ones.
+
+        Of those of which something is held the plain path settles what becomes of it.
+        """
+        table, first = self.connections.table, view.flows.flow_first
+        opens = (view.packets.flags[first] & SYN != 0) & view.tcp_flow & ~view.fresh
+        chosen = np.flatnonzero(opens & (view.slots >= 0))
+        if not len(chosen) or self.all_plain:
+            return
+        slots, rows = view.slots[chosen], first[chosen]
+        expected = table["next"][slots, higher_speaks(view.packets, rows).astype(np.int64)]
+        anew = (expected >= 0) & (view.packets.seq[rows] + 1 & 0xFFFFFFFF != expected)
+        held = np.union1d(self.plain.disordered, self.plain.begun)
+        anew &= ~np.isin(slots, held)
+        chosen = chosen[anew][np.argsort(rows[anew], kind="stable")]
+        view.slots[chosen] = self.plain.reuse(view, view.slots[chosen], first[chosen])
+        view.fresh[chosen] = True
 
     def _must_be_plain(self, view: View) -> Mask:
         flows, slots = view.flows, view.slots

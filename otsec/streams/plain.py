@@ -87,10 +87,7 @@ class PlainPath:
         for work in works.values():
             self._close(work)
             runs += work.runs
-        if self._unnamed:
-            slots, rows = np.array(self._unnamed).T
-            self._name(slots, rows)
-            self._unnamed = []
+        self._name_new()
         runs = [run for run in runs if run.counts]
         for run in runs:
             self.open.pop((run.slot, run.side), None)
@@ -200,7 +197,7 @@ class PlainPath:
                 run.row = segment.row if work.stream else run.row
             self.held -= work.assembly.held_bytes
             self._settle(work)
-            work.slot = self._reuse(work.slot, segment, view)
+            work.slot = self._reuse(work.slot, segment.row, view)
             work.assembly, work.open = Assembly(), self._open_runs(work.slot)
         _count_packet(self.connections.table[work.slot], segment, view)
         if not work.stream:
@@ -249,18 +246,35 @@ class PlainPath:
     def _open_runs(self, slot: int) -> list[Run]:
         return [Run(slot, side, list(self.open.get((slot, side), ()))) for side in (0, 1)]
 
-    def _reuse(self, slot: int, segment: Segment, view: View) -> int:
+    def reuse(self, view: View, slots: I64, rows: I64) -> I64:
+        """Slots for other connections on the same ports, which begin at some packets.
+
+        Nothing is held of the old ones.
+        """
+        pairs = zip(slots.tolist(), rows.tolist(), strict=True)
+        new = np.array([self._reuse(slot, row, view) for slot, row in pairs], np.int64)
+        self._name_new()
+        return new
+
+    def _reuse(self, slot: int, row: int, view: View) -> int:
         """Another connection on the same ports: a slot of its own, the old one is left behind."""
         self.orphans.append(slot)
         self.assemblies.pop(slot, None)
         self.open.pop((slot, 0), None)
         self.open.pop((slot, 1), None)
         new = self.connections.replace(slot)
-        row = self.connections.table[new]
-        row["steady"] = segment.steady
-        row["first"] = view.packets.time[segment.row], view.ordinal + view.packets.row[segment.row]
-        self._unnamed.append((new, segment.row))
+        entry = self.connections.table[new]
+        entry["steady"] = view.times.steady[row]
+        entry["first"] = view.packets.time[row], view.ordinal + view.packets.row[row]
+        self._unnamed.append((new, row))
         return new
+
+    def _name_new(self) -> None:
+        """Tell of the connections that began anew."""
+        if self._unnamed:
+            slots, rows = np.array(self._unnamed).T
+            self._name(slots, rows)
+            self._unnamed = []
 
     def _ask(self, laid: Laid, runs: list[Run], slot: I64, side: I64) -> Mask:
         """Ask about connections that nobody owns; gives the segments that count for an owner."""
