@@ -138,7 +138,7 @@ class Reader(ABC):
         return self._intake.content.consumed
 
     def chunks(self) -> Iterator[Chunk]:
-        """All packets; each chunk is valid until the next one is drawn."""
+        """All packets, as they stand or in order of time; each chunk is valid until the next is drawn."""
         try:
             yield from self._read()
         except Corrupt as reason:

@@ -138,7 +138,7 @@ class Assembly:
         if abs(ahead) > JUMP:
             stream.held.clear()
             stream.held_bytes = 0
-            stream.broken, stream.next, ahead = True, seq, 0
+            stream.broken, stream.next, stream.acked, ahead = True, seq, -1, 0
         if ahead > 0:
             self._hold(stream, side, seq, segment, out)
             return
