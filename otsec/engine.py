@@ -406,11 +406,11 @@ class Engine:
             none = np.zeros(len(slots), np.int64)
             self.connections.count(slots, none, "malformed", none + 1)
         self.behaviours.add(name, exchanges.cache.contents, found)
-        self.sequences.add(exchanges.protocol, cut)
+        self.sequences.add(exchanges.protocol, cut, self.connections.table)
         if work is not None:
             self.steps.add(exchanges, work, self.connections.table, self.settings.seed)
         self.stamps.add(exchanges.protocol, cut)
-        self.acknowledgements.add(exchanges.protocol, cut)
+        self.acknowledgements.add(exchanges.protocol, cut, self.connections.table)
         self.dialogues.add(exchanges.protocol, calls, self.connections.table)
         self.answers.add(exchanges.protocol, calls, self.connections.table)
         if (contents := self.contents.get(name)) is not None:

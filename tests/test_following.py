@@ -1,18 +1,32 @@
 """What is judged by order is the same wherever batches end, whatever the capture lacks."""
 
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from engine_runs import CLIENT, HOUR, MS, SECOND, SERVER, Bench, Tcp, Wire, cells, difference
+from engine_runs import (
+    CLIENT,
+    HOUR,
+    MS,
+    SECOND,
+    SERVER,
+    Bench,
+    Tcp,
+    Wire,
+    analyse,
+    cells,
+    difference,
+)
 from engine_runs import request as read
 from engine_runs import response as registers
 from test_acknowledgements import Said as Unit
 from test_dialogues import answer, ask
 
 from otsec.aggregates import following, sequences
+from otsec.state import unpack
 
 MINUTE = 60 * SECOND
 PORTS = {"modbus": 502, "dnp3": 20_000, "iec104": 2404}
@@ -112,3 +126,36 @@ def test_order_is_the_same_for_each_way(
     for options in WAYS:
         assert not difference(dump, bench.dump(content, **options)), options
     assert not difference(dump, bench.grown(content, 40))
+
+
+def followed(tmp_path: Path, times: int) -> dict[str, int]:
+    """How many rows each consumer follows when three lines were opened so often, and spoke."""
+    wire, random, sizes = Wire(), Random(1), dict[str, int]()
+    lines = [Line(wire, protocol, number) for number, protocol in enumerate(PORTS)]
+    for _ in range(times):
+        for line in lines:
+            line.open(whole=True)
+            for side in (CLIENT, SERVER, CLIENT, SERVER):
+                line.say(side, random, lossy=False)
+                line.count += side == SERVER
+            wire.time += SECOND
+    capture, db = tmp_path / f"{times}.pcap", tmp_path / f"{times}.db"
+    capture.write_bytes(wire.bytes())
+    analyse([capture], db)
+    with sqlite3.connect(db) as store:
+        parts = {
+            name: unpack(data) for name, data in store.execute("SELECT module, data FROM state")
+        }
+    for name in ("acknowledgements", "dialogues", "answers"):
+        sizes[name] = sum(carried.shape[1] for carried in parts[name]["carried"].values())
+    for name in ("steps", "sequences"):
+        sizes[name] = len(parts[name]["lanes"])
+    return sizes
+
+
+def test_connections_on_known_ports_take_the_place_of_those_before(tmp_path: Path) -> None:
+    """What is followed does not grow with connections that begin again and again on the same ports."""
+    few = followed(tmp_path, 3)
+
+    assert min(few.values()) >= 1
+    assert followed(tmp_path, 40) == few

@@ -24,7 +24,7 @@ from otsec.aggregates.following import (
     columns,
 )
 from otsec.aggregates.sequences import NEAR_NS
-from otsec.columns import I64, Mask
+from otsec.columns import I64, Header, Mask
 from otsec.exchanges.calls import Calls
 from otsec.protocols.api import Acknowledging, Protocol, Side, Split
 
@@ -41,11 +41,11 @@ SWITCHED = {"t2": "t1"}  # the first is not told where the second is
 class Acknowledgements(Following):
     """Ordered: follows the connections of one source whose sides acknowledge one another."""
 
-    def add(self, protocol: Protocol, cut: Sequence[tuple[Calls, Split]]) -> None:
-        """Take the units of one protocol in one batch."""
+    def add(self, protocol: Protocol, cut: Sequence[tuple[Calls, Split]], table: Header) -> None:
+        """Take the units of one protocol in one batch; ``table``: of connections."""
         rules = protocol.acknowledging
         if rules is not None:
-            self.follow(protocol, [_read(rules, part, split) for part, split in cut])
+            self.follow(protocol, [_read(rules, part, split, table) for part, split in cut])
 
     def _judge(self, protocol: Protocol, rows: I64, fresh: Mask) -> I64:
         assert protocol.acknowledging is not None  # noqa: S101 - `add` looked
@@ -59,11 +59,11 @@ class Acknowledgements(Following):
         return talk.left()
 
 
-def _read(rules: Acknowledging, part: Calls, split: Split) -> I64:
+def _read(rules: Acknowledging, part: Calls, split: Split, table: Header) -> I64:
     sent, upto = rules.read(part.units(), split)
     rows = np.flatnonzero((part.slot >= 0) & (part.side != Side.UNKNOWN))
     none = np.zeros(len(rows), np.int64)
-    return columns(part, rows, sent[rows], upto[rows], none, none)
+    return columns(part, table, rows, sent[rows], upto[rows], none, none)
 
 
 @dataclass(frozen=True)

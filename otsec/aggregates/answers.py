@@ -65,7 +65,7 @@ def _read(part: Calls, table: Header) -> I64:
     slot = part.slot[row]
     begun = (table["reason"][slot] == SYN_SEEN) & (table["tried"][slot] == 0)
     step = np.where(part.side[row] == Side.REQUEST, 1, -1)
-    return columns(part, row, step, np.where(begun, 0, part.steady[row] + PROBATION_NS))
+    return columns(part, table, row, step, np.where(begun, 0, part.steady[row] + PROBATION_NS))
 
 
 def _judged(rows: I64, fresh: Mask, lost: I64) -> tuple[I64, I64]:

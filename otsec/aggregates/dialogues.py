@@ -79,7 +79,7 @@ def _read(rules: Numbering, part: Calls, table: Header) -> I64:
         told.turn[mine], told.number[mine], told.by[mine], told.mark[mine].view(np.int64),
         told.marks[mine], table["stream"][part.slot[unit]], np.zeros(len(unit), np.int64),
     )  # fmt: skip
-    return columns(part, unit, *own, pair=told.pair[mine])
+    return columns(part, table, unit, *own, pair=told.pair[mine])
 
 
 class _Talk:

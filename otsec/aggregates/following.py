@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from otsec.aggregates.sequences import Sequences
-from otsec.columns import I64, Mask
+from otsec.columns import I64, Header, Mask
 from otsec.exchanges.calls import Calls
 from otsec.nanoseconds import HOUR_NS, MINUTE_NS
 from otsec.protocols.api import Protocol
@@ -23,9 +23,10 @@ from otsec.protocols.api import Protocol
 SILENCE_NS = HOUR_NS  # who said nothing for longer begins anew, as connections do
 ROOM = 4_096  # that are followed of a protocol; of those that begin later the first ones are
 
-SERIAL, PAIR, POSITION, STEADY, EPOCH, CONVERSATION, SIDE, TIME, TALK = range(9)
-OWN = 9  # from here on each consumer has rows of its own. PAIR: of stations, on the connection
-WHO = slice(SERIAL, PAIR + 1)  # is followed; TALK: a number for what he says between silences
+LINE, PAIR, SERIAL, POSITION, STEADY, EPOCH, CONVERSATION, SIDE, TIME, TALK = range(10)
+OWN = 10  # from here on each consumer has rows of its own. PAIR: of stations, on the connection
+WHO = slice(LINE, PAIR + 1)  # is followed, from one connection to the next on the same ports
+# TALK: a number for what he says on one connection between silences
 
 
 class Losses:
@@ -105,14 +106,14 @@ class Following(ABC):
         if not new.shape[1]:
             return True
         known = self._awake(protocol.name, new)
-        here = np.isin(known[SERIAL], new[SERIAL])
+        here = np.isin(known[LINE], new[LINE])
         rest, rows = known[:, ~here], np.concatenate([known[:, here], new], axis=1)
-        order = np.lexsort((rows[POSITION], rows[PAIR], rows[SERIAL]))
+        order = np.lexsort((rows[POSITION], rows[PAIR], rows[LINE]))
         rows, fresh = rows[:, order], order >= int(here.sum())
         heads = _heads(rows)
         if int(heads.sum() + _heads(rest).sum()) > ROOM:
             return False
-        rows[TALK] = np.cumsum(heads | _silent(rows)) - 1
+        rows[TALK] = np.cumsum(heads | _begins(rows)) - 1
         goes_on = np.zeros(int(rows[TALK, -1]) + 1, np.bool_)
         goes_on[rows[TALK, np.append(heads[1:], True)]] = True
         left = self._judge(protocol, rows, fresh)
@@ -135,7 +136,7 @@ class Following(ABC):
         """Of the units of one minute those of speakers who have a place; who comes first has."""
         known = self._awake(protocol, new)
         both = np.concatenate([known, new], axis=1)
-        order = np.lexsort((both[POSITION], both[PAIR], both[SERIAL]))
+        order = np.lexsort((both[POSITION], both[PAIR], both[LINE]))
         heads = _heads(both[:, order])
         first = order[heads]  # of each speaker the first unit, one that is carried if there is any
         who = np.empty(len(order), np.int64)
@@ -158,19 +159,22 @@ class Following(ABC):
         self.carried = state["carried"]
 
 
-def columns(part: Calls, unit: I64, *own: I64, pair: I64 | int = 0) -> I64:
-    """Some units as a consumer follows them, with rows of its own; shape (OWN + len(own), units)."""
+def columns(part: Calls, table: Header, unit: I64, *own: I64, pair: I64 | int = 0) -> I64:
+    """Some units as a consumer follows them, with rows of its own; shape (OWN + len(own), units).
+
+    ``table``: of connections.
+    """
     shared = {
         SERIAL: part.serial, POSITION: part.position, STEADY: part.steady, EPOCH: part.epoch,
         CONVERSATION: part.conversation, SIDE: part.side, TIME: part.time,
     }  # fmt: skip
-    table = np.zeros((OWN + len(own), len(unit)), np.int64)
+    rows = np.zeros((OWN + len(own), len(unit)), np.int64)
     for at, column in shared.items():
-        table[at] = column[unit]
-    table[PAIR] = pair
+        rows[at] = column[unit]
+    rows[LINE], rows[PAIR] = table["line"][part.slot[unit]], pair
     for at, column in enumerate(own, OWN):
-        table[at] = column
-    return table
+        rows[at] = column
+    return rows
 
 
 def _heads(rows: I64) -> Mask:
@@ -180,7 +184,8 @@ def _heads(rows: I64) -> Mask:
     return heads
 
 
-def _silent(rows: I64) -> Mask:
-    """Rows of which the one before is so long ago that it may have been let go."""
+def _begins(rows: I64) -> Mask:
+    """Rows that begin anew: on another connection, or after so long that it may have been let go."""
     minute = rows[STEADY] // MINUTE_NS * MINUTE_NS
-    return np.asarray(minute - np.append(minute[:1], rows[STEADY, :-1]) > SILENCE_NS)
+    silent = minute - np.append(minute[:1], rows[STEADY, :-1]) > SILENCE_NS
+    return np.asarray(silent | (np.diff(rows[SERIAL], prepend=-1) != 0))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from otsec.aggregates.counters import Tally
-from otsec.columns import I64
+from otsec.columns import I64, Header
 from otsec.exchanges.calls import PART_BITS, Calls
 from otsec.nanoseconds import MINUTE_NS
 from otsec.protocols.api import (
@@ -29,13 +29,15 @@ SPAN_NS = 10 * MINUTE_NS  # counters further apart are not compared
 NEAR_NS = 10**8  # within this two packets may change places on their way to a port
 LANES = 65_536  # counters that are followed of a protocol; of those that begin later the first are
 
-Lane = tuple[int, int, int]  # connection, Side, and what the protocol tells lanes apart by
-Last = tuple[int, int, int]  # its last counter, steady time and epoch
-NOTHING: Last = (0, 0, -1)  # no epoch is below zero: follows whatever comes
+Lane = tuple[int, int, int]  # line of connections, Side, and what a protocol tells lanes apart by
+Last = tuple[
+    int, int, int, int
+]  # its last counter, steady time and epoch, serial of the connection
+NOTHING: Last = (0, 0, -1, -1)  # no epoch is below zero: follows whatever comes
 Key = tuple[int, str, str, str]  # conversation, protocol, speaker, verdict
 SPEAKERS = {Side.REQUEST: "client", Side.RESPONSE: "server", Side.UNKNOWN: "unknown"}
 
-SERIAL, SIDE, LANE, POSITION, COUNTER, STEADY, EPOCH, CONVERSATION, TIME = range(9)  # of a column
+LINE, SIDE, LANE, POSITION, COUNTER, STEADY, EPOCH, SERIAL, CONVERSATION, TIME = range(10)
 
 
 class Sequences(Tally[Key]):
@@ -45,12 +47,12 @@ class Sequences(Tally[Key]):
         super().__init__()
         self.lanes: dict[str, dict[Lane, Last]] = {}  # by protocol
 
-    def add(self, protocol: Protocol, cut: Sequence[tuple[Calls, Split]]) -> None:
-        """Take the units of one protocol in one batch."""
+    def add(self, protocol: Protocol, cut: Sequence[tuple[Calls, Split]], table: Header) -> None:
+        """Take the units of one protocol in one batch; ``table``: of connections."""
         if protocol.counting is None:
             return
-        columns = [_read(protocol.counting, part, split) for part, split in cut]
-        rows = np.concatenate([np.empty((9, 0), np.int64), *columns], axis=1)
+        columns = [_read(protocol.counting, part, split, table) for part, split in cut]
+        rows = np.concatenate([np.empty((TIME + 1, 0), np.int64), *columns], axis=1)
         if len(self.lanes.setdefault(protocol.name, {})) + rows.shape[1] <= LANES:
             self._follow(protocol, rows)
             return
@@ -68,7 +70,7 @@ class Sequences(Tally[Key]):
         """Compare each unit with the one before it on its lane."""
         if not rows.shape[1]:
             return
-        rows = rows[:, np.lexsort((rows[POSITION], rows[LANE], rows[SIDE], rows[SERIAL]))]
+        rows = rows[:, np.lexsort((rows[POSITION], rows[LANE], rows[SIDE], rows[LINE]))]
         heads = np.ones(rows.shape[1], np.bool_)
         heads[1:] = (rows[:POSITION, 1:] != rows[:POSITION, :-1]).any(axis=0)
         before = np.empty_like(rows[COUNTER:CONVERSATION])
@@ -125,18 +127,18 @@ class Sequences(Tally[Key]):
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave."""
-        for protocol, serial, side, lane, *last in state["lanes"]:
+        for protocol, line, side, lane, *last in state["lanes"]:
             lanes = self.lanes.setdefault(protocol, {})
-            lanes[serial, side, lane] = (last[0], last[1], last[2])
+            lanes[line, side, lane] = (last[0], last[1], last[2], last[3])
 
 
-def _read(counting: Counting, part: Calls, split: Split) -> I64:
-    """Of the units that have a counter: SERIAL to TIME; shape (9, units)."""
+def _read(counting: Counting, part: Calls, split: Split, table: Header) -> I64:
+    """Of the units that have a counter: LINE to TIME; shape (TIME + 1, units)."""
     counts, lane, counter = counting.read(part.units(), split)
     rows = np.flatnonzero(counts & (part.slot >= 0))  # not what waited since an earlier batch
     columns = (
-        part.serial, part.side, lane.view(np.int64), part.position, counter.view(np.int64),
-        part.steady, part.epoch, part.conversation, part.time,
+        table["line"][part.slot], part.side, lane.view(np.int64), part.position,
+        counter.view(np.int64), part.steady, part.epoch, part.serial, part.conversation, part.time,
     )  # fmt: skip
     return np.stack([column[rows].astype(np.int64) for column in columns])
 
@@ -146,7 +148,8 @@ def _judge(protocol: Protocol, rows: I64, before: I64) -> tuple[I64, I64]:
     assert protocol.counting is not None  # noqa: S101 - the caller looked
     verdict = protocol.counting.verdict(before[0].view(np.uint64), rows[COUNTER].view(np.uint64))
     apart = rows[STEADY] - before[1]
-    odd = (verdict != FOLLOWS) & (before[2] == rows[EPOCH]) & (apart < protocol.counting.within_ns)
+    odd = (verdict != FOLLOWS) & (apart < protocol.counting.within_ns)
+    odd &= (before[2] == rows[EPOCH]) & (before[3] == rows[SERIAL])
     if "tcp" not in protocol.transports:  # nothing puts its packets back in order
         odd &= (apart > NEAR_NS) | ((verdict != RETURNS) & (verdict != REPEATS))
     some = np.flatnonzero(odd)

@@ -30,7 +30,7 @@ from otsec.streams.connections import SYN_SEEN
 FURTHER = 255  # rank of all steps of a stream that have none of their own; a bucket is a byte
 LONGEST = 160  # letters of a message's name; those that begin alike are the same message
 PLACE_BITS = 35  # of an ordinal beside the rank of a side
-LANES = 65_536  # connections that are followed at a time; further ones are not
+LANES = 65_536  # that are followed at a time; further ones are not
 IDLE_NS = 360 * TICK_NS  # a connection that was silent for so long has ended
 BREAKS = 4_096  # sides of connections of which it is known where bytes were lost; of others of long ago not
 START, UNKNOWN = 0, -1  # symbols: a connection begins; not known, or none
@@ -39,8 +39,9 @@ REFUSED = -3  # of a step or symbol for which there was no room
 
 Stream = tuple[int, str, str, str]  # conversation, protocol, device, sort
 Symbol = tuple[int, str]  # stream by number, name of the message
-Lane = tuple[int, int]  # connection (-1: all of the conversation), stream
-Place = tuple[int, int, int, int]  # the last two symbols, ordinal and steady time of the last
+Lane = tuple[int, int]  # line of connections (-1: all of the conversation), stream
+# the last two symbols, ordinal and steady time of the last, and the serial of its connection
+Place = tuple[int, int, int, int, int]
 STATS = np.dtype(
     [
         ("count", "<i8"),
@@ -125,12 +126,18 @@ class Steps:
         before, earlier, since = (np.empty_like(now) for _ in range(3))
         before[1:], earlier[2:], since[1:] = now[:-1], now[:-2], ordinal[:-1]
         ends = np.append(heads[1:], len(now)) - 1
-        names = list(zip(serial[order[heads]].tolist(), stream[order[heads]].tolist(), strict=True))
-        began = table["stream"][work.slot[rows[order[heads]]]]
-        began &= table["reason"][work.slot[rows[order[heads]]]] == SYN_SEEN
-        for at, name, opened in zip(heads.tolist(), names, began.tolist(), strict=True):
-            first = START if opened and name[0] != UNKNOWN else UNKNOWN
-            last = self.lanes.get(name, (first, first, UNKNOWN, 0))
+        slot = work.slot[rows[order[heads]]]
+        serial, stream = serial[order[heads]], stream[order[heads]]
+        line = np.where(serial == UNKNOWN, UNKNOWN, table["line"][slot])
+        names = list(zip(line.tolist(), stream.tolist(), strict=True))
+        began = table["stream"][slot] & (table["reason"][slot] == SYN_SEEN) & (serial != UNKNOWN)
+        first = np.where(began, START, UNKNOWN)
+        for at, name, mine, begin in zip(
+            heads.tolist(), names, serial.tolist(), first.tolist(), strict=True
+        ):
+            last = self.lanes.get(name)
+            if last is None or last[-1] != mine:
+                last = begin, begin, UNKNOWN, 0, mine
             earlier[at], before[at], since[at] = last[:3]
         second = heads[heads < ends] + 1
         earlier[second] = before[second - 1]
@@ -140,7 +147,9 @@ class Steps:
         before[cut] = earlier[cut] = UNKNOWN
         behind = np.flatnonzero(cut[:-1] & (lane[1:] == lane[:-1])) + 1
         earlier[behind] = UNKNOWN
-        self._remember(names, work.steady[rows[order]], ends, (before, now, ordinal))
+        steady = work.steady[rows[order]]
+        lasts = (before[ends], now[ends], ordinal[ends], steady[ends], serial)
+        self._remember(names, zip(*(column.tolist() for column in lasts), strict=True))
         number = np.full(len(now), UNKNOWN)
         some = np.flatnonzero((before >= 0) & (earlier >= 0))
         number[order[some]] = self._numbers(
@@ -166,12 +175,9 @@ class Steps:
             cut |= mine & (upto > before)
         return np.asarray(cut & (since >= 0), np.bool_)
 
-    def _remember(
-        self, names: list[Lane], steady: I64, ends: I64, columns: tuple[I64, I64, I64]
-    ) -> None:
-        """The last two messages of each lane, for those that come."""
-        last = zip(*(column[ends].tolist() for column in (*columns, steady)), strict=True)
-        for name, place in zip(names, last, strict=True):
+    def _remember(self, names: list[Lane], lasts: Iterable[Place]) -> None:
+        """The last two messages of each lane, for those that come; connections in order."""
+        for name, place in zip(names, lasts, strict=True):
             if name in self.lanes or self._has_room(place[3]):
                 self.lanes[name] = place
 
@@ -395,8 +401,8 @@ class Steps:
         return {
             "streams": [list(name) for name in self.stream_names],
             "lanes": [
-                [connection, stream, *map(self._name, place[:2]), *place[2:]]
-                for (connection, stream), place in self.lanes.items()
+                [line, stream, *map(self._name, place[:2]), *place[2:]]
+                for (line, stream), place in self.lanes.items()
             ],
             "breaks": [list(pair) for pair in self.breaks.items()],
             "gap": self.gap,
@@ -408,13 +414,13 @@ class Steps:
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave, after `restore`."""
         numbers = [self._stream((one[0], one[1], one[2], one[3])) for one in state["streams"]]
-        for connection, at, *names, ordinal, steady in state["lanes"]:
+        for line, at, *names, ordinal, steady, serial in state["lanes"]:
             stream = numbers[at]
             earlier, before = (
                 one if isinstance(one, int) else self._symbol(self.stream_names[stream], one)
                 for one in names
             )
-            self.lanes[connection, stream] = (earlier, before, ordinal, steady)
+            self.lanes[line, stream] = earlier, before, ordinal, steady, serial
         self.breaks = dict(state["breaks"])
         self.gap = state["gap"]
 

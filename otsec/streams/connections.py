@@ -45,6 +45,7 @@ TABLE = np.dtype(
         ("tried", "<i2"),  # segments that no protocol claimed
         ("bad_run", "<i2"),  # malformed segments since the last good unit
         ("serial", "<i8"),  # tells it from all others of the source, also on the same slot
+        ("line", "<i8"),  # serial of the first in its line: each ended as the next one began
         ("requests", "<i8"),  # requests seen, for the window of outstanding ones
         ("last_tag", "<u8"),  # tag of the last response
         ("has_tag", "?"),
@@ -111,7 +112,7 @@ class Connections:
         self.index.update(zip(keys[:room], taken.tolist(), strict=True))
         self.table[taken] = _FRESH
         self.table["key"][taken] = words[:room]
-        self.table["serial"][taken] = self.serial + np.arange(room)
+        self.table["serial"][taken] = self.table["line"][taken] = self.serial + np.arange(room)
         self.serial += room
         slots = np.full(len(keys), -1, np.int64)
         slots[:room] = taken
@@ -127,7 +128,7 @@ class Connections:
         self.index[key] = new
         fresh = _FRESH.copy()
         fresh["key"], fresh["stream"] = self.table["key"][slot], self.table["stream"][slot]
-        fresh["serial"] = self.serial
+        fresh["serial"], fresh["line"] = self.serial, self.table["line"][slot]
         self.serial += 1
         self.table[new] = fresh
         return new
