@@ -265,7 +265,6 @@ class Engine:
             self._work(buffer, packets, flows, speculations, times, ordinal, slots, fresh)
         else:
             self._flow_by_minutes(buffer, packets, times, ordinal)
-        self._expire(Window(times.steady, times.epoch, ordinal))
 
     def _flow_by_minutes(self, buffer: Bytes, packets: Packets, times: Times, ordinal: int) -> None:
         """There is no room for all connections: make room, once a minute of capture time."""
@@ -348,21 +347,32 @@ class Engine:
         )
         self._note_losses(packets, ordinal)
         heard = Heard(buffer, packets, ordinal)
+        calls = {
+            number: [self._calls(part, packets, mine, ordinal) for part in parts if len(part.row)]
+            for number, parts in found.items()
+        }
+        self._exchange_all(calls, Window(times.steady, times.epoch, ordinal), heard)
         told = {self.registry.protocols[number - 1].name for number in found}
-        for number, parts in found.items():
-            calls = [self._calls(part, packets, mine, ordinal) for part in parts if len(part.row)]
-            self._exchange(number, calls, Window(times.steady, times.epoch, ordinal), heard)
         for name, contents in self.contents.items():
             if contents.asides.streams and name not in told:
                 contents.add([], self.connections.table, heard)
         self.losses.leave()
         self.streams.finish()
 
-    def _expire(self, window: Window) -> None:
-        """Requests may run out of time without any unit of their protocol."""
+    def _exchange_all(
+        self, calls: dict[int, list[Calls]], window: Window, heard: Heard | None = None
+    ) -> None:
+        """Pair and count what was said; ``calls``: by number of the protocol.
+
+        Requests may run out of time without any unit of their protocol.
+        """
+        told = []
         for number, exchanges in enumerate(self.exchanges, 1):
-            if exchanges.waiting is not None and len(exchanges.waiting):
-                self._exchange(number, [], window)
+            if number in calls or (exchanges.waiting is not None and len(exchanges.waiting)):
+                here = heard if number in calls else None
+                found = self._exchange(number, calls.get(number, []), window, here)
+                told.append((exchanges.protocol.name, exchanges.cache.contents, found))
+        self.behaviours.add(told)
 
     def _calls(self, part: Found, packets: Packets, times: Times, ordinal: int) -> Calls:
         table = self.connections.table
@@ -393,8 +403,8 @@ class Engine:
         )
 
     def _exchange(
-        self, number: int, calls: list[Calls], window: Window, heard: Heard | None = None
-    ) -> None:
+        self, number: int, calls: list[Calls], window: Window, heard: Heard | None
+    ) -> Occurrences:
         exchanges, name = self.exchanges[number - 1], self.registry.protocols[number - 1].name
         if exchanges.cache.full:
             exchanges.cache.clear()
@@ -405,7 +415,6 @@ class Engine:
         for slots, _ in bad:
             none = np.zeros(len(slots), np.int64)
             self.connections.count(slots, none, "malformed", none + 1)
-        self.behaviours.add(name, exchanges.cache.contents, found)
         self.sequences.add(exchanges.protocol, cut, self.connections.table)
         if work is not None:
             self.steps.add(exchanges, work, self.connections.table, self.settings.seed)
@@ -417,6 +426,7 @@ class Engine:
             contents.add(cut, self.connections.table, heard)
         for left in found.left:
             self._note_left(name, left, exchanges.cache.leavings.kinds, found)
+        return found
 
     def _note_losses(self, packets: Packets, ordinal: int) -> None:
         """Where the capture lacks something of connections: order is not judged across it."""
@@ -494,7 +504,7 @@ class Engine:
             times = self.clock.advance(np.array([tick.time], np.int64))
             for step in times.steps:
                 self.gap(step.kind, step.begin, step.end, self.packets, "", heard=False)
-        self._expire(Window(times.steady, times.epoch, self.packets))
+        self._exchange_all({}, Window(times.steady, times.epoch, self.packets))
 
     def _note_packets(
         self,

@@ -165,6 +165,29 @@ def test_chaos_under_caps(
     same_for_all(bench, as_pcap(capture(events, running=running)), batch, caps)
 
 
+@pytest.mark.parametrize("room", range(1, 6))
+def test_the_last_places_go_to_who_comes_first(bench: Bench, room: int) -> None:
+    """Where behaviours and facts have no room for all, packets decide, whatever protocol they are of."""
+    wire = Wire()
+    browser = Tcp(wire, (("10.0.0.3", 40_000), ("10.0.0.2", 80)))
+    reader = Tcp(wire, (("10.0.0.1", 40_000), ("10.0.0.2", 502)))
+    browser.open()
+    reader.open()
+    for number in range(1, 4):
+        browser.say(CLIENT, b"GET /%d HTTP/1.1\r\nUser-Agent: one %d\r\n\r\n" % (number, number))
+        reader.say(CLIENT, request(number, 1, number, 2))
+        browser.say(
+            SERVER, b"HTTP/1.1 200 OK\r\nServer: other %d\r\nContent-Length: 0\r\n\r\n" % number
+        )
+        reader.say(SERVER, response(number, 1, [1, 2]))
+    content, caps = wire.bytes(), Caps(behaviours=room, facts=room)
+    found = bench.dump(content, caps=caps)
+    assert len(cells(found, "fact")) == room
+    for batch in (1, 5):
+        other = bench.dump(content, caps=caps, batch=batch)
+        assert not (text := difference(found, other)), text
+
+
 def test_withdrawn_while_bytes_wait(bench: Bench) -> None:
     """When a claim is withdrawn, what is held behind a hole is still delivered and counted once."""
     wire = Wire()

@@ -253,6 +253,20 @@ def test_all_steps_are_bounded(bench: Bench) -> None:
     assert cap["count"] == 40
 
 
+def test_streams_without_steps_are_kept_where_there_is_no_room_for_more(bench: Bench) -> None:
+    """What has a place keeps it when the capture is read on, also a stream that made no step yet."""
+    wire = Wire()
+    first = Talk(wire)
+    first.reads(1)
+    first.writes(9)  # one message only: a stream of its own, and no step
+    first.reads(2, 3, 1, 2, 3, 1)
+    content, caps = wire.bytes(), Caps(behaviours=2)
+    found = bench.dump(content, caps=caps)
+
+    assert not cells(found, "gap")
+    assert not difference(found, bench.grown(content, 9, caps=caps))
+
+
 def test_lists_are_told_by_their_ends(bench: Bench) -> None:
     """A request that lists things is called by the first and the last of them and their number."""
     found = bench.dump(PLANT.read_bytes())

@@ -11,7 +11,7 @@ import numpy as np
 
 from otsec.aggregates.bouts import CLASS, Bouts
 from otsec.aggregates.counters import Refusals, Row
-from otsec.aggregates.facts import Facts
+from otsec.aggregates.facts import Facts, Told
 from otsec.aggregates.held import Held
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms, histograms
 from otsec.aggregates.sums import Sums, summed
@@ -93,10 +93,37 @@ class Behaviours:
 
     # ------------------------------------------------------------------ one batch
 
-    def add(self, protocol: str, contents: Sequence[Content | None], found: Occurrences) -> None:
-        """Count the exchanges of one protocol in one batch."""
-        if not len(found):
-            return
+    def add(self, told: Sequence[Told]) -> None:
+        """Count the exchanges of one batch, protocol by protocol."""
+        told = [one for one in told if len(one[-1])]
+        if len(told) > 1 and not (self._has_room(told) and self.facts.has_room(told)):
+            self._admit(told)
+        for protocol, contents, found in told:
+            self._add_protocol(protocol, contents, found)
+
+    def _has_room(self, told: Sequence[Told]) -> bool:
+        return len(self.keys) + sum(len(found) for *_, found in told) <= self.cap
+
+    def _admit(self, told: Sequence[Told]) -> None:
+        """Give the last places, for behaviours and facts, to who comes first of all protocols."""
+        new: list[tuple[int, int, int, int]] = []  # position, of which protocol, row, pair
+        for at, (protocol, _, found) in enumerate(told):
+            known = self.known.setdefault(protocol, {})
+            names, first = np.unique(found.pairs(), return_index=True)
+            columns = found.position[first].tolist(), first.tolist(), names.tolist()
+            new += [
+                (position, at, row, name)
+                for position, row, name in zip(*columns, strict=True)
+                if name not in known
+            ]
+        for _, at, row, name in sorted(new):
+            protocol, contents, found = told[at]
+            if self._meet(protocol, contents, found, row, name) >= 0 and found.tells[row]:
+                self.facts.meet(protocol, contents, found, row, name)
+
+    def _add_protocol(
+        self, protocol: str, contents: Sequence[Content | None], found: Occurrences
+    ) -> None:
         row_number = self._numbers(protocol, contents, found)
         self._note_refused(found, row_number)
         order = np.argsort(row_number, kind="stable")
@@ -140,13 +167,25 @@ class Behaviours:
             number = list(map(known.get, names.tolist()))
             new = [at for at, one in enumerate(number) if one is None]
             for at in sorted(new, key=first.tolist().__getitem__):  # who comes first is kept
-                row = rows[first[at]]
-                said, conversation = contents[int(found.content[row])], found.conversation[row]
-                one = self._enter(protocol, int(conversation), said) if said else -1
-                number[at] = known[int(names[at])] = one
+                row, name = int(rows[first[at]]), int(names[at])
+                number[at] = self._meet(protocol, contents, found, row, name)
             return np.array(number, np.int64)[which]
 
         return recent.numbers([pairs], 0, enter)
+
+    def _meet(
+        self,
+        protocol: str,
+        contents: Sequence[Content | None],
+        found: Occurrences,
+        row: int,
+        name: int,
+    ) -> int:
+        """The number of a conversation and content, by their ``name``, that come in a row."""
+        said, conversation = contents[int(found.content[row])], int(found.conversation[row])
+        number = self._enter(protocol, conversation, said) if said else -1
+        self.known[protocol][name] = number
+        return number
 
     def forget_contents(self, protocol: str) -> None:
         """Numbers of contents became void."""

@@ -15,6 +15,7 @@ from otsec.exchanges.calls import PART_BITS, Occurrences
 FACT = np.dtype([("count", "<i8"), ("first", "<i8", (2,)), ("last", "<i8", (2,)), ("changed", "?")])
 Key = tuple[int, str, str, str, str, str]
 # conversation, device, attribute, value, protocol, about
+Told = tuple[str, Sequence[Content | None], Occurrences]  # protocol, its contents, its exchanges
 Said = tuple[list[int], list[int]]  # numbers of the facts that a request says, and its response
 
 
@@ -46,9 +47,7 @@ class Facts:
         said = list(map(known.get, names.tolist()))
         new = [at for at, one in enumerate(said) if one is None]
         for at in sorted(new, key=first.tolist().__getitem__):  # who comes first is kept
-            row = rows[first[at]]
-            content, conversation = contents[int(found.content[row])], found.conversation[row]
-            said[at] = known[int(names[at])] = self._enter(protocol, int(conversation), content)
+            said[at] = self.meet(protocol, contents, found, int(rows[first[at]]), int(names[at]))
         for told in (False, True):
             numbers = [one[told] if one else [] for one in said]
             sizes = np.fromiter(map(len, numbers), np.int64, len(numbers))
@@ -57,6 +56,33 @@ class Facts:
                 begin, end = _spans(found, rows, which, count, told=told)
                 lot = np.repeat(np.arange(len(names)), sizes)
                 self._note(number, count[lot], begin[lot], end[lot])
+
+    def has_room(self, told: Sequence[Told]) -> bool:
+        """Whether all that the exchanges of a batch may say can be kept."""
+        room = self.cap - len(self.keys)
+        for protocol, contents, found in told:
+            rows = np.flatnonzero(found.tells)
+            names, first = np.unique(found.pairs()[rows], return_index=True)
+            known = self.said.get(protocol, {})
+            for name, row in zip(names.tolist(), rows[first].tolist(), strict=True):
+                if name not in known and (content := contents[int(found.content[row])]) is not None:
+                    room -= len(content.message.facts)
+        return room >= 0
+
+    def meet(
+        self,
+        protocol: str,
+        contents: Sequence[Content | None],
+        found: Occurrences,
+        row: int,
+        name: int,
+    ) -> Said:
+        """What a conversation and content, by their ``name``, say that come in a row."""
+        known = self.said.setdefault(protocol, {})
+        if name not in known:
+            content, conversation = contents[int(found.content[row])], int(found.conversation[row])
+            known[name] = self._enter(protocol, conversation, content)
+        return known[name]
 
     def forget_contents(self, protocol: str) -> None:
         """Numbers of contents became void."""

@@ -342,9 +342,14 @@ class Steps:
         return self.symbols[key]
 
     def _stream(self, name: Stream) -> int:
+        full = len(self.stream_names) >= self.cap or len(self.keys) >= self.cap
+        if full and name not in self.streams:
+            return REFUSED
+        return self._known_stream(name)
+
+    def _known_stream(self, name: Stream) -> int:
+        """The number of a stream that has a place."""
         if name not in self.streams:
-            if len(self.stream_names) >= self.cap or len(self.keys) >= self.cap:
-                return REFUSED
             self.streams[name] = len(self.stream_names)
             self.stream_names.append(name)
             self.ranks.append(0)
@@ -376,7 +381,7 @@ class Steps:
         """Take back what the store holds."""
         stats = []
         for _, *name, earlier, before, now, rank, count, begin, first, end, last in rows:
-            stream = self._stream((name[0], name[1], name[2], name[3]))
+            stream = self._known_stream((name[0], name[1], name[2], name[3]))
             triple = (UNKNOWN, UNKNOWN, stream)
             if rank != FURTHER:
                 triple = (
@@ -413,7 +418,7 @@ class Steps:
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `dump` gave, after `restore`."""
-        numbers = [self._stream((one[0], one[1], one[2], one[3])) for one in state["streams"]]
+        numbers = [self._known_stream((one[0], one[1], one[2], one[3])) for one in state["streams"]]
         for line, at, *names, ordinal, steady, serial in state["lanes"]:
             stream = numbers[at]
             earlier, before = (
