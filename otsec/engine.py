@@ -373,6 +373,7 @@ class Engine:
                 found = self._exchange(number, calls.get(number, []), window, here)
                 told.append((exchanges.protocol.name, exchanges.cache.contents, found))
         self.behaviours.add(told)
+        self.steps.follow(self.connections.table, self.settings.seed)
 
     def _calls(self, part: Found, packets: Packets, times: Times, ordinal: int) -> Calls:
         table = self.connections.table
@@ -417,7 +418,7 @@ class Engine:
             self.connections.count(slots, none, "malformed", none + 1)
         self.sequences.add(exchanges.protocol, cut, self.connections.table)
         if work is not None:
-            self.steps.add(exchanges, work, self.connections.table, self.settings.seed)
+            self.steps.add(exchanges, work)
         self.stamps.add(exchanges.protocol, cut)
         self.acknowledgements.add(exchanges.protocol, cut, self.connections.table)
         self.dialogues.add(exchanges.protocol, calls, self.connections.table)

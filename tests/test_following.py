@@ -25,7 +25,8 @@ from engine_runs import response as registers
 from test_acknowledgements import Said as Unit
 from test_dialogues import answer, ask
 
-from otsec.aggregates import following, sequences
+from otsec.aggregates import following, sequences, steps
+from otsec.config import Caps
 from otsec.state import unpack
 
 MINUTE = 60 * SECOND
@@ -126,6 +127,25 @@ def test_order_is_the_same_for_each_way(
     for options in WAYS:
         assert not difference(dump, bench.dump(content, **options)), options
     assert not difference(dump, bench.grown(content, 40))
+
+
+@pytest.mark.parametrize(
+    ("seed", "room", "lanes"), [(2, 1, 2), (4, 4, 3), (51, 16, 3), (5, 8, steps.LANES)]
+)
+def test_the_last_places_are_the_same_for_each_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, room: int, lanes: int
+) -> None:
+    """Where steps, behaviours, facts and values have no room for all, batches have no say in who gets it."""
+    monkeypatch.setattr(steps, "LANES", lanes)
+    caps = Caps(behaviours=room, facts=room, value_cells=2 * room)
+    content, bench = spoken(Random(seed), 60), Bench(tmp_path)
+    dump = bench.dump(content, caps=caps)
+
+    names = {row["name"] for row in cells(dump, "counter")}
+    assert {"cap:behaviours", "cap:steps", "cap:cells"} & names
+    for options in WAYS:
+        assert not difference(dump, bench.dump(content, caps=caps, **options)), options
+    assert not difference(dump, bench.grown(content, 40, caps=caps))
 
 
 def followed(tmp_path: Path, times: int) -> dict[str, int]:

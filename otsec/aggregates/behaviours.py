@@ -98,8 +98,15 @@ class Behaviours:
         told = [one for one in told if len(one[-1])]
         if len(told) > 1 and not (self._has_room(told) and self.facts.has_room(told)):
             self._admit(told)
-        for protocol, contents, found in told:
-            self._add_protocol(protocol, contents, found)
+        lots = [self._add_protocol(*one) for one in told]
+        carried = [
+            _Carried(contents, found, own)
+            for (_, contents, found), own in zip(told, lots, strict=True)
+            if found.values
+        ]
+        self._give_blocks(carried)
+        for one in carried:
+            self._keep_values(one)
 
     def _has_room(self, told: Sequence[Told]) -> bool:
         return len(self.keys) + sum(len(found) for *_, found in told) <= self.cap
@@ -123,26 +130,26 @@ class Behaviours:
 
     def _add_protocol(
         self, protocol: str, contents: Sequence[Content | None], found: Occurrences
-    ) -> None:
+    ) -> "Lots":
         row_number = self._numbers(protocol, contents, found)
         self._note_refused(found, row_number)
         order = np.argsort(row_number, kind="stable")
         order = order[row_number[order] >= 0]
-        if not len(order):
-            return
         inorder = row_number[order]
         start = np.flatnonzero(np.diff(inorder, prepend=-1))
         lots = Lots(inorder[start], start, np.diff(start, append=len(order)), order)
+        if not len(order):
+            return lots
         before = self.table["count"][lots.number].copy()
         self._count(found, lots)
         self._count_changes(found, lots)
         self._intervals(found, lots)
         self._responses(found, lots)
         self._remember(found, lots, before)
-        self._keep_values(contents, found, lots)
         self.facts.add(protocol, contents, found, np.flatnonzero(found.tells & (row_number >= 0)))
         self._notable(found, lots)
         self._follow(found, lots)
+        return lots
 
     def _note_refused(self, found: Occurrences, number: I64) -> None:
         """Count the exchanges that have no behaviour of their own."""
@@ -309,31 +316,18 @@ class Behaviours:
 
     # ------------------------------------------------------------------ values
 
-    def _keep_values(
-        self, contents: Sequence[Content | None], found: Occurrences, lots: "Lots"
-    ) -> None:
-        if not found.values:
+    def _keep_values(self, carried: "_Carried") -> None:
+        found, order, heads, counts = carried.found, carried.order, carried.heads, carried.counts
+        if not len(order):
             return
-        kind = np.full(len(found), -1, np.int64)
-        for values in found.values:
-            kind[values.occurrence] = values.type
-        carries = np.flatnonzero(kind[lots.order] >= 0)  # positions in the order of lots
-        if not len(carries):
-            return
-        lot = lots.of_rows()[carries]
-        heads = np.flatnonzero(np.diff(lot, prepend=-1))
-        counts = np.diff(heads, append=len(lot))
-        tails = heads + counts - 1
-        order = lots.order[carries]
-        first, last = order[heads], order[tails]
-        number = lots.number[lot[heads]]
-        block = self._blocks(contents, found, number, first, kind)
+        number, last = carried.number, order[heads + counts - 1]
+        block = self.table["block"][number]
         kept = np.flatnonzero(block >= 0)
         fresh = kept[self.cells.blocks["count"][block[kept]] == 0]
-        self._note_blocks(found, block, first, last, counts, fresh, kept)
+        self._note_blocks(found, block, (carried.first, last), counts, fresh, kept)
         block_of = np.repeat(block, counts)
         is_first, is_last = np.zeros((2, len(order)), np.bool_)
-        is_first[heads[fresh]] = is_last[tails[kept]] = True
+        is_first[heads[fresh]] = is_last[(heads + counts - 1)[kept]] = True
         for values in found.values:
             row_of = np.full(len(found), -1)
             row_of[values.occurrence] = np.arange(len(values.occurrence))
@@ -392,41 +386,41 @@ class Behaviours:
                             self.cells.put_last(values, row, one, covered)
                 covered = max(covered, int(size[at]))
 
-    def _blocks(
-        self,
-        contents: Sequence[Content | None],
-        found: Occurrences,
-        number: I64,
-        first: I64,
-        kind: I64,
-    ) -> I64:
-        """The block of cells of each behaviour, -1 where there is none."""
-        block = self.table["block"][number]
-        unasked = np.flatnonzero(block == UNASKED)
-        for at in unasked[np.argsort(first[unasked])].tolist():  # who comes first is kept
-            row, name = int(first[at]), int(number[at])
-            elements = _elements(contents[int(found.content[row])])
-            block[at] = -1
-            if elements is not None and self.keys[name][5] != MANY_OBJECTS:
-                block[at] = self.cells.room(
-                    *(elements.space, elements.first, elements.count, int(kind[row])),
-                    traced=self.keys[name][4] in SETTING,
-                )
-                if block[at] < 0:
-                    self.cells.refused.note(1, int(found.time[row]), int(found.ordinal[row]))
-            self.table["block"][name] = block[at]
+    def _give_blocks(self, carried: Sequence["_Carried"]) -> None:
+        """Give behaviours that have none a block of cells; who comes first is kept."""
+        new: list[tuple[int, int, int, int]] = []  # position, of which protocol, row, behaviour
+        for at, one in enumerate(carried):
+            some = np.flatnonzero(self.table["block"][one.number] == UNASKED)
+            rows = one.first[some]
+            columns = one.found.position[rows].tolist(), rows.tolist(), one.number[some].tolist()
+            new += [(position, at, row, name) for position, row, name in zip(*columns, strict=True)]
+        for _, at, row, name in sorted(new):
+            self.table["block"][name] = self._block(carried[at], row, name)
+
+    def _block(self, carried: "_Carried", row: int, name: int) -> int:
+        """A block for the values of a behaviour, which first come in a row; -1: there is none."""
+        found = carried.found
+        elements = _elements(carried.contents[int(found.content[row])])
+        if elements is None or self.keys[name][5] == MANY_OBJECTS:
+            return -1
+        block = self.cells.room(
+            *(elements.space, elements.first, elements.count, int(carried.kind[row])),
+            traced=self.keys[name][4] in SETTING,
+        )
+        if block < 0:
+            self.cells.refused.note(1, int(found.time[row]), int(found.ordinal[row]))
         return block
 
     def _note_blocks(
         self,
         found: Occurrences,
         block: I64,
-        first: I64,
-        last: I64,
+        ends: tuple[I64, I64],
         count: I64,
         fresh: I64,
         kept: I64,
     ) -> None:
+        first, last = ends
         table = self.cells.blocks
         for name, rows, at in (("first", first, fresh), ("last", last, kept)):
             seen = np.stack([found.time[rows[at]], found.ordinal[rows[at]]], axis=1)
@@ -640,6 +634,22 @@ class Lots:
     def of_rows(self) -> I64:
         """The lot of each position in `order`."""
         return np.repeat(np.arange(len(self.number)), self.count)
+
+
+class _Carried:
+    """Occurrences of a protocol that carry values, those of a behaviour one behind the other."""
+
+    def __init__(self, contents: Sequence[Content | None], found: Occurrences, lots: Lots) -> None:
+        self.contents, self.found = contents, found
+        self.kind = np.full(len(found), -1, np.int64)  # of the values of each occurrence
+        for values in found.values:
+            self.kind[values.occurrence] = values.type
+        carries = np.flatnonzero(self.kind[lots.order] >= 0)
+        lot = lots.of_rows()[carries]
+        self.order = lots.order[carries]
+        self.heads = np.flatnonzero(np.diff(lot, prepend=-1))
+        self.counts = np.diff(self.heads, append=len(lot))
+        self.number, self.first = lots.number[lot[self.heads]], self.order[self.heads]
 
 
 def _key(conversation: int, protocol: str, content: Content) -> Key:

@@ -9,7 +9,9 @@ after a deviation it is in step again with the third message.
 No step is counted across a gap, or where bytes of the connection were lost.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from copy import copy
+from itertools import compress, islice
 from typing import Any
 
 import numpy as np
@@ -17,13 +19,12 @@ import numpy as np
 from otsec.aggregates.behaviours import CHANGING
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
-from otsec.columns import I64, Mask
+from otsec.columns import I64, U64, Header, Mask, group
 from otsec.exchanges.calls import CONTENT_BITS, PART_BITS
 from otsec.exchanges.pairing import Exchanges
 from otsec.exchanges.recent import Recent
 from otsec.exchanges.work import Work
-from otsec.model import TICK_NS
-from otsec.nanoseconds import HOUR_NS
+from otsec.nanoseconds import HOUR_NS, MINUTE_NS
 from otsec.protocols.api import Message, Side
 from otsec.streams.connections import SYN_SEEN
 
@@ -31,10 +32,10 @@ FURTHER = 255  # rank of all steps of a stream that have none of their own; a bu
 LONGEST = 160  # letters of a message's name; those that begin alike are the same message
 PLACE_BITS = 35  # of an ordinal beside the rank of a side
 LANES = 65_536  # that are followed at a time; further ones are not
-IDLE_NS = 360 * TICK_NS  # a connection that was silent for so long has ended
+IDLE_NS = HOUR_NS  # what was silent for longer begins anew, as connections do
 BREAKS = 4_096  # sides of connections of which it is known where bytes were lost; of others of long ago not
+SYMBOL, SERIAL, SLOT, POSITION, STEADY, TIME = range(6)  # of what was said, columns
 START, UNKNOWN = 0, -1  # symbols: a connection begins; not known, or none
-NOWHERE = -9  # of a key that was not met
 REFUSED = -3  # of a step or symbol for which there was no room
 
 Stream = tuple[int, str, str, str]  # conversation, protocol, device, sort
@@ -85,6 +86,7 @@ class Steps:
         self.refused = Refusals()
         self.gaps: list[int] = []  # in the batch at hand
         self.lost: list[tuple[int, int]] = []  # in it: sides of connections and ordinals
+        self.units: list[_Units] = []  # in it, by protocol
 
     def note_breaks(self, end: I64, ordinal: I64) -> None:
         """Where bytes were lost, in the batch at hand; ``end``: connection << 1 | side."""
@@ -97,8 +99,8 @@ class Steps:
 
     # ------------------------------------------------------------------ one batch
 
-    def add(self, exchanges: Exchanges, work: Work, table: Any, seed: int) -> None:
-        """Take the units of one protocol in one batch; ``table``: of the connections."""
+    def add(self, exchanges: Exchanges, work: Work) -> None:
+        """Take the units of one protocol in one batch; they are looked at by `follow`."""
         protocol = exchanges.protocol
         if not protocol.industrial or protocol.transports == {"ethernet"}:
             return
@@ -107,53 +109,105 @@ class Steps:
         if not protocol.paired:
             wanted = work.slot >= 0
         rows = work.order[wanted[work.order]]
-        if not len(rows):
-            return
-        symbol = self._symbols(exchanges, work, rows, seed)
-        rows, symbol = rows[symbol > 0], symbol[symbol > 0]
         if len(rows):
-            self._count(work, rows, self._steps(work, rows, symbol, table, seed))
+            self.units.append(_Units(exchanges, work, rows))
 
-    def _steps(self, work: Work, rows: I64, symbol: I64, table: Any, seed: int) -> I64:
-        """The step that each unit makes, UNKNOWN where it makes none; ``rows``: in order."""
-        stream, sort = self.of_symbol[symbol].T
-        serial = np.where(sort == CHANGES, UNKNOWN, work.serial[rows])
-        lane = (serial + 1) << 32 | stream
-        order = np.argsort(lane, kind="stable")
-        lane, now = lane[order], symbol[order]
-        ordinal = work.position[rows[order]] >> PART_BITS
-        heads = np.flatnonzero(np.diff(lane, prepend=-1))
+    def follow(self, table: Header, seed: int) -> None:
+        """Count the steps of all that was said in one batch; ``table``: of the connections."""
+        units, self.units = self.units, []
+        if not units:
+            return
+        most = len(self.stream_names) + sum(len(one.rows) for one in units)
+        if len(units) > 1 and most > self.cap:
+            self._admit(units, seed)
+        said = np.concatenate([self._said(one, seed) for one in units], axis=1)
+        said = said[:, np.argsort(said[POSITION])]
+        if self._follow(_Talk(said, self.of_symbol, table), seed):
+            return
+        minute = said[STEADY] // MINUTE_NS  # where places lack, batches must have no say in them
+        for one in np.unique(minute).tolist():
+            self._let_go(int(_goes_on(np.array(one * MINUTE_NS))))
+            talk = _Talk(said[:, minute == one], self.of_symbol, table)
+            self._follow(talk.of_lanes(self._placed(talk)), seed)
+
+    def _admit(self, units: Sequence["_Units"], seed: int) -> None:
+        """Give the last places for streams to those that come first, of whatever protocol."""
+        new: list[tuple[int, int, int]] = []  # position, of which protocol, and which of its units
+        for at, one in enumerate(units):
+            known = self.known.setdefault(one.protocol, {})
+            first = group(one.words(), seed).first
+            position = one.work.position[one.rows[first]].tolist()
+            for moment, unit, key in zip(position, first.tolist(), one.keys(first), strict=True):
+                if key not in known:
+                    new.append((moment, at, unit))
+        for _, at, unit in sorted(new):
+            self._meet(units[at], unit)
+
+    def _said(self, units: "_Units", seed: int) -> I64:
+        """What a protocol's units say, as columns; without those that are no part of a stream."""
+        symbol = self._symbols(units, seed)
+        work = units.work
+        columns = work.serial, work.slot, work.position, work.steady, work.time
+        said = np.stack([symbol, *(column[units.rows] for column in columns)])
+        over = symbol == REFUSED
+        self.refused.note_all(said[TIME, over], said[POSITION, over] >> PART_BITS)
+        return said[:, symbol > 0]
+
+    def _follow(self, talk: "_Talk", seed: int) -> bool:
+        """Whether there is room for all lanes; nothing is counted if not."""
+        if len(self.lanes) + len({*talk.names} - self.lanes.keys()) > LANES:
+            return False
+        if talk.names:
+            self._count(talk, self._steps(talk, seed))
+        return True
+
+    def _let_go(self, since: int) -> None:
+        """Forget lanes on which nothing was said any more: they begin anew."""
+        self.lanes = {
+            name: place
+            for name, place in self.lanes.items()
+            if name[0] == UNKNOWN or place[3] >= since
+        }
+
+    def _placed(self, talk: "_Talk") -> Mask:
+        """Which lanes have a place, where there is none for all: who comes first has one."""
+        first = np.argsort(talk.said[POSITION, talk.heads])
+        new = dict.fromkeys(talk.names[at] for at in first.tolist())
+        room = max(LANES - len(self.lanes), 0)
+        some = {*islice((name for name in new if name not in self.lanes), room)}
+        return np.array([name in some or name in self.lanes for name in talk.names], np.bool_)
+
+    def _steps(self, talk: "_Talk", seed: int) -> I64:
+        """The step that each unit makes, UNKNOWN where it makes none."""
+        said, heads = talk.said, talk.heads
+        now, ordinal = said[SYMBOL], said[POSITION] >> PART_BITS
         before, earlier, since = (np.empty_like(now) for _ in range(3))
         before[1:], earlier[2:], since[1:] = now[:-1], now[:-2], ordinal[:-1]
         ends = np.append(heads[1:], len(now)) - 1
-        slot = work.slot[rows[order[heads]]]
-        serial, stream = serial[order[heads]], stream[order[heads]]
-        line = np.where(serial == UNKNOWN, UNKNOWN, table["line"][slot])
-        names = list(zip(line.tolist(), stream.tolist(), strict=True))
-        began = table["stream"][slot] & (table["reason"][slot] == SYN_SEEN) & (serial != UNKNOWN)
-        first = np.where(began, START, UNKNOWN)
-        for at, name, mine, begin in zip(
-            heads.tolist(), names, serial.tolist(), first.tolist(), strict=True
+        serial = talk.serial[heads]
+        first = np.where(talk.began, START, UNKNOWN)
+        columns = heads, serial, first, _goes_on(said[STEADY, heads])
+        for name, at, mine, begin, goes_on in zip(
+            talk.names, *(column.tolist() for column in columns), strict=True
         ):
             last = self.lanes.get(name)
-            if last is None or last[-1] != mine:
+            if last is None or last[-1] != mine or last[3] < goes_on:
                 last = begin, begin, UNKNOWN, 0, mine
             earlier[at], before[at], since[at] = last[:3]
         second = heads[heads < ends] + 1
         earlier[second] = before[second - 1]
-        client = table["client"][work.slot[rows[order]]].astype(np.int64)
-        says = np.where(sort[order] == TELLS, client ^ 1, client) & 1
-        cut = self._cut(work.serial[rows[order]] << 1 | says, since, ordinal)
+        cut = self._cut(talk.speaker, since, ordinal)
         before[cut] = earlier[cut] = UNKNOWN
-        behind = np.flatnonzero(cut[:-1] & (lane[1:] == lane[:-1])) + 1
+        behind = np.flatnonzero(cut[:-1] & ~talk.starts[1:]) + 1
         earlier[behind] = UNKNOWN
-        steady = work.steady[rows[order]]
-        lasts = (before[ends], now[ends], ordinal[ends], steady[ends], serial)
-        self._remember(names, zip(*(column.tolist() for column in lasts), strict=True))
+        lasts = before[ends], now[ends], ordinal[ends], said[STEADY, ends], serial
+        self.lanes.update(
+            zip(talk.names, zip(*(one.tolist() for one in lasts), strict=True), strict=True)
+        )
         number = np.full(len(now), UNKNOWN)
         some = np.flatnonzero((before >= 0) & (earlier >= 0))
-        number[order[some]] = self._numbers(
-            earlier[some], before[some], now[some], work.position[rows[order[some]]], seed
+        number[some] = self._numbers(
+            earlier[some], before[some], now[some], said[POSITION, some], seed
         )
         return number
 
@@ -175,21 +229,6 @@ class Steps:
             cut |= mine & (upto > before)
         return np.asarray(cut & (since >= 0), np.bool_)
 
-    def _remember(self, names: list[Lane], lasts: Iterable[Place]) -> None:
-        """The last two messages of each lane, for those that come; connections in order."""
-        for name, place in zip(names, lasts, strict=True):
-            if name in self.lanes or self._has_room(place[3]):
-                self.lanes[name] = place
-
-    def _has_room(self, steady: int) -> bool:
-        if len(self.lanes) >= LANES:
-            self.lanes = {
-                name: place
-                for name, place in self.lanes.items()
-                if name[0] == UNKNOWN or steady - place[3] <= IDLE_NS
-            }
-        return len(self.lanes) < LANES
-
     def leave(self) -> None:
         """The batch is over: only the last of what was missing counts for what comes."""
         if self.gaps:
@@ -201,16 +240,18 @@ class Steps:
         while len(self.breaks) > BREAKS:
             del self.breaks[next(iter(self.breaks))]
 
-    def _count(self, work: Work, rows: I64, number: I64) -> None:
-        """Count steps; ``number``: of each unit, in order."""
-        over = rows[number == REFUSED]
-        self.refused.note_all(work.time[over], work.position[over] >> PART_BITS)
+    def _count(self, talk: "_Talk", number: I64) -> None:
+        """Count steps; ``number``: of each unit."""
+        order = np.argsort(talk.said[POSITION])
+        number, time, ordinal = number[order], talk.said[TIME, order], talk.said[POSITION, order]
+        ordinal = ordinal >> PART_BITS
+        over = number == REFUSED
+        self.refused.note_all(time[over], ordinal[over])
         some = np.flatnonzero(number >= 0)
         if not len(some):
             return
-        number, rows = number[some], rows[some]
-        size, time = len(self.keys), work.time[rows]
-        seen = np.stack([time, work.position[rows] >> PART_BITS], axis=1)
+        number, time, size = number[some], time[some], len(self.keys)
+        seen = np.stack([time, ordinal[some]], axis=1)
         count = np.bincount(number, minlength=size)
         ends = np.empty(size, np.int64)
         table, place = self.table, np.arange(len(number))
@@ -289,41 +330,37 @@ class Steps:
 
     # ------------------------------------------------------------------ symbols
 
-    def _symbols(self, exchanges: Exchanges, work: Work, rows: I64, seed: int) -> I64:
+    def _symbols(self, units: "_Units", seed: int) -> I64:
         """The symbol of each unit; below 0 without any."""
-        name = exchanges.protocol.name
-        known = self.known.setdefault(name, {})
+        known = self.known.setdefault(units.protocol, {})
         if len(known) > 2 * self.cap:
             known.clear()
-        told = work.side[rows] == Side.RESPONSE  # both sides may say the same
-        columns = [(work.conversation[rows] << 1 | told) << CONTENT_BITS | work.key[rows]]
-        if work.items:
-            columns += _listed(work, rows)
-        words = [column.view(np.uint64) for column in columns]
-        recent = self.recent.setdefault(name, Recent(len(words)))
+        words = units.words()
+        recent = self.recent.setdefault(units.protocol, Recent(len(words)))
 
         def enter(some: I64) -> I64:
-            keys = list(zip(*(column[some].tolist() for column in columns), strict=True))
-            number = [known.get(key, NOWHERE) for key in keys]
-            for at, key in enumerate(keys):
-                if number[at] == NOWHERE:
-                    if key not in known:
-                        known[key] = self._named(exchanges, work, int(rows[some[at]]))
-                    number[at] = known[key]
+            number = [
+                known[key] if key in known else self._meet(units, unit)
+                for unit, key in zip(some.tolist(), units.keys(some), strict=True)
+            ]
             return np.array(number, np.int64)
 
         return recent.numbers(words, seed, enter)
 
-    def _named(self, exchanges: Exchanges, work: Work, row: int) -> int:
+    def _meet(self, units: "_Units", unit: int) -> int:
         """The symbol of a unit, by what it says."""
-        message, what = _said(exchanges, work, row)
+        (key,) = units.keys(np.array([unit]))
+        number = self.known[units.protocol][key] = self._named(units, int(units.rows[unit]))
+        return number
+
+    def _named(self, units: "_Units", row: int) -> int:
+        work = units.work
+        message, what = _said(units.exchanges, work, row)
         if message is None:
             return UNKNOWN
         told = Side(int(work.side[row])) == Side.RESPONSE
         sort = TELLS if told else CHANGES if message.cls in CHANGING else ASKS
-        stream = (
-            int(work.conversation[row]), exchanges.protocol.name, message.device, SORTS[sort],
-        )  # fmt: skip
+        stream = int(work.conversation[row]), units.protocol, message.device, SORTS[sort]
         return self._symbol(stream, what[:LONGEST])
 
     def _symbol(self, stream: Stream, name: str) -> int:
@@ -342,8 +379,7 @@ class Steps:
         return self.symbols[key]
 
     def _stream(self, name: Stream) -> int:
-        full = len(self.stream_names) >= self.cap or len(self.keys) >= self.cap
-        if full and name not in self.streams:
+        if name not in self.streams and len(self.stream_names) >= self.cap:
             return REFUSED
         return self._known_stream(name)
 
@@ -428,6 +464,68 @@ class Steps:
             self.lanes[line, stream] = earlier, before, ordinal, steady, serial
         self.breaks = dict(state["breaks"])
         self.gap = state["gap"]
+
+
+def _goes_on(steady: I64) -> I64:
+    """Since when a lane must have been heard to go on at some times; the same for a whole minute."""
+    return steady // MINUTE_NS * MINUTE_NS - IDLE_NS
+
+
+class _Units:
+    """The units of a protocol in one batch, those that are steps, in order."""
+
+    def __init__(self, exchanges: Exchanges, work: Work, rows: I64) -> None:
+        self.exchanges, self.work, self.rows = exchanges, work, rows
+        self.protocol = exchanges.protocol.name
+        told = work.side[rows] == Side.RESPONSE  # both sides may say the same
+        self.columns = [(work.conversation[rows] << 1 | told) << CONTENT_BITS | work.key[rows]]
+        if work.items:
+            self.columns += _listed(work, rows)
+
+    def words(self) -> list[U64]:
+        """What tells apart what they say."""
+        return [column.view(np.uint64) for column in self.columns]
+
+    def keys(self, some: I64) -> list[tuple[int, ...]]:
+        """The same of some of them, one by one."""
+        return list(zip(*(column[some].tolist() for column in self.columns), strict=True))
+
+
+class _Talk:
+    """What was said in a batch, or some of it, lane by lane in order."""
+
+    def __init__(self, said: I64, of_symbol: I64, table: Header) -> None:
+        """``said``: as columns, in order; ``of_symbol``: stream and sort of each symbol."""
+        stream, sort = of_symbol[said[SYMBOL]].T
+        serial = np.where(sort == CHANGES, UNKNOWN, said[SERIAL])
+        lane = (serial + 1) << 32 | stream
+        order = np.argsort(lane, kind="stable")
+        self.said, self.serial = said[:, order], serial[order]
+        self.starts = np.diff(lane[order], prepend=-1) != 0
+        steady = self.said[STEADY]
+        self.starts[1:] |= steady[:-1] < _goes_on(steady[1:])
+        self.heads = np.flatnonzero(self.starts)
+        slot = self.said[SLOT, self.heads]
+        whole = self.serial[self.heads] == UNKNOWN  # of the conversation
+        line = np.where(whole, UNKNOWN, table["line"][slot])
+        self.names = list(zip(line.tolist(), stream[order[self.heads]].tolist(), strict=True))
+        self.began = table["stream"][slot] & (table["reason"][slot] == SYN_SEEN) & ~whole
+        client = table["client"][self.said[SLOT]].astype(np.int64)
+        says = np.where(sort[order] == TELLS, client ^ 1, client) & 1
+        self.speaker = self.said[SERIAL] << 1 | says
+
+    def of_lanes(self, mine: Mask) -> "_Talk":
+        """Some of its lanes."""
+        left, rows = copy(self), mine[np.cumsum(self.starts) - 1]
+        left.said, left.serial, left.starts = (
+            self.said[:, rows],
+            self.serial[rows],
+            self.starts[rows],
+        )
+        left.heads = np.flatnonzero(left.starts)
+        left.names = list(compress(self.names, mine.tolist()))
+        left.began, left.speaker = self.began[mine], self.speaker[rows]
+        return left
 
 
 def _listed(work: Work, rows: I64) -> list[I64]:
