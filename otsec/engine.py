@@ -367,10 +367,11 @@ class Engine:
         Requests may run out of time without any unit of their protocol.
         """
         told = []
+        self.steps.expect(sum(len(part) for parts in calls.values() for part in parts))
         for number, exchanges in enumerate(self.exchanges, 1):
             if number in calls or (exchanges.waiting is not None and len(exchanges.waiting)):
                 here = heard if number in calls else None
-                found = self._exchange(number, calls.get(number, []), window, here)
+                found = self._exchange(number, calls.pop(number, []), window, here)
                 told.append((exchanges.protocol.name, exchanges.cache.contents, found))
         self.behaviours.add(told)
         self.steps.follow(self.connections.table, self.settings.seed)
@@ -418,7 +419,7 @@ class Engine:
             self.connections.count(slots, none, "malformed", none + 1)
         self.sequences.add(exchanges.protocol, cut, self.connections.table)
         if work is not None:
-            self.steps.add(exchanges, work)
+            self.steps.add(exchanges, work, self.settings.seed)
         self.stamps.add(exchanges.protocol, cut)
         self.acknowledgements.add(exchanges.protocol, cut, self.connections.table)
         self.dialogues.add(exchanges.protocol, calls, self.connections.table)

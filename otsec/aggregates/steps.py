@@ -86,7 +86,9 @@ class Steps:
         self.refused = Refusals()
         self.gaps: list[int] = []  # in the batch at hand
         self.lost: list[tuple[int, int]] = []  # in it: sides of connections and ordinals
-        self.units: list[_Units] = []  # in it, by protocol
+        self.has_room = False  # for all streams that it may bring
+        self.said: list[I64] = []  # in it, by protocol
+        self.units: list[_Units] = []  # in it, where there may be no room for all
 
     def note_breaks(self, end: I64, ordinal: I64) -> None:
         """Where bytes were lost, in the batch at hand; ``end``: connection << 1 | side."""
@@ -99,8 +101,12 @@ class Steps:
 
     # ------------------------------------------------------------------ one batch
 
-    def add(self, exchanges: Exchanges, work: Work) -> None:
-        """Take the units of one protocol in one batch; they are looked at by `follow`."""
+    def expect(self, units: int) -> None:
+        """A batch begins that has so many units at most, of all protocols."""
+        self.has_room = len(self.stream_names) + units <= self.cap
+
+    def add(self, exchanges: Exchanges, work: Work, seed: int) -> None:
+        """Take the units of one protocol in one batch, to be counted by `follow`."""
         protocol = exchanges.protocol
         if not protocol.industrial or protocol.transports == {"ethernet"}:
             return
@@ -109,18 +115,22 @@ class Steps:
         if not protocol.paired:
             wanted = work.slot >= 0
         rows = work.order[wanted[work.order]]
-        if len(rows):
-            self.units.append(_Units(exchanges, work, rows))
+        if not len(rows):
+            return
+        units = _Units(exchanges, work, rows)
+        if self.has_room:  # for all streams; what was decoded need not wait for the others
+            self.said.append(self._said(units, seed))
+        else:
+            self.units.append(units)
 
     def follow(self, table: Header, seed: int) -> None:
         """Count the steps of all that was said in one batch; ``table``: of the connections."""
-        units, self.units = self.units, []
-        if not units:
+        self._admit(self.units, seed)
+        self.said += [self._said(one, seed) for one in self.units]
+        if not self.said:
             return
-        most = len(self.stream_names) + sum(len(one.rows) for one in units)
-        if len(units) > 1 and most > self.cap:
-            self._admit(units, seed)
-        said = np.concatenate([self._said(one, seed) for one in units], axis=1)
+        said = np.concatenate(self.said, axis=1)
+        self.units, self.said = [], []
         said = said[:, np.argsort(said[POSITION])]
         if self._follow(_Talk(said, self.of_symbol, table), seed):
             return
