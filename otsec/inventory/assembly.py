@@ -66,8 +66,9 @@ def inventory(store: Store, talks: Sequence[Talk] | None = None) -> Inventory:
     _sort_deeds(drafts, number, found, sightings.deeds(store))
     _sort_acts(drafts, number, people)
     _sort_joins(drafts, number, partition)
-    made = _distinct([_asset(draft, found) for draft in drafts])
-    return Inventory(made, number)
+    drafts.reverse()  # each is let go as soon as its asset is made: there may be very many
+    made = [_asset(drafts.pop(), found) for _ in range(len(drafts))]
+    return Inventory(_distinct(made), number)
 
 
 def node_id(node: Node) -> str:
