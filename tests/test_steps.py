@@ -278,3 +278,20 @@ def test_lists_are_told_by_their_ends(bench: Bench) -> None:
     )  # fmt: skip
 
     assert times == 298
+
+
+def test_changes_that_are_hours_apart_follow_one_another(bench: Bench) -> None:
+    """What is changed is rare: its order goes on over silences and connections, that of reading does not."""
+    wire = Wire()
+    for number in range(5):
+        talk = Talk(wire, 40_000 + number)
+        talk.writes(9, 10)
+        talk.reads(1, 2, 1, 2)
+        wire.time += 3 * HOUR
+    content = wire.bytes()
+    found = bench.dump(content)
+    changed = [row for row in cells(found, "step") if row["sort"] == "changes"]
+
+    assert sum(row["count"] for row in changed) == 2 * 5 - 2
+    for options in WAYS:
+        assert not (text := difference(found, bench.dump(content, **options))), text

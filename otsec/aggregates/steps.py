@@ -32,7 +32,7 @@ FURTHER = 255  # rank of all steps of a stream that have none of their own; a bu
 LONGEST = 160  # letters of a message's name; those that begin alike are the same message
 PLACE_BITS = 35  # of an ordinal beside the rank of a side
 LANES = 65_536  # that are followed at a time; further ones are not
-IDLE_NS = HOUR_NS  # what was silent for longer begins anew, as connections do
+IDLE_NS = HOUR_NS  # what was silent on a connection for longer begins anew, as connections do
 BREAKS = 4_096  # sides of connections of which it is known where bytes were lost; of others of long ago not
 SYMBOL, SERIAL, SLOT, POSITION, STEADY, TIME = range(6)  # of what was said, columns
 START, UNKNOWN = 0, -1  # symbols: a connection begins; not known, or none
@@ -136,7 +136,7 @@ class Steps:
             return
         minute = said[STEADY] // MINUTE_NS  # where places lack, batches must have no say in them
         for one in np.unique(minute).tolist():
-            self._let_go(int(_goes_on(np.array(one * MINUTE_NS))))
+            self._let_go(one * MINUTE_NS - IDLE_NS)
             talk = _Talk(said[:, minute == one], self.of_symbol, table)
             self._follow(talk.of_lanes(self._placed(talk)), seed)
 
@@ -172,7 +172,7 @@ class Steps:
         return True
 
     def _let_go(self, since: int) -> None:
-        """Forget lanes on which nothing was said any more: they begin anew."""
+        """Forget lanes of connections on which nothing was said any more: they begin anew."""
         self.lanes = {
             name: place
             for name, place in self.lanes.items()
@@ -196,12 +196,12 @@ class Steps:
         ends = np.append(heads[1:], len(now)) - 1
         serial = talk.serial[heads]
         first = np.where(talk.began, START, UNKNOWN)
-        columns = heads, serial, first, _goes_on(said[STEADY, heads])
-        for name, at, mine, begin, goes_on in zip(
+        columns = heads, serial, first, talk.goes_on[heads]
+        for name, at, mine, begin, since_when in zip(
             talk.names, *(column.tolist() for column in columns), strict=True
         ):
             last = self.lanes.get(name)
-            if last is None or last[-1] != mine or last[3] < goes_on:
+            if last is None or last[-1] != mine or last[3] < since_when:
                 last = begin, begin, UNKNOWN, 0, mine
             earlier[at], before[at], since[at] = last[:3]
         second = heads[heads < ends] + 1
@@ -476,11 +476,6 @@ class Steps:
         self.gap = state["gap"]
 
 
-def _goes_on(steady: I64) -> I64:
-    """Since when a lane must have been heard to go on at some times; the same for a whole minute."""
-    return steady // MINUTE_NS * MINUTE_NS - IDLE_NS
-
-
 class _Units:
     """The units of a protocol in one batch, those that are steps, in order."""
 
@@ -512,8 +507,11 @@ class _Talk:
         order = np.argsort(lane, kind="stable")
         self.said, self.serial = said[:, order], serial[order]
         self.starts = np.diff(lane[order], prepend=-1) != 0
-        steady = self.said[STEADY]
-        self.starts[1:] |= steady[:-1] < _goes_on(steady[1:])
+        # since when a lane must have been heard to go on, the same for a whole minute; those of a
+        # conversation always do
+        goes_on = self.said[STEADY] // MINUTE_NS * MINUTE_NS - IDLE_NS
+        self.goes_on = np.where(self.serial == UNKNOWN, 0, goes_on)
+        self.starts[1:] |= self.said[STEADY, :-1] < self.goes_on[1:]
         self.heads = np.flatnonzero(self.starts)
         slot = self.said[SLOT, self.heads]
         whole = self.serial[self.heads] == UNKNOWN  # of the conversation
@@ -535,6 +533,7 @@ class _Talk:
         left.heads = np.flatnonzero(left.starts)
         left.names = list(compress(self.names, mine.tolist()))
         left.began, left.speaker = self.began[mine], self.speaker[rows]
+        left.goes_on = self.goes_on[rows]
         return left
 
 
