@@ -98,7 +98,7 @@ class Behaviours:
         told = [one for one in told if len(one[-1])]
         if len(told) > 1 and not (self._has_room(told) and self.facts.has_room(told)):
             self._admit(told)
-        lots = [self._add_protocol(*one) for one in told]
+        lots = [self._add_protocol(one) for one in told]
         carried = [
             _Carried(contents, found, own)
             for (_, contents, found), own in zip(told, lots, strict=True)
@@ -124,14 +124,13 @@ class Behaviours:
                 if name not in known
             ]
         for _, at, row, name in sorted(new):
-            protocol, contents, found = told[at]
-            if self._meet(protocol, contents, found, row, name) >= 0 and found.tells[row]:
-                self.facts.meet(protocol, contents, found, row, name)
+            one = told[at]
+            if self._meet(one, row, name) >= 0 and one[-1].tells[row]:
+                self.facts.meet(one, row, name)
 
-    def _add_protocol(
-        self, protocol: str, contents: Sequence[Content | None], found: Occurrences
-    ) -> "Lots":
-        row_number = self._numbers(protocol, contents, found)
+    def _add_protocol(self, told: Told) -> "Lots":
+        found = told[-1]
+        row_number = self._numbers(told)
         self._note_refused(found, row_number)
         order = np.argsort(row_number, kind="stable")
         order = order[row_number[order] >= 0]
@@ -146,7 +145,7 @@ class Behaviours:
         self._intervals(found, lots)
         self._responses(found, lots)
         self._remember(found, lots, before)
-        self.facts.add(protocol, contents, found, np.flatnonzero(found.tells & (row_number >= 0)))
+        self.facts.add(told, np.flatnonzero(found.tells & (row_number >= 0)))
         self._notable(found, lots)
         self._follow(found, lots)
         return lots
@@ -156,13 +155,12 @@ class Behaviours:
         rows = np.flatnonzero((number < 0) | (number >= self.cap))
         self.refused.note_all(found.time[rows], found.ordinal[rows])
 
-    def _numbers(
-        self, protocol: str, contents: Sequence[Content | None], found: Occurrences
-    ) -> I64:
+    def _numbers(self, told: Told) -> I64:
         """The behaviour of each exchange, -1 where there is no room.
 
         Contents that differ only in what is not part of a behaviour share its number.
         """
+        protocol, _, found = told
         known = self.known.setdefault(protocol, {})
         if len(known) > 2 * self.cap:
             known.clear()
@@ -175,20 +173,14 @@ class Behaviours:
             new = [at for at, one in enumerate(number) if one is None]
             for at in sorted(new, key=first.tolist().__getitem__):  # who comes first is kept
                 row, name = int(rows[first[at]]), int(names[at])
-                number[at] = self._meet(protocol, contents, found, row, name)
+                number[at] = self._meet(told, row, name)
             return np.array(number, np.int64)[which]
 
         return recent.numbers([pairs], 0, enter)
 
-    def _meet(
-        self,
-        protocol: str,
-        contents: Sequence[Content | None],
-        found: Occurrences,
-        row: int,
-        name: int,
-    ) -> int:
+    def _meet(self, told: Told, row: int, name: int) -> int:
         """The number of a conversation and content, by their ``name``, that come in a row."""
+        protocol, contents, found = told
         said, conversation = contents[int(found.content[row])], int(found.conversation[row])
         number = self._enter(protocol, conversation, said) if said else -1
         self.known[protocol][name] = number

@@ -30,14 +30,9 @@ class Facts:
         self.said: dict[str, dict[int, Said]] = {}  # by protocol, of conversation and content
         self.refused = Refusals()
 
-    def add(
-        self,
-        protocol: str,
-        contents: Sequence[Content | None],
-        found: Occurrences,
-        rows: I64,
-    ) -> None:
+    def add(self, told: Told, rows: I64) -> None:
         """Take what some exchanges of one batch say, in order."""
+        protocol, _, found = told
         if not len(rows):
             return
         names, first, which, count = np.unique(
@@ -47,13 +42,13 @@ class Facts:
         said = list(map(known.get, names.tolist()))
         new = [at for at, one in enumerate(said) if one is None]
         for at in sorted(new, key=first.tolist().__getitem__):  # who comes first is kept
-            said[at] = self.meet(protocol, contents, found, int(rows[first[at]]), int(names[at]))
-        for told in (False, True):
-            numbers = [one[told] if one else [] for one in said]
+            said[at] = self.meet(told, int(rows[first[at]]), int(names[at]))
+        for answers in (False, True):
+            numbers = [one[answers] if one else [] for one in said]
             sizes = np.fromiter(map(len, numbers), np.int64, len(numbers))
             number = np.fromiter(chain.from_iterable(numbers), np.int64, int(sizes.sum()))
             if len(number):
-                begin, end = _spans(found, rows, which, count, told=told)
+                begin, end = _spans(found, rows, which, count, told=answers)
                 lot = np.repeat(np.arange(len(names)), sizes)
                 self._note(number, count[lot], begin[lot], end[lot])
 
@@ -69,15 +64,9 @@ class Facts:
                     room -= len(content.message.facts)
         return room >= 0
 
-    def meet(
-        self,
-        protocol: str,
-        contents: Sequence[Content | None],
-        found: Occurrences,
-        row: int,
-        name: int,
-    ) -> Said:
+    def meet(self, told: Told, row: int, name: int) -> Said:
         """What a conversation and content, by their ``name``, say that come in a row."""
+        protocol, contents, found = told
         known = self.said.setdefault(protocol, {})
         if name not in known:
             content, conversation = contents[int(found.content[row])], int(found.conversation[row])
