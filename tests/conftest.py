@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CI_PACKAGES = frozenset(
-    {"tshark", "tcpdump", "tcpreplay", "tmux", "zstd", "chromium"}
+    {"tshark", "tcpdump", "tcpreplay", "tmux", "zstd", "chromium", "nftables", "poppler-utils"}
 )  # as in .ci/setup
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -67,7 +67,7 @@ def real_store(tmp_path_factory: pytest.TempPathFactory) -> RealStore:
         from engine_runs import analyse
 
         name = f"{capture.parent.name}-{capture.name}.db"
-        return _once(tmp_path_factory, name, lambda path: analyse([capture], path))
+        return once(tmp_path_factory, name, lambda path: analyse([capture], path))
 
     return of
 
@@ -90,7 +90,7 @@ def claimed(
         found = {f"{path.parent.name}/{path.name}": owners(path) for path in paths}
         at.write_text(json.dumps(found), "utf-8")
 
-    told = _once(tmp_path_factory, "claimed.json", tell)
+    told = once(tmp_path_factory, "claimed.json", tell)
     return {name: set(owners) for name, owners in json.loads(told.read_text("utf-8")).items()}
 
 
@@ -107,14 +107,14 @@ def plant_store(tmp_path_factory: pytest.TempPathFactory, otsec_command: Command
             assert done.returncode == 0, done.stderr
 
         name = "".join(letter for letter in "-".join(words) if letter.isalnum())
-        shutil.copyfile(_once(tmp_path_factory, f"plant{name}.db", analyse), at)
+        shutil.copyfile(once(tmp_path_factory, f"plant{name}.db", analyse), at)
         at.chmod(0o600)
         return at
 
     return put
 
 
-def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """A file that is made once in a run of the tests: who comes first makes it for the others."""
     shared = factory.getbasetemp()
     shared = shared.parent if os.environ.get("PYTEST_XDIST_WORKER") else shared

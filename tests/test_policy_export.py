@@ -82,7 +82,7 @@ def test_nft_takes_it(name: str, enforce: bool, tmp_path: Path) -> None:
     """Nft itself finds nothing wrong with what is written, without loading it."""
     nft = shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin")
     if nft is None:
-        pytest.skip("no nft here to check rule sets")
+        pytest.skip("needs nftables")
     path = tmp_path / "rules.nft"
     path.write_text(export(policy_of(templates.text(name)), enforce=enforce)[0], "utf-8")
     done = subprocess.run([nft, "-c", "-f", path], capture_output=True, text=True, check=False)

@@ -61,7 +61,7 @@ def test_the_executive_report_has_two_pages(how: str, crowd_db: Path, tmp_path: 
     """However much is wrong, and however long the texts are, management gets two pages."""
     pytest.importorskip("weasyprint")
     if not shutil.which("pdfinfo"):
-        pytest.skip("needs pdfinfo (poppler-utils)")
+        pytest.skip("needs poppler-utils")
     words = grave(crowd_db, tmp_path) if how == "grave" else ["--db", str(crowd_db)]
     path = tmp_path / "executive.pdf"
     assert main(["report", "run", "executive", "-q", *words, "-o", str(path)]) == Exit.FINE

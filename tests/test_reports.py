@@ -367,7 +367,7 @@ def test_every_page_of_the_pdf_bears_the_mark(plant_db: Path, tmp_path: Path) ->
     """The mark and the report's id are on each page of the PDF, and the executive has two."""
     pytest.importorskip("weasyprint")
     if not shutil.which("pdftotext"):
-        pytest.skip("needs pdftotext (poppler-utils)")
+        pytest.skip("needs poppler-utils")
     files = made(plant_db, tmp_path, "executive", "health", "--format", "json,pdf", "--tlp", "red")
     for kind in ("executive", "health"):
         told = subprocess.run(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, once
 
 from otsec.capture import times
 from otsec.cli import main
@@ -32,7 +32,7 @@ def make(folder: Path, seed: int) -> Path:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The story of the first seed."""
-    return make(tmp_path_factory.mktemp("story"), 1)
+    return once(tmp_path_factory, "story", lambda path: make(path, 1))
 
 
 def test_same_seed_same_story(story: Path, tmp_path: Path) -> None:
@@ -74,14 +74,20 @@ def test_tshark_finds_nothing_malformed(story: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def told(story: Path) -> dict[str, Any]:
+def told(story: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What `otsec evaluate --json` says of it."""
-    found = subprocess.run(
-        [sys.executable, "-m", "otsec", "evaluate", "--labels", story / "labels.tsv", "--json",
-         "--changes", story / "changes.csv", "--step", "12h", story / "story.pcap"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
-    answer: dict[str, Any] = json.loads(found.stdout)
+
+    def evaluate(path: Path) -> None:
+        found = subprocess.run(
+            [sys.executable, "-m", "otsec", "evaluate", "--labels", story / "labels.tsv", "--json",
+             "--changes", story / "changes.csv", "--step", "12h", story / "story.pcap"],
+            capture_output=True, text=True, check=True, cwd=ROOT,
+        )  # fmt: skip
+        path.write_text(found.stdout)
+
+    answer: dict[str, Any] = json.loads(
+        once(tmp_path_factory, "story-told.json", evaluate).read_text()
+    )
     return answer
 
 
