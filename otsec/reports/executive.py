@@ -17,7 +17,7 @@ from otsec.reports.subject import CONTROLLERS, Subject
 MOST_ADVICE = 6
 MOST_ROWS = 2  # of controls that a cell names
 MOST_NEEDED = 3
-LONGEST, LONGEST_TITLE = 120, 80  # letters of a cell that are shown
+LONGEST, LONGEST_TITLE = 160, 80  # letters of a cell that are shown
 
 
 def gather(subject: Subject) -> Document:
