@@ -312,14 +312,14 @@ class Behaviours:
         found, order, heads, counts = carried.found, carried.order, carried.heads, carried.counts
         if not len(order):
             return
-        number, last = carried.number, order[heads + counts - 1]
+        number, tails = carried.number, heads + counts - 1
         block = self.table["block"][number]
         kept = np.flatnonzero(block >= 0)
         fresh = kept[self.cells.blocks["count"][block[kept]] == 0]
-        self._note_blocks(found, block, (carried.first, last), counts, fresh, kept)
+        self._note_blocks(found, block, (carried.first, order[tails]), counts, fresh, kept)
         block_of = np.repeat(block, counts)
         is_first, is_last = np.zeros((2, len(order)), np.bool_)
-        is_first[heads[fresh]] = is_last[(heads + counts - 1)[kept]] = True
+        is_first[heads[fresh]] = is_last[tails[kept]] = True
         for values in found.values:
             row_of = np.full(len(found), -1)
             row_of[values.occurrence] = np.arange(len(values.occurrence))

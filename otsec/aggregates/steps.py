@@ -18,6 +18,7 @@ import numpy as np
 
 from otsec.aggregates.behaviours import CHANGING
 from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.following import SILENCE_NS
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
 from otsec.columns import I64, U64, Header, Mask, group
 from otsec.exchanges.calls import CONTENT_BITS, PART_BITS
@@ -32,7 +33,6 @@ FURTHER = 255  # rank of all steps of a stream that have none of their own; a bu
 LONGEST = 160  # letters of a message's name; those that begin alike are the same message
 PLACE_BITS = 35  # of an ordinal beside the rank of a side
 LANES = 65_536  # that are followed at a time; further ones are not
-IDLE_NS = HOUR_NS  # what was silent on a connection for longer begins anew, as connections do
 BREAKS = 4_096  # sides of connections of which it is known where bytes were lost; of others of long ago not
 SYMBOL, SERIAL, SLOT, POSITION, STEADY, TIME = range(6)  # of what was said, columns
 START, UNKNOWN = 0, -1  # symbols: a connection begins; not known, or none
@@ -136,7 +136,7 @@ class Steps:
             return
         minute = said[STEADY] // MINUTE_NS  # where places lack, batches must have no say in them
         for one in np.unique(minute).tolist():
-            self._let_go(one * MINUTE_NS - IDLE_NS)
+            self._let_go(one * MINUTE_NS - SILENCE_NS)
             talk = _Talk(said[:, minute == one], self.of_symbol, table)
             self._follow(talk.of_lanes(self._placed(talk)), seed)
 
@@ -509,7 +509,7 @@ class _Talk:
         self.starts = np.diff(lane[order], prepend=-1) != 0
         # since when a lane must have been heard to go on, the same for a whole minute; those of a
         # conversation always do
-        goes_on = self.said[STEADY] // MINUTE_NS * MINUTE_NS - IDLE_NS
+        goes_on = self.said[STEADY] // MINUTE_NS * MINUTE_NS - SILENCE_NS
         self.goes_on = np.where(self.serial == UNKNOWN, 0, goes_on)
         self.starts[1:] |= self.said[STEADY, :-1] < self.goes_on[1:]
         self.heads = np.flatnonzero(self.starts)
