@@ -54,6 +54,8 @@ MATCHES: dict[str, tuple[str, bool]] = {  # a selection over one write, and whet
     "a role of the inventory": ("{server_role: plc}", True),
     "a level of the inventory": ("{'server_level|lte': 1}", True),
     "a maker of the inventory": ("{'server_vendor|startswith': ACME}", True),
+    "a name of the inventory": ("{server_name: press}", True),
+    "no name": ("{'client_name|exists': true}", False),
 }
 
 
@@ -61,7 +63,7 @@ MATCHES: dict[str, tuple[str, bool]] = {  # a selection over one write, and whet
 def test_selections(net: Tap, tmp_path: Path, selection: str, holds: bool) -> None:
     """Each modifier does what Sigma says, also where the inventory must be asked."""
     net.heard("00:1b:1b:00:00:01", PLC)
-    net.says(PLC, "s7comm", vendor="ACME Works", order_number="6ES7 315-2EH14-0AB0")
+    net.says(PLC, "s7comm", vendor="ACME Works", order_number="6ES7 315-2EH14-0AB0", name="press")
     net.does(PANEL, PLC, "modbus", "write", object="holding 100-109")
     net.write()
 

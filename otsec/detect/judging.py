@@ -87,6 +87,9 @@ def _holds(rows: Rows, row: Judged, condition: Any) -> bool:
     if verdict is None:
         rows.fill_assets(row)
         verdict = condition(row.cells)
+    if verdict is None:
+        rows.fill_names(row)
+        verdict = condition(row.cells)
     return bool(verdict)
 
 

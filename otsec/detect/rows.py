@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otsec.detect.conditions import UNKNOWN
@@ -22,7 +22,7 @@ from otsec.store.contents import compared
 from otsec.store.judged import Seen
 
 if TYPE_CHECKING:
-    from otsec.inventory.assembly import Inventory
+    from otsec.inventory.assembly import Census, Inventory
     from otsec.inventory.model import Asset
 
 SIDES = ("client", "server")
@@ -75,8 +75,7 @@ class Rows:
 
     store: Store
     sources: dict[int, Source] = field(init=False)
-    _assets: "Callable[[Source, str, str], Asset | None] | None" = field(default=None, init=False)
-
+    _assets: dict[int, Mapping[str, Any]] = field(default_factory=dict, init=False)
     _unselected: Mapping[tuple[int, int], int] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -127,23 +126,46 @@ class Rows:
                 row.cells[at] = scope(_address(row, side))
 
     def fill_assets(self, row: Judged) -> None:
-        """Tell what the inventory knows of both sides."""
-        positions = _positions(row.category.name)
+        """Tell what the inventory knows of both sides; but for their names, see `fill_names`."""
+        for side, number in self._sides(row):
+            known = _UNKNOWN_ASSET if number is None else self._told(number)
+            _fill(row, side, known)
+
+    def fill_names(self, row: Judged) -> None:
+        """Tell how the inventory calls both sides: for that all assets must be made."""
+        for side, number in self._sides(row):
+            name = "" if number is None else self.inventory.assets[number].name
+            _fill(row, side, {"name": name})
+
+    @cached_property
+    def census(self) -> "Census":
+        """Who is there."""
+        from otsec.inventory.assembly import census  # noqa: PLC0415 - few rules need it
+
+        return census(self.store)
+
+    @cached_property
+    def inventory(self) -> "Inventory":
+        """The same, all assets made."""
+        from otsec.inventory.assembly import inventory  # noqa: PLC0415 - as above
+
+        return inventory(self.store)
+
+    def _sides(self, row: Judged) -> Iterator[tuple[str, int | None]]:
+        """The sides of a row that the inventory is asked of, each with its number in it."""
+        from otsec.inventory.model import Node  # noqa: PLC0415 - as above
+
+        positions, where = _positions(row.category.name), (row.source.site, row.source.group)
         for side in SIDES:
-            if f"{side}_role" not in positions:
-                continue
-            asset = self.asset(row.source, str(row.cell("place")), _address(row, side))
-            known = _UNKNOWN_ASSET if asset is None else _of_asset(asset)
-            for name, value in known.items():
-                row.cells[positions[f"{side}_{name}"]] = value
+            if f"{side}_role" in positions:
+                node = Node(*where, str(row.cell("place")), _address(row, side))
+                yield side, self.census.find(node)
 
-    def asset(self, source: Source, place: str, address: str) -> "Asset | None":
-        """The asset that has an address."""
-        if self._assets is None:
-            from otsec.inventory.assembly import inventory  # noqa: PLC0415 - few rules need it
-
-            self._assets = _finder(inventory(self.store))
-        return self._assets(source, place, address)
+    def _told(self, number: int) -> Mapping[str, Any]:
+        """What is known of an asset: few of a large site are asked for, some again and again."""
+        if number not in self._assets:
+            self._assets[number] = _of_asset(self.census.asset(number))
+        return self._assets[number]
 
     def _identities(
         self, category: Category, found: Iterable[tuple[Seen, tuple[Any, ...]]]
@@ -299,29 +321,17 @@ def scope(address: str) -> str:
 
 # -------------------------------------------------------------------------------- inventory
 
-_UNKNOWN_ASSET: Mapping[str, Any] = {"role": "unknown", "level": -1, "vendor": "", "name": ""}
+_UNKNOWN_ASSET: Mapping[str, Any] = {"role": "unknown", "level": -1, "vendor": ""}
 SURE = 0.8  # a role below it decides nothing
 
 
 def _of_asset(asset: "Asset") -> Mapping[str, Any]:
     role = asset.role.role if asset.role.confidence >= SURE else "unknown"
     level = -1 if asset.level is None else asset.level
-    return {"role": role, "level": level, "vendor": asset.value("vendor"), "name": asset.name}
+    return {"role": role, "level": level, "vendor": asset.value("vendor")}
 
 
-def _finder(found: "Inventory") -> "Callable[[Source, str, str], Asset | None]":
-    """Finds assets by address: in its VLAN, else in the only one that has it."""
-    from otsec.inventory.model import Node  # noqa: PLC0415 - as above
-
-    elsewhere: dict[tuple[str, str, str], set[int]] = defaultdict(set)
-    for node, number in found.by_node.items():
-        elsewhere[node.site, node.group, node.address].add(number)
-
-    def find(source: Source, place: str, address: str) -> "Asset | None":
-        asset = found.at(Node(source.site, source.group, place, address))
-        if asset is None:
-            others = elsewhere.get((source.site, source.group, address), set())
-            asset = found.assets[next(iter(others))] if len(others) == 1 else None
-        return asset
-
-    return find
+def _fill(row: Judged, side: str, known: Mapping[str, Any]) -> None:
+    positions = _positions(row.category.name)
+    for name, value in known.items():
+        row.cells[positions[f"{side}_{name}"]] = value

@@ -53,6 +53,40 @@ class Inventory:
 @no_cycles()
 def inventory(store: Store, talks: Sequence[Talk] | None = None) -> Inventory:
     """Who is there; ``talks``: all conversations, where they have been read."""
+    found = census(store, talks)
+    drafts = found.drafts
+    drafts.reverse()  # each is let go as soon as its asset is made: there may be very many
+    made = [_asset(drafts.pop(), found.network) for _ in range(len(drafts))]
+    return Inventory(_distinct(made), found.by_node)
+
+
+@dataclass(slots=True)
+class Census:
+    """All that belongs to each asset, of which nothing is made until it is asked for."""
+
+    drafts: "list[Draft]"
+    by_node: Mapping[Node, int]  # where the draft of each address stands
+    network: Network
+    _elsewhere: dict[tuple[str, str, str], set[int]] = field(default_factory=dict)
+
+    def asset(self, number: int) -> Asset:
+        """An asset; its name may be that of another one, too."""
+        return _asset(self.drafts[number], self.network)
+
+    def find(self, node: Node) -> int | None:
+        """Which asset has an address: in its VLAN, else the only one of the group that has it."""
+        if node in self.by_node:
+            return self.by_node[node]
+        if not self._elsewhere:
+            for one, number in self.by_node.items():
+                self._elsewhere.setdefault((one.site, one.group, one.address), set()).add(number)
+        others = self._elsewhere.get((node.site, node.group, node.address), set())
+        return next(iter(others)) if len(others) == 1 else None
+
+
+@no_cycles()
+def census(store: Store, talks: Sequence[Talk] | None = None) -> Census:
+    """What tells who is there, sorted by asset; ``talks`` as of `inventory`."""
     stations, lookups = sightings.stations(store), sightings.lookups(store)
     said = [*sightings.said(store), *stacks.told(stations)]
     talks = sightings.talks(store) if talks is None else talks
@@ -66,9 +100,7 @@ def inventory(store: Store, talks: Sequence[Talk] | None = None) -> Inventory:
     _sort_deeds(drafts, number, found, sightings.deeds(store))
     _sort_acts(drafts, number, people)
     _sort_joins(drafts, number, partition)
-    drafts.reverse()  # each is let go as soon as its asset is made: there may be very many
-    made = [_asset(drafts.pop(), found) for _ in range(len(drafts))]
-    return Inventory(_distinct(made), number)
+    return Census(drafts, number, found)
 
 
 def node_id(node: Node) -> str:
