@@ -47,7 +47,7 @@ class Caps:
     """Distinct operations on objects, kept in the store."""
     value_cells: int = 500_000
     """Numbered registers, coils and points whose values are kept."""
-    cached_messages: int = 262_144
+    cached_messages: int = 16_384
     """Distinct messages held decoded."""
     stations: int = 65_536
     """Pairs of MAC and network address seen as sender."""

@@ -7,7 +7,7 @@ batches of one source in order and holds all state.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -596,7 +596,6 @@ class Engine:
         self._let_go()
         self._note_caps()
         names = self.registry.names
-        behaviours = self.behaviours.take_rows(source)
         rows: dict[str, Iterable[Row]] = {
             "clock": [
                 (
@@ -607,7 +606,7 @@ class Engine:
             "station": self.stations.take_rows(source),
             "connection": self.conversations.take_singles(source),
             "conversation": self.conversations.take_rows(source, names, self.packets),
-            **behaviours,
+            **self.behaviours.take_rows(source),
             "fact": self.facts.take_rows(source),
             "sequence": self.sequences.take_rows(source),
             "step": self.steps.take_rows(source),
@@ -621,17 +620,16 @@ class Engine:
             "announcement": self.announcements.take_rows(source),
             **self.paths.take_rows(source),
         }  # fmt: skip
-        used = 0
+        waiting: list[Row] = []
         for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
-            waiting = self.behaviours.open_rows(
+            waiting += self.behaviours.open_rows(
                 source,
                 protocol.name,
                 exchanges.cache.contents,
                 exchanges.open(),
-                used,
+                len(waiting),
             )
-            behaviours["behaviour"] += waiting
-            used += len(waiting)
+        rows["behaviour"] = chain(rows["behaviour"], waiting)
         self.gaps = []
         return rows
 

@@ -206,7 +206,7 @@ def rows_of(path: Path) -> Rows:
         for batch in chunk.batches:
             engine.apply(batch, columnar(batch, registry, settings_))
     reader.close()
-    rows = dict(engine.take_rows(1))
+    rows = {table: list(part) for table, part in engine.take_rows(1).items()}
     names = ("protocol", "device", "operation", "cls", "object", "outcome", "count")
     return {
         "conversation": [{"protocol": row} for row in rows["conversation"] if "dnp3" in row],

@@ -190,8 +190,7 @@ def run(
                     exchanges.known = Known(CONTEXTS, 100)
                     exchanges.load(state)
     reader.close()
-    rows: Any = engine.take_rows(1)
-    return dict(rows)
+    return {table: list(part) for table, part in engine.take_rows(1).items()}
 
 
 def behaviours(rows: dict[str, list[tuple[Any, ...]]]) -> list[str]:

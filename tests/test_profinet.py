@@ -395,8 +395,7 @@ def run(path: Path) -> dict[str, list[Any]]:
         for batch in chunk.batches:
             engine.apply(batch, columnar(batch, registry, given_))
     reader.close()
-    rows: Any = engine.take_rows(1)
-    return dict(rows)
+    return {table: list(part) for table, part in engine.take_rows(1).items()}
 
 
 def test_change_of_an_address(captures: Path) -> None:

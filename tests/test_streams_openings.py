@@ -231,7 +231,7 @@ def run(wire: Wire, folder: Path, room: int, batch: int) -> tuple[Engine, dict[s
         for one in chunk.batches:
             engine.apply(one, columnar(one, registry, options))
     reader.close()
-    return engine, engine.take_rows(1)
+    return engine, {table: list(part) for table, part in engine.take_rows(1).items()}
 
 
 def counted(rows: dict[str, list[Any]], name: str) -> int:

@@ -4,13 +4,16 @@ Each is counted with its times; what is notable is also kept one by one; values 
 """
 
 import json
+from array import array
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from sys import intern
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.bouts import CLASS, Bouts
-from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.facts import Facts, Told
 from otsec.aggregates.held import Held
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms, histograms
@@ -80,7 +83,7 @@ class Behaviours:
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
         self.notes: list[str] = []
-        self.packets: dict[int, list[int]] = {}
+        self.packets: dict[int, array[int]] = {}
         self.table = np.zeros(1024, STATS)
         self.known: dict[str, dict[int, int]] = {}  # by protocol, of conversation and content
         self.recent: dict[str, Recent] = {}  # by protocol, the same, of those seen last
@@ -301,7 +304,7 @@ class Behaviours:
             for number, packet in zip(
                 lots.number[crossed].tolist(), found.ordinal[row].tolist(), strict=True
             ):
-                self.packets.setdefault(number, []).append(packet)
+                self.packets.setdefault(number, array("q")).append(packet)
             nth *= SPREAD
             more = nth <= after[crossed]
             crossed, nth = crossed[more], nth[more]
@@ -500,15 +503,21 @@ class Behaviours:
             for number, (key, rows) in enumerate(lots.items(), used + 1)
         ]  # fmt: skip
 
-    def take_rows(self, source: int) -> dict[str, list[Row]]:
-        """Rows of the tables behaviour, histogram, value and event that changed."""
+    def take_rows(self, source: int) -> dict[str, Iterable[Row]]:
+        """Rows of the tables behaviour, histogram, value and event that changed.
+
+        To be drawn before the next batch: there may be very many.
+        """
         changed = np.flatnonzero(self.table["changed"])
         self.table["changed"] = False
-        rows: dict[str, list[Row]] = {
-            "behaviour": self._rows(source, changed),
-            "histogram": list(self._histograms(source)),
-            "rhythm": list(self.rhythms.take_rows(source)),
-            "value": list(self._value_rows(source, changed[self.table["block"][changed] >= 0])),
+        carrying = changed[self.table["block"][changed] >= 0]
+        rows: dict[str, Iterable[Row]] = {
+            "behaviour": chain.from_iterable(self._rows(source, some) for some in slices(changed)),
+            "histogram": self._histograms(source),
+            "rhythm": self.rhythms.take_rows(source),
+            "value": chain.from_iterable(
+                self._value_rows(source, some) for some in slices(carrying)
+            ),
             "event": [(source, *row) for row in self.events.values()],
             "held": self.held.take_rows(source),
             "bout": self.bouts.take_rows(source),
@@ -519,11 +528,11 @@ class Behaviours:
     def _rows(self, source: int, numbers: I64) -> list[Row]:
         stats = self.table[numbers]
         columns = (stats[name].tolist() for name in TOLD)
-        none: list[int] = []
+        none = array("q")
         return [
             (
                 source, number, *self.keys[number], count, *first, *last,
-                str(self.packets.get(number, none)),  # integers: JSON as well
+                str(self.packets.get(number, none).tolist()),  # integers: JSON as well
                 *response, *interval, request_time, self.notes[number],
             )
             for number, count, first, last, response, interval, request_time
@@ -531,7 +540,8 @@ class Behaviours:
         ]  # fmt: skip
 
     def _histograms(self, source: int) -> Iterable[Row]:
-        """What is to be added to the table `histogram`; to `rhythm` by the hour."""
+        """What is to be added to the table `histogram`; at once to `rhythm`, by the hour."""
+        parts: list[Iterable[Row]] = []
         for kind, sums in self.spread.items():
             if (told := sums.take()) is None:
                 continue
@@ -540,7 +550,8 @@ class Behaviours:
             self.rhythms.add(kind, self.table["channel"][number] << size | rest, count)
             whole = number << BUCKET_BITS | code & (1 << BUCKET_BITS) - 1
             merged = summed(np.stack([whole, count]))
-            yield from ((source, number, kind, one) for number, one in histograms(*merged))
+            parts.append(_spread_rows(source, kind, *merged))
+        return chain.from_iterable(parts)
 
     def _value_rows(self, source: int, numbers: I64) -> Iterable[Row]:
         cells, which = self.cells, self.table["block"][numbers]
@@ -571,7 +582,7 @@ class Behaviours:
             stats["count"], stats["first"], stats["last"] = row[9], row[10:12], row[12:14]
             kept = json.loads(row[14])
             if kept:
-                self.packets[number] = kept
+                self.packets[number] = array("q", kept)
             stats["response"], stats["interval"] = row[15:19], row[19:23]
             stats["request_time"] = row[23]
         for _, number, space, first, kind, least, most, begin, last, count, *seen in values:
@@ -647,7 +658,8 @@ class _Carried:
 def _key(conversation: int, protocol: str, content: Content) -> Key:
     said = content.message
     return (
-        conversation, protocol, said.device, said.operation, said.cls, said.object, said.outcome,
+        conversation, protocol, intern(said.device), intern(said.operation), said.cls,
+        intern(said.object), intern(said.outcome),
     )  # fmt: skip
 
 
@@ -656,6 +668,10 @@ def _at(time: I64, ordinal: I64, wanted: I64, lots: Lots) -> I64:
     hit = np.flatnonzero(ordinal == np.repeat(wanted, lots.count))
     lot = lots.of_rows()[hit]
     return time[hit[np.flatnonzero(np.diff(lot, prepend=-1))]]
+
+
+def _spread_rows(source: int, kind: str, word: I64, count: I64) -> Iterable[Row]:
+    return ((source, number, kind, buckets) for number, buckets in histograms(word, count))
 
 
 def _power(count: I64) -> I64:

@@ -1,12 +1,13 @@
 """What messages say of devices, rivals side by side."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from sys import intern
 from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.span import stretch, unseen
 from otsec.columns import I64
 from otsec.exchanges.cache import Content
@@ -84,7 +85,10 @@ class Facts:
             return said
         for place, fact in enumerate(content.message.facts):
             device = content.message.device if fact.about == "server" else ""
-            key = conversation, device, fact.attribute, fact.value, protocol, fact.about
+            key = (
+                conversation, intern(device), intern(fact.attribute), intern(fact.value), protocol,
+                intern(fact.about),
+            )  # fmt: skip
             number = self.index.get(key, -1)
             if number < 0 and len(self.keys) < self.cap:
                 number = self._add(key)
@@ -107,10 +111,13 @@ class Facts:
         stretch(self.table, number, first, last)
         self.table["changed"][number] = True
 
-    def take_rows(self, source: int) -> list[Row]:
+    def take_rows(self, source: int) -> Iterator[Row]:
         """Rows that changed since the last call: source, key, count, first and last packet."""
         changed = np.flatnonzero(self.table["changed"])
         self.table["changed"] = False
+        return chain.from_iterable(self._rows(source, some) for some in slices(changed))
+
+    def _rows(self, source: int, changed: I64) -> list[Row]:
         stats = self.table[changed]
         seen = zip(
             *(stats[name].tolist() for name in ("count", "first", "last")), changed.tolist(),

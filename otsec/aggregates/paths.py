@@ -7,13 +7,14 @@ kept by itself, with the packets before and behind it, if it is twice as long as
 than an hour after the path was first heard. So a path has few of them, however long it is followed.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, address_words
-from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.sums import Sums
 from otsec.columns import I64, U64, Mask, group
@@ -106,7 +107,7 @@ class Paths:
 
     # ------------------------------------------------------------------ store
 
-    def take_rows(self, source: int) -> dict[str, list[Row]]:
+    def take_rows(self, source: int) -> dict[str, Iterable[Row]]:
         """Rows of the tables path, silence and volume since the last call."""
         names = self.pairs.names
         rows: list[Row] = []
@@ -116,7 +117,7 @@ class Paths:
             rows.append((source, *names[word >> HOUR_BITS], hour, packets, size))
         followed = (self.senders, self.pairs)
         return {
-            "path": [row for one in followed for row in one.take_rows(source)],
+            "path": chain.from_iterable([one.take_rows(source) for one in followed]),
             "silence": [row for one in followed for row in one.take_silences(source)],
             "volume": rows,
         }
@@ -301,10 +302,13 @@ class Followed:
 
     # ------------------------------------------------------------------ store
 
-    def take_rows(self, source: int) -> list[Row]:
+    def take_rows(self, source: int) -> Iterator[Row]:
         """Rows of the table `path` that changed since the last call."""
         changed = np.flatnonzero(self.table["changed"])
         self.table["changed"][changed] = False
+        return chain.from_iterable(self._rows(source, some) for some in slices(changed))
+
+    def _rows(self, source: int, changed: I64) -> list[Row]:
         table = self.table[changed]
         columns = (table[name].tolist() for name in ("first", "last", "least"))
         return [

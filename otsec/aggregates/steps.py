@@ -9,15 +9,15 @@ after a deviation it is in step again with the third message.
 No step is counted across a gap, or where bytes of the connection were lost.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from itertools import compress, islice
+from itertools import chain, compress, islice
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.behaviours import CHANGING
-from otsec.aggregates.counters import Refusals, Row
+from otsec.aggregates.counters import Refusals, Row, slices
 from otsec.aggregates.following import SILENCE_NS
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
 from otsec.columns import I64, U64, Header, Mask, group
@@ -40,6 +40,7 @@ REFUSED = -3  # of a step or symbol for which there was no room
 
 Stream = tuple[int, str, str, str]  # conversation, protocol, device, sort
 Symbol = tuple[int, str]  # stream by number, name of the message
+Triple = tuple[int, int, int]  # the symbols of a step
 Lane = tuple[int, int]  # line of connections (-1: all of the conversation), stream
 # the last two symbols, ordinal and steady time of the last, and the serial of its connection
 Place = tuple[int, int, int, int, int]
@@ -48,13 +49,15 @@ STATS = np.dtype(
         ("count", "<i8"),
         ("first", "<i8", (2,)),  # time and ordinal
         ("last", "<i8", (2,)),
+        ("symbols", "<i4", (3,)),
         ("rank", "<i8"),  # within its stream, in order of first sight
         ("channel", "<i8"),  # of rhythms
         ("sort", "<i8"),  # position in SORTS
         ("changed", "?"),
     ]
 )
-OF_STEP = ("rank", "channel", "sort")
+OF_STEP = ("symbols", "rank", "channel", "sort")
+WORD_BITS = 64  # of a symbol in a key
 SORTS = ("asks", "changes", "tells")  # kinds of rhythms are called so behind `order_`
 ASKS, CHANGES, TELLS = range(3)
 
@@ -72,9 +75,8 @@ class Steps:
         self.of_symbol = np.zeros((1024, 2), np.int64)  # stream and sort
         self.ranks: list[int] = []  # of each stream, how many steps have one
         self.channels: list[tuple[int, int]] = []  # of each, its channel and sort
-        self.index: dict[tuple[int, int, int], int] = {}
-        self.keys: list[tuple[int, int, int]] = []  # the symbols of each step
-        self.new: list[tuple[int, int, int]] = []  # rank, channel and sort of the last ones
+        self.index: dict[int, int] = {}  # number of each step, by its symbols as one number
+        self.new: list[tuple[Triple, int, int, int]] = []  # what stands in OF_STEP of the last ones
         self.table = np.zeros(1024, STATS)
         self.lanes: dict[Lane, Place] = {}
         # of one side of a connection (serial << 1 | side), where bytes of it were last lost
@@ -260,7 +262,7 @@ class Steps:
         some = np.flatnonzero(number >= 0)
         if not len(some):
             return
-        number, time, size = number[some], time[some], len(self.keys)
+        number, time, size = number[some], time[some], len(self.index)
         seen = np.stack([time, ordinal[some]], axis=1)
         count = np.bincount(number, minlength=size)
         ends = np.empty(size, np.int64)
@@ -305,32 +307,31 @@ class Steps:
 
         return self.recent_steps.numbers(words, seed, enter)
 
-    def _enter(self, triple: tuple[int, int, int]) -> int:
-        known = self.index.get(triple)
+    def _enter(self, triple: Triple) -> int:
+        known = self.index.get(_key(triple))
         if known is not None:
             return known
         stream = self.names[triple[2]][0]
         if self.ranks[stream] >= FURTHER:
             triple = (UNKNOWN, UNKNOWN, stream)
-            if triple in self.index:
-                return self.index[triple]
-        if len(self.keys) >= self.cap:
+            if _key(triple) in self.index:
+                return self.index[_key(triple)]
+        if len(self.index) >= self.cap:
             return REFUSED
         return self._add(triple, stream)
 
-    def _add(self, triple: tuple[int, int, int], stream: int) -> int:
-        number = self.index[triple] = len(self.keys)
-        self.keys.append(triple)
+    def _add(self, triple: Triple, stream: int) -> int:
+        number = self.index[_key(triple)] = len(self.index)
         if triple[0] == UNKNOWN:
-            self.new.append((FURTHER, *self.channels[stream]))
+            self.new.append((triple, FURTHER, *self.channels[stream]))
         else:
-            self.new.append((self.ranks[stream], *self.channels[stream]))
+            self.new.append((triple, self.ranks[stream], *self.channels[stream]))
             self.ranks[stream] += 1
         return number
 
     def _fill(self) -> None:
         """Make room for new steps, all at once."""
-        begin, end = len(self.keys) - len(self.new), len(self.keys)
+        begin, end = len(self.index) - len(self.new), len(self.index)
         if end > len(self.table):
             self.table = np.concatenate([self.table, np.zeros(end, STATS)])
         if self.new:
@@ -404,20 +405,22 @@ class Steps:
 
     # ------------------------------------------------------------------ store
 
-    def take_rows(self, source: int) -> list[Row]:
+    def take_rows(self, source: int) -> Iterator[Row]:
         """Rows of the table `step` that changed since the last call."""
         changed = np.flatnonzero(self.table["changed"])
         self.table["changed"][changed] = False
+        return chain.from_iterable(self._rows(source, some) for some in slices(changed))
+
+    def _rows(self, source: int, changed: I64) -> list[Row]:
         table = self.table[changed]
-        columns = (table[name].tolist() for name in ("rank", "count", "first", "last"))
+        columns = (table[name].tolist() for name in ("symbols", "rank", "count", "first", "last"))
         return [
-            (source, *self._told(number), rank, count, *first, *last)
-            for number, rank, count, first, last in zip(changed.tolist(), *columns, strict=True)
+            (source, *self._told(*symbols), rank, count, *first, *last)
+            for symbols, rank, count, first, last in zip(*columns, strict=True)
         ]
 
-    def _told(self, number: int) -> tuple[int | str, ...]:
+    def _told(self, earlier: int, before: int, now: int) -> tuple[int | str, ...]:
         """Stream and messages of a step."""
-        earlier, before, now = self.keys[number]
         if earlier == UNKNOWN:
             return (*self.stream_names[now], "", "", "")
         stream, name = self.names[now]
@@ -474,6 +477,12 @@ class Steps:
             self.lanes[line, stream] = earlier, before, ordinal, steady, serial
         self.breaks = dict(state["breaks"])
         self.gap = state["gap"]
+
+
+def _key(triple: Triple) -> int:
+    """The symbols of a step as one number: as a tuple they take three times the memory."""
+    earlier, before, now = triple
+    return (earlier << WORD_BITS | before) << WORD_BITS | now
 
 
 class _Units:
