@@ -58,6 +58,7 @@ STATS = np.dtype(
 )
 OF_STEP = ("symbols", "rank", "channel", "sort")
 WORD_BITS = 64  # of a symbol in a key
+STEP_PLACE_BITS = 16  # for `Recent`: a plant makes far more steps than it says things
 SORTS = ("asks", "changes", "tells")  # kinds of rhythms are called so behind `order_`
 ASKS, CHANGES, TELLS = range(3)
 
@@ -84,7 +85,7 @@ class Steps:
         self.gap = UNKNOWN  # ordinal of the first packet behind the last gap
         self.known: dict[str, dict[tuple[int, ...], int]] = {}  # by protocol, symbols of keys
         self.recent: dict[str, Recent] = {}  # the same, of those seen last
-        self.recent_steps = Recent(2)
+        self.recent_steps = Recent(2, place_bits=STEP_PLACE_BITS)
         self.refused = Refusals()
         self.gaps: list[int] = []  # in the batch at hand
         self.lost: list[tuple[int, int]] = []  # in it: sides of connections and ordinals

@@ -18,8 +18,8 @@ _NOWHERE = -2  # of a place that nobody has; numbers may be -1
 class Recent:
     """Ordered: the numbers of keys, each of so many words."""
 
-    def __init__(self, words: int, bits: int = 64) -> None:
-        self.bits = min(bits, PLACE_BITS)
+    def __init__(self, words: int, bits: int = 64, place_bits: int = PLACE_BITS) -> None:
+        self.bits = min(bits, place_bits)
         self._many = words
         self.clear()
 
