@@ -50,8 +50,17 @@ STAGES = {  # what is timed: module:name, charged with its time less that of wha
         "otsec.engine:Conversations.untracked",
         "otsec.engine:Paths.add",
         "otsec.engine:Behaviours.add",
+        "otsec.engine:Stamps.add",
+        "otsec.engine:Contents.add",
     ),
-    "order": ("otsec.engine:Steps.add",),
+    "order": (
+        "otsec.engine:Steps.add",
+        "otsec.engine:Steps.follow",
+        "otsec.engine:Sequences.add",
+        "otsec.engine:Acknowledgements.add",
+        "otsec.engine:Dialogues.add",
+        "otsec.engine:Answers.add",
+    ),
     "rows and state": (
         "otsec.engine:Engine.take_rows",
         "otsec.engine:Engine.dump",
