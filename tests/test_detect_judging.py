@@ -72,6 +72,25 @@ def test_selections(net: Tap, tmp_path: Path, selection: str, holds: bool) -> No
         assert bool(finds(net.store, tmp_path / "rules", text)) is wanted
 
 
+def test_reads_are_held_against_changes(net: Tap, tmp_path: Path) -> None:
+    """Reads of one client from one server count for each of its changes, in the same protocol."""
+    net.does(PANEL, PLC, "modbus", "write", object="holding 1", count=2)
+    net.does(PANEL, PLC, "modbus", "mode", object="", count=1)
+    net.does(PANEL, PLC, "modbus", "read", object="holding 1-9", count=29)
+    net.does(PANEL, PLC, "modbus", "read", object="coil 1", count=2)
+    net.does(PANEL, PLC, "s7comm", "read", object="DB1", count=50)
+    net.does(EVIL, PLC, "modbus", "write", object="holding 1", count=4)
+    net.write()
+
+    for client, protocol, wanted in (
+        *((PANEL, "modbus", 10), (PANEL, "s7comm", -1), (EVIL, "modbus", 0)),
+    ):
+        chosen = f"client: {client}, protocol: {protocol}, reads_per_write"
+        for told in (wanted, wanted + 1):
+            text = rule("operation", f"{{a: {{{chosen}: {told}}}, condition: a}}")
+            assert bool(finds(net.store, tmp_path / "rules", text)) is (told == wanted)
+
+
 @given(
     st.lists(st.sampled_from([True, False, UNKNOWN]), min_size=3, max_size=3), st.integers(0, 63)
 )

@@ -87,6 +87,11 @@ _OPERATION = (
         "How often a point was commanded without its selection by the same client, where this "
         "point is selected first; 0 where that cannot be told.",
     ),
+    _number(
+        "reads_per_write",
+        "How often the client reads from the server, in the same protocol, for each time that it "
+        "changes something there; -1 where it changes nothing.",
+    ),
     *_SIDES,
 )
 _CONVERSATION = (

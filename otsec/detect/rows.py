@@ -17,6 +17,7 @@ from otsec.detect.conditions import UNKNOWN
 from otsec.detect.fields import CATEGORIES, Category
 from otsec.detect.ordering import unselected
 from otsec.nanoseconds import SECOND_NS
+from otsec.sessions.kinds import CHANGING
 from otsec.store import Store, judged
 from otsec.store.contents import compared
 from otsec.store.judged import Seen
@@ -76,7 +77,6 @@ class Rows:
     store: Store
     sources: dict[int, Source] = field(init=False)
     _assets: dict[int, Mapping[str, Any]] = field(default_factory=dict, init=False)
-    _unselected: Mapping[tuple[int, int], int] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.sources = {row[0]: Source(*row) for row in judged.sources(self.store)}
@@ -106,16 +106,23 @@ class Rows:
         )
 
     def fill_orders(self, row: Judged) -> None:
-        """Tell how often a point was commanded without its selection."""
+        """Tell how often a point was commanded without its selection, and reads for each change."""
         at = _positions(row.category.name).get("unselected")
         if at is not None:
-            if self._unselected is None:
-                self._unselected = unselected(
-                    judged.commands(self.store),
-                    judged.breaks(self.store),
-                    judged.began(self.store),
-                )
             row.cells[at] = self._unselected.get((row.source.number, row.seen.number), 0)
+        at = _positions(row.category.name).get("reads_per_write")
+        if at is not None:
+            where = (str(row.cell(name)) for name in ("place", "client", "server", "protocol"))
+            row.cells[at] = self._reads.get((row.source.number, *where), -1)
+
+    @cached_property
+    def _unselected(self) -> Mapping[tuple[int, int], int]:
+        commands, breaks = judged.commands(self.store), judged.breaks(self.store)
+        return unselected(commands, breaks, judged.began(self.store))
+
+    @cached_property
+    def _reads(self) -> Mapping[tuple[Any, ...], int]:
+        return judged.reads_per_write(self.store, CHANGING)
 
     def fill_scope(self, row: Judged) -> None:
         """Tell where the addresses are."""

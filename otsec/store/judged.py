@@ -5,7 +5,7 @@ database.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from otsec.store.database import Row, Store
@@ -227,6 +227,23 @@ def commands(store: Store) -> list[Command]:
         (json.dumps(list(SELECTING)),),
     )
     return [Command._make((*row[:4], bool(row[4]), *row[5:])) for row in found]
+
+
+Pair = tuple[int, str, str, str, str]  # source, place, client, server, protocol
+
+
+def reads_per_write(store: Store, changing: Iterable[str]) -> dict[Pair, int]:
+    """How often who changes something reads for each time; ``changing``: classes of operations."""
+    found = store.all(
+        "SELECT b.source, c.place, c.client, c.server, b.protocol, "
+        "SUM(b.count * (b.class = 'read')), SUM(b.count * (b.class IN "
+        "(SELECT value FROM json_each(?)))) AS changes "
+        "FROM behaviour AS b JOIN conversation AS c "
+        "ON c.source = b.source AND c.number = b.conversation "
+        "GROUP BY b.source, c.place, c.client, c.server, b.protocol HAVING changes > 0",
+        (json.dumps(sorted(changing)),),
+    )
+    return {row[:5]: row[5] // row[6] for row in found}
 
 
 def began(store: Store) -> dict[int, int]:

@@ -250,6 +250,26 @@ def frostygoop(tape: Tape) -> None:
         talk.end()
 
 
+def registers_polled(tape: Tape) -> None:
+    """A station of which nothing else is heard polls a controller, and writes as it needs to."""
+    plant = builder("modbus", "hosts")
+    talk = opened(tape, (Host("station", "00:15:5d:60:00:13", "10.60.0.13"), DOSER), (52_400, 502))
+    writes = {
+        20: ("06 0035 0046", "06 0035 0046"),
+        40: ("10 0040 0002 04 0001 0002", "10 0040 0002"),
+    }
+    for turn in range(60):
+        talk.ask(
+            plant.unit(turn, 1, "03 0030 0004"),
+            plant.unit(turn, 1, f"03 08 0041 0046 {turn:04x} 0000"),
+            after=SECOND,
+        )
+        if turn in writes:
+            asked, told = writes[turn]
+            talk.ask(plant.unit(turn, 1, asked), plant.unit(turn, 1, told))
+    talk.end()
+
+
 def fins_settings(tape: Tape) -> None:
     """Somebody takes an OMRON controller by force, writes its settings and deletes a file."""
     fins = builder("fins")
@@ -373,6 +393,7 @@ SCENES = (
         umas_reserved,
         umas_serviced,
         frostygoop,
+        registers_polled,
         fins_settings,
         dnp3_reports_off,
         industroyer2,
