@@ -8,7 +8,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import prod
 from typing import NamedTuple
 
@@ -40,19 +40,37 @@ MOST_SURE = 0.99  # only a person is surer
 Rule = tuple[re.Pattern[str], str, float]
 
 
-def _rules(words: Iterable[tuple[str, str, float]]) -> tuple[Rule, ...]:
-    return tuple((re.compile(text, re.IGNORECASE), role, sure) for text, role, sure in words)
+class _Words:
+    """Patterns with the roles that they speak for; compiled when they are first asked for."""
 
+    def __init__(self, words: Iterable[tuple[str, str, float]]) -> None:
+        self.words = tuple(words)
 
-def _any(words: Iterable[tuple[str, str, float]]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{pattern})" for pattern, _, _ in words), re.IGNORECASE)
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """Each pattern with its role, and how sure that is."""
+        return tuple(
+            (re.compile(text, re.IGNORECASE), role, sure) for text, role, sure in self.words
+        )
+
+    @cached_property
+    def any_of(self) -> re.Pattern[str]:
+        """What matches where any of them does."""
+        return re.compile("|".join(f"(?:{text})" for text, _, _ in self.words), re.IGNORECASE)
+
+    def first(self, text: str) -> tuple[str, float]:
+        """The role of the first pattern that a text meets; empty if it meets none, as most do."""
+        if self.any_of.search(text):
+            for pattern, role, confidence in self.rules:
+                if pattern.search(text):
+                    return role, confidence
+        return "", 0.0
 
 
 _ASKED = CONTROL - NEUTRAL  # protocols that say something of who asks in them
 _ANSWERED = ANSWERS.keys() - NEUTRAL
-_PRODUCTS, _ANY_PRODUCT = _rules(PRODUCTS), _any(PRODUCTS)
-_NAMES, _ANY_NAME = _rules(NAMES), _any(NAMES)
-_HINTS = {attribute: _rules(words) for attribute, words in HINTS.items()}
+_PRODUCTS, _NAMES = _Words(PRODUCTS), _Words(NAMES)
+_HINTS = {attribute: _Words(words) for attribute, words in HINTS.items()}
 
 
 @dataclass(slots=True)
@@ -128,28 +146,20 @@ def _says(known: Iterable[Known]) -> Iterator[Sign]:
                 evidence = f"{one.attribute} {text!r} by {one.said_by}"
                 sure = round(confidence * min(1.0, one.confidence + 0.1), 2)
                 yield Sign("product", role, sure, evidence)
-        for pattern, role, confidence in _HINTS.get(one.attribute, ()):
+        hints = _HINTS.get(one.attribute)
+        for pattern, role, confidence in hints.rules if hints is not None else ():
             if pattern.search(text):
                 evidence = f"calls itself {text!r} by {one.said_by}"
                 yield Sign(one.attribute, role, confidence, evidence)
         if one.attribute in {"name", "hostname"}:
-            role, confidence = _first(text, _ANY_NAME, _NAMES)
+            role, confidence = _NAMES.first(text)
             if role:
                 yield Sign("name", role, confidence, f"is named {text!r}")
 
 
 @lru_cache(maxsize=4096)  # a plant buys many of one kind
 def _product(text: str) -> tuple[str, float]:
-    return _first(text, _ANY_PRODUCT, _PRODUCTS)
-
-
-def _first(text: str, any_of: re.Pattern[str], rules: Iterable[Rule]) -> tuple[str, float]:
-    """The role of the first rule that a text meets; empty if it meets none, as most do."""
-    if any_of.search(text):
-        for pattern, role, confidence in rules:
-            if pattern.search(text):
-                return role, confidence
-    return "", 0.0
+    return _PRODUCTS.first(text)
 
 
 def _answers(traits: Traits) -> Iterator[Sign]:
