@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from inspect import isgeneratorfunction
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -413,7 +414,7 @@ def watched() -> Iterator[Watch]:
                 owner, last = _owner(name)
                 called = getattr(owner, last)
                 kept.append((owner, last, called))
-                wrap = watch.between if stage == "read" else watch.around
+                wrap = watch.between if isgeneratorfunction(called) else watch.around
                 setattr(owner, last, wrap(stage, called))
         yield watch
     finally:

@@ -5,7 +5,7 @@ batches of one source in order and holds all state.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise
 from typing import Any
@@ -690,38 +690,23 @@ class Engine:
             if count:
                 self.counters.add(f"engine:{name}", count, begin, here)
 
-    def dump(self) -> dict[str, dict[str, Any]]:
-        """The state of each part, to go on from."""
-        return {
-            "clock": self.clock.dump(),
-            "engine": {
+    def dump(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The state of each part, to go on from: one after the other, for some are large."""
+        yield (
+            "engine",
+            {
                 "version": VERSION,
                 "gap_count": self.gap_count,
                 "purged_minute": self.purged_minute,
                 "seen": dict(self.seen),
                 "protocols": self.registry.names,
             },
-            "tail": self.tail.dump(),
-            "fragments": self.fragments.dump(),
-            "connections": self.connections.dump(),
-            "conversations": self.conversations.dump(),
-            "stations": self.stations.dump(),
-            "paths": self.paths.dump(),
-            "announcements": self.announcements.dump(),
-            "streams": self.streams.dump(),
-            "behaviours": self.behaviours.dump(),
-            "sequences": self.sequences.dump(),
-            "steps": self.steps.dump(),
-            "losses": self.losses.dump(),
-            "acknowledgements": self.acknowledgements.dump(),
-            "dialogues": self.dialogues.dump(),
-            "answers": self.answers.dump(),
-            "contents": {name: contents.dump() for name, contents in self.contents.items()},
-            **{
-                f"exchanges:{protocol.name}": exchanges.dump()
-                for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True)
-            },
-        }
+        )
+        for name in PARTS:
+            yield name, getattr(self, name).dump()
+        yield "contents", {name: contents.dump() for name, contents in self.contents.items()}
+        for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
+            yield f"exchanges:{protocol.name}", exchanges.dump()
 
     def load(self, state: dict[str, dict[str, Any]], rows: dict[str, list[Row]]) -> None:
         """Go on from a checkpoint: what `dump` gave, and the rows in the store by table.
@@ -756,11 +741,7 @@ class Engine:
         for name, contents in self.contents.items():
             if name in state.get("contents", {}):
                 contents.load(state["contents"][name])
-        for name in (
-            "clock", "tail", "fragments", "connections", "conversations", "stations", "streams",
-            "behaviours", "sequences", "losses", "acknowledgements", "dialogues",
-            "answers", "paths", "announcements", "steps",
-        ):  # fmt: skip
+        for name in PARTS:
             getattr(self, name).load(state[name])
         for table in (self.connections.table, self.conversations.table):
             table["protocol"] = self.registry.renumber(
@@ -773,6 +754,11 @@ class Engine:
             exchanges.load(state.get(f"exchanges:{protocol.name}", {}))
 
 
+PARTS = (
+    *("clock", "tail", "fragments", "connections", "conversations", "stations", "streams"),
+    *("behaviours", "sequences", "losses", "acknowledgements", "dialogues", "answers"),
+    *("paths", "announcements", "steps"),
+)  # of the engine, whose state is kept; in the order in which they are taken up again
 RESTORED = (
     *("clock", "lookup", "counter", "fact", "sequence", "stamp", "content", "behaviour", "value"),
     "step",

@@ -326,7 +326,7 @@ class Run:
         for source, engine in engines:
             for table, part in engine.take_rows(source).items():
                 rows.setdefault(table, []).append(part)
-            for module, data in engine.dump().items():
+            for module, data in engine.dump():
                 state[source, module] = pack(data)
         whole = {table: chain.from_iterable(parts) for table, parts in rows.items()}
         self.store.checkpoint(whole, progress, state)

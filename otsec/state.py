@@ -17,7 +17,7 @@ class Unlike(Exception):  # noqa: N818 - a fact, not an error of ours
 
 def pack(state: dict[str, Any]) -> bytes:
     """State (dicts, lists, numbers, text, arrays of numbers or records) as bytes."""
-    arrays: list[bytes] = []
+    arrays: list[memoryview] = []
     sizes = 0
 
     def beside(value: Any) -> dict[str, Any]:
@@ -25,8 +25,8 @@ def pack(state: dict[str, Any]) -> bytes:
         if not isinstance(value, np.ndarray):
             raise TypeError(f"{type(value).__name__} is no state")
         at, fields = sizes, value.dtype.names
-        arrays.append(value.tobytes())
-        sizes += len(arrays[-1])
+        arrays.append(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
+        sizes += value.nbytes
         kind = value.dtype.str if fields is None else value.dtype.descr
         return {ARRAY: [at, kind, list(value.shape)]}
 

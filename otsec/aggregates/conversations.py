@@ -286,7 +286,7 @@ class Conversations:
 
     # -------------------------------------------------------------- store
 
-    def take_singles(self, source: int) -> list[Row]:
+    def take_singles(self, source: int) -> Iterator[Row]:
         """Rows of the table `connection` that changed; to be taken before `take_rows`."""
         return self.singles.take_rows(source, self.mark)
 

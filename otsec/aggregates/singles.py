@@ -4,11 +4,13 @@ So many a conversation and hour have a row of their own, in the order in which t
 recognised; further ones of the hour share a row.
 """
 
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.counters import Row
+from otsec.aggregates.counters import Row, slices
 from otsec.aggregates.span import stretch, unseen
 from otsec.columns import I64, Mask
 from otsec.nanoseconds import HOUR_NS
@@ -95,7 +97,7 @@ class Singles:
 
     # ------------------------------------------------------------------ store
 
-    def take_rows(self, source: int, mark: int) -> list[Row]:
+    def take_rows(self, source: int, mark: int) -> Iterator[Row]:
         """Rows of the table `connection` that changed; ``mark``: first packet since the last."""
         table = self.connections.table[: self.connections.used]
         live = self._rows(np.flatnonzero(table["alive"] & (table["single"] != NO_ROW)))
@@ -106,7 +108,8 @@ class Singles:
         past = np.concatenate([self.shared, ended])
         shares = np.isin(past["number"], [*growing, *live["number"].tolist()])
         self.shared, self.ended = _together(past[shares]), []
-        return _told(source, whole[changed])
+        some = slices(np.flatnonzero(changed))
+        return chain.from_iterable(_told(source, whole[one]) for one in some)
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from, behind a checkpoint."""
