@@ -7,7 +7,6 @@ import json
 from array import array
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from sys import intern
 from typing import Any
 
 import numpy as np
@@ -82,6 +81,7 @@ class Behaviours:
         self.cells, self.facts = cells, facts
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
+        self.words: dict[str, str] = {}  # of keys: devices, operations and outcomes are few
         self.notes: list[str] = []
         self.packets: dict[int, array[int]] = {}
         self.table = np.zeros(1024, STATS)
@@ -213,6 +213,12 @@ class Behaviours:
         return -1
 
     def _add(self, key: Key, note: str) -> int:
+        one = self.words.setdefault
+        conversation, protocol, device, operation, cls, what, outcome = key
+        key = (
+            conversation, protocol, one(device, device), one(operation, operation), cls, what,
+            one(outcome, outcome),
+        )  # fmt: skip
         number = self.index[key] = len(self.keys)
         self.keys.append(key)
         self.notes.append(note)
@@ -658,8 +664,7 @@ class _Carried:
 def _key(conversation: int, protocol: str, content: Content) -> Key:
     said = content.message
     return (
-        conversation, protocol, intern(said.device), intern(said.operation), said.cls,
-        intern(said.object), intern(said.outcome),
+        conversation, protocol, said.device, said.operation, said.cls, said.object, said.outcome,
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from sys import intern
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ class Facts:
         self.cap = cap
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
+        self.words: dict[str, str] = {}  # of keys: many conversations tell the same
         self.table = unseen(1024, FACT)
         self.said: dict[str, dict[int, Said]] = {}  # by protocol, of conversation and content
         self.refused = Refusals()
@@ -85,10 +85,7 @@ class Facts:
             return said
         for place, fact in enumerate(content.message.facts):
             device = content.message.device if fact.about == "server" else ""
-            key = (
-                conversation, intern(device), intern(fact.attribute), intern(fact.value), protocol,
-                intern(fact.about),
-            )  # fmt: skip
+            key = conversation, device, fact.attribute, fact.value, protocol, fact.about
             number = self.index.get(key, -1)
             if number < 0 and len(self.keys) < self.cap:
                 number = self._add(key)
@@ -96,6 +93,12 @@ class Facts:
         return said
 
     def _add(self, key: Key) -> int:
+        one = self.words.setdefault
+        conversation, device, attribute, value, protocol, about = key
+        key = (
+            conversation, one(device, device), one(attribute, attribute), one(value, value),
+            protocol, one(about, about),
+        )  # fmt: skip
         number = self.index[key] = len(self.keys)
         self.keys.append(key)
         if number == len(self.table):
