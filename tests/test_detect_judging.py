@@ -16,6 +16,7 @@ from otsec.detect.conditions import UNKNOWN, all_of, any_of, leaf, not_of
 from otsec.detect.judging import found_in, judge
 from otsec.detect.rows import scope
 from otsec.detect.telling import MOST, outcome_words
+from otsec.inventory import assembly
 from otsec.store import TABLES
 from otsec.store.dump import dump
 from otsec.store.findings import packets
@@ -70,6 +71,30 @@ def test_selections(net: Tap, tmp_path: Path, selection: str, holds: bool) -> No
     for condition, wanted in (("a", holds), ("not a", not holds)):
         text = rule("operation", f"{{a: {selection}, condition: {condition}}}")
         assert bool(finds(net.store, tmp_path / "rules", text)) is wanted
+
+
+def test_only_assets_that_are_asked_for_are_made(
+    net: Tap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule that asks for the role of one device does not have the whole inventory made."""
+    made: list[str] = []
+    make = assembly._asset
+
+    def noted(draft: assembly.Draft, found: Any) -> Any:
+        made.append(draft.nodes[0].address)
+        return make(draft, found)
+
+    monkeypatch.setattr(assembly, "_asset", noted)
+    for number in range(9):
+        net.heard(f"00:1b:1b:00:00:0{number}", f"10.0.0.{number}")
+    net.says(PLC, "s7comm", vendor="ACME Works", order_number="6ES7 315-2EH14-0AB0")
+    net.does(PANEL, PLC, "modbus", "write", object="holding 1")
+    net.does(PANEL, PLC, "modbus", "write", object="holding 2")
+    net.write()
+    text = rule("operation", "{a: {class: write, server_role: plc}, condition: a}")
+
+    assert finds(net.store, tmp_path / "rules", text)
+    assert len(made) == 2, made
 
 
 def test_reads_are_held_against_changes(net: Tap, tmp_path: Path) -> None:
