@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from otsec.config import Caps, Config, StateFrom
-from otsec.engine import Settings
+from otsec.engine import Engine, Settings
 from otsec.model import ACK, BATCH_PACKETS, FIN, PSH, RST, SYN
 from otsec.pipeline import Options, Outcome, Run, plan_sources
 from otsec.store import Store, open_store
@@ -135,6 +135,11 @@ def as_pcap(frames: Iterable[tuple[int, bytes]]) -> bytes:
         for time, data in frames
     ]
     return PCAP_HEADER + b"".join(records)
+
+
+def taken(engine: Engine) -> dict[str, list[Any]]:
+    """All rows of an engine that changed, by table."""
+    return {table: list(part) for table, part in engine.take_rows(1).items()}
 
 
 def difference(one: Sequence[str], other: Sequence[str]) -> str:

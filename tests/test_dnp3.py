@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_runs import as_pcap
+from engine_runs import as_pcap, taken
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_framing_dnp3 import frame
@@ -206,7 +206,7 @@ def rows_of(path: Path) -> Rows:
         for batch in chunk.batches:
             engine.apply(batch, columnar(batch, registry, settings_))
     reader.close()
-    rows = {table: list(part) for table, part in engine.take_rows(1).items()}
+    rows = taken(engine)
     names = ("protocol", "device", "operation", "cls", "object", "outcome", "count")
     return {
         "conversation": [{"protocol": row} for row in rows["conversation"] if "dnp3" in row],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_runs import MS, START, as_pcap
+from engine_runs import MS, START, as_pcap, taken
 
 from otsec.capture import open_capture
 from otsec.columns import I64, Bytes, Header, Ints, Mask, gather, ranges
@@ -190,7 +190,7 @@ def run(
                     exchanges.known = Known(CONTEXTS, 100)
                     exchanges.load(state)
     reader.close()
-    return {table: list(part) for table, part in engine.take_rows(1).items()}
+    return taken(engine)
 
 
 def behaviours(rows: dict[str, list[tuple[Any, ...]]]) -> list[str]:

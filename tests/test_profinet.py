@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_runs import Bench, as_pcap, cells, difference
+from engine_runs import Bench, as_pcap, cells, difference, taken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_protocols_golden import Golden, load
@@ -395,7 +395,7 @@ def run(path: Path) -> dict[str, list[Any]]:
         for batch in chunk.batches:
             engine.apply(batch, columnar(batch, registry, given_))
     reader.close()
-    return {table: list(part) for table, part in engine.take_rows(1).items()}
+    return taken(engine)
 
 
 def test_change_of_an_address(captures: Path) -> None:

@@ -19,6 +19,7 @@ from engine_runs import (
     request,
     response,
     said,
+    taken,
     total,
 )
 from hypothesis import HealthCheck, Phase, given, settings
@@ -231,7 +232,7 @@ def run(wire: Wire, folder: Path, room: int, batch: int) -> tuple[Engine, dict[s
         for one in chunk.batches:
             engine.apply(one, columnar(one, registry, options))
     reader.close()
-    return engine, {table: list(part) for table, part in engine.take_rows(1).items()}
+    return engine, taken(engine)
 
 
 def counted(rows: dict[str, list[Any]], name: str) -> int:

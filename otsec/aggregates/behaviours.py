@@ -6,13 +6,14 @@ Each is counted with its times; what is notable is also kept one by one; values 
 import json
 from array import array
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.bouts import CLASS, Bouts
-from otsec.aggregates.counters import Refusals, Row, slices
+from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.facts import Facts, Told
 from otsec.aggregates.held import Held
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms, histograms
@@ -81,7 +82,6 @@ class Behaviours:
         self.cells, self.facts = cells, facts
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
-        self.words: dict[str, str] = {}  # of keys: devices, operations and outcomes are few
         self.notes: list[str] = []
         self.packets: dict[int, array[int]] = {}
         self.table = np.zeros(1024, STATS)
@@ -213,12 +213,6 @@ class Behaviours:
         return -1
 
     def _add(self, key: Key, note: str) -> int:
-        one = self.words.setdefault
-        conversation, protocol, device, operation, cls, what, outcome = key
-        key = (
-            conversation, protocol, one(device, device), one(operation, operation), cls, what,
-            one(outcome, outcome),
-        )  # fmt: skip
         number = self.index[key] = len(self.keys)
         self.keys.append(key)
         self.notes.append(note)
@@ -518,12 +512,10 @@ class Behaviours:
         self.table["changed"] = False
         carrying = changed[self.table["block"][changed] >= 0]
         rows: dict[str, Iterable[Row]] = {
-            "behaviour": chain.from_iterable(self._rows(source, some) for some in slices(changed)),
+            "behaviour": drawn(partial(self._rows, source), changed),
             "histogram": self._histograms(source),
             "rhythm": self.rhythms.take_rows(source),
-            "value": chain.from_iterable(
-                self._value_rows(source, some) for some in slices(carrying)
-            ),
+            "value": drawn(partial(self._value_rows, source), carrying),
             "event": [(source, *row) for row in self.events.values()],
             "held": self.held.take_rows(source),
             "bout": self.bouts.take_rows(source),

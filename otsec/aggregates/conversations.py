@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, is_group, service_text
-from otsec.aggregates.counters import Refusals, Row, slices
+from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights, stretch, unseen
@@ -299,8 +298,9 @@ class Conversations:
         changed[table["conversation"][live[table["last"][live, 1] >= self.mark]]] = True
         self.table["changed"] = False
         self.mark = ordinal
-        some = slices(np.flatnonzero(changed))
-        return chain.from_iterable(self._rows(source, names, one, total[one]) for one in some)
+        return drawn(
+            lambda some: self._rows(source, names, some, total[some]), np.flatnonzero(changed)
+        )
 
     def _rows(self, source: int, names: list[str], number: I64, total: Any) -> list[Row]:
         counts = {name: total["counts"][:, :, at] for at, name in enumerate(COUNTS)}

@@ -1,6 +1,7 @@
 """Counters by name: what capture and decoding met, each with its first and last packet."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -12,9 +13,10 @@ SLICE = 4096  # rows that are made at once, so that a checkpoint needs little ro
 K = TypeVar("K", bound=tuple[int | str, ...])
 
 
-def slices(numbers: I64) -> Iterator[I64]:
-    """Some rows at a time."""
-    return (numbers[at : at + SLICE] for at in range(0, len(numbers), SLICE))
+def drawn(make: Callable[[I64], Iterable[Row]], numbers: I64) -> Iterator[Row]:
+    """The rows that ``make`` gives for numbers, some at a time, as they are asked for."""
+    cuts = range(0, len(numbers), SLICE)
+    return chain.from_iterable(make(numbers[at : at + SLICE]) for at in cuts)
 
 
 class Refusals:

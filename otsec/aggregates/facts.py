@@ -1,12 +1,13 @@
 """What messages say of devices, rivals side by side."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.counters import Refusals, Row, slices
+from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.span import stretch, unseen
 from otsec.columns import I64
 from otsec.exchanges.cache import Content
@@ -26,7 +27,6 @@ class Facts:
         self.cap = cap
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
-        self.words: dict[str, str] = {}  # of keys: many conversations tell the same
         self.table = unseen(1024, FACT)
         self.said: dict[str, dict[int, Said]] = {}  # by protocol, of conversation and content
         self.refused = Refusals()
@@ -93,12 +93,6 @@ class Facts:
         return said
 
     def _add(self, key: Key) -> int:
-        one = self.words.setdefault
-        conversation, device, attribute, value, protocol, about = key
-        key = (
-            conversation, one(device, device), one(attribute, attribute), one(value, value),
-            protocol, one(about, about),
-        )  # fmt: skip
         number = self.index[key] = len(self.keys)
         self.keys.append(key)
         if number == len(self.table):
@@ -118,7 +112,7 @@ class Facts:
         """Rows that changed since the last call: source, key, count, first and last packet."""
         changed = np.flatnonzero(self.table["changed"])
         self.table["changed"] = False
-        return chain.from_iterable(self._rows(source, some) for some in slices(changed))
+        return drawn(partial(self._rows, source), changed)
 
     def _rows(self, source: int, changed: I64) -> list[Row]:
         stats = self.table[changed]

@@ -8,13 +8,14 @@ than an hour after the path was first heard. So a path has few of them, however 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, address_words
-from otsec.aggregates.counters import Refusals, Row, slices
+from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.sums import Sums
 from otsec.columns import I64, U64, Mask, group
@@ -306,7 +307,7 @@ class Followed:
         """Rows of the table `path` that changed since the last call."""
         changed = np.flatnonzero(self.table["changed"])
         self.table["changed"][changed] = False
-        return chain.from_iterable(self._rows(source, some) for some in slices(changed))
+        return drawn(partial(self._rows, source), changed)
 
     def _rows(self, source: int, changed: I64) -> list[Row]:
         table = self.table[changed]

@@ -5,12 +5,11 @@ recognised; further ones of the hour share a row.
 """
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.counters import Row, slices
+from otsec.aggregates.counters import Row, drawn
 from otsec.aggregates.span import stretch, unseen
 from otsec.columns import I64, Mask
 from otsec.nanoseconds import HOUR_NS
@@ -108,8 +107,7 @@ class Singles:
         past = np.concatenate([self.shared, ended])
         shares = np.isin(past["number"], [*growing, *live["number"].tolist()])
         self.shared, self.ended = _together(past[shares]), []
-        some = slices(np.flatnonzero(changed))
-        return chain.from_iterable(_told(source, whole[one]) for one in some)
+        return drawn(lambda some: _told(source, whole[some]), np.flatnonzero(changed))
 
     def dump(self) -> dict[str, Any]:
         """Plain data to go on from, behind a checkpoint."""

@@ -1,13 +1,13 @@
 """Who was heard: each address that sent, with the MAC address that carried it."""
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.addresses import address_text, address_words, mac_number, mac_text
-from otsec.aggregates.counters import Refusals, Row, slices
+from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.span import sights, unseen
 from otsec.columns import I64, U64, Ints, group
@@ -127,7 +127,7 @@ class Stations:
         """Rows of the table `station` that changed since the last call."""
         changed = np.flatnonzero(self.table["new"])
         self.table["new"][changed] = False
-        return chain.from_iterable(self._rows(source, some) for some in slices(changed))
+        return drawn(partial(self._rows, source), changed)
 
     def _rows(self, source: int, some: I64) -> list[Row]:
         table = self.table[some]

@@ -11,13 +11,14 @@ No step is counted across a gap, or where bytes of the connection were lost.
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from itertools import chain, compress, islice
+from functools import partial
+from itertools import compress, islice
 from typing import Any
 
 import numpy as np
 
 from otsec.aggregates.behaviours import CHANGING
-from otsec.aggregates.counters import Refusals, Row, slices
+from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.following import SILENCE_NS
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
 from otsec.columns import I64, U64, Header, Mask, group
@@ -412,7 +413,7 @@ class Steps:
         self.table["changed"][changed] = False
         keys = tuple(self.table[name][changed] for name in ("rank", "sort", "channel"))
         changed = changed[np.lexsort(keys)]  # as the store has them: a third quicker
-        return chain.from_iterable(self._rows(source, some) for some in slices(changed))
+        return drawn(partial(self._rows, source), changed)
 
     def _rows(self, source: int, changed: I64) -> list[Row]:
         table = self.table[changed]

@@ -81,7 +81,7 @@ def _holds(rows: Rows, row: Judged, condition: Any) -> bool:
     """Whether a condition holds; what costs something is only filled in where it decides."""
     verdict = condition(row.cells)
     if verdict is None:
-        rows.fill_orders(row)
+        rows.fill_counts(row)
         rows.fill_scope(row)
         verdict = condition(row.cells)
     if verdict is None:

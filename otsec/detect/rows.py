@@ -105,7 +105,7 @@ class Rows:
             for seen, cells in found
         )
 
-    def fill_orders(self, row: Judged) -> None:
+    def fill_counts(self, row: Judged) -> None:
         """Tell how often a point was commanded without its selection, and reads for each change."""
         at = _positions(row.category.name).get("unselected")
         if at is not None:

@@ -60,14 +60,13 @@ def inventory(store: Store, talks: Sequence[Talk] | None = None) -> Inventory:
     return Inventory(_distinct(made), found.by_node)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Census:
     """All that belongs to each asset, of which nothing is made until it is asked for."""
 
     drafts: "list[Draft]"
     by_node: Mapping[Node, int]  # where the draft of each address stands
     network: Network
-    _elsewhere: dict[tuple[str, str, str], set[int]] = field(default_factory=dict)
 
     def asset(self, number: int) -> Asset:
         """An asset; its name may be that of another one, too."""
@@ -77,11 +76,9 @@ class Census:
         """Which asset has an address: in its VLAN, else the only one of the group that has it."""
         if node in self.by_node:
             return self.by_node[node]
-        if not self._elsewhere:
-            for one, number in self.by_node.items():
-                self._elsewhere.setdefault((one.site, one.group, one.address), set()).add(number)
-        others = self._elsewhere.get((node.site, node.group, node.address), set())
-        return next(iter(others)) if len(others) == 1 else None
+        elsewhere = self.network.homes.get((node.site, node.group, node.address), ())
+        others = {self.by_node[one] for one in elsewhere}
+        return others.pop() if len(others) == 1 else None
 
 
 @no_cycles()
