@@ -11,6 +11,7 @@ from typing import Any
 from otsec.aggregates.held import watched
 from otsec.anew import rebuild
 from otsec.capture import (
+    OVERLAP_NS,
     Chunk,
     Drops,
     Reader,
@@ -34,7 +35,6 @@ from otsec.store import Capture, CaptureProgress, Store
 from otsec.streams.claim import Registry
 
 STDIN = Path("-")
-OVERLAP_NS = 1_000_000  # several receive queues write packets out of order by as much
 CHECKPOINT_S = 10.0  # at most so much work is done again after a crash
 
 

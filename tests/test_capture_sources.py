@@ -22,9 +22,9 @@ SECOND = 10**9
 BEGIN = START * SECOND
 
 
-def at(second: float, count: int = 2, link: int = 1) -> bytes:
-    """A capture of one second from a moment on."""
-    packets = [(BEGIN + int(second * SECOND) + row * 10**8, b"abcd") for row in range(count)]
+def at(second: float, count: int = 2, link: int = 1, gap: float = 0.1) -> bytes:
+    """A capture from a moment on, with a packet each ``gap`` seconds."""
+    packets = [(BEGIN + int((second + row * gap) * SECOND), b"abcd") for row in range(count)]
     return pcap(packets, link=link)
 
 
@@ -230,8 +230,10 @@ ROTATIONS = [
     ({"1.pcap": at(0), "2.pcap": at(2)}, {"1": ["1.pcap", "2.pcap"]}),
     # cut between two packets of the same moment
     ({"r_2.pcap": at(0, 1), "r_1.pcap": at(0)}, {"r": ["r_2.pcap", "r_1.pcap"]}),
-    # several receive queues write a little out of order
+    # several receive queues, or interfaces, are written a little out of order
     ({"r_1.pcap": at(0), "r_2.pcap": at(0.0999)}, {"r": ["r_1.pcap", "r_2.pcap"]}),
+    ({"r_1.pcap": at(0), "r_2.pcap": at(0.081)}, {"r": ["r_1.pcap", "r_2.pcap"]}),
+    ({"r_1.pcap": at(0), "r_2.pcap": at(0.081, 1)}, {"r": ["r_1.pcap", "r_2.pcap"]}),
 ]
 
 
@@ -246,6 +248,7 @@ def test_rotated_files_are_one_source(
 NOT_ROTATED = [
     ({"r_1.pcap": at(0), "r_2.pcap": at(0.05)}, ["r_1", "r_2"]),  # overlap
     ({"r_1.pcap": at(0), "r_2.pcap": at(0)}, ["r_1", "r_2"]),  # the same moment
+    ({"r_1.pcap": at(0, gap=0.01), "r_2.pcap": at(0.001, gap=0.01)}, ["r_1", "r_2"]),
     ({"r_1.pcap": at(0, 9), "r_2.pcap.gz": gzip.compress(at(0.5))}, ["r_1", "r_2"]),
     ({"r_1.pcap.gz": gzip.compress(at(0, 9)), "r_2.pcap": at(0.5)}, ["r_1", "r_2"]),
     ({"r_1.pcap": at(0), "r_2.pcap": at(2, link=113)}, ["r_1", "r_2"]),  # link type

@@ -2,9 +2,10 @@
 
 from otsec.capture.contract import Chunk, Damage, Drops, Interface, Reader, Tick
 from otsec.capture.files import head_hash, open_capture, tail_hash
-from otsec.capture.sources import Source, find_captures, plan, times
+from otsec.capture.sources import OVERLAP_NS, Source, find_captures, plan, times
 
 __all__ = [
+    "OVERLAP_NS",
     "Chunk",
     "Damage",
     "Drops",

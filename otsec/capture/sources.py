@@ -18,12 +18,13 @@ import numpy as np
 
 from otsec.capture.compressed import open_content
 from otsec.capture.files import HEAD, capture_format, open_capture
+from otsec.capture.in_time import SET_BACK_NS
 from otsec.capture.pcap import PcapReader
 from otsec.capture.pcapng import PcapngReader
 from otsec.errors import InputError, OtsecError, RightsError
 
 TAIL = 1 << 20  # bytes at the end of a file in which its last packet is looked for
-OVERLAP_NS = 1_000_000  # several receive queues write packets out of order by as much
+OVERLAP_NS = SET_BACK_NS  # packets are written out of order by less, also across two files
 MAX_NUMBERS = 6  # numbers of one name that are tried as the one that rotates
 
 Span: TypeAlias = tuple[int | None, int | None]  # first and last time, None if not known
@@ -242,11 +243,20 @@ def _in_time_order(paths: list[Path]) -> tuple[tuple[Path, ...], tuple[Path, Pat
     )
     filled = [path for path in ordered if spans[path][0] is not None]
     for one, other in pairwise(filled):
-        first, last = spans[one]
-        begin = spans[other][0] or 0
-        if last is not None and begin < (last if begin == first else last - OVERLAP_NS):
+        if _overlap(spans[one], spans[other]):
             return tuple(ordered), (one, other)
     return tuple(ordered), None
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    """Whether two files were written at the same time, the first of them no later."""
+    (first, last), (begin, end) = one, other
+    if first is None or last is None or begin is None:
+        return False
+    if begin == first:
+        return begin < last
+    longer = max(last - first, (end or begin) - begin)
+    return begin < last - min(OVERLAP_NS, longer // 2)  # short files may lie side by side in it
 
 
 # -------------------------------------------------------------------------------------- names
