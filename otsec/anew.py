@@ -33,12 +33,12 @@ def rebuild(engine: Engine, store: Store, source: int) -> None:
     engine.fragments.counters = Counter(
         {
             name.removeprefix(FRAGMENTS): int(row[0])
-            for (name, _), row in engine.counters.rows.items()
+            for (name, _), row in engine.hearing.counters.rows.items()
             if name.startswith(FRAGMENTS) and name != FRAGMENTS + "waiting"
         }
     )
-    engine.gap_count = store.next_number("gap", source)
+    engine.hearing.gap_count = store.next_number("gap", source)
     last = engine.clock.last
     if last is not None:
         engine.clock.skip(last)
-        engine.gap(KIND, last, last, engine.packets, DETAIL, heard=False)
+        engine.hearing.gap(KIND, last, last, engine.packets, DETAIL, heard=False)

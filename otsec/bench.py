@@ -44,8 +44,10 @@ STAGES = {  # what is timed: module:name, charged with its time less that of wha
     "exchanges": ("otsec.engine:Exchanges.apply",),
     "decode": ("otsec.engine:Cache.decode",),
     "aggregates": (
-        "otsec.engine:Engine._note_batch",
-        "otsec.engine:Engine._note_packets",
+        "otsec.engine:Engine._note_stations",
+        "otsec.engine:Hearing.add",
+        "otsec.engine:Hearing.copied",
+        "otsec.engine:Hearing.dissected",
         "otsec.engine:Conversations.enter",
         "otsec.engine:Conversations.fold",
         "otsec.engine:Conversations.untracked",

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from otsec.aggregates import loops
 from otsec.aggregates.acknowledgements import Acknowledgements
 from otsec.aggregates.addresses import is_group
 from otsec.aggregates.announcements import Announcements
@@ -21,10 +20,11 @@ from otsec.aggregates.behaviours import Behaviours
 from otsec.aggregates.bouts import Bouts
 from otsec.aggregates.contents import Contents, Heard
 from otsec.aggregates.conversations import Conversations
-from otsec.aggregates.counters import Counters, Row
+from otsec.aggregates.counters import Row
 from otsec.aggregates.dialogues import Dialogues
 from otsec.aggregates.facts import Facts
 from otsec.aggregates.following import Losses
+from otsec.aggregates.hearing import Hearing
 from otsec.aggregates.held import Held, Watch
 from otsec.aggregates.lookups import Lookups
 from otsec.aggregates.paths import Paths
@@ -39,7 +39,6 @@ from otsec.capture import Drops, Tick
 from otsec.columns import I64, Bytes, Mask
 from otsec.config import Caps
 from otsec.dissect import (
-    LOOPED,
     DuplicateTail,
     Fragments,
     Repeats,
@@ -51,11 +50,9 @@ from otsec.dissect import (
 )
 from otsec.exchanges.cache import Cache
 from otsec.exchanges.calls import PART_BITS, Calls, Occurrences, Window
-from otsec.exchanges.left import PASSED_OVER, Left
 from otsec.exchanges.pairing import Exchanges
 from otsec.model import (
     MINUTE_TICKS,
-    NO_VLAN,
     TCP,
     TICK_NS,
     PacketBatch,
@@ -65,14 +62,11 @@ from otsec.model import (
 from otsec.protocols.api import Side
 from otsec.state import VERSION, Unlike
 from otsec.streams.claim import Registry
-from otsec.streams.clock import Clock, Step, Times
+from otsec.streams.clock import Clock, Times
 from otsec.streams.connections import COUNTS, SPARE, Connections, key_bytes
 from otsec.streams.flows import BROADCAST, Flows, find_flows, higher_speaks
 from otsec.streams.found import Found, Speculation, speculate
 from otsec.streams.ordered import Streams
-
-LOOPS = 16  # senders and receivers of frames in a loop that are told apart
-GROUP_BIT = np.uint64(1 << 40)  # of a MAC address as a number: sent to a group, IEEE 802 8.2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +134,6 @@ class Engine:
         self.lookups = Lookups(caps.stations)
         self.announcements = Announcements(caps.stations)
         self.paths = Paths(caps.conversations, caps.stations)
-        self.counters = Counters()
         self.cells = Cells(caps.value_cells)
         self.facts = Facts(caps.facts)
         self.sequences, self.stamps = Sequences(), Stamps(caps.facts)
@@ -160,14 +153,12 @@ class Engine:
             *(registry.routine, registry.telling, self.held, self.bouts),
         )
         self.steps = Steps(caps.behaviours, self.behaviours.rhythms)
+        self.hearing = Hearing(caps.gaps, self.steps.note_gap)
         self.contents = {
             protocol.name: Contents(protocol.name, protocol.transfers)
             for protocol in registry.protocols
             if protocol.transfers is not None
         }
-        self.seen: Counter[str] = Counter()  # since the last checkpoint, by name of the counter
-        self.gaps: list[Row] = []
-        self.gap_count = 0
         self.purged_minute = -1
         self.units = 0  # since the last checkpoint
         self.live = 0  # connections when those that ended were last let go
@@ -203,20 +194,37 @@ class Engine:
         """Take the next batch of the source, and what was lost between its packets."""
         times = self.clock.advance(batch.time)
         ordinal = self.packets
-        self._note_batch(batch, times, ordinal, drops)
+        self._note_batch(batch, times, drops)
         packets, flows, speculations = prepared.packets, prepared.flows, prepared.speculations
         amended = self._amend(batch, packets, prepared.repeats)
         buffer = batch.buffer
         if amended is not None:
             buffer, packets = amended
             flows, speculations = _streams(buffer, packets, self.registry, self.settings)
-        self._note_packets(batch, packets, flows, prepared, ordinal)
+        self.hearing.dissected(batch, packets, ordinal, prepared.seen)
+        self._note_stations(batch, packets, flows, ordinal)
         self.paths.add(packets, flows, times, ordinal)
         self._flow(buffer, packets, flows, speculations, times, ordinal)
         self.steps.leave()
         self.packets += len(batch)
         if len(self.connections) > 2 * self.live + SPARE:
             self._let_go()
+
+    def _note_batch(self, batch: PacketBatch, times: Times, drops: Sequence[Drops]) -> None:
+        before = self.last_time
+        if self.packets == 0:
+            self.first_time = int(batch.time[0])
+        self.last_time = int(batch.time[-1])
+        self.hearing.add(batch, self.packets, before, drops, times.steps)
+
+    def _note_stations(
+        self, batch: PacketBatch, packets: Packets, flows: Flows, ordinal: int
+    ) -> None:
+        self.stations.add(packets, flows, ordinal)
+        self.stations.opened(packets, openings(batch.buffer, packets))
+        said = arp(batch.buffer, packets)
+        self.lookups.add(said, packets, ordinal)
+        self.announcements.add(said, packets, ordinal)
 
     def _amend(
         self, batch: PacketBatch, packets: Packets, repeats: Repeats
@@ -225,17 +233,16 @@ class Engine:
         repeated, copies = self.tail.check(batch)
         copy = repeats.among(len(batch), repeated, copies)
         self.tail.remember(batch, copy)
-        self._tell("duplicate_frames", batch, np.flatnonzero(copy))
-        self._tell_loops(batch, np.flatnonzero(copy >= LOOPED))
+        self.hearing.copied(batch, self.packets, copy)
         pieces = np.flatnonzero(packets.problem == Problem.FRAGMENT)
         if len(repeated):
             packets = packets.take(np.flatnonzero(~np.isin(packets.row, repeated)))
             pieces = np.flatnonzero(packets.problem == Problem.FRAGMENT)
         if not len(pieces):
             return (batch.buffer, packets) if len(repeated) else None
-        self._tell("fragments", batch, packets.row[pieces])
+        self.hearing.tell("fragments", batch, self.packets, packets.row[pieces])
         joined = self.fragments.add(packets, pieces, batch.buffer)
-        self._note_fragments()
+        self.hearing.joined(self.fragments)
         if not joined:
             return (batch.buffer, packets) if len(repeated) else None
         rows = np.array([row for row, _ in joined])
@@ -427,7 +434,8 @@ class Engine:
         if (contents := self.contents.get(name)) is not None:
             contents.add(cut, self.connections.table, heard)
         for left in found.left:
-            self._note_left(name, left, exchanges.cache.leavings.kinds, found)
+            kinds = exchanges.cache.leavings.kinds
+            self.hearing.left(name, left, kinds, found.time, found.ordinal)
         return found
 
     def _note_losses(self, packets: Packets, ordinal: int) -> None:
@@ -445,55 +453,12 @@ class Engine:
             odd = [one for one in messages.odd if one.protocol == number]
             self.dialogues.judge_pieces(protocol.name, odd, table)
 
-    # ------------------------------------------------------------------ what is counted
-
-    def _note_left(self, name: str, left: Left, kinds: list[str], found: Occurrences) -> None:
-        """Bytes of messages that are not told: opaque, or passed over."""
-        for number in np.unique(left.kind).tolist():
-            mine = np.flatnonzero(left.kind == number)
-            at, kind = left.occurrence[mine], kinds[number]
-            ends = at[found.ordinal[at].argmin()], at[found.ordinal[at].argmax()]
-            first, last = ((int(found.time[one]), int(found.ordinal[one])) for one in ends)
-            what = f"passed_over:{name}" if kind == PASSED_OVER else f"opaque:{name}"
-            self.counters.add(what, int(left.size[mine].sum()), first, last, kind)
-
-    def _note_batch(
-        self, batch: PacketBatch, times: Times, ordinal: int, drops: Sequence[Drops]
-    ) -> None:
-        before = self.last_time
-        if self.packets == 0:
-            self.first_time = int(batch.time[0])
-        self.last_time = int(batch.time[-1])
-        for row, _, one in sorted(  # by row, so that gaps have the same numbers in any batch
-            [(drop.row, 0, drop) for drop in drops] + [(step.row, 1, step) for step in times.steps],
-            key=lambda told: told[:2],
-        ):
-            if isinstance(one, Step):
-                self.gap(one.kind, one.begin, one.end, ordinal + row, "")
-            else:
-                self._drop(one, int(batch.time[row - 1]) if row else before, ordinal + row)
-        self._tell("snapped", batch, np.flatnonzero(batch.captured < batch.wire))
-
-    def gap(
-        self, kind: str, begin: int, end: int, packet: int, detail: str, *, heard: bool = True
-    ) -> None:
-        """A span in which the capture was blind; ``heard``: the packet behind it is at hand."""
-        if self.gap_count < self.caps.gaps:
-            self.gaps.append((self.gap_count, kind, begin, end, packet, detail))
-            self.gap_count += 1
-        here = end, packet if heard else max(packet - 1, 0)
-        self.counters.add(f"gap:{kind}", 1, here, here)
-        self.steps.gaps.append(packet)
+    # ------------------------------------------------------------------ between batches
 
     def lost(self, drops: Sequence[Drops]) -> None:
         """The capturing machine says that it lost packets, and there is no batch at hand."""
         for drop in drops:
-            self._drop(drop, self.last_time, self.packets)
-
-    def _drop(self, drop: Drops, begin: int, packet: int) -> None:
-        self.gap("drops", begin, drop.time, packet, f"{drop.count} packets")
-        here = (drop.time, max(packet - 1, 0))
-        self.counters.add("dropped_packets", drop.count, here, here)
+            self.hearing.drop(drop, self.last_time, self.packets)
 
     def tick(self, tick: Tick) -> None:
         """Time went by without a packet: it was quiet, or nothing could be heard."""
@@ -501,73 +466,12 @@ class Engine:
         if tick.outage:
             times = self.clock.skip(tick.time)
             if last is not None:
-                self.gap("outage", last, tick.time, self.packets, tick.outage, heard=False)
+                self.hearing.gap("outage", last, tick.time, self.packets, tick.outage, heard=False)
         else:
             times = self.clock.advance(np.array([tick.time], np.int64))
             for step in times.steps:
-                self.gap(step.kind, step.begin, step.end, self.packets, "", heard=False)
+                self.hearing.gap(step.kind, step.begin, step.end, self.packets, "", heard=False)
         self._exchange_all({}, Window(times.steady, times.epoch, self.packets))
-
-    def _note_packets(
-        self,
-        batch: PacketBatch,
-        packets: Packets,
-        flows: Flows,
-        prepared: Columnar,
-        ordinal: int,
-    ) -> None:
-        problem = packets.problem
-        if problem.any():
-            for kind in (Problem.CUT, Problem.MALFORMED, Problem.TOO_DEEP):
-                self._tell(f"header:{kind.name.lower()}", batch, packets.row[problem == kind])
-            unknown = packets.row[problem == Problem.UNKNOWN_LINK]
-            self._tell("unknown_link", batch, unknown, str(batch.link))
-        group = np.flatnonzero((packets.mac_target & GROUP_BIT) != 0)
-        self._tell("group_frames", batch, packets.row[group])
-        self._tell("tagged", batch, packets.row[np.flatnonzero(packets.place != NO_VLAN)])
-        self.seen.update(prepared.seen)
-        self.stations.add(packets, flows, ordinal)
-        self.stations.opened(packets, openings(batch.buffer, packets))
-        said = arp(batch.buffer, packets)
-        self.lookups.add(said, packets, ordinal)
-        self.announcements.add(said, packets, ordinal)
-
-    def _note_fragments(self) -> None:
-        """What became of the datagrams that came in fragments; seen from the first fragment on."""
-        known = {**self.fragments.counters, "waiting": len(self.fragments.pending)}
-        del known["fragments"]
-        first = self.counters.rows["fragments", ""][1:3]
-        for name, count in known.items():
-            grown = count - self.counters.count(f"fragments:{name}")
-            if grown:
-                self.counters.add(
-                    f"fragments:{name}", grown, (first[0], first[1]), (first[0], first[1])
-                )
-
-    def _tell(self, name: str, batch: PacketBatch, rows: I64, detail: str = "") -> None:
-        if len(rows):
-            self._add(name, batch, len(rows), int(rows[0]), int(rows[-1]), detail)
-
-    def _tell_loops(self, batch: PacketBatch, rows: I64) -> None:
-        """Copies that no mirror makes, by who sent the frame to whom; the first few of these."""
-        if not len(rows):
-            return
-        told = {known for name, known in self.counters.rows if name == "looped_frames"}
-        others: list[I64] = []
-        for detail, mine in loops.ends(batch, rows):
-            if detail in told or len(told) < LOOPS:
-                told.add(detail)
-                self._tell("looped_frames", batch, mine, detail)
-            else:
-                others.append(mine)
-        if others:
-            self._tell("looped_frames", batch, np.sort(np.concatenate(others)), "others")
-
-    def _add(
-        self, name: str, batch: PacketBatch, count: int, first: int, last: int, detail: str = ""
-    ) -> None:
-        ends = [(int(batch.time[row]), self.packets + row) for row in (first, last)]
-        self.counters.add(name, count, ends[0], ends[1], detail)
 
     def _count_untracked(self, packets: Packets, flows: Flows, slots: I64, ordinal: int) -> None:
         """Flows without a place among the connections count for one of many, packet by packet."""
@@ -587,7 +491,7 @@ class Engine:
             flows.key[flows.lane_flow[lane]], side, packets.flags[rows], counts, seen, seen
         )
         first, last = (tuple(seen[at].tolist()) for at in (0, -1))
-        self.counters.add("cap:connections", len(rows), first, last)
+        self.hearing.counters.add("cap:connections", len(rows), first, last)
 
     # ------------------------------------------------------------------ store
 
@@ -614,8 +518,7 @@ class Engine:
             "content": [
                 row for contents in self.contents.values() for row in contents.take_rows(source)
             ],
-            "counter": self.counters.take_rows(source),
-            "gap": [(source, *gap) for gap in self.gaps],
+            **self.hearing.take_rows(source),
             "lookup": self.lookups.take_rows(source),
             "announcement": self.announcements.take_rows(source),
             **self.paths.take_rows(source),
@@ -630,7 +533,6 @@ class Engine:
                 len(waiting),
             )
         rows["behaviour"] = chain(rows["behaviour"], waiting)
-        self.gaps = []
         return rows
 
     def _let_go(self) -> None:
@@ -650,9 +552,7 @@ class Engine:
         packet of the source to the last.
         """
         begin, here = (self.first_time, 0), (self.last_time, max(self.packets - 1, 0))
-        for name, count in self.seen.items():
-            self.counters.add(f"seen:{name}", count, begin, here)
-            self.seen[name] = 0
+        self.hearing.summed(begin, here)
         for name in (
             *(
                 "conversations",
@@ -671,15 +571,17 @@ class Engine:
             part = getattr(self, name)
             refused = part.refused
             if refused.count:
-                self.counters.add(f"cap:{name}", refused.count, refused.first, refused.last)
+                self.hearing.counters.add(f"cap:{name}", refused.count, refused.first, refused.last)
                 refused.clear()
         for contents in self.contents.values():
             refused = contents.refused
             if refused.count:
-                self.counters.add("cap:transfers", refused.count, refused.first, refused.last)
+                self.hearing.counters.add(
+                    "cap:transfers", refused.count, refused.first, refused.last
+                )
                 refused.clear()
         for met in self.streams.plain.gave_up:
-            self.counters.add("cap:reassembly", 1, met, met)
+            self.hearing.counters.add("cap:reassembly", 1, met, met)
         self.streams.plain.gave_up = []
         plain, self.streams.plain_flows = self.streams.plain_flows, 0
         decoded = sum(exchanges.cache.decoded for exchanges in self.exchanges)
@@ -688,7 +590,7 @@ class Engine:
         units, self.units = self.units, 0
         for name, count in (("plain_flows", plain), ("units", units), ("decoded", decoded)):
             if count:
-                self.counters.add(f"engine:{name}", count, begin, here)
+                self.hearing.counters.add(f"engine:{name}", count, begin, here)
 
     def dump(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The state of each part, to go on from: one after the other, for some are large."""
@@ -696,10 +598,9 @@ class Engine:
             "engine",
             {
                 "version": VERSION,
-                "gap_count": self.gap_count,
                 "purged_minute": self.purged_minute,
-                "seen": dict(self.seen),
                 "protocols": self.registry.names,
+                **self.hearing.dump(),
             },
         )
         for name in PARTS:
@@ -727,7 +628,7 @@ class Engine:
         for _, packets, first, last, *_ in rows["clock"]:
             self.packets, self.first_time, self.last_time = int(packets), int(first), int(last)
         self.lookups.restore(rows["lookup"])
-        self.counters.restore(rows["counter"])
+        self.hearing.counters.restore(rows["counter"])
         self.facts.restore(rows["fact"])
         self.sequences.restore(rows["sequence"])
         self.stamps.restore(rows["stamp"])
@@ -747,8 +648,7 @@ class Engine:
             table["protocol"] = self.registry.renumber(
                 state["engine"]["protocols"], table["protocol"]
             )
-        self.gap_count = state["engine"]["gap_count"]
-        self.seen = Counter(state["engine"]["seen"])
+        self.hearing.load(state["engine"])
         self.purged_minute = state["engine"]["purged_minute"]
         for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
             exchanges.load(state.get(f"exchanges:{protocol.name}", {}))

@@ -98,6 +98,10 @@ class Steps:
         """Where bytes were lost, in the batch at hand; ``end``: connection << 1 | side."""
         self.lost += zip(end.tolist(), ordinal.tolist(), strict=True)
 
+    def note_gap(self, packet: int) -> None:
+        """The capture was blind in front of a packet of the batch at hand, or of the next."""
+        self.gaps.append(packet)
+
     def forget_keys(self, protocol: str) -> None:
         """Numbers of keys became void."""
         self.known.pop(protocol, None)

@@ -90,7 +90,7 @@ class Heart:
 
 
 def _counts(ear: Ear) -> Before:
-    counters = ear.engine.counters
+    counters = ear.engine.hearing.counters
     return Before(
         ear.total("received"),
         ear.total("bytes"),
