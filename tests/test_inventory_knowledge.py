@@ -18,7 +18,7 @@ from otsec.inventory.wanted import REVEALS, WORDS, wanted
 from otsec.store import Store
 from otsec.store.filters import Filter
 
-M = [f"00:1b:1b:00:00:{n:02x}" for n in range(16)]  # 00:1b:1b is "Siemens AG," to the IEEE
+M = [f"00:1b:1b:00:00:{n:02x}" for n in range(16)]  # 00:1b:1b is Siemens AG
 
 
 @pytest.fixture
@@ -55,6 +55,9 @@ def test_every_prefix_is_found() -> None:
         ("00:00:00:00:00:01", "XEROX CORPORATION"),
         ("ff:ff:ff:ff:ff:ff", ""),
         ("02:0e:8c:11:22:33", ""),  # given by nobody: the local bit is set
+        ("00:1b:1b:11:22:33", "Siemens AG"),  # the list has a comma behind it
+        ("00:01:01:11:22:33", ""),  # "Private": its holder is not published
+        ("00:50:c2:4f:94:64", ""),  # given out in smaller blocks, to many makers
     ],
 )
 def test_vendor_of_mac(mac: str, vendor: str) -> None:
@@ -82,7 +85,7 @@ def test_rivals_are_kept(store: Store) -> None:
         ("Rockwell", "enip", "best"),
         ("Rockwell Automation/Allen-Bradley", "enip", "rival"),
         ("Cisco", "dhcp", "rival"),
-        ("Siemens AG,", "mac prefix", "rival"),
+        ("Siemens AG", "mac prefix", "rival"),
     ]
 
 
@@ -133,7 +136,7 @@ def test_one_device_behind_an_address_is_the_asset(store: Store) -> None:
 
     assert of(found, "10.0.0.1").value("vendor") == "ACME"
     gateway = of(found, "10.0.0.2")
-    assert gateway.value("vendor") == "Siemens AG,"
+    assert gateway.value("vendor") == "Siemens AG"
     assert [(one.device, one.kind) for one in gateway.modules] == [
         ("unit 1", "unit"),
         ("unit 2", "unit"),
