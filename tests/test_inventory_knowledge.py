@@ -186,6 +186,12 @@ def test_a_server_of_which_only_clients_were_heard(store: Store) -> None:
         ({"product_name": "PowerFlex 525"}, "drive", True),
         ({"product_name": "PanelView Plus 7"}, "hmi", True),
         ({"description": "Lynx WeOS v4.29.0"}, "switch", True),
+        ({"description": "Siemens, SIMATIC S7"}, "plc", True),
+        (
+            {"description": "Siemens AG SIMATIC S7 MULTIPORT SCALANCE X 200 FAM"},  # of a real one
+            "switch",
+            True,
+        ),
         ({"model_name": "MGate MB3180"}, "gateway", True),
         ({"device_type": "AC Drive"}, "drive", True),
         ({"role_hint": "IO controller"}, "plc", True),

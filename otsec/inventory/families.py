@@ -36,8 +36,8 @@ SERVICES: dict[str, tuple[str, float]] = {
 PRODUCTS: tuple[tuple[str, str, float], ...] = (
     ((r"6ES7 ?(31\d|5\d\d)-\dF[A-Z]|6ES7 ?21\d-1[AH]F|CPU ?\d{3,4}T?F\b|GuardLogix|1756-L\d+S|safety (plc|controller)"
      r"|Tricon|Trident|HIMA|HIMax|Safety ?Manager|PSS ?4000|PNOZ"), "safety_plc", 0.95),
-    ((r"6ES7 ?(31\d|41\d|21\d|51\d|15[14]-8)|\bCPU ?\d{3,4}|SIMATIC ?S7"
-     r"|S7-(200|300|400|1200|1500)"), "plc", 0.9),
+    ((r"6ES7 ?(31\d|41\d|21\d|51\d|15[14]-8)|\bCPU ?\d{3,4}|S7-(200|300|400|1200|1500)"),
+     "plc", 0.9),
     ((r"1756-L|1769-L|5069-L|5380|ControlLogix|CompactLogix|MicroLogix|SLC ?5|PLC-5|1747-L|1761-L"
      r"|1763-|1766-|Micro8\d0|CL5000"), "plc", 0.95),
     (r"1756-EN|1756-CN|1756-DN|1756-EWEB|1768-ENBT|1769-AENTR|1788-", "plc", 0.7),
@@ -54,6 +54,8 @@ PRODUCTS: tuple[tuple[str, str, float], ...] = (
     (r"SCALANCE ?W|access point|\bAIR-(AP|CAP)|BAT(54|867)", "access_point", 0.85),
     ((r"SCALANCE ?X|\bX20[0-9]|WeOS|Stratix|Hirschmann|MACH\d|RSP[ESL]?\d|EDS-|"
      r"RUGGEDCOM RS|Cisco IOS.*(IE|Catalyst|C\d{4})|FL SWITCH|\bswitch\b"), "switch", 0.9),
+    # a brand, under which also switches and stations are sold that say more of themselves
+    (r"SIMATIC ?S7", "plc", 0.9),
     (r"\bISR\d|Cisco IOS.*router|RUGGEDCOM RX|\brouter\b", "router", 0.8),
     (r"MGate|Anybus|NetBiter|\bEGX|PM8ECC|XPort|Lantronix|NPort|\bgateway\b|EtherNet/IP.*bridge",
      "gateway", 0.85),
