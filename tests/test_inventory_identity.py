@@ -110,6 +110,45 @@ def test_addresses_that_arp_shows_are_the_host_s_own(store: Store) -> None:
     assert sets(taken(net)) == [("10.0.0.1", "172.16.0.1", M[1])]
 
 
+def test_one_host_may_have_addresses_of_two_subnets(store: Store) -> None:
+    """A card has addresses of two subnets whose packets lost no hop; not if two stacks sent them."""
+    net = tap(store)
+    net.heard(M[1], "192.168.3.250", "192.168.0.250", ttl=64)
+    net.heard(M[2], "192.168.11.34", ttl=64)
+    net.heard(M[2], "192.168.224.102", ttl=128)
+
+    found = taken(net)
+
+    assert of(found, M[1]).ips == ("192.168.0.250", "192.168.3.250")
+    assert of(found, M[1]).role.role == "unknown"
+    assert (of(found, M[2]).ips, of(found, M[2]).role.role) == ((), "router")
+
+
+def test_no_host_asks_itself_by_wire(store: Store) -> None:
+    """Two addresses of one card that talk to each other are two devices behind a proxy."""
+    net = tap(store)
+    net.heard(M[1], "10.0.0.1", "10.0.0.2")
+    net.talks("10.0.0.1", "10.0.0.2", "opcua")
+
+    found = taken(net)
+
+    assert sets(found) == [("10.0.0.1",), ("10.0.0.2",), (M[1],)]
+    assert of(found, M[1]).role.evidence == (
+        f"{M[1]} carries 10.0.0.1 and 10.0.0.2, which talk to each other, as a proxy does",
+    )
+
+
+def test_an_address_that_went_on_to_another_card_makes_no_proxy(store: Store) -> None:
+    """Who talks to an address that was his before, and is another card's now, has a card still."""
+    net = tap(store)
+    net.heard(M[1], "10.0.0.1", frames=50)
+    net.heard(M[1], "10.0.0.2", frames=9)
+    net.heard(M[2], "10.0.0.2", frames=90)
+    net.talks("10.0.0.1", "10.0.0.2", "opcua")
+
+    assert of(taken(net), "10.0.0.1").macs == (M[1],)
+
+
 def test_a_card_that_carries_another_s_address(store: Store) -> None:
     """An address belongs to the card that carried it most; the other one forwards."""
     net = tap(store)

@@ -6,7 +6,7 @@ address may share an asset with the MAC address that carried it, the MAC must lo
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -23,6 +23,7 @@ LOCAL = 16  # hops left, up to which packets are not meant to leave the link
 # hops that stacks begin with, as far as known: one less and a router was passed. What left with
 # more by chance is taken for near, as a device without ARP is not torn off its card for a guess.
 BEGINNINGS = frozenset({20, 30, 32, 40, 50, 60, 64, 100, 128, 200, 255})
+USUAL = frozenset({64, 128, 255})  # of these, what nearly all systems begin with
 ARP = "arp"  # the protocol whose facts bind addresses beyond doubt
 LEASES = frozenset({"dhcp"})  # who says what address another is to have, for a while
 
@@ -95,6 +96,7 @@ def network(
     own = {mac: _without(ips, leased.get(mac, ())) for mac, ips in bound.items()}
     carrying = {mac: _without(ips, leased.get(mac, ())) for mac, ips in carried.items()}
     forwarders = _forwarders(seen, carrying, own, on_link, _hops_left(stations))
+    _note_between(forwarders, carriers, talks)
     owner = _owners(carriers, bound, own, forwarders)
     _note_foreign(forwarders, carried, owner)
     homes: dict[tuple[str, str, str], list[Node]] = defaultdict(list)
@@ -247,8 +249,8 @@ def _forwarders(
         if not is_mac(mac.address):
             continue
         ips = carried.get(mac, {})
-        reasons = list(_reasons(mac, ips, on_link))
         left = {ip: hops_left.get((mac, ip), 0) for ip in sorted(ips) if ip not in on_link}
+        reasons = list(_reasons(mac, ips, left))
         far = [ip for ip, hops in left.items() if hops > LOCAL and hops not in BEGINNINGS]
         if far:
             told = _some(f"{ip.address} with {left[ip]} hops left" for ip in far)
@@ -262,21 +264,47 @@ def _forwarders(
     return found
 
 
-def _reasons(mac: Node, ips: Mapping[Node, int], on_link: set[Node]) -> Iterable[str]:
+def _reasons(mac: Node, ips: Iterable[Node], left: Mapping[Node, int]) -> Iterable[str]:
+    """``left``: hops that packets had left, of the addresses that nobody saw on the link."""
     if mac.address.startswith(VIRTUAL_ROUTERS):
         yield "is a virtual router's (VRRP or HSRP)"
     fourth = sorted(ip for ip in ips if "." in ip.address)
     if len(fourth) > FEW:
         yield f"carries {len(fourth)} IPv4 addresses ({_some(ip.address for ip in fourth)})"
     nets = {ip.address.rpartition(".")[0] for ip in fourth if not _self_given(ip.address)}
-    if len(nets) > 1 and not all(ip in on_link for ip in fourth):
+    if len(nets) > 1 and not _of_one_stack({left[ip] for ip in fourth if ip in left}):
         yield f"carries addresses of {len(nets)} subnets ({_some(f'{n}.0/24' for n in nets)})"
-    if len(ips) - len(fourth) > FEW_V6:
-        yield f"carries {len(ips) - len(fourth)} IPv6 addresses"
+    sixth = sum(":" in ip.address for ip in ips)
+    if sixth > FEW_V6:
+        yield f"carries {sixth} IPv6 addresses"
+
+
+def _of_one_stack(hops: Set[int]) -> bool:
+    """Whether one host sent packets just so: a router takes a hop, and systems begin differently."""
+    return len(hops) < 2 and hops <= USUAL
 
 
 def _self_given(address: str) -> bool:
     return address.startswith("169.254.")  # RFC 3927: a host without DHCP gives itself one
+
+
+def _note_between(
+    forwarders: dict[Node, Forwarder],
+    carriers: Mapping[Node, Mapping[Node, int]],
+    talks: Iterable[Talk],
+) -> None:
+    """Note cards that alone carry both sides of a conversation: no host asks itself by wire."""
+    pairs: set[tuple[Node, Node, Node]] = set()
+    for talk in talks:
+        at = (talk.site, talk.group, talk.place)
+        one, other = sorted((Node(*at, talk.client), Node(*at, talk.server)))
+        if one != other and talk.packets_out and talk.packets_in:
+            cards = carriers.get(one, {}).keys()
+            if len(cards) == 1 and cards == carriers.get(other, {}).keys():
+                pairs.add((*cards, one, other))
+    for mac, one, other in sorted(pairs):
+        told = f"carries {one.address} and {other.address}, which talk to each other"
+        forwarders.setdefault(mac, Forwarder(proxy=True)).reasons.append(told)
 
 
 def _owners(
