@@ -575,6 +575,19 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(tmp_path_factory.mktemp("iec104"))
 
 
+def test_who_is_told_of_a_start_has_not_started_anything(bench: Bench) -> None:
+    """The end of a station's start is a report of the station, and each one an event."""
+    lines = analyse([OWN / "substation.pcap"], bench.store()).dump
+
+    (row,) = [row for row in cells(lines, "behaviour") if row["operation"] == "m_ei_na_1"]
+    assert (row["device"], row["class"], row["object"], row["outcome"], row["count"]) == (
+        *("ca 11", "report", "local power on", "ok", 1),
+    )
+    assert [row["packet"] for row in cells(lines, "event") if "m_ei_na_1" in row["behaviour"]] == [
+        7
+    ]
+
+
 def test_substation_tells_its_story(bench: Bench) -> None:
     """The behaviours are what the generator says of them: paired, refused, terminated."""
     lines = analyse([OWN / "substation.pcap"], bench.store()).dump
@@ -596,7 +609,6 @@ def test_substation_tells_its_story(bench: Bench) -> None:
     expected = {
         ("startdt", "", "", "ok"): 1, ("stopdt", "", "", "ok"): 1, ("testfr", "", "", "ok"): 3,
         ("supervisory", "", "", "ok"): 16,
-        ("m_ei_na_1", "ca 11", "local power on", "ok"): 1,
         ("c_dc_na_1_select", "ca 11", breaker, "ok"): 1, ("c_dc_na_1", "ca 11", breaker, "ok"): 1,
         ("c_dc_na_1", "ca 11", "ioa 6199", "unknown_object_address"): 1,
         ("c_rc_na_1", "ca 12", tap, "ok"): 3,

@@ -155,3 +155,25 @@ def test_plants_that_differ_in_serial_numbers(captures: Path, tmp_path: Path) ->
         ("hall3", "hall4"),
     ]
     assert len({asset.value("serial") for asset in found.assets}) == 4
+
+
+def test_who_is_told_of_a_restart_has_not_restarted_anything(taken: Taken) -> None:
+    """A control station to which an outstation says that it has restarted is no engineer's."""
+    found = taken("iec104/iti__JavaRMI_and_IEC_Misc.pcap")
+
+    assert [of(found, ip).role.role for ip in ("192.168.1.44", "192.168.1.113")] == ["hmi", "hmi"]
+
+
+def test_a_switch_sold_as_one_of_a_family_of_controllers(taken: Taken) -> None:
+    """A SCALANCE X 200 that describes itself as SIMATIC S7 MULTIPORT is a switch."""
+    role = of(taken("profinet/iti__Profinet_Failed.pcap"), "00:1b:1b:34:34:ce").role
+
+    assert (role.role, role.confidence >= 0.8) == ("switch", True)
+
+
+def test_a_card_that_carries_both_sides(taken: Taken) -> None:
+    """A client and its server stay two devices where one card carries the packets of both."""
+    found = taken("opcua/icsnpp-opcua-binary__opcua_with-gap.pcap")
+
+    assert of(found, "192.168.11.33").ips == ("192.168.11.33",)
+    assert of(found, "192.168.11.34").answers == ("opcua",)

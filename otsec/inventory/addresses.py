@@ -6,7 +6,7 @@ address may share an asset with the MAC address that carried it, the MAC must lo
 
 import ipaddress
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -279,7 +279,7 @@ def _reasons(mac: Node, ips: Iterable[Node], left: Mapping[Node, int]) -> Iterab
         yield f"carries {sixth} IPv6 addresses"
 
 
-def _of_one_stack(hops: Set[int]) -> bool:
+def _of_one_stack(hops: set[int]) -> bool:
     """Whether one host sent packets just so: a router takes a hop, and systems begin differently."""
     return len(hops) < 2 and hops <= USUAL
 

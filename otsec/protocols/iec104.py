@@ -57,7 +57,7 @@ from otsec.protocols.api import (
 from otsec.protocols.framing.apci import APCI, FRONT, SHORTEST, START
 from otsec.protocols.instants import cp56
 from otsec.protocols.words import iec104 as words
-from otsec.protocols.words.iec104 import OPEN, TYPES, Type
+from otsec.protocols.words.iec104 import END_OF_START, OPEN, TYPES, Type
 
 CONTROL = FRONT + SHORTEST  # where the data unit begins
 ADDRESS = CONTROL + 6  # where its first object address is
@@ -1009,6 +1009,7 @@ PROTOCOL = Protocol(
     operations=OPERATIONS,
     items=items,
     routine=frozenset({SUPERVISORY, "testfr"}),
+    telling=frozenset({END_OF_START}),
     counting=COUNTING,
     acknowledging=ACKNOWLEDGING,
     clocks=CLOCKS,

@@ -74,6 +74,9 @@ def _types(
     return {code: Type(name, cls, group, element) for code, (name, element) in named.items()}
 
 
+# A station says so when it has started: it tells of a mode, and nobody has asked for it.
+END_OF_START = "m_ei_na_1"
+
 TYPES: dict[int, Type] = {  # [101] 7.2.1.1, [104] 6.1
     **_types("monitor", "report", {
         1: ("m_sp_na_1", SIQ), 2: ("m_sp_ta_1", SIQ.timed(CP24)),
@@ -104,8 +107,7 @@ TYPES: dict[int, Type] = {  # [101] 7.2.1.1, [104] 6.1
         62: ("c_se_tb_1", NVA_SET.timed(CP56)), 63: ("c_se_tc_1", R32_SET.timed(CP56)),
         64: ("c_bo_ta_1", BSI_SET.timed(CP56)),
     }),
-    # a station says so when it has restarted
-    70: Type("m_ei_na_1", "mode", "monitor", CODE),
+    70: Type(END_OF_START, "report", "monitor", CODE),
     **_types("security", "session", {
         81: ("s_ch_na_1", OPAQUE), 82: ("s_rp_na_1", OPAQUE), 83: ("s_ar_na_1", OPAQUE),
         84: ("s_kr_na_1", OPAQUE), 85: ("s_ks_na_1", OPAQUE), 86: ("s_kc_na_1", OPAQUE),
