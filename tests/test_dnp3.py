@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_runs import as_pcap, taken
+from engine_runs import analyse, as_pcap, cells, taken
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_framing_dnp3 import frame
@@ -225,9 +225,8 @@ def test_nothing_else_is_claimed(captures: Path) -> None:
             assert rows_of(path)["conversation"] == [], path.name
 
 
-# where connections are not owned: their units come in pieces, or are malformed
+# where connections are not owned: their units come in pieces
 UNOWNED = {
-    "iti__direct_operate_crob_malform_but_good_crc",
     "iti__write_vto_empty_string",
     "suricata-verify__dnp3-max-points-test",
     "suricata-verify__dnp3-too-long-reassembly-request-input",
@@ -244,6 +243,16 @@ def requests_of(rows: Rows) -> Counter[int]:
         if code < 129 and row["outcome"] not in {"unasked", "duplicate"}:
             sent[code] += int(str(row["count"]))
     return sent
+
+
+def test_a_command_that_breaks_its_form_is_dnp3_all_the_same(
+    captures: Path, tmp_path: Path
+) -> None:
+    """Right check sums prove the protocol: a lone command of a wrong form is told as malformed."""
+    path = captures / "dnp3" / "iti__direct_operate_crob_malform_but_good_crc.pcap"
+
+    (row,) = cells(analyse([path], tmp_path / "one.db").dump, "conversation")
+    assert (row["protocol"], row["malformed"], row["client"]) == ("dnp3", 1, "192.168.10.3")
 
 
 @pytest.mark.slow
