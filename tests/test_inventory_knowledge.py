@@ -195,6 +195,7 @@ def test_a_server_of_which_only_clients_were_heard(store: Store) -> None:
         ({"model_name": "MGate MB3180"}, "gateway", True),
         ({"device_type": "AC Drive"}, "drive", True),
         ({"role_hint": "IO controller"}, "plc", True),
+        ({"application": "SiLab OPC UA Server-Client"}, "unknown", False),  # of a real client
         ({"hostname": "HMI1"}, "hmi", False),
         ({"description": "we make things"}, "unknown", False),
         ({"role": "plc"}, "unknown", False),  # only a person may say it so

@@ -73,7 +73,7 @@ PRODUCTS: tuple[tuple[str, str, float], ...] = (
     (r"PI Server|Historian|Canary|InfluxDB", "historian", 0.8),
     (r"STEP ?7|TIA Portal|Studio 5000|RSLogix|RSLinx|Unity Pro|EcoStruxure Control|CODESYS Dev",
      "ews", 0.7),
-    (r"KEPServer|OPC (UA )?server|Matrikon", "opc_server", 0.8),
+    (r"KEPServer|OPC (UA )?server(?!.?client)|Matrikon", "opc_server", 0.8),
     (r"Windows Server|Linux.*server|ESXi", "server", 0.6),
     (r"Windows (7|8|10|11|XP|NT 5\.1|NT 6\.1|NT 10)", "workstation", 0.4),
     (r"Android|iPhone|iPad", "mobile", 0.8),
