@@ -301,7 +301,7 @@ def _note_between(
         if one != other and talk.packets_out and talk.packets_in:
             cards = carriers.get(one, {}).keys()
             if len(cards) == 1 and cards == carriers.get(other, {}).keys():
-                pairs.add((*cards, one, other))
+                pairs.update((mac, one, other) for mac in cards)
     for mac, one, other in sorted(pairs):
         told = f"carries {one.address} and {other.address}, which talk to each other"
         forwarders.setdefault(mac, Forwarder(proxy=True)).reasons.append(told)
