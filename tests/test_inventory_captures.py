@@ -177,3 +177,18 @@ def test_a_card_that_carries_both_sides(taken: Taken) -> None:
 
     assert of(found, "192.168.11.33").ips == ("192.168.11.33",)
     assert of(found, "192.168.11.34").answers == ("opcua",)
+
+
+@pytest.mark.parametrize(
+    ("name", "taker"),
+    [
+        ("icsnpp-synchrophasor__c37118_1100_unclean.pcap", "192.168.0.20"),
+        ("icsnpp-synchrophasor__c37_pmu_unclean.pcap", "192.168.0.32"),
+    ],
+)
+def test_who_takes_an_address_by_arp(taken: Taken, name: str, taker: str) -> None:
+    """A measuring unit keeps its address and card while somebody else shows it by ARP."""
+    found = taken(f"c37118/{name}")
+
+    assert of(found, "192.168.0.18").macs == ("00:25:65:00:2b:c2",)
+    assert of(found, taker).ips == (taker,)

@@ -101,6 +101,20 @@ def test_arp_is_surer_than_hops(store: Store) -> None:
     assert of(taken(net), "10.0.0.5").macs == (M[1],)
 
 
+@pytest.mark.parametrize("carried", [{}, {"ttl": 63, "frames": 4718}])
+def test_who_takes_an_address_by_arp_does_not_get_it(store: Store, carried: dict[str, int]) -> None:
+    """An address stays with the card that sends from near, whoever shows it by ARP besides."""
+    net = tap(store)
+    net.heard(M[1], "10.0.0.18", frames=4, ttl=64)
+    net.heard(M[2], "10.0.0.20", ttl=64)
+    if carried:
+        net.heard(M[2], "10.0.0.18", **carried)
+    net.says("10.0.0.18", "arp", mac=M[2], count=50)
+    net.says("10.0.0.20", "arp", mac=M[2])
+
+    assert sets(taken(net)) == [("10.0.0.18", M[1]), ("10.0.0.20", M[2])]
+
+
 def test_addresses_that_arp_shows_are_the_host_s_own(store: Store) -> None:
     """Addresses of two subnets belong to one card if ARP shows both on the link."""
     net = tap(store)

@@ -95,9 +95,10 @@ def network(
             carried[mac][ip] = frames
     own = {mac: _without(ips, leased.get(mac, ())) for mac, ips in bound.items()}
     carrying = {mac: _without(ips, leased.get(mac, ())) for mac, ips in carried.items()}
-    forwarders = _forwarders(seen, carrying, own, on_link, _hops_left(stations))
+    hops_left = _hops_left(stations)
+    forwarders = _forwarders(seen, carrying, own, on_link, hops_left)
     _note_between(forwarders, carriers, talks)
-    owner = _owners(carriers, bound, own, forwarders)
+    owner = _owners(carriers, bound, own, forwarders, hops_left)
     _note_foreign(forwarders, carried, owner)
     homes: dict[tuple[str, str, str], list[Node]] = defaultdict(list)
     for node in sorted(seen):
@@ -251,7 +252,7 @@ def _forwarders(
         ips = carried.get(mac, {})
         left = {ip: hops_left.get((mac, ip), 0) for ip in sorted(ips) if ip not in on_link}
         reasons = list(_reasons(mac, ips, left))
-        far = [ip for ip, hops in left.items() if hops > LOCAL and hops not in BEGINNINGS]
+        far = [ip for ip, hops in left.items() if _passed_a_router(hops)]
         if far:
             told = _some(f"{ip.address} with {left[ip]} hops left" for ip in far)
             reasons.append(f"carries packets that passed a router: of {told}")
@@ -284,6 +285,11 @@ def _of_one_stack(hops: set[int]) -> bool:
     return len(hops) < 2 and hops <= USUAL
 
 
+def _passed_a_router(hops: int) -> bool:
+    """Whether packets that have so many hops left did; 0: not known."""
+    return hops > LOCAL and hops not in BEGINNINGS
+
+
 def _self_given(address: str) -> bool:
     return address.startswith("169.254.")  # RFC 3927: a host without DHCP gives itself one
 
@@ -312,8 +318,13 @@ def _owners(
     bound: Mapping[Node, Mapping[Node, int]],
     own: Mapping[Node, Mapping[Node, int]],
     forwarders: Mapping[Node, Forwarder],
+    hops_left: Mapping[tuple[Node, Node], int],
 ) -> dict[Node, Node]:
-    """By IP address the MAC address of its card: one that ARP shows, else what carried it most."""
+    """By IP address the MAC address of its card: one that ARP shows, else what carried it most.
+
+    But who carries it from near comes first: whoever shows an address by ARP, and sends nothing
+    from it or only what took a hop on its way, may have taken it from somebody else.
+    """
     shown: dict[Node, dict[Node, int]] = defaultdict(dict)
     for mac, ips in bound.items():
         for ip, count in ips.items():
@@ -322,7 +333,11 @@ def _owners(
     owner = {}
     for ip in sorted({*carriers, *shown}):
         frames = {m: n for m, n in carriers.get(ip, {}).items() if m not in forwarders}
-        claims = {mac: (mac in shown[ip], frames.get(mac, 0)) for mac in {*frames, *shown[ip]}}
+        near = {mac for mac in frames if not _passed_a_router(hops_left.get((mac, ip), 0))}
+        claims = {
+            mac: (mac in near, mac in shown[ip], frames.get(mac, 0))
+            for mac in {*frames, *shown[ip]}
+        }
         if claims:
             owner[ip] = max(sorted(claims), key=claims.__getitem__)
     return owner
