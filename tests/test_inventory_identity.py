@@ -148,7 +148,7 @@ def test_no_host_asks_itself_by_wire(store: Store) -> None:
 
     assert sets(found) == [("10.0.0.1",), ("10.0.0.2",), (M[1],)]
     assert of(found, M[1]).role.evidence == (
-        f"{M[1]} carries 10.0.0.1 and 10.0.0.2, which talk to each other, as a proxy does",
+        f"{M[1]} carries both sides of what is said between 10.0.0.1 and 10.0.0.2, as a proxy does",
     )
 
 

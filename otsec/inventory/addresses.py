@@ -300,17 +300,19 @@ def _note_between(
     talks: Iterable[Talk],
 ) -> None:
     """Note cards that alone carry both sides of a conversation: no host asks itself by wire."""
-    pairs: set[tuple[Node, Node, Node]] = set()
+    between: dict[Node, set[tuple[Node, Node]]] = defaultdict(set)
     for talk in talks:
+        if not (talk.packets_out and talk.packets_in):
+            continue
         at = (talk.site, talk.group, talk.place)
-        one, other = sorted((Node(*at, talk.client), Node(*at, talk.server)))
-        if one != other and talk.packets_out and talk.packets_in:
-            cards = carriers.get(one, {}).keys()
-            if len(cards) == 1 and cards == carriers.get(other, {}).keys():
-                pairs.update((mac, one, other) for mac in cards)
-    for mac, one, other in sorted(pairs):
-        told = f"carries {one.address} and {other.address}, which talk to each other"
-        forwarders.setdefault(mac, Forwarder(proxy=True)).reasons.append(told)
+        one, other = Node(*at, talk.client), Node(*at, talk.server)
+        cards = carriers.get(one, {}).keys()
+        if one != other and len(cards) == 1 and cards == carriers.get(other, {}).keys():
+            between[next(iter(cards))].add((min(one, other), max(one, other)))
+    for mac, pairs in sorted(between.items()):
+        told = _some(f"{one.address} and {other.address}" for one, other in pairs)
+        reason = f"carries both sides of what is said between {told}"
+        forwarders.setdefault(mac, Forwarder(proxy=True)).reasons.append(reason)
 
 
 def _owners(
