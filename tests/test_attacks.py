@@ -38,6 +38,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "firmware_changed": {"version-changed": "T0857"},
     "frostygoop": {"changed-from-internet": "T0883", "internet-to-industrial": "T0883",
                    "frostygoop": "T0836"},
+    "goose_bursts": {},
     "goose_lost": {"numbers-missing": ""},
     "goose_other_sender": {"goose-two-publishers": "T0856"},
     "goose_replay": {"goose-returned": "T0856"},

@@ -790,9 +790,18 @@ def _results(ber: _Ber, end: int, name: str) -> tuple[list[Fact], str]:
 
 
 def _counters(units: Units, split: Split) -> tuple[Mask, U64, U64]:
-    """What `stNum` and `sqNum` say of each control block, [81] 18.2.3; what it is called tells it apart."""
-    alone = np.ones(len(units), np.bool_) if split.alone is None else split.alone
-    return alone, hash_spans(units.buffer, split.key_start, split.key_length, 0), split.tag
+    """What `stNum` and `sqNum` say of each control block, [81] 18.2.3; its reference tells it apart.
+
+    Not all that leads to the time stamp does: how long a message lives is shorter behind a change.
+    """
+    heads = _heads(units)
+    alone = heads.fits & (heads.tag == PUBLISHED)
+    rest = np.maximum(np.minimum(heads.behind, units.end) - heads.content, 0)
+    size, width = _ber_lengths(span_word(units.buffer, heads.content + 1, rest - 1, 0))
+    named = alone & (heads.first == REFERENCE) & (size >= 0) & (1 + width + size <= rest)
+    begin = np.where(named, heads.content, split.key_start)
+    length = np.where(named, 1 + width + size, split.key_length)
+    return alone, hash_spans(units.buffer, begin, length, 0), split.tag
 
 
 def _verdict(before: U64, now: U64) -> Ints:

@@ -13,11 +13,18 @@ THIEF = Host("relay that is none", "00:30:a7:66:00:66", "")
 
 
 def _publish(
-    tape: Tape, time: int, state: int, number: int, *, tripped: bool = False, who: Host = goose.BAY
+    tape: Tape,
+    time: int,
+    state: int,
+    number: int,
+    *,
+    tripped: bool = False,
+    who: Host = goose.BAY,
+    live: int = 2_000,
 ) -> None:
     data = [goose.boolean(tripped), goose.quality()]
     message = goose.published(
-        NAME, DATA_SET, data, state=state, sequence=number, time=goose.EPOCH + state
+        NAME, DATA_SET, data, state=state, sequence=number, live=live, time=goose.EPOCH + state
     )
     tape.frame(time, who, goose.group(1), goose.GOOSE, goose.frame(1, message))
 
@@ -53,6 +60,18 @@ def goose_restart(tape: Tape) -> None:
         _publish(tape, START + turn * SECOND, 9, 100 + turn)
     for turn in range(20):
         _publish(tape, START + (45 + turn) * SECOND, 1, 1 + turn)
+
+
+def goose_bursts(tape: Tape) -> None:
+    """A bay that says how soon it sends again, sooner behind each change; then it is restarted."""
+    waits = (10, 10, 20, 1_000, 1_000)
+    for change in range(80):
+        for number, wait in enumerate(waits):
+            time = START + 3 * change * SECOND + sum(waits[:number]) * MILLISECOND
+            _publish(tape, time, 9 + change, number, tripped=bool(change % 2), live=2 * wait)
+    for number, wait in enumerate(waits, 1):
+        time = START + 250 * SECOND + sum(waits[: number - 1]) * MILLISECOND
+        _publish(tape, time, 1, number, live=2 * wait)
 
 
 def goose_lost(tape: Tape) -> None:
@@ -338,7 +357,14 @@ def modbus_answers_lost(tape: Tape) -> None:
 
 
 SCENES = (
-    *(goose_replay, goose_second_sender, goose_other_sender, goose_restart, goose_lost),
+    *(
+        goose_replay,
+        goose_second_sender,
+        goose_other_sender,
+        goose_restart,
+        goose_bursts,
+        goose_lost,
+    ),
     *(
         iec104_injected,
         iec104_acknowledged,
