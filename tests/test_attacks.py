@@ -44,6 +44,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "goose_replay": {"goose-returned": "T0856"},
     "goose_restart": {},
     "goose_second_sender": {"goose-replayed": "T0856"},
+    "connections_ended": {},
     "havex_sweep": {"havex-sweep": "T0846"},
     "iec104_acknowledged": {"iec104-acknowledgement": "T0856"},
     "iec104_injected": {"iec104-counter": "T0856"},

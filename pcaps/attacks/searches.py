@@ -13,7 +13,7 @@ from scenes import (
     builder,
     opened,
 )
-from tape import ACK, ETHERTYPE_ARP, RST, SYN, Connection
+from tape import ACK, ETHERTYPE_ARP, FIN, RST, SYN, Connection
 
 PANEL = Host("panel", "00:1c:06:60:00:11", "10.60.0.11")
 
@@ -42,6 +42,19 @@ def havex_sweep(tape: Tape) -> None:
             line = Connection(tape, STRANGER, _host(number), 50_000 + number * 8 + at, port)
             line.segment(time, by_server=False, flags=SYN)
             line.segment(time + MILLISECOND, by_server=True, flags=RST | ACK)
+
+
+def connections_ended(tape: Tape) -> None:
+    """A panel closes what it opened before the capture began, at fifteen hosts; to twelve it holds on."""
+    for number in range(21, 36):
+        time = START + number * 20 * MILLISECOND
+        line = Connection(tape, PANEL, _host(number), 50_000 + number, 80)
+        line.segment(time, by_server=False, flags=FIN | ACK)
+    for number in range(41, 53):
+        time = START + SECOND + number * 20 * MILLISECOND
+        line = Connection(tape, PANEL, _host(number), 50_000 + number, 102)
+        line.segment(time, by_server=False, flags=ACK)
+        line.segment(time + MILLISECOND, by_server=True, flags=ACK)
 
 
 def modbus_units_tried(tape: Tape) -> None:
@@ -222,6 +235,7 @@ SCENES = (
     *(
         addresses_asked,
         havex_sweep,
+        connections_ended,
         modbus_units_tried,
         s7_racks_and_passwords,
         opcua_servers_asked,
