@@ -62,6 +62,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "modbus_answers_lost": {},
     "modbus_units_tried": {"modbus-units": "T0846"},
     "registers_polled": {},
+    "registers_refused": {"many-failures": "T0813"},
     "doublepulsar": {
         "doublepulsar": "T0866", "doublepulsar-installed": "T0866", "smb1": "T0866",
     },

@@ -457,6 +457,13 @@ def test_outcomes_have_words() -> None:
     """Outcomes are told in words; what a device says stays recognisable."""
     assert outcome_words("ok") == "it was done"
     assert outcome_words("exception illegal_function") == "refused (illegal function)"
+    assert outcome_words("challenged") == "proof was asked for"
+
+
+def test_bad_quality_is_no_refusal() -> None:
+    """A value that its device does not vouch for was told: it is marked, not refused."""
+    assert outcome_words("offline, comm_lost") == "marked offline, comm lost"
+    assert outcome_words("not_topical") == "marked not topical"
 
 
 def test_rows_nobody_wants_are_not_read(net: Tap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
+from otsec.protocols.words import dnp3, iec104
 from otsec.store.findings import Finding
 from otsec.store.schema import NONE
 
@@ -31,9 +32,18 @@ OUTCOMES = {  # in words; others are the device's own
     "mismatch": "the answer belongs to another request",
     "asked": "the device asked for it",
     "challenge": "proof was asked for",
+    "challenged": "proof was asked for",
+    "problem": "the device says that it has a problem",
     "in_progress": "more was asked for",
     "": "it needs no answer",
 }
+QUALITIES = frozenset(  # what is said of a value, which is told nevertheless: nothing is refused
+    {
+        *dnp3.QUALITY,
+        *(word for words in dnp3.MORE_QUALITY.values() for word in words if word),
+        *(word for _, word in iec104.QUALITIES),
+    }
+)
 TO_ALL = "it was sent to all"  # what nobody in particular was asked for
 UNTOLD: Mapping[tuple[str, str], str] = {  # what ends well and tells nothing of what it is for
     ("ssh", "kex_reply"): "keys were agreed on, the login is encrypted",
@@ -133,6 +143,8 @@ def outcome_words(outcome: str) -> str:
     """An outcome for people."""
     if outcome in OUTCOMES:
         return OUTCOMES[outcome]
+    if QUALITIES.issuperset(outcome.split(", ")):
+        return f"marked {outcome.replace('_', ' ')}"
     return f"refused ({outcome.removeprefix('exception ').replace('_', ' ')})"
 
 

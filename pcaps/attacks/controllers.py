@@ -270,6 +270,15 @@ def registers_polled(tape: Tape) -> None:
     talk.end()
 
 
+def registers_refused(tape: Tape) -> None:
+    """A panel asks a controller for registers that it does not have, again and again."""
+    plant = builder("modbus", "hosts")
+    talk = opened(tape, (Host("panel", "00:15:5d:60:00:14", "10.60.0.14"), DOSER), (52_500, 502))
+    for turn in range(60):
+        talk.ask(plant.unit(turn, 1, "03 0400 0004"), plant.unit(turn, 1, "83 02"), after=SECOND)
+    talk.end()
+
+
 def fins_settings(tape: Tape) -> None:
     """Somebody takes an OMRON controller by force, writes its settings and deletes a file."""
     fins = builder("fins")
@@ -394,6 +403,7 @@ SCENES = (
         umas_serviced,
         frostygoop,
         registers_polled,
+        registers_refused,
         fins_settings,
         dnp3_reports_off,
         industroyer2,
