@@ -22,6 +22,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "hosts_pinged": {"ping-sweep": "T0846"},
     "bacnet_ranges_asked": {"bacnet-ranges": "T0846"},
     "certificate_expired": {"certificate-expired": ""},
+    "cip_read_out": {"cip-reserved": "T0814", "cip-upload": "T0845"},
     "codesys_passwords": {"login-brute-force": "T0812", "default-password": "T0812"},
     "cosmicenergy": {"database-command": "T0807", "stations-commanded": "T0855"},
     "device_faults": {"device-fault": "", "device-state-changed": "", "enip-identity": "T0846"},

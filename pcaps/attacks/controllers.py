@@ -279,6 +279,24 @@ def registers_refused(tape: Tape) -> None:
     talk.end()
 
 
+def cip_read_out(tape: Tape) -> None:
+    """A laptop locks a Logix controller, reads a routine and its properties, and unlocks it again."""
+    enip = builder("enip")
+    cip, session = enip.cip, enip.Session(tape, STRANGER, LOGIX, 50_818, START)
+    session.unconnected(cip.EXPLICIT.request(), cip.EXPLICIT.accepted())
+    owner = cip.path(0x8E, 1) + cip.path(0x74, 1)
+    code = bytes.fromhex("cc020440 7c010440 d0010460 4cda237a")
+    session.connected(cip.ask(0x4B, owner, b"\0"), cip.reply(0x4B))
+    for routine in range(1, 4):
+        where = cip.path(0x68, 1) + cip.path(0x6D, routine)
+        session.connected(cip.ask(0x4C, where, bytes(6)), cip.reply(0x4C, bytes(4) + code))
+        where = cip.path(0x68, 1) + cip.path(0x6A, routine)
+        session.connected(cip.ask(0x4F, where, bytes(8)), cip.reply(0x4F, bytes(4)))
+    session.connected(cip.ask(0x4C, owner), cip.reply(0x4C))
+    session.unconnected(cip.EXPLICIT.close(), cip.EXPLICIT.closed())
+    session.end()
+
+
 def fins_settings(tape: Tape) -> None:
     """Somebody takes an OMRON controller by force, writes its settings and deletes a file."""
     fins = builder("fins")
@@ -404,6 +422,7 @@ SCENES = (
         frostygoop,
         registers_polled,
         registers_refused,
+        cip_read_out,
         fins_settings,
         dnp3_reports_off,
         industroyer2,
