@@ -154,6 +154,26 @@ def bacnet_ranges_asked(tape: Tape) -> None:
             tape.datagram(time + STEP, _host(50 + turn), everybody, (47_808, 47_808), front + told)
 
 
+def bacnet_passwords(tape: Tape) -> None:
+    """A laptop tries passwords at four BACnet devices; of each the fourth one is right."""
+    time = START
+    for number in range(16):
+        device, invoke = _host(51 + number // 4), bytes([number])
+        password = b"\0Guess%02d" % number  # in front of it that it is UTF-8
+        asked = (
+            b"\x01\x04\x00\x05" + invoke + b"\x14\x09\x06\x1d" + bytes([len(password)]) + password
+        )
+        right = number % 4 == 3
+        answer = b"\x20" + invoke + b"\x14" if right else b"\x50" + invoke + b"\x14\x91\x04\x91\x1a"
+        told = b"\x01\x00" + answer
+        for at, (ends, body) in enumerate(
+            (((STRANGER, device), asked), ((device, STRANGER), told))
+        ):
+            front = struct.pack(">BBH", 0x81, 0x0A, 4 + len(body))
+            tape.datagram(time + at * STEP, *ends, (47_808, 47_808), front + body)
+        time += 300 * MILLISECOND
+
+
 def passwords_tried(tape: Tape) -> None:
     """Fourteen passwords are tried at the files of a panel, one after another."""
     talk = opened(tape, (STRANGER, PANEL), (50_900, 21))
@@ -243,6 +263,7 @@ SCENES = (
     *(
         machine_expert_search,
         bacnet_ranges_asked,
+        bacnet_passwords,
         passwords_tried,
         codesys_passwords,
         two_servers_of_addresses,
