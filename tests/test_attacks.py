@@ -21,6 +21,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
     "datagrams_poured": {"udp-flood": "T0814"},
     "hosts_pinged": {"ping-sweep": "T0846"},
     "bacnet_passwords": {"bacnet-passwords-guessed": "T0812", "bacnet-password-tried": "T0812"},
+    "bacnet_properties": {},
     "bacnet_ranges_asked": {"bacnet-ranges": "T0846"},
     "certificate_expired": {"certificate-expired": ""},
     "cip_read_out": {"cip-reserved": "T0814", "cip-upload": "T0845"},

@@ -154,24 +154,35 @@ def bacnet_ranges_asked(tape: Tape) -> None:
             tape.datagram(time + STEP, _host(50 + turn), everybody, (47_808, 47_808), front + told)
 
 
+def _confirmed(tape: Tape, time: int, device: Host, invoke: int, asked: bytes, told: bytes) -> None:
+    """A confirmed request of BACnet, and what the device answers; both without their invoke id."""
+    number = bytes([invoke])
+    both = (
+        (STRANGER, device, b"\x01\x04\x00\x05" + number + asked),
+        (device, STRANGER, b"\x01\x00" + told[:1] + number + told[1:]),
+    )
+    for at, (by, to, body) in enumerate(both):
+        front = struct.pack(">BBH", 0x81, 0x0A, 4 + len(body))
+        tape.datagram(time + at * STEP, by, to, (47_808, 47_808), front + body)
+
+
 def bacnet_passwords(tape: Tape) -> None:
     """A laptop tries passwords at four BACnet devices; of each the fourth one is right."""
-    time = START
     for number in range(16):
-        device, invoke = _host(51 + number // 4), bytes([number])
         password = b"\0Guess%02d" % number  # in front of it that it is UTF-8
-        asked = (
-            b"\x01\x04\x00\x05" + invoke + b"\x14\x09\x06\x1d" + bytes([len(password)]) + password
-        )
-        right = number % 4 == 3
-        answer = b"\x20" + invoke + b"\x14" if right else b"\x50" + invoke + b"\x14\x91\x04\x91\x1a"
-        told = b"\x01\x00" + answer
-        for at, (ends, body) in enumerate(
-            (((STRANGER, device), asked), ((device, STRANGER), told))
-        ):
-            front = struct.pack(">BBH", 0x81, 0x0A, 4 + len(body))
-            tape.datagram(time + at * STEP, *ends, (47_808, 47_808), front + body)
-        time += 300 * MILLISECOND
+        asked = b"\x14\x09\x06\x1d" + bytes([len(password)]) + password
+        told = bytes.fromhex("2014" if number % 4 == 3 else "50149104911a")
+        time = START + number * 300 * MILLISECOND
+        _confirmed(tape, time, _host(51 + number // 4), number, asked, told)
+
+
+def bacnet_properties(tape: Tape) -> None:
+    """A laptop looks at the points of a BACnet device, with all that they may have and do not."""
+    for number in range(120):
+        point, what = number // 4, (117, 103, 28, 31)[number % 4]
+        asked = b"\x0c\x0c" + struct.pack(">I", point) + b"\x19" + bytes([what])
+        told = bytes.fromhex("500c91029120")
+        _confirmed(tape, START + number * 50 * MILLISECOND, _host(51), number, asked, told)
 
 
 def passwords_tried(tape: Tape) -> None:
@@ -264,6 +275,7 @@ SCENES = (
         machine_expert_search,
         bacnet_ranges_asked,
         bacnet_passwords,
+        bacnet_properties,
         passwords_tried,
         codesys_passwords,
         two_servers_of_addresses,
