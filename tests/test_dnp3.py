@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_runs import analyse, as_pcap, cells, taken
+from engine_runs import Bench, analyse, as_pcap, cells, difference, taken
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_framing_dnp3 import frame
@@ -639,3 +639,22 @@ def test_the_substation_tells_its_story() -> None:
         ("station 32", "read", "floating_point all", "object_unknown"),
         ("station 10", "immediate_freeze", "counter all", "function_not_supported"),
     } <= found
+
+
+def test_indications_are_counted_by_message(tmp_path: Path) -> None:
+    """What a message says as a whole is counted once, however many points it lists."""
+    content = (OWN / "substation.pcap").read_bytes()
+    bench = Bench(tmp_path)
+    dump = bench.dump(content)
+    for options in ({"batch": 3}, {"all_plain": True}, {"hash_bits": 8}):
+        assert not difference(dump, bench.dump(content, **options)), options
+
+    told = [one for one in cells(dump, "fact") if one["attribute"] == "indications"]
+    assert {(one["device"], one["value"]): one["count"] for one in told} == {
+        ("station 10", "need_time, device_restart"): 2,
+        ("station 31", "need_time, device_restart"): 2,
+        ("station 32", "need_time, device_restart"): 2,
+        ("station 10", "device_restart"): 1,
+        ("station 31", "device_restart"): 1,
+        ("station 32", "device_restart"): 1,
+    }

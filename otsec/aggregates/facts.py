@@ -9,7 +9,7 @@ import numpy as np
 
 from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.span import stretch, unseen
-from otsec.columns import I64
+from otsec.columns import I64, ranges
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import PART_BITS, Occurrences
 
@@ -51,7 +51,8 @@ class Facts:
             if len(number):
                 begin, end = _spans(found, rows, which, count, told=answers)
                 lot = np.repeat(np.arange(len(names)), sizes)
-                self._note(number, count[lot], begin[lot], end[lot])
+                often = _messages(found, rows, which, sizes, number)
+                self._note(number, count[lot] if often is None else often, begin[lot], end[lot])
 
     def has_room(self, told: Sequence[Told]) -> bool:
         """Whether all that the exchanges of a batch may say can be kept."""
@@ -131,6 +132,25 @@ class Facts:
             number = self._add(tuple(key))
             seen = (first_time, first), (last_time, last)
             self.table[["count", "first", "last"]][number] = (count, *seen)
+
+
+def _messages(found: Occurrences, rows: I64, which: I64, sizes: I64, number: I64) -> I64 | None:
+    """In how many messages each fact is said; None where no message was cut into items.
+
+    Each item of a message says again what the whole of it says, as the indications of DNP3.
+    ``which``: the lot of each of ``rows``; ``sizes``: how many facts each lot says, ``number``.
+    """
+    where = np.stack([found.ordinal[rows], found.position[rows]])
+    if not (where[1, 1:] == where[1, :-1]).any():  # items of a message are complete together
+        return None
+    said = sizes[which]
+    place = ranges((np.cumsum(sizes) - sizes)[which], said)
+    fact = np.where(number < 0, -1 - np.arange(len(number)), number)[place]
+    told = np.vstack([fact, np.repeat(where, said, axis=1)])
+    order = np.lexsort(told)
+    heads = np.ones(len(order), np.bool_)
+    heads[1:] = (told[:, order[1:]] != told[:, order[:-1]]).any(axis=0)
+    return np.bincount(place[order[heads]], minlength=len(number))
 
 
 def _spans(found: Occurrences, rows: I64, which: I64, count: I64, *, told: bool) -> tuple[I64, I64]:
