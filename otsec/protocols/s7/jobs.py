@@ -77,6 +77,7 @@ def decode(reader: Reader, side: Side, request: Message | None) -> Message:
         raise Malformed(str(error_)) from error_
 
 
+AREA_CODE = 1  # byte: a stretch that is read by DBREAD (S7-400) has a return code of its own
 _ENDS = (DISCONNECT, DISCONNECT_CONFIRM, TRANSPORT_ERROR)
 
 
@@ -384,6 +385,8 @@ def _value_read(said: Said) -> Message:
     if said.request is None:
         return said.tell(None, None, (), f"{head.size} bytes of type {head.kind}")
     expected = size_of(said.request.object)
+    if expected is not None and head.kind == words.OCTETS and head.size == expected + AREA_CODE:
+        return said.tell(None, None, (), "value behind a code of its own")
     if expected is not None and expected != head.size:
         note = f"{head.size} bytes for {expected}"
         return replace(said, outcome=MISMATCH).tell(None, None, (), note)
