@@ -86,6 +86,7 @@ FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the firs
         "s7-racks-tried": "T0846", "s7-password-tried": "T0812", "s7-password": "T0859",
     },
     "share_to_share": {"smb-fan-out": "T0866"},
+    "stations_behind_commanded": {"stations-behind-commanded": "T0855"},
     "stations_commanded": {"stations-commanded": "T0855", "industroyer2": "T0806"},
     "program_again": {"s7-download": "T0843"},
     "program_changed": {"s7-download": "T0843", "program-differs": "T0889"},

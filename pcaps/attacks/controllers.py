@@ -381,6 +381,18 @@ def stations_commanded(tape: Tape) -> None:
         _commanded(tape, STRANGER, _substation(number), 52_500 + number, time, 1_104, 1_105)
 
 
+def stations_behind_commanded(tape: Tape) -> None:
+    """A computer switches one breaker of each of seven stations behind one gateway, in ten seconds."""
+    iec104 = builder("iec104")
+    talk = opened(tape, (STRANGER, _substation(20)), (52_490, PORT_104))
+    link = iec104.Link(talk.connection, talk.time)
+    link.control(iec104.STARTDT)
+    for common in range(1, 8):
+        link.wait(1_400)
+        link.command(45, common, iec104.ioa(1_104) + b"\1", iec104.ACT | 1, iec104.ACTTERM)
+    link.acknowledge()
+
+
 def _substation(number: int) -> Host:
     return Host(f"substation {number}", f"00:60:e9:60:00:{number:02x}", f"10.60.1.{number}")
 
@@ -422,6 +434,7 @@ SCENES = (
         frostygoop,
         registers_polled,
         registers_refused,
+        stations_behind_commanded,
         cip_read_out,
         fins_settings,
         dnp3_reports_off,
