@@ -69,6 +69,15 @@ def worst(run: Run, db: Path) -> dict[str, Any]:
 # -------------------------------------------------------------------------------- showing
 
 
+def test_what_is_told_of_a_host_is_not_done_to_it(run: Run, db: Path) -> None:
+    """Who shows a weak community is the one of whom that is told, not a target."""
+    weak = next(one for one in listed(run, db) if one["name"] == "snmp-community")
+    page = run("finding", weak["id"], "--db", db)
+
+    assert f"\nof  {weak['server']} " in page
+    assert f"\nto  {weak['server']} " not in page
+
+
 def test_the_demo_tells_its_story(run: Run, db: Path) -> None:
     """The worst comes first, with what was seen and done, and is one incident with the scans."""
     first = worst(run, db)

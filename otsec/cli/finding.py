@@ -57,7 +57,7 @@ def _ends(act: "Act") -> int:
 class Party(NamedTuple):
     """Who takes part in a finding."""
 
-    part: str  # `by` or `to`
+    part: str  # `by`, `to`, or `of`: of whom something is told
     address: str
     name: str
     role: str
@@ -203,9 +203,10 @@ def _announced(change: str) -> str:
 
 def _parties(case: "Case", assets: "Inventory") -> list[Party]:
     one = case.finding
+    to = "of" if one.category == "identity" else "to"
     return [
         _party(part, address, _asset(case, address, assets))
-        for part, address in (("by", one.client), ("to", one.server))
+        for part, address in (("by", one.client), (to, one.server))
         if address
     ]
 
