@@ -12,6 +12,7 @@ from otsec.aggregates.held import watched
 from otsec.anew import rebuild
 from otsec.capture import (
     OVERLAP_NS,
+    STDIN,
     Chunk,
     Drops,
     Reader,
@@ -20,6 +21,7 @@ from otsec.capture import (
     find_captures,
     head_hash,
     open_capture,
+    passes_once,
     plan,
     tail_hash,
     times,
@@ -34,7 +36,6 @@ from otsec.state import Unlike, pack, unpack
 from otsec.store import Capture, CaptureProgress, Store
 from otsec.streams.claim import Registry
 
-STDIN = Path("-")
 CHECKPOINT_S = 10.0  # at most so much work is done again after a crash
 
 
@@ -148,7 +149,7 @@ class Run:
 
     def _free_point(self, wanted: str, now: str, path: Path) -> str:
         """The point of a capture by its file's name: its own, a rotation it goes on, or a new one."""
-        if path == STDIN:
+        if passes_once(path):
             return wanted
         if now != wanted and self.engines:
             return now
@@ -191,7 +192,7 @@ class Run:
 
     def _capture(self, point: str, path: Path) -> Outcome:
         known = None
-        if path != STDIN:
+        if not passes_once(path):
             known = self._known(self.store.point_captures(self.config.site, point), path)
         if (
             known is not None
@@ -209,7 +210,7 @@ class Run:
             source = self._engine(point, "")[0]  # what is no capture leaves no source behind
             if known is None:
                 self._must_not_overlap(point, path)
-                length, digest = (0, "") if path == STDIN else head_hash(path)
+                length, digest = (0, "") if passes_once(path) else head_hash(path)
                 number = self.store.add_capture(source, _stored(path), length, digest)
                 read = 0
             else:
@@ -230,7 +231,7 @@ class Run:
         )
 
     def _must_not_overlap(self, point: str, path: Path) -> None:
-        if path == STDIN:
+        if passes_once(path):
             return
         engine = self._engine(point, "")[1]
         first, _ = times(path)
@@ -406,7 +407,7 @@ def rows_of(batch: PacketBatch | None, begin: int, end: int | None) -> PacketBat
 
 
 def _stored(path: Path) -> str:
-    return "-" if path == STDIN else str(path.absolute())
+    return "-" if passes_once(path) else str(path.absolute())
 
 
 def interface_name(reader: Reader, number: int) -> str:
@@ -432,7 +433,7 @@ def must_open(sources: Iterable[Source]) -> None:
     """
     problems: list[InputError] = []
     for path in (path for source in sources for path in source.captures):
-        if path == STDIN or path.is_fifo():
+        if passes_once(path):
             return  # what is looked at here would be gone
         try:
             open_capture(path).close()

@@ -5,6 +5,7 @@ import gzip
 import os
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,26 @@ def test_standard_input(tmp_path: Path, polling: Path) -> None:
     with open_store(db) as store:
         piped = list(dump(store))
     assert difference(analyse([polling], tmp_path / "y.db").dump, piped) == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_with_a_name(tmp_path: Path, polling: Path) -> None:
+    """A pipe with a name, as of `<(zcat x.gz)`, is read once from its first byte, and is never known."""
+    pipe, db = tmp_path / "pipe", tmp_path / "x.db"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(polling.read_bytes()))
+    writer.start()
+
+    found = analyse([pipe], db, point="tap", batch=50)
+    writer.join()
+
+    assert [(one.packets, one.known, one.complete, one.problem) for one in found.outcomes] == [
+        (824, False, True, "")
+    ]
+    with open_store(db) as store:
+        (capture,) = store.point_captures("site", "tap")
+    assert (capture.path, capture.head_hash) == ("-", "")
+    assert difference(analyse([polling], tmp_path / "y.db", point="tap").dump, found.dump) == ""
 
 
 def test_what_is_done_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,11 @@
 
 from otsec.capture.contract import Chunk, Damage, Drops, Interface, Reader, Tick
 from otsec.capture.files import head_hash, open_capture, tail_hash
-from otsec.capture.sources import OVERLAP_NS, Source, find_captures, plan, times
+from otsec.capture.sources import OVERLAP_NS, STDIN, Source, find_captures, passes_once, plan, times
 
 __all__ = [
     "OVERLAP_NS",
+    "STDIN",
     "Chunk",
     "Damage",
     "Drops",
@@ -16,6 +17,7 @@ __all__ = [
     "find_captures",
     "head_hash",
     "open_capture",
+    "passes_once",
     "plan",
     "tail_hash",
     "times",

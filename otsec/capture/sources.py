@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ from otsec.capture.pcap import PcapReader
 from otsec.capture.pcapng import PcapngReader
 from otsec.errors import InputError, OtsecError, RightsError
 
+STDIN = Path("-")
 TAIL = 1 << 20  # bytes at the end of a file in which its last packet is looked for
 OVERLAP_NS = SET_BACK_NS  # packets are written out of order by less, also across two files
 MAX_NUMBERS = 6  # numbers of one name that are tried as the one that rotates
@@ -81,6 +82,17 @@ def _listed(folder: Path) -> list[Path]:
         raise RightsError(f"{folder}: no permission to list it; change its rights") from error
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed: {error.strerror}") from error
+
+
+def passes_once(path: Path) -> bool:
+    """Whether what was read of the path is gone: standard input, a pipe (``<(zcat x)``), a device."""
+    if path == STDIN:
+        return True
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # opening it tells what is wrong
+        return False
+    return not (S_ISREG(mode) or S_ISDIR(mode))
 
 
 def _is_regular(path: Path) -> bool:

@@ -351,14 +351,15 @@ def _tell_known(outcomes: "list[Outcome]") -> None:
 
 
 def _tell_stopped(arguments: Namespace, planned: Planned, config: "Config") -> None:
+    from otsec.capture import passes_once
     from otsec.cli.output import say
 
     if arguments.quiet:
         return
-    if Path("-") in _paths(planned):
+    if any(map(passes_once, _paths(planned))):
         say(
             f"otsec: stopped; {config.store} holds what came so far, marked incomplete: "
-            "standard input cannot be gone on with"
+            "standard input and pipes cannot be gone on with"
         )
     else:
         say(f"otsec: stopped; {config.store} holds what came so far, the same command goes on")

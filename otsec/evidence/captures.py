@@ -162,7 +162,7 @@ class Library:
     def _problem(self, capture: Capture, path: Path) -> str:
         """What keeps the file from being the capture, ``""`` where it is the one."""
         if capture.path == "-":
-            return "the packets came from standard input, of which nothing was kept"
+            return "the packets came from standard input or a pipe, of which nothing was kept"
         if _is_in_part(capture) and path.name == path.as_posix():  # named like its interface
             return f"the packets were heard on {path} and not recorded"
         if not path.exists():
@@ -177,7 +177,7 @@ class Library:
     def _is(self, capture: Capture, path: Path) -> bool:
         """Whether the content of the file begins as the capture's, and is it at the place reached.
 
-        The store keeps both hashes; standard input has only the second.
+        The store keeps both hashes; standard input and pipes have only the second.
         """
         if _is_in_part(capture):  # grows while it is read; each packet bears its ordinal
             return path.name == Path(capture.path).name

@@ -249,7 +249,7 @@ def files(seen: Seen) -> Iterable[Verdict]:
     if not found.bad:
         yield Verdict("files", Severity.GOOD, f"{counted(found.read, 'capture')} read to the end.")
         return
-    name = "standard input" if found.path == "-" else Path(found.path).name
+    name = "standard input or a pipe" if found.path == "-" else Path(found.path).name
     what = found.damage or "was not read to its end"
     more = f" And {number(found.bad - 1)} more." if found.bad > 1 else ""
     yield Verdict(

@@ -125,7 +125,7 @@ _ALL = (
         (
             _integer("id", "Number of the capture, from 1."),
             _SOURCE,
-            _text("path", "Where it lay when it was last read; `-` is standard input."),
+            _text("path", "Where it lay when it was last read; `-` is standard input or a pipe."),
             _integer("head_length", "Bytes of uncompressed content that `head_hash` covers."),
             _text("head_hash", "SHA-256 of the first bytes, in hexadecimal digits."),
             _text("tail_hash", "SHA-256 of the last 64 KiB before `position`."),
