@@ -268,12 +268,20 @@ def test_the_end_of_a_day() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "12", "2h30", "2023-13-01", "99999-01-01", "T", "2023-11-14T25"]
+    "text",
+    ["", "12", "2h30", "2023-13-01", "99999-01-01", "T", "2023-11-14T25", "2023-W46", "2023-W46-2"],
 )
 def test_no_moments(text: str) -> None:
     """What is no time is told with examples of what is."""
     with pytest.raises(UsageError, match="is no time; write 2026-01-31T08:00"):
         moment(text, UTC, lambda: 0)
+
+
+@pytest.mark.parametrize("text", ["999999999d", "0001-01-01", "9999-12-30", "2263-01-01"])
+def test_moments_out_of_range(text: str) -> None:
+    """A time that no packet can have is told as it was written, not as a number of nanoseconds."""
+    with pytest.raises(UsageError, match=f"^'{text}' is out of range: times are told from 1678"):
+        moment(text, UTC, lambda: 0, at_end=True)
 
 
 def test_natural_order() -> None:

@@ -72,6 +72,7 @@ columns (those in brackets only with --columns, --json, --jsonl and --csv):
 {columns}
 """
 
+FIRST_NS, LAST_NS = -(1 << 63), (1 << 63) - 1  # what a column of the store holds
 UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
@@ -298,10 +299,20 @@ def moment(text: str, zone: tzinfo, newest: Callable[[], int], *, at_end: bool =
     """A time in ns: ISO 8601 (in the zone, if it has no offset), or an age such as ``2h``.
 
     An age counts back from the newest packet. A date is its first instant; at_end: its last.
+    Raises UsageError for what is no time, and for what 64 bits of ns cannot hold.
     """
+    ns = _moment(text, zone, newest, at_end=at_end)
+    if not FIRST_NS <= ns <= LAST_NS:
+        raise UsageError(f"{text!a} is out of range: times are told from 1678 to 2261")
+    return ns
+
+
+def _moment(text: str, zone: tzinfo, newest: Callable[[], int], *, at_end: bool) -> int:
     if age := re.fullmatch(r"([0-9]{1,9})([smhd])", text):
         return newest() - int(age[1]) * UNITS_S[age[2]] * SECOND_NS
     fraction = re.search(r"(?<=[:0-9][0-9])[.,]([0-9]{1,9})(?=[+\-Z]|$)", text)
+    if "W" in text:  # a week is neither a day nor a time: its end would be a Monday's begin
+        raise _no_time(text)
     whole = text if fraction is None else text[: fraction.start()] + text[fraction.end() :]
     try:
         when = datetime.fromisoformat(whole)
@@ -311,9 +322,13 @@ def moment(text: str, zone: tzinfo, newest: Callable[[], int], *, at_end: bool =
             when = when.replace(tzinfo=zone)
         seconds = int(when.timestamp())
     except (ValueError, OverflowError):
-        raise UsageError(
-            f"{text!a} is no time; write 2026-01-31T08:00, 2026-01-31, or an age: 90s 15m 2h 7d"
-        ) from None
+        raise _no_time(text) from None
     nanoseconds = int(fraction[1].ljust(9, "0")) if fraction else 0
     ends_day = at_end and "T" not in text and " " not in text
     return seconds * SECOND_NS + nanoseconds - (1 if ends_day else 0)
+
+
+def _no_time(text: str) -> UsageError:
+    return UsageError(
+        f"{text!a} is no time; write 2026-01-31T08:00, 2026-01-31, or an age: 90s 15m 2h 7d"
+    )
