@@ -52,6 +52,19 @@ def made(db: Path, folder: Path, *words: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def test_a_file_without_ending(plant_db: Path, tmp_path: Path) -> None:
+    """A file that is there is written anew whatever its name; a name without ending that is not is a folder."""
+    (tmp_path / "report").write_text("before")
+    words = ("report", "run", "inventory", "-q", "--db", str(plant_db), "-o")
+
+    assert main([*words, str(tmp_path / "report")]) == Exit.FINE
+    assert main([*words, str(tmp_path / "reports")]) == Exit.FINE
+    assert main([*words, str(tmp_path / "report" / "x")]) == Exit.USAGE
+
+    assert (tmp_path / "report").read_bytes().startswith(b"<!DOCTYPE html>")
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["inventory.html"]
+
+
 def named(db: Path, rule: str) -> str:
     """The id of the finding of a rule."""
     with open_store(db, readonly=True) as store:

@@ -255,6 +255,11 @@ def give(arguments: Namespace, text: str) -> None:
         raise UsageError(f"{arguments.write}: exists already; name a new file") from None
     except FileNotFoundError:
         raise UsageError(f"{arguments.write}: there is no such folder") from None
+    except OSError as error:
+        if error.filename is None:  # half a file would refuse the same command, run again
+            arguments.write.unlink(missing_ok=True)
+            error.filename = str(arguments.write)
+        raise
 
 
 def _no_arguments(_parser: ArgumentParser) -> None:

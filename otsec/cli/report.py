@@ -411,7 +411,7 @@ def _files(
 
 
 def _is_folder(path: Path) -> bool:
-    return path.is_dir() or path.suffix == ""
+    return path.is_dir() or (path.suffix == "" and not path.exists())
 
 
 def _give(arguments: Namespace, files: Files) -> dict[str, str]:
@@ -449,7 +449,7 @@ def _write(path: Path, content: bytes) -> None:
     """Write a file that only its owner may read: it names the weak places of a plant."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(handle, "wb") as file:  # noqa: PTH123 - of a handle
+            file.write(content)
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error.strerror}") from error
-    with open(handle, "wb") as file:  # noqa: PTH123 - of a handle
-        file.write(content)
