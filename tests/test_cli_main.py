@@ -15,7 +15,8 @@ import otsec.cli
 from otsec import __version__
 from otsec.cli import COMMANDS, main
 from otsec.cli.bug import KEPT_REPORTS, without_secrets, write_report
-from otsec.errors import InputError
+from otsec.errors import Exit, InputError
+from otsec.store import open_store
 
 
 @pytest.fixture
@@ -54,6 +55,66 @@ def test_usage(capsys: pytest.CaptureFixture[str], words: list[str], line: str) 
 
     assert (out, err.count("\n")) == ("", 1)
     assert err.startswith(line)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["asset", "import", "none.csv"], "otsec: none.csv: no such file"),
+        (["asset", "import", "."], "otsec: .: is a folder; name a file"),
+        (["change", "import", "a.txt/x"], "otsec: a.txt/x: a part of this name is a file, not a folder; check the name"),
+        (["baseline", "import", "loop"], "otsec: loop: a link that leads back to itself; check the name"),
+        (["analyze", "n" * 300], f"otsec: {'n' * 300}: the name is longer than the system allows"),
+        (["analyze", ""], "otsec: analyze: argument FILE: expected a name, found nothing; is a variable of the shell empty?"),
+        (["writers", "--db", ""], "otsec: writers: argument --db: expected a name, found nothing"),
+        (["db", "backup", "."], "otsec: .: exists already; name another file"),
+        (["evidence", "x", "-w", "."], "otsec: .: is there already; name another file, or add --force"),
+        (["writers", "\udcff"], r"otsec: '\udcff' is not UTF-8 text; type it in a terminal set to UTF-8"),
+    ],
+)  # fmt: skip
+@pytest.mark.skipif(sys.platform == "win32", reason="names of Windows differ")
+def test_names_that_lead_nowhere(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    line: str,
+) -> None:
+    """A name of a file that cannot be one is told in one line, and is no bug."""
+    monkeypatch.chdir(tmp_path)
+    open_store(Path("otsec.db")).close()
+    Path("a.txt").write_text("x")
+    Path("loop").symlink_to("loop")
+
+    code = main(words)
+    out, err = capsys.readouterr()
+
+    assert code in {Exit.USAGE, Exit.INPUT, Exit.STORAGE}
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(line)
+
+
+def test_a_file_cut_short_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is no room for a new file nothing of it stays, so that the command can be run again."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.chdir(tmp_path)
+    words = ["policy", "new", "water-plant", "-w", "plant.yaml"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        code = main(words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert code == Exit.STORAGE
+    assert capsys.readouterr().err == (
+        "otsec: plant.yaml: the file would become larger than the system allows\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+    assert main(words) == Exit.FINE
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -344,7 +344,7 @@ def _file(path: Path) -> Plain:
         file = path.open("rb", buffering=0)
     except PermissionError as error:
         raise RightsError(
-            f"{path}: no permission to read it; change its rights or run as"
+            f"{path}: no permission to read it; change its rights, or run otsec as its owner"
         ) from error
     except FileNotFoundError as error:
         raise InputError(f"{path}: does not exist; check the name") from error

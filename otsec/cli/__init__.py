@@ -8,7 +8,12 @@ import errno
 import gc
 import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -98,6 +103,10 @@ REFUSALS: dict[int, tuple[type[OtsecError], str]] = {
     errno.EDQUOT: (StorageError, "the disk quota is used up; free some space and try again"),
     errno.EFBIG: (StorageError, "the file would become larger than the system allows"),
     errno.EIO: (InputError, "the device reports a read or write error; check the disk"),
+    errno.ENOTDIR: (UsageError, "a part of this name is a file, not a folder; check the name"),
+    errno.EISDIR: (UsageError, "is a folder; name a file"),
+    errno.ENAMETOOLONG: (UsageError, "the name is longer than the system allows"),
+    errno.ELOOP: (UsageError, "a link that leads back to itself; check the name"),
     errno.EMFILE: (UsageError, "too many open files; raise the limit (ulimit -n)"),
 }
 
@@ -112,12 +121,20 @@ class Parser(ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", RawDescriptionHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self.register("type", Path, _path)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of printing the usage."""
         command = self.prog.partition(" ")[2]
         hint = f"see `{self.prog} --help`"
         raise UsageError(f"{command + ': ' if command else ''}{unknown_choice(message)}; {hint}")
+
+
+def _path(word: str) -> Path:
+    """A name of a file or folder: none is empty, though `Path` takes that for the working folder."""
+    if not word:
+        raise ArgumentTypeError("expected a name, found nothing; is a variable of the shell empty?")
+    return Path(word)
 
 
 def build_parser(words: Sequence[str]) -> Parser:
@@ -195,7 +212,7 @@ def _told(error: Exception, words: Sequence[str], *, debug: bool) -> int:
         import traceback
 
         sys.stderr.write("".join(traceback.format_exception(error)))
-    known = _as_known(error)
+    known = _as_known(error) or _no_text(error, words)
     if known is not None:
         say("\n".join(f"otsec: {line}" for line in str(known).split("\n")))
         return known.exit
@@ -214,6 +231,17 @@ def _as_known(error: Exception) -> OtsecError | None:
     if isinstance(error, OSError) and error.errno in REFUSALS:
         kind, words = REFUSALS[error.errno]
         return kind(f"{error.filename}: {words}" if error.filename else words)
+    return None
+
+
+def _no_text(error: Exception, words: Sequence[str]) -> OtsecError | None:
+    """A word that is no text, which only names of files may be, where text was wanted."""
+    if isinstance(error, UnicodeEncodeError):
+        for word in words:
+            if any(
+                "\udc80" <= letter <= "\udcff" for letter in word
+            ):  # PEP 383: bytes as they came
+                return UsageError(f"{word!a} is not UTF-8 text; type it in a terminal set to UTF-8")
     return None
 
 

@@ -36,11 +36,18 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "captures",
         nargs="*",
+        type=Path,
         metavar="FILE",
         help="pcap or pcapng, also gzip or zstd; a folder: all in it; -: standard input",
     )
     parser.add_argument(
-        "-r", dest="read", action="append", default=[], metavar="FILE", help="the same as FILE"
+        "-r",
+        dest="read",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="the same as FILE",
     )
     options.store(parser)
     engine(parser)
@@ -272,7 +279,7 @@ def plan(arguments: Namespace, config: "Config") -> Planned:
     """The sources of the files on the command line, else of the points in otsec.yaml."""
     from otsec.pipeline import plan_sources
 
-    named = [Path(name) for name in (*arguments.read, *arguments.captures)]
+    named = [*arguments.read, *arguments.captures]
     if named:
         return [(plan_sources(named, arguments.point), arguments.point is not None)]
     planned: Planned = []

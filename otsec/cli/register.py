@@ -72,6 +72,8 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
                     told = f"{len(row)} cells, but {len(head)} columns"
                     raise InputError(f"{path}:{reader.line_num}: {told}")
                 yield reader.line_num, dict(zip(head, map(str.strip, row), strict=False))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: is no CSV in UTF-8 ({error})") from error
 

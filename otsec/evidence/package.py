@@ -49,7 +49,7 @@ class Written:
 
 def manifest_path(path: Path) -> Path:
     """Where the manifest of a capture stands: beside it."""
-    return path.with_name(f"{path.name}.manifest.json")
+    return Path(f"{path}.manifest.json")
 
 
 def write(

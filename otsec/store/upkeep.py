@@ -167,8 +167,8 @@ def backup(store: Store, path: Path) -> None:
     Raises StorageError if the file exists or cannot be written.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
     _refuse_existing(path)
+    part = path.with_name(path.name + ".part")
     with told(path):
         part.unlink(missing_ok=True)
         os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
