@@ -18,6 +18,7 @@ from otsec.capture import (
     Reader,
     Source,
     Tick,
+    as_text,
     find_captures,
     head_hash,
     open_capture,
@@ -153,7 +154,7 @@ class Run:
             return wanted
         if now != wanted and self.engines:
             return now
-        names = [wanted, f"{path.absolute().parent.name}/{wanted}"]
+        names = [wanted, f"{as_text(path.absolute().parent.name)}/{wanted}"]
         names += [f"{wanted}#{number}" for number in range(2, 10_000)]
         for name in names:
             known = self.store.point_captures(self.config.site, name)

@@ -168,6 +168,21 @@ def test_a_pipe_with_a_name(tmp_path: Path, polling: Path) -> None:
     assert difference(analyse([polling], tmp_path / "y.db", point="tap").dump, found.dump) == ""
 
 
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="names of files are text there")
+def test_names_that_are_no_text(tmp_path: Path, polling: Path) -> None:
+    """Bytes of names that are no UTF-8 keep no capture from being read, and points stay apart."""
+    folder = tmp_path / "taps\udcfc"
+    folder.mkdir()
+    for name in ("k\udcfche.pcap", "k\udcf6che.pcap", "water.pcap"):
+        (folder / name).write_bytes(polling.read_bytes())
+
+    found = analyse([folder], tmp_path / "x.db", point=None)
+
+    assert sorted(one.point for one in found.outcomes) == [r"k\udcf6che", r"k\udcfche", "water"]
+    again = analyse([folder], tmp_path / "x.db", point=None)
+    assert [one.known for one in again.outcomes] == [True, True, True]
+
+
 def test_what_is_done_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine of a source is gone when the next source begins, also where nobody collects cycles."""
     made: list[weakref.ref[Engine]] = []

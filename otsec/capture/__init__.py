@@ -2,7 +2,16 @@
 
 from otsec.capture.contract import Chunk, Damage, Drops, Interface, Reader, Tick
 from otsec.capture.files import head_hash, open_capture, tail_hash
-from otsec.capture.sources import OVERLAP_NS, STDIN, Source, find_captures, passes_once, plan, times
+from otsec.capture.sources import (
+    OVERLAP_NS,
+    STDIN,
+    Source,
+    as_text,
+    find_captures,
+    passes_once,
+    plan,
+    times,
+)
 
 __all__ = [
     "OVERLAP_NS",
@@ -14,6 +23,7 @@ __all__ = [
     "Reader",
     "Source",
     "Tick",
+    "as_text",
     "find_captures",
     "head_hash",
     "open_capture",

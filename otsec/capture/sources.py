@@ -221,7 +221,7 @@ def plan(paths: Sequence[Path], point: str | None) -> list[Source]:
 def _unique(name: str, path: Path, taken: set[str]) -> str:
     if name not in taken:
         return name
-    name = f"{path.absolute().parent.name}/{name}"
+    name = f"{as_text(path.absolute().parent.name)}/{name}"
     number, unique = 2, name
     while unique in taken:
         unique = f"{name}#{number}"
@@ -288,8 +288,17 @@ Key: TypeAlias = Callable[[str], str | None]
 
 
 def _stem(path: Path) -> str:
-    match = _NAME.fullmatch(path.name)
-    return match["stem"] if match else _PACKED.sub("", path.name)
+    name = as_text(path.name)
+    match = _NAME.fullmatch(name)
+    return match["stem"] if match else _PACKED.sub("", name)
+
+
+def as_text(name: str) -> str:
+    """A name of a file as text: bytes that are no UTF-8 (PEP 383) as escapes.
+
+    No store holds such bytes, and escapes keep the names of points apart.
+    """
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _ending(path: Path) -> str:
