@@ -137,3 +137,20 @@ def test_as_a_user(tmp_path: Path, otsec_command: Command) -> None:
     flows_told = sum(row["what"] in {"attack", "cut"} for row in told)
     made = json.loads(otsec_command("policy", "simulate", str(cut), "--json", *db).stdout)["rows"]
     assert sum(row["what"] == "cut" for row in made) == flows_told == 7
+
+
+def test_an_incident_of_several_findings(tmp_path: Path, otsec_command: Command) -> None:
+    """The cut of an incident names all of its findings, and is a policy that can be read."""
+    db, cut = ("--db", str(tmp_path / "s.db")), tmp_path / "cut.yaml"
+    plant = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
+    assert otsec_command("analyze", str(plant), "-q", *db).returncode == 0
+    rows = json.loads(otsec_command("findings", "--json", *db).stdout)["rows"]
+    incident = next(row["incident"] for row in rows if row["incident"])
+    parts = {row["id"] for row in rows if row["incident"] == incident}
+
+    answered = otsec_command("respond", incident, "-w", str(cut), *db)
+
+    assert (answered.returncode, len(parts)) == (0, 4), answered.stderr
+    policy = checked(read(cut.read_text()), Against(0)).policy
+    assert policy is not None
+    assert all(one in cut.read_text() for one in parts)

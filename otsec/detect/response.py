@@ -190,7 +190,8 @@ def _never(about: Sequence[Finding], attack: Sequence[Flow]) -> str:
     )
     names = ", ".join(one.id for one in about)
     return (
-        f"never:\n  - {{id: {RULE}, from: {client}, to: {server}{at}, reason: finding {names}}}\n"
+        f"never:\n  - {{id: {RULE}, from: {client}, to: {server}{at}, "
+        f'reason: "finding {names}"}}\n'  # in quotes: names of an incident stand between commas
     )
 
 
