@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from otsec.dissect import dissect
 from otsec.model import ACK, FIN, SYN, PacketBatch, Packets
 from otsec.protocols.api import Framing
+from otsec.streams import reassembly
 from otsec.streams.clock import Clock, Step
 from otsec.streams.cut import Segments, Status, cut_runs
 from otsec.streams.flows import find_flows
-from otsec.streams.reassembly import HELD_SEGMENTS, HOLE_NS, Assembly, Segment
+from otsec.streams.reassembly import HELD_SEGMENTS, HOLE_NS, Assembly, Segment, distance
 
 # ------------------------------------------------------------------------------- clock
 
@@ -351,6 +352,24 @@ def test_held_segments_are_capped() -> None:
     assert [(delivery.size, delivery.broken) for delivery in out] == [(1, True)]
     assert len(assembly.streams[0].held) == HELD_SEGMENTS
     assert assembly.streams[0].lost == 1
+
+
+def test_many_holes_cost_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment behind hundreds of holes is put in its place without a look at all that wait."""
+    looks = 0
+
+    def counted(one: int, other: int) -> int:
+        nonlocal looks
+        looks += 1
+        return distance(one, other)
+
+    monkeypatch.setattr(reassembly, "distance", counted)
+    assembly = Assembly((0, -1))
+    holes = 4 * HELD_SEGMENTS
+    for at in range(holes):
+        assembly.feed(segment(2 + at % 250, 1, at + 1, seq=2 * at + 1))
+    assert len(assembly.streams[0].held) == HELD_SEGMENTS
+    assert looks < holes * 4 * HELD_SEGMENTS.bit_length()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ Retransmission, overlap (what was heard first stays), loss, disorder, mid-stream
 reused ports are settled here. What comes out is segments in order, in a buffer of their own.
 """
 
+from bisect import insort
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +42,7 @@ class Stream:
 
     next: int = -1
     held: dict[int, tuple[bytes, int]] = field(default_factory=dict)  # by sequence number
+    order: list[int] = field(default_factory=list)  # these numbers, the next one first
     held_bytes: int = 0
     hole_since: int = 0
     acked: int = -1  # confirmed by the other side when the hole was no older than the clock tells
@@ -85,7 +88,7 @@ class Assembly:
         out: list[Delivery] = []
         for side, stream in enumerate(self.streams):
             while stream.held:
-                self._skip(stream, side, segment, min(stream.held, key=_from(stream.next)), out)
+                self._skip(stream, side, segment, out)
         return out
 
     def begins_anew(self, segment: Segment) -> bool:
@@ -99,7 +102,7 @@ class Assembly:
         out: list[Delivery] = []
         for side, stream in enumerate(self.streams):
             if stream.held and segment.steady - stream.hole_since > HOLE_NS:
-                self._skip(stream, side, segment, min(stream.held, key=_from(stream.next)), out)
+                self._skip(stream, side, segment, out)
             if stream.acked >= 0 and segment.steady > stream.hole_since:
                 self._acknowledged(side, segment, stream.acked, out)
                 stream.acked = -1
@@ -137,6 +140,7 @@ class Assembly:
         ahead = distance(seq, stream.next)
         if abs(ahead) > JUMP:
             stream.held.clear()
+            stream.order.clear()
             stream.held_bytes = 0
             stream.broken, stream.next, stream.acked, ahead = True, seq, -1, 0
         if ahead > 0:
@@ -157,11 +161,13 @@ class Assembly:
         known = stream.held.get(seq)
         if known is not None:
             stream.resent += min(segment.size, known[1])
+        if known is None:
+            insort(stream.order, seq, key=_from(stream.next))
         if known is None or known[1] < segment.size:
             stream.held[seq] = (segment.data, segment.size)
             stream.held_bytes += segment.size - (known[1] if known else 0)
         if stream.held_bytes > HELD_BYTES or len(stream.held) > HELD_SEGMENTS:
-            self._skip(stream, side, segment, min(stream.held, key=_from(stream.next)), out)
+            self._skip(stream, side, segment, out)
 
     def _deliver(
         self, stream: Stream, side: int, row: int, data: bytes, size: int, out: list[Delivery]
@@ -172,19 +178,19 @@ class Assembly:
 
     def _drain(self, stream: Stream, side: int, row: int, out: list[Delivery]) -> None:
         while stream.held:
-            seq = min(stream.held, key=_from(stream.next))
+            seq = stream.order[0]
             ahead = distance(seq, stream.next)
             if ahead > 0:
                 return
-            data, size = stream.held.pop(seq)
+            data, size = stream.held.pop(stream.order.pop(0))
             stream.held_bytes -= size
             stream.resent += min(-ahead, size)
             if ahead + size > 0:
                 self._deliver(stream, side, row, data[-ahead:], size + ahead, out)
 
-    def _skip(
-        self, stream: Stream, side: int, segment: Segment, seq: int, out: list[Delivery]
-    ) -> None:
+    def _skip(self, stream: Stream, side: int, segment: Segment, out: list[Delivery]) -> None:
+        """Give up the hole in front of what is held."""
+        seq = stream.order[0]
         stream.lost += distance(seq, stream.next)
         stream.next, stream.broken = seq, True
         stream.hole_since = segment.steady
@@ -194,12 +200,11 @@ class Assembly:
         """What the other side confirms has arrived there: what we lack of it will not come."""
         stream = self.streams[side]
         while stream.held and 0 < distance(ack, stream.next) <= JUMP:
-            first = min(stream.held, key=_from(stream.next))
-            if distance(ack, first) < 0:
+            if distance(ack, stream.order[0]) < 0:
                 stream.lost += distance(ack, stream.next)
                 stream.next, stream.broken = ack, True
                 return
-            self._skip(stream, side, segment, first, out)
+            self._skip(stream, side, segment, out)
 
     def dump(self) -> list[dict[str, Any]]:
         """Plain data to go on from."""
@@ -226,9 +231,11 @@ class Assembly:
             for seq, length, size in data["held"]:
                 stream.held[seq] = content[at : at + length], size
                 at += length
+            stream.order = sorted(stream.held, key=_from(stream.next))
             stream.held_bytes = sum(size for _, size in stream.held.values())
         return assembly
 
 
-def _from(base: int) -> Any:
+def _from(base: int) -> Callable[[int], int]:
+    """How far sequence numbers are ahead of ``base``: their order stays as ``base`` goes on."""
     return lambda seq: distance(seq, base)
