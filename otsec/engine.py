@@ -68,6 +68,11 @@ from otsec.streams.flows import BROADCAST, Flows, find_flows, higher_speaks
 from otsec.streams.found import Found, Speculation, speculate
 from otsec.streams.ordered import Streams
 
+# What is paired, decoded and counted at once: a batch may be cut into ten times as many units as
+# it has packets, or items, and each takes a kilobyte on its way. No ordinary batch weighs as much.
+SHARE = 1 << 20
+UNIT_WEIGHT = 4
+BYTES_BITS, LISTED_BITS = 5, 2  # 32 bytes of a unit, or 4 where it lists items, weigh as one
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -77,6 +82,7 @@ class Settings:
     hash_bits: int = 64  # 8: collisions abound
     cache_off: bool = False
     all_plain: bool = False
+    share: int = SHARE
 
 
 @dataclass(slots=True)
@@ -353,18 +359,41 @@ class Engine:
             buffer, packets, flows, mine, slots, fresh, ordinal, speculations
         )
         self._note_losses(packets, ordinal)
-        heard = Heard(buffer, packets, ordinal)
-        calls = {
-            number: [self._calls(part, packets, mine, ordinal) for part in parts if len(part.row)]
-            for number, parts in found.items()
-        }
-        self._exchange_all(calls, Window(times.steady, times.epoch, ordinal), heard)
-        told = {self.registry.protocols[number - 1].name for number in found}
+        stops = self._shares(found, packets, len(times.steady))
+        for begin, stop in pairwise([0, *stops, len(times.steady)]):
+            rows = np.searchsorted(packets.row, (begin, stop))
+            share = _between(found, *rows) if stops else found
+            # What comes in later shares has not come yet: requests go on waiting for it.
+            window = Window(times.steady[:stop], times.epoch[:stop], ordinal)
+            here = packets.take(np.arange(*rows)) if stops else packets
+            calls = {
+                number: [self._calls(part, packets, mine, ordinal) for part in parts if len(part)]
+                for number, parts in share.items()
+            }
+            self._share(calls, window, Heard(buffer, here, ordinal))
+        self.losses.leave()
+        self.streams.finish()
+
+    def _shares(self, found: dict[int, list[Found]], packets: Packets, rows: int) -> list[int]:
+        """Where a batch of so many rows is cut, so that not too many units are at hand."""
+        weight = np.zeros(rows, np.int64)
+        for number, parts in found.items():
+            listed = self.registry.protocols[number - 1].items is not None
+            bits = LISTED_BITS if listed else BYTES_BITS
+            for part in parts:
+                size = UNIT_WEIGHT + (part.end - part.start >> bits)
+                weight += np.bincount(packets.row[part.row], size, rows).astype(np.int64)
+        share = np.cumsum(weight) // self.settings.share
+        cuts: list[int] = (np.flatnonzero(np.diff(share)) + 1).tolist()
+        return cuts
+
+    def _share(self, calls: dict[int, list[Calls]], window: Window, heard: Heard) -> None:
+        """Exchange what was said in a batch, or in a part of one that is cut into very many."""
+        told = {self.registry.protocols[number - 1].name for number in calls}
+        self._exchange_all(calls, window, heard)
         for name, contents in self.contents.items():
             if contents.asides.streams and name not in told:
                 contents.add([], self.connections.table, heard)
-        self.losses.leave()
-        self.streams.finish()
 
     def _exchange_all(
         self, calls: dict[int, list[Calls]], window: Window, heard: Heard | None = None
@@ -678,6 +707,17 @@ def _aloud(packets: Packets, rows: I64) -> Mask:
         aloud[some] = is_group(packets.kind[at], packets.target_hi[at], packets.target_lo[at])
         aloud[some] |= packets.mac_target[at] == BROADCAST
     return aloud
+
+
+def _between(found: dict[int, list[Found]], begin: int, stop: int) -> dict[int, list[Found]]:
+    """What was found in some of the packets."""
+    some = {
+        number: [
+            part.take(np.flatnonzero((part.row >= begin) & (part.row < stop))) for part in parts
+        ]
+        for number, parts in found.items()
+    }
+    return {number: parts for number, parts in some.items() if any(map(len, parts))}
 
 
 def _rank_within(part: Found, packets: Packets) -> I64:

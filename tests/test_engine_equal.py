@@ -49,6 +49,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "8-bit hash": {"hash_bits": 8},
     "plain": {"all_plain": True},
     "plain, no cache, 8 bits": {"all_plain": True, "cache_off": True, "hash_bits": 8},
+    "small shares": {"share": 200},
 }
 
 

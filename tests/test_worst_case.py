@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Command
+from engine_runs import MS, Tcp, Wire, as_pcap, request
 
 from otsec.bench import peak_memory
 
@@ -22,6 +23,8 @@ CAPS = {  # so small that the scan fills them in its first second
     "value_cells": 1000,
 }
 BUFFER = 20 << 20  # bytes: 16 MiB of file at once, and a little
+PACKED = 112  # requests in each segment
+SEGMENTS = 1_500  # of them, for the memory of many to be compared with
 POLLS = PACKETS // 100 + 2  # of the HMI, known before the scan began
 
 
@@ -117,3 +120,23 @@ def test_memory_is_bounded(scan: Path) -> None:
     assert peaks["scan"] is not None
     assert peaks["scan"] < peaks["part"] + BUFFER, peaks
     assert (scan / "scan-memory.db").stat().st_size < 10_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory of a process")
+def test_units_at_once_are_bounded(tmp_path: Path) -> None:
+    """A million requests in one batch take twice the memory of a sixth of them, not five times."""
+    peaks = []
+    for segments in (SEGMENTS, 6 * SEGMENTS):
+        wire = Wire(step=MS)
+        tcp = Tcp(wire, (("10.0.0.1", 40_000), ("10.0.0.2", 502)))
+        asks = b"".join(request(0x0101, 1, at, 1) for at in range(PACKED))
+        for _ in range(segments):
+            tcp.say(0, asks)
+        path = tmp_path / f"{segments}.pcap"
+        path.write_bytes(as_pcap(wire.frames))
+        words = ["analyze", str(path), "--db", str(path.with_suffix(".db")), "--quiet"]
+        peaks.append(peak_memory([sys.executable, "-m", "otsec", *words, "--no-rules"], tmp_path))
+    few, many = peaks
+    assert few is not None
+    assert many is not None
+    assert many < 3 * few, peaks
