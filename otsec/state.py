@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 4  # to be raised when state that looks as before means something else
+VERSION = 5  # to be raised when state that looks as before means something else
 ARRAY = "$array"  # marks the place of an array; no name of a field begins so
 HEAD = 8  # bytes of the length of the JSON text in front
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, Command
-from engine_runs import MS, Tcp, Wire, as_pcap, request
+from engine_runs import MS, Tcp, Wire, analyse, as_pcap, request
 
 from otsec.bench import peak_memory
 
@@ -140,3 +140,23 @@ def test_units_at_once_are_bounded(tmp_path: Path) -> None:
     assert few is not None
     assert many is not None
     assert many < 3 * few, peaks
+
+
+def test_more_units_than_16_bits_in_one_packet(tmp_path: Path) -> None:
+    """What one packet completes, be it 126,000 messages behind a hole, is told of that packet."""
+    wire = Wire()
+    tcp = Tcp(wire, (("10.0.0.1", 40_000), ("10.0.0.2", 1883)))
+    tcp.say(0, bytes.fromhex("1010 0004 4d515454 0402 003c 0004 61626364"))  # CONNECT
+    ping, missing = b"\xc0\x00", 18
+    for segment in range(180):
+        tcp.packet(0, ping * 700, "PA", at=missing + 2 + 1400 * segment)
+    for _ in range(len(wire.frames) % 2):  # an even ordinal shows a bit too many
+        wire.udp(("10.0.0.1", 9), ("10.0.0.2", 9), b"discard")
+    last = len(wire.frames)
+    tcp.packet(0, ping, "PA", at=missing)
+    path = tmp_path / "pings.pcap"
+    path.write_bytes(wire.bytes())
+    told = [line for line in analyse([path], tmp_path / "pings.db").dump if "pingreq" in line]
+    (row,) = (line for line in told if line.startswith("behaviour") and "unanswered" in line)
+    assert last % 2 == 0
+    assert f" last_packet={last} " in row

@@ -12,7 +12,9 @@ from otsec.protocols.api import Reader, Units
 
 NEVER = np.iinfo(np.int64).max
 CONTENT_BITS = 32
-PART_BITS = 16  # a position is the ordinal of the packet and the unit's number within it
+# A position is the ordinal of the packet and the unit's number within it. One packet can complete
+# all that waits behind the holes of both sides, hundreds of thousands of units of two bytes.
+PART_BITS = 20
 
 
 @dataclass(frozen=True, slots=True)
