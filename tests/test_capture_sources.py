@@ -2,8 +2,10 @@
 
 import gzip
 import os
+import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from time import process_time
 
 import pytest
 from capture_bytes import (
@@ -15,7 +17,7 @@ from capture_bytes import (
     section,
 )
 
-from otsec.capture import find_captures, plan, times
+from otsec.capture import find_captures, open_capture, plan, times
 from otsec.errors import InputError, RightsError
 
 SECOND = 10**9
@@ -301,3 +303,21 @@ def test_nothing_to_plan() -> None:
     """No captures make no sources."""
     assert plan([], None) == []
     assert plan([], "tap") == []
+
+
+def test_first_time_behind_many_blocks(tmp_path: Path) -> None:
+    """Finding the first packet behind blocks of other kinds takes no longer than reading all."""
+    other = struct.pack("<III", 0x77, 12, 12)
+    path = tmp_path / "blocks.pcapng"
+    section = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
+    interface = struct.pack("<IIHHII", 1, 20, 1, 0, 0, 20)
+    packet = struct.pack("<IIIIIII60sI", 6, 92, 0, 0, 7, 60, 60, bytes(60), 92)
+    path.write_bytes(section + interface + other * 100_000 + packet)
+
+    begin = process_time()
+    reader = open_capture(path)
+    assert sum(len(chunk.batches) for chunk in reader.chunks()) == 1
+    reader.close()
+    read = process_time()
+    assert times(path)[0] == 7_000
+    assert process_time() - read < 10 * (read - begin)

@@ -25,6 +25,7 @@ from otsec.errors import InputError, OtsecError, RightsError
 
 STDIN = Path("-")
 TAIL = 1 << 20  # bytes at the end of a file in which its last packet is looked for
+FIRST = 1024  # records read at once until a packet comes: blocks without any may be millions
 OVERLAP_NS = SET_BACK_NS  # packets are written out of order by less, also across two files
 MAX_NUMBERS = 6  # numbers of one name that are tried as the one that rotates
 
@@ -129,12 +130,12 @@ def times(path: Path) -> Span:
     """
     if not _is_regular(path):
         return None, None
-    reader = open_capture(path, batch_packets=1, capacity=2 * TAIL)
+    reader = open_capture(path, batch_packets=FIRST, capacity=2 * TAIL)
     try:
         first = None
         for chunk in reader.chunks():
             if chunk.batches:
-                first = int(chunk.batches[0].time[0])
+                first = min(int(batch.time[0]) for batch in chunk.batches)
                 break
         if first is None or reader.size is None:
             return first, None
