@@ -74,6 +74,7 @@ SHARE = 1 << 20
 UNIT_WEIGHT = 4
 BYTES_BITS, LISTED_BITS = 5, 2  # 32 bytes of a unit, or 4 where it lists items, weigh as one
 
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How the engine works; none of it may change what it finds."""
@@ -376,16 +377,22 @@ class Engine:
 
     def _shares(self, found: dict[int, list[Found]], packets: Packets, rows: int) -> list[int]:
         """Where a batch of so many rows is cut, so that not too many units are at hand."""
-        weight = np.zeros(rows, np.int64)
-        for number, parts in found.items():
-            listed = self.registry.protocols[number - 1].items is not None
-            bits = LISTED_BITS if listed else BYTES_BITS
-            for part in parts:
-                size = UNIT_WEIGHT + (part.end - part.start >> bits)
-                weight += np.bincount(packets.row[part.row], size, rows).astype(np.int64)
-        share = np.cumsum(weight) // self.settings.share
-        cuts: list[int] = (np.flatnonzero(np.diff(share)) + 1).tolist()
+        most = self.settings.share
+        weights = [
+            (part, self._weight(number, part)) for number, parts in found.items() for part in parts
+        ]
+        if sum(int(weight.sum()) for _, weight in weights) < most:
+            return []
+        total = np.zeros(rows, np.int64)
+        for part, weight in weights:
+            np.add.at(total, packets.row[part.row], weight)
+        cuts: list[int] = (np.flatnonzero(np.diff(np.cumsum(total) // most)) + 1).tolist()
         return cuts
+
+    def _weight(self, number: int, part: Found) -> I64:
+        """How much room each unit of a protocol takes, about."""
+        listed = self.registry.protocols[number - 1].items is not None
+        return UNIT_WEIGHT + (part.end - part.start >> (LISTED_BITS if listed else BYTES_BITS))
 
     def _share(self, calls: dict[int, list[Calls]], window: Window, heard: Heard) -> None:
         """Exchange what was said in a batch, or in a part of one that is cut into very many."""
