@@ -20,6 +20,23 @@ Header: TypeAlias = NDArray[Any]  # a structured array, one row an offset
 Ints: TypeAlias = NDArray[Any]  # any integer dtype, named by the field
 
 
+FEW = 64  # rows of a table that holds nothing yet: a network may have hundreds of them
+
+
+# ------------------------------------------------------------------------------- tables
+
+
+def with_room(table: Any, size: int, more: Callable[[Any, np.dtype[Any]], Any] = np.zeros) -> Any:
+    """A table with so many rows at least: if some lack, twice as many as it had.
+
+    ``more(shape, dtype)`` makes the rows that are put behind it.
+    """
+    if size <= len(table):
+        return table
+    lacking = max(size, 2 * len(table)) - len(table)
+    return np.concatenate([table, more((lacking, *table.shape[1:]), table.dtype)])
+
+
 # ------------------------------------------------------------------------------- gather
 
 

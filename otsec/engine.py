@@ -134,9 +134,10 @@ class Engine:
         self.tail = DuplicateTail()
         self.fragments = Fragments(most_bytes=caps.fragments_bytes)
         self.connections = Connections(caps.connections)
-        ports = registry.by_port["tcp"] + registry.by_port["udp"]
         singles = Singles(caps.events_per_hour, self.connections, registry.sessions)
-        self.conversations = Conversations(caps.conversations, self.connections, ports, singles)
+        self.conversations = Conversations(
+            caps.conversations, self.connections, registry.listened, singles
+        )
         self.stations = Stations(caps.stations)
         self.lookups = Lookups(caps.stations)
         self.announcements = Announcements(caps.stations)

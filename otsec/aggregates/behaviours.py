@@ -19,7 +19,7 @@ from otsec.aggregates.held import Held
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms, histograms
 from otsec.aggregates.sums import Sums, summed
 from otsec.aggregates.values import Cells
-from otsec.columns import I64, bucket, ranges
+from otsec.columns import FEW, I64, bucket, ranges, with_room
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import Occurrences
 from otsec.exchanges.recent import Recent
@@ -84,7 +84,7 @@ class Behaviours:
         self.keys: list[Key] = []
         self.notes: list[str] = []
         self.packets: dict[int, array[int]] = {}
-        self.table = np.zeros(1024, STATS)
+        self.table = np.zeros(FEW, STATS)
         self.known: dict[str, dict[int, int]] = {}  # by protocol, of conversation and content
         self.recent: dict[str, Recent] = {}  # by protocol, the same, of those seen last
         self.refused = Refusals()
@@ -216,8 +216,7 @@ class Behaviours:
         number = self.index[key] = len(self.keys)
         self.keys.append(key)
         self.notes.append(note)
-        if number == len(self.table):
-            self.table = np.concatenate([self.table, np.zeros(number, STATS)])
+        self.table = with_room(self.table, number + 1)
         self.table["block"][number] = UNASKED
         self.table["notable"][number] = self._event_kind(key) != ""
         self.table["channel"][number] = self.rhythms.number(key[:3])

@@ -12,7 +12,7 @@ from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights, stretch, unseen
-from otsec.columns import I64, U64, Ints, Mask, group
+from otsec.columns import FEW, I64, U64, Ints, Mask, group, with_room
 from otsec.model import ACK, ECHO, ECHOED, ICMP, ICMPV6, SYN, TCP, UDP, Kind, Packets, place_text
 from otsec.state import records
 from otsec.streams.connections import COUNTS, REASONS, WITHDRAWN, Connections
@@ -94,7 +94,7 @@ class Conversations:
         self.known = Numbers()  # of flows, the client's port left out; may be forgotten
         self.wanted: list[Wanted] = []  # in the batch at hand
         self.claimed: list[tuple[I64, I64]] = []  # in it: connections, and what showed the protocol
-        self.table = unseen(1024, FOLDED)
+        self.table = unseen(FEW, FOLDED)
         self.refused = Refusals()
         self.mark = -1  # ordinal up to which live connections were written out
 
@@ -248,8 +248,7 @@ class Conversations:
     def _add(self, name: Key) -> int:
         number = self.index[name] = len(self.keys)
         self.keys.append(name)
-        if number == len(self.table):
-            self.table = np.concatenate([self.table, unseen(number, FOLDED)])
+        self.table = with_room(self.table, number + 1, unseen)
         return number
 
     def parties(self, number: int) -> tuple[str, str]:
@@ -364,7 +363,7 @@ class Conversations:
         self.keys = [tuple(key) for key in state["keys"]]
         self.index = {key: number for number, key in enumerate(self.keys)}
         folded = records(state["folded"], FOLDED)
-        self.table = unseen(max(1024, len(folded)), FOLDED)
+        self.table = with_room(self.table, len(folded), unseen)
         self.table[: len(folded)] = folded
         self.mark = state["mark"]
         self.singles.load(state["singles"])

@@ -9,7 +9,7 @@ import numpy as np
 
 from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.span import stretch, unseen
-from otsec.columns import I64, ranges
+from otsec.columns import FEW, I64, ranges, with_room
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import PART_BITS, Occurrences
 
@@ -27,7 +27,7 @@ class Facts:
         self.cap = cap
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
-        self.table = unseen(1024, FACT)
+        self.table = unseen(FEW, FACT)
         self.said: dict[str, dict[int, Said]] = {}  # by protocol, of conversation and content
         self.refused = Refusals()
 
@@ -96,8 +96,7 @@ class Facts:
     def _add(self, key: Key) -> int:
         number = self.index[key] = len(self.keys)
         self.keys.append(key)
-        if number == len(self.table):
-            self.table = np.concatenate([self.table, unseen(number, FACT)])
+        self.table = with_room(self.table, number + 1, unseen)
         return number
 
     def _note(self, number: I64, count: I64, first: I64, last: I64) -> None:

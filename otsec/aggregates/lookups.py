@@ -9,7 +9,7 @@ from otsec.aggregates.addresses import address_text, mac_text
 from otsec.aggregates.counters import Refusals, Row
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.span import sights, unseen
-from otsec.columns import I64, group
+from otsec.columns import FEW, I64, group, with_room
 from otsec.dissect import ArpColumns
 from otsec.model import IPV4_MAPPED, Kind, Packets, place_text
 
@@ -29,7 +29,7 @@ class Lookups:
         self.index: dict[Key, int] = {}
         self.keys: list[Key] = []
         self.askers: list[str] = []  # of each, who asked first
-        self.table = unseen(256, LOOKUP)
+        self.table = unseen(FEW, LOOKUP)
         self.refused = Refusals()
 
     def add(self, arp: ArpColumns, packets: Packets, ordinal: int) -> None:
@@ -91,8 +91,7 @@ class Lookups:
         number = self.index[key] = len(self.keys)
         self.keys.append(key)
         self.askers.append("")
-        if number == len(self.table):
-            self.table = np.concatenate([self.table, unseen(number, LOOKUP)])
+        self.table = with_room(self.table, number + 1, unseen)
         return number
 
     def take_rows(self, source: int) -> list[Row]:

@@ -18,7 +18,7 @@ from otsec.aggregates.addresses import address_text, address_words
 from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.sums import Sums
-from otsec.columns import I64, U64, Mask, group
+from otsec.columns import FEW, I64, U64, Mask, group, with_room
 from otsec.model import TICK_NS, Packets, place_of, place_text
 from otsec.nanoseconds import HOUR_NS
 from otsec.state import records
@@ -182,7 +182,7 @@ class Followed:
         self.index = Numbers()
         self.keys: list[list[int]] = []
         self.names: list[tuple[str, str, str]] = []  # place, sender, receiver
-        self.table = np.zeros(256, PATH)
+        self.table = np.zeros(FEW, PATH)
         self.silences: list[Silence] = []
 
     def enter(self, keys: U64, rows: I64, seen: _Seen) -> I64:
@@ -215,8 +215,7 @@ class Followed:
         number = len(self.keys)
         self.keys.append(key)
         self.names.append(_name(key))
-        if number == len(self.table):
-            self.table = np.concatenate([self.table, np.zeros(number, PATH)])
+        self.table = with_room(self.table, number + 1)
         return number
 
     def look(self, number: I64, moments: _Moments, seen: _Seen, end: I64) -> None:
@@ -341,7 +340,7 @@ class Followed:
         self.names = list(map(_name, self.keys))
         self.index = Numbers(zip(key_bytes(keys), range(len(keys)), strict=True))
         table = records(state["table"], PATH)
-        self.table = np.zeros(max(256, len(table)), PATH)
+        self.table = with_room(self.table, len(table))
         self.table[: len(table)] = table
 
 

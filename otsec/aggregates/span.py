@@ -10,7 +10,7 @@ from otsec.model import Packets
 NOT_SEEN = -1  # ordinal in ``first`` of a row that nothing was told of yet
 
 
-def unseen(size: int, dtype: np.dtype[Any]) -> Any:
+def unseen(size: int | tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     """Rows of a table of which nothing was told yet."""
     rows = np.zeros(size, dtype)
     rows["first"] = NOT_SEEN

@@ -10,7 +10,7 @@ from otsec.aggregates.addresses import address_text, address_words, mac_number, 
 from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.numbers import Numbers
 from otsec.aggregates.span import sights, unseen
-from otsec.columns import I64, U64, Ints, group
+from otsec.columns import FEW, I64, U64, Ints, group, with_room
 from otsec.dissect import Openings, stack_text, stack_words
 from otsec.model import Kind, Packets, place_of, place_text
 from otsec.state import records
@@ -39,7 +39,7 @@ class Stations:
         self.cap = cap
         self.index = Numbers()
         self.keys: list[list[int]] = []
-        self.table = unseen(1024, STATION)
+        self.table = unseen(FEW, STATION)
         self.refused = Refusals()
 
     def add(self, packets: Packets, flows: Flows, ordinal: int) -> None:
@@ -119,8 +119,7 @@ class Stations:
         if number >= self.cap:
             return -1
         self.keys.append(key)
-        if number == len(self.table):
-            self.table = np.concatenate([self.table, unseen(number, STATION)])
+        self.table = with_room(self.table, number + 1, unseen)
         return number
 
     def take_rows(self, source: int) -> Iterator[Row]:
@@ -164,7 +163,7 @@ class Stations:
         self.keys = keys.tolist()
         self.index = Numbers(zip(key_bytes(keys), range(len(keys)), strict=True))
         table = records(state["table"], STATION)
-        self.table = unseen(max(1024, len(table)), STATION)
+        self.table = with_room(self.table, len(table), unseen)
         self.table[: len(table)] = table
 
 

@@ -21,7 +21,7 @@ from otsec.aggregates.behaviours import CHANGING
 from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.following import SILENCE_NS
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
-from otsec.columns import I64, U64, Header, Mask, group
+from otsec.columns import FEW, I64, U64, Header, Mask, group, with_room
 from otsec.exchanges.calls import CONTENT_BITS, PART_BITS
 from otsec.exchanges.pairing import Exchanges
 from otsec.exchanges.recent import Recent
@@ -74,12 +74,12 @@ class Steps:
         self.stream_names: list[Stream] = []
         self.symbols: dict[Symbol, int] = {}
         self.names: list[Symbol] = [(UNKNOWN, "")]  # by number; the first is START
-        self.of_symbol = np.zeros((1024, 2), np.int64)  # stream and sort
+        self.of_symbol = np.zeros((FEW, 2), np.int64)  # stream and sort
         self.ranks: list[int] = []  # of each stream, how many steps have one
         self.channels: list[tuple[int, int]] = []  # of each, its channel and sort
         self.index: dict[int, int] = {}  # number of each step, by its symbols as one number
         self.new: list[tuple[Triple, int, int, int]] = []  # what stands in OF_STEP of the last ones
-        self.table = np.zeros(1024, STATS)
+        self.table = np.zeros(FEW, STATS)
         self.lanes: dict[Lane, Place] = {}
         # of one side of a connection (serial << 1 | side), where bytes of it were last lost
         self.breaks: dict[int, int] = {}
@@ -338,8 +338,7 @@ class Steps:
     def _fill(self) -> None:
         """Make room for new steps, all at once."""
         begin, end = len(self.index) - len(self.new), len(self.index)
-        if end > len(self.table):
-            self.table = np.concatenate([self.table, np.zeros(end, STATS)])
+        self.table = with_room(self.table, end)
         if self.new:
             for name, column in zip(OF_STEP, zip(*self.new, strict=True), strict=True):
                 self.table[name][begin:end] = column
@@ -390,8 +389,7 @@ class Steps:
         if key not in self.symbols:
             self.symbols[key] = new = len(self.names)
             self.names.append(key)
-            if new == len(self.of_symbol):
-                self.of_symbol = np.concatenate([self.of_symbol, np.zeros((new, 2), np.int64)])
+            self.of_symbol = with_room(self.of_symbol, new + 1)
             self.of_symbol[new] = number, SORTS.index(stream[3])
         return self.symbols[key]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from otsec.aggregates.counters import Refusals
-from otsec.columns import I64, Ints, Mask, ranges, windows
+from otsec.columns import FEW, I64, Ints, Mask, ranges, windows, with_room
 from otsec.exchanges.calls import Values
 from otsec.protocols.api import VALUE_TYPES
 from otsec.protocols.values import LEAST, MOST, from_cells, is_float, to_cells
@@ -39,8 +39,8 @@ class Cells:
         self.used = 0
         self.refused = Refusals()
         self.spaces: list[str] = []
-        self.blocks = np.zeros(256, BLOCK)
-        self.minimum = np.zeros(4096, np.int64)
+        self.blocks = np.zeros(FEW, BLOCK)
+        self.minimum = np.zeros(FEW, np.int64)
         self.maximum, self.first, self.last = (self.minimum.copy() for _ in range(3))
         # of traced cells: time and ordinal of the packet of the least and of the greatest value
         self.traces = np.full((0, 2, 2), UNTRACED, np.int64)
@@ -53,13 +53,10 @@ class Cells:
         """
         if self.used + size > self.cap or len(self.spaces) >= self.cap:
             return -1
-        while self.used + size > len(self.minimum):
-            for name in ("minimum", "maximum", "first", "last"):
-                old = getattr(self, name)
-                setattr(self, name, np.concatenate([old, np.zeros(len(old), np.int64)]))
+        for name in ("minimum", "maximum", "first", "last"):
+            setattr(self, name, with_room(getattr(self, name), self.used + size))
         number = len(self.spaces)
-        if number == len(self.blocks):
-            self.blocks = np.concatenate([self.blocks, np.zeros(number, BLOCK)])
+        self.blocks = with_room(self.blocks, number + 1)
         self.spaces.append(space)
         trace = self.traced if traced else UNTRACED
         self.blocks[number] = (self.used, size, first, kind, 0, (0, 0), (0, 0), trace)

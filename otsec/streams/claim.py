@@ -29,6 +29,8 @@ class Registry:
     def __init__(self, protocols: tuple[Protocol, ...]) -> None:
         self.protocols = protocols
         self.by_port = {transport: self._by_port(transport) for transport in TRANSPORTS}
+        # nonzero for each port on which some protocol usually listens
+        self.listened: I64 = self.by_port["tcp"] + self.by_port["udp"]
         self.beside = self._beside()
         # of each number, which transports carry it, by position in TRANSPORTS; -1: others
         self.carried: Mask = np.array(
