@@ -38,8 +38,8 @@ ENGINEERING = frozenset({"program", "mode", "firmware", "config", "file"})
 
 # Protocols in which hosts keep house; nobody works in them.
 HOUSEHOLD = frozenset({"arp", "cdp", "dhcp", "dns", "lldp", "nbns", "tls"})
-# Of a changing class, and yet what stations do all day: they ask to be told of changes, for the
-# time, or tell of themselves.
+# Of a changing class, and yet what stations do all day: they ask to be told of changes, or for the
+# time.
 ROUTINE = frozenset(
     {
         *("create_subscription", "modify_subscription", "delete_subscriptions"),  # OPC UA
@@ -50,7 +50,6 @@ ROUTINE = frozenset(
         *("enable_unsolicited", "disable_unsolicited", "assign_class"),  # DNP3
         *("change_driven_transfer", "change_driven_transfer_modify"),  # S7
         *("unsubscribe", "message_service"),
-        "m_ei_na_1",  # IEC 104: the end of a station's start
         *("client", "broadcast", "symmetric_active", "symmetric_passive"),  # NTP
         *("subscribe", "unsubscribe"),  # MQTT
     }
