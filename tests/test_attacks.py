@@ -15,6 +15,7 @@ ATTACKS = ROOT / "pcaps" / "attacks"
 RULES = of_otsec().rules
 FOUND: dict[str, dict[str, str]] = {  # of each capture the rules, with the first technique
     "addresses_asked": {"arp-sweep": "T0846"},
+    "address_claimed": {"address-claimed": "T0830"},
     "broadcasts_poured": {"broadcast-storm": "T0814"},
     "busy_and_harmless": {},
     "connections_begun": {"syn-flood": "T0814"},

@@ -136,6 +136,11 @@ _IDENTITY = (
         "The value before it was told again after it, or (of `mac`) went on sending under the "
         "address: both hold, or they fight.",
     ),
+    _text(
+        "held_by",
+        "Of `mac`: the card of another maker that sends from the address, though `value` shows "
+        "itself by ARP as it, and as a few others; empty: there is none.",
+    ),
     _flag("passed", "The value is a day, and it had passed when it was told."),
     _number("count", "How often this value was told."),
     _text("server_scope", "Where the address is, as `client_scope` of `operation`."),

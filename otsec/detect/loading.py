@@ -44,6 +44,7 @@ PLACEHOLDERS = (
         "attribute",
         "value",
         "before",
+        "held_by",
     ),
     *("name", "detail", "asked", "port_protocol", "times", "sha256", "size"),
 )

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from otsec.detect.cards import MAC, held
 from otsec.detect.conditions import UNKNOWN
 from otsec.detect.fields import CATEGORIES, Category
 from otsec.detect.ordering import unselected
@@ -20,14 +21,13 @@ from otsec.nanoseconds import SECOND_NS
 from otsec.sessions.kinds import CHANGING
 from otsec.store import Store, judged
 from otsec.store.contents import compared
-from otsec.store.judged import Seen
+from otsec.store.judged import Carried, Seen
 
 if TYPE_CHECKING:
     from otsec.inventory.assembly import Census, Inventory
     from otsec.inventory.model import Asset
 
 SIDES = ("client", "server")
-MAC = "mac"  # who has it goes on sending: it was not given away
 CENTURIES = ("19", "20")  # cheap to ask first: few values are days
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -182,10 +182,11 @@ class Rows:
         for seen, (attribute, protocol, value, address, device, place) in found:
             told[seen.source, place, address, device, attribute, protocol][value].append(seen)
         sent = judged.carried(self.store)
+        holders = held(told, sent)
         for (source, place, address, device, attribute, protocol), values in told.items():
             spans = {value: _span(rows) for value, rows in values.items()}
             alive = {
-                value: sent.get((source, place, address, value), -1) if attribute == MAC else -1
+                value: _last(sent.get((source, place, address, value))) if attribute == MAC else -1
                 for value in spans
             }
             before, ended = "", -1
@@ -196,6 +197,7 @@ class Rows:
                     *(("value", value), ("before", before), ("address", address)),
                     *(("device", device), ("place", place), ("values", len(values))),
                     *(("returned", ended > seen.first_packet), ("count", seen.times)),
+                    ("held_by", holders.get((source, place, address, value), "")),
                     ("passed", _passed(value, seen.last_time)),
                 ):
                     cells[positions[name]] = cell
@@ -238,6 +240,10 @@ _TRANSFER = (
     *("protocol", "kind", "direction", "client", "server", "service", "place", "device"),
     *("name", "size", "sha256", "reason"),
 )  # columns of the store, in the order of the category's fields
+
+
+def _last(one: Carried | None) -> int:
+    return -1 if one is None else one.last_packet
 
 
 def _passed(value: str, time: int) -> bool:

@@ -252,7 +252,7 @@ def _forwarders(
         ips = carried.get(mac, {})
         left = {ip: hops_left.get((mac, ip), 0) for ip in sorted(ips) if ip not in on_link}
         reasons = list(_reasons(mac, ips, left))
-        far = [ip for ip, hops in left.items() if _passed_a_router(hops)]
+        far = [ip for ip, hops in left.items() if passed_a_router(hops)]
         if far:
             told = _some(f"{ip.address} with {left[ip]} hops left" for ip in far)
             reasons.append(f"carries packets that passed a router: of {told}")
@@ -285,7 +285,7 @@ def _of_one_stack(hops: set[int]) -> bool:
     return len(hops) < 2 and hops <= USUAL
 
 
-def _passed_a_router(hops: int) -> bool:
+def passed_a_router(hops: int) -> bool:
     """Whether packets that have so many hops left did; 0: not known."""
     return hops > LOCAL and hops not in BEGINNINGS
 
@@ -335,7 +335,7 @@ def _owners(
     owner = {}
     for ip in sorted({*carriers, *shown}):
         frames = {m: n for m, n in carriers.get(ip, {}).items() if m not in forwarders}
-        near = {mac for mac in frames if not _passed_a_router(hops_left.get((mac, ip), 0))}
+        near = {mac for mac in frames if not passed_a_router(hops_left.get((mac, ip), 0))}
         claims = {
             mac: (mac in near, mac in shown[ip], frames.get(mac, 0))
             for mac in {*frames, *shown[ip]}

@@ -187,10 +187,17 @@ def rows(
             yield Seen._make(row[:8]), row[8:]
 
 
-def carried(store: Store) -> dict[tuple[int, str, str, str], int]:
-    """The last packet that each MAC address sent under an IP address, by source and place."""
-    rows = store.all("SELECT source, place, address, mac, last_packet FROM station")
-    return {row[:4]: row[4] for row in rows}
+class Carried(NamedTuple):
+    """What a MAC address sent under an IP address."""
+
+    last_packet: int
+    ttl: int  # the most hops that packets had left; 0: not known
+
+
+def carried(store: Store) -> dict[tuple[int, str, str, str], Carried]:
+    """What each MAC address sent under an IP address: by source, place, IP and MAC address."""
+    rows = store.all("SELECT source, place, address, mac, last_packet, ttl FROM station")
+    return {row[:4]: Carried(*row[4:]) for row in rows}
 
 
 def arp_replies(store: Store) -> dict[tuple[int, str], int]:

@@ -33,6 +33,21 @@ def addresses_asked(tape: Tape) -> None:
         tape.frame(time, STRANGER, b"\xff" * 6, ETHERTYPE_ARP, body + _host(number).packed)
 
 
+def address_claimed(tape: Tape) -> None:
+    """A laptop answers a panel by ARP, unasked, that it were the controller which the panel asks."""
+    line = Connection(tape, PANEL, _host(21), 50_021, 502)
+    tape.known |= {(PANEL.address, _host(21).address), (_host(21).address, PANEL.address)}
+    line.open(START)
+    tape.resolve(START + SECOND, STRANGER, PANEL)
+    head = struct.pack(">HHBB", 1, 0x0800, 6, 4)
+    body = head + b"\0\2" + STRANGER.hardware + _host(21).packed + PANEL.hardware + PANEL.packed
+    for turn in range(2, 8):
+        tape.frame(START + turn * SECOND, STRANGER, PANEL.hardware, ETHERTYPE_ARP, body)
+        asked, told = bytes.fromhex("000000060103"), bytes.fromhex("0000000501030207d0")
+        line.ask(START + turn * SECOND + STEP, struct.pack(">H", turn) + asked + b"\0\0\0\1")
+        line.answer(START + turn * SECOND + 2 * STEP, struct.pack(">H", turn) + told)
+
+
 def havex_sweep(tape: Tape) -> None:
     """A computer tries the five ports of Havex at four hosts; nobody listens there."""
     time = START
@@ -265,6 +280,7 @@ def share_to_share(tape: Tape) -> None:
 SCENES = (
     *(
         addresses_asked,
+        address_claimed,
         havex_sweep,
         connections_ended,
         modbus_units_tried,
