@@ -139,6 +139,18 @@ def test_what_is_not_decoded_cannot_fire(tmp_path: Path) -> None:
     ]
 
 
+def test_only_what_changed_is_read_again(tmp_path: Path) -> None:
+    """A rule whose file is as it was is kept, with its problems; one that was edited is new."""
+    wrong = SOUND.replace("modbus", "modbsu").replace("id: 0", "id: 1")
+    (first,), problems = (before := loaded(tmp_path, SOUND, wrong)).rules, before.problems
+    (again,) = loaded(tmp_path, SOUND, wrong).rules
+    edited = loaded(tmp_path, SOUND.replace("title: A test", "title: Another"), wrong)
+
+    assert again is first
+    assert [one.title for one in edited.rules] == ["Another"]
+    assert edited.problems == problems != []
+
+
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     """Bytes that are no UTF-8, and files larger than any rule, are refused in one line."""
     folder = tmp_path / "rules"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -29,6 +29,7 @@ PRODUCT = "otsec"
 OWN = ("seen", "expected", "why", "next", "needs", "tests")  # keys of the block `otsec`
 TRIALS = ("fires", "near_miss", "quiet")
 CORRELATING = ("event_count", "value_count", "temporal", "temporal_ordered")
+KEPT = 1024  # files whose rules are kept, so that only those that changed are read again
 LATER = ("baseline",)  # what a rule may need that comes with a later version
 BESIDE = frozenset({"condition", "timeframe"})  # keys of a detection that are no selections
 ALONE: Any = None  # for pySigma: what is parsed stands alone, nothing beside it is looked at
@@ -115,6 +116,14 @@ def _file(path: Path, problems: list[Problem]) -> Rule | None:
     except OSError as error:
         problems.append(Problem(path, 1, f"cannot be read: {error.strerror}"))
         return None
+    rule, found = _read(path, text)
+    problems += found
+    return rule
+
+
+@lru_cache(KEPT)
+def _read(path: Path, text: str) -> tuple[Rule | None, tuple[Problem, ...]]:
+    """The rule of a text, None if it has problems, which come with it, in order of their lines."""
     reading = _Reading(path)
     for found in documents(path, text):
         if isinstance(found, Problem):
@@ -124,8 +133,8 @@ def _file(path: Path, problems: list[Problem]) -> Rule | None:
     rule = None
     if not reading.problems:
         rule = reading.rule()
-    problems += sorted(reading.problems, key=lambda problem: problem.line)
-    return None if reading.problems else rule
+    wrong = tuple(sorted(reading.problems, key=lambda problem: problem.line))
+    return (None if wrong else rule), wrong
 
 
 class _Reading:
