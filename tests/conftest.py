@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_commands import WarmCommands
 
 ROOT = Path(__file__).parents[1]
 CI_PACKAGES = frozenset(
@@ -129,33 +130,40 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
 
 
 @pytest.fixture(scope="session")
-def otsec_command() -> Command:
+def otsec_command() -> Iterator[Command]:
     """Run ``otsec ARGUMENTS`` as a user does, in a process of its own; text in, text out.
 
-    Keywords: ``cwd``, ``env`` (added to the environment), ``input``, ``timeout`` (60 s).
+    Keywords: ``cwd``, ``env`` (added to the environment), ``timeout`` (60 s) and those of
+    ``subprocess.run``; with those, or with ``cold``, Python is started anew. It must be where the
+    start is tested, or where two processes must hash the same words unlike each other.
     """
+    warm = WarmCommands()
 
     def run(
         *arguments: str | Path,
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
+        timeout: float = 60,
+        cold: bool = not hasattr(os, "fork"),
         **options: Any,
     ) -> subprocess.CompletedProcess[str]:
+        words = [*map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
-        options.setdefault("timeout", 60)
-        if "input" not in options:
-            options.setdefault("stdin", subprocess.DEVNULL)
+        if not (cold or options or "PYTHONIOENCODING" in environment):
+            return warm.run(words, cwd=cwd, env=environment, timeout=timeout)
         return subprocess.run(
-            [sys.executable, "-W", "error", "-m", "otsec", *map(str, arguments)],
+            [sys.executable, "-W", "error", "-m", "otsec", *words],
             cwd=cwd,
             env=environment,
             check=False,
             capture_output=True,
             encoding="utf-8",
-            **options,
+            timeout=timeout,
+            **{"stdin": subprocess.DEVNULL, **options},
         )
 
-    return run
+    yield run
+    warm.close()
 
 
 # ------------------------------------------------------------------------------- workers
