@@ -27,6 +27,7 @@ CI_PACKAGES = frozenset(
 Command = Callable[..., subprocess.CompletedProcess[str]]
 PlantStore = Callable[..., Path]
 RealStore = Callable[[Path], Path]
+TsharkValues = dict[str, list[tuple[str, ...]]]
 
 
 # ------------------------------------------------------------------------------- fixtures
@@ -93,6 +94,32 @@ def claimed(
 
     told = once(tmp_path_factory, "claimed.json", tell)
     return {name: set(owners) for name, owners in json.loads(told.read_text("utf-8")).items()}
+
+
+@pytest.fixture(scope="session")
+def tshark_values(tmp_path_factory: pytest.TempPathFactory) -> TsharkValues:
+    """What tshark names by the fields that stand in `operations/`, or a skip.
+
+    Of each field the rows of ``tshark -G values``: ``V``, code and name, or ``R``, a range and its
+    name. It prints 90 MB, so it is asked once in a run of the tests.
+    """
+    if shutil.which("tshark") is None:
+        pytest.skip("needs tshark")
+    lists = (Path(__file__).parent / "operations").glob("*.tsv")
+    fields = {line.split("\t")[0] for path in lists for line in path.read_text().splitlines()}
+
+    def ask(at: Path) -> None:
+        command = ["tshark", "-G", "values"]
+        lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
+        wanted = {field.encode() for field in fields}
+        kept = [line for line in lines if line[2:].partition(b"\t")[0] in wanted]
+        at.write_bytes(b"\n".join(kept))
+
+    found: TsharkValues = {}
+    text = once(tmp_path_factory, "values.tsv", ask).read_text("utf-8", "replace")
+    for kind, field, *rest in (line.split("\t") for line in text.splitlines()):
+        found.setdefault(field, []).append((kind, *rest))
+    return found
 
 
 @pytest.fixture(scope="session")

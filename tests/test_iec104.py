@@ -1,6 +1,5 @@
 """IEC 60870-5-104: captures against tshark, columns against `decode`, and bytes at random."""
 
-import shutil
 import struct
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import TsharkValues
 from engine_runs import Bench, analyse, cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -552,13 +552,10 @@ def test_sides() -> None:
     assert {TYPES[kind].group for kind in unknown} == {"file", "security"}
 
 
-def test_operations_are_those_of_tshark() -> None:
+def test_operations_are_those_of_tshark(tshark_values: TsharkValues) -> None:
     """Every type that tshark names is an operation; what we have besides is of 101."""
-    if shutil.which("tshark") is None:
-        pytest.skip("needs tshark")
-    done = subprocess.run(["tshark", "-G", "values"], capture_output=True, text=True, check=True)
-    rows = [line.split("\t") for line in done.stdout.splitlines() if "iec60870_asdu.typeid" in line]
-    named = {(int(row[2], 0), row[3].lower()) for row in rows}
+    rows = tshark_values["iec60870_asdu.typeid"]
+    named = {(int(code, 0), name.lower()) for _, code, name in rows}
     ours = {(code, one.name) for code, one in TYPES.items()}
     of_101 = {(17, "m_ep_ta_1"), (18, "m_ep_tb_1"), (19, "m_ep_tc_1"), (104, "c_ts_na_1"),
               (106, "c_cd_na_1")}  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import TsharkValues
 from engine_runs import Bench, cells, difference, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -240,16 +241,13 @@ def test_nodes_read_and_written(every: list[Path]) -> None:
 VALUE = 13  # the attribute
 
 
-@needs_tshark
-def test_operations_are_tshark_s() -> None:
+def test_operations_are_tshark_s(tshark_values: TsharkValues) -> None:
     """Our operations are the service requests of tshark's table, and those of the connection."""
-    command = ["tshark", "-G", "values"]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    theirs = set()
-    for line in text.splitlines():
-        cells_ = line.split("\t")
-        if cells_[:2] == ["V", "opcua.servicenodeid.numeric"] and cells_[3].endswith("Request"):
-            theirs.add(int(cells_[2]))
+    theirs = {
+        int(code)
+        for kind, code, name in tshark_values["opcua.servicenodeid.numeric"]
+        if kind == "V" and name.endswith("Request")
+    }
     assert theirs == set(REQUESTS)
     names = {operation.name for operation in opcua.OPERATIONS}
     of_connections = {

@@ -6,14 +6,12 @@ where it is none of ours; a reason behind an operation says why it has no golden
 what origin; ``python tests/test_operations.py`` writes it anew.
 """
 
-import shutil
-import subprocess
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from conftest import TsharkValues
 from test_protocols_golden import ORIGINS, load
 
 from otsec.protocols import PROTOCOLS
@@ -107,36 +105,30 @@ def test_coverage_is_told() -> None:
     assert COVERAGE.read_text() == coverage(), "run python tests/test_operations.py"
 
 
-@cache
-def tables() -> dict[str, set[tuple[str, str]]]:
-    """Code and name of all values that tshark names, by field; ranges as they are written here."""
-    done = subprocess.run(
-        ["tshark", "-G", "values"], capture_output=True, encoding="utf-8", errors="replace",
-        check=True,
-    )  # fmt: skip
-    found: dict[str, set[tuple[str, str]]] = {}
-    for line in done.stdout.splitlines():
-        match line.split("\t"):
-            case ["V", field, code, name]:
+def named(rows: list[tuple[str, ...]]) -> set[tuple[str, str]]:
+    """Code and name of all values of one of tshark's tables; ranges as they are written here."""
+    found = set()
+    for row in rows:
+        match row:
+            case ["V", code, name]:
                 number = code if code.startswith("'") else str(int(code, 0))
-                found.setdefault(field, set()).add((number, name.strip()))
-            case ["R", field, low, high, name]:
+                found.add((number, name.strip()))
+            case ["R", low, high, name]:
                 number = str(int(low, 0)) if low == high else f"{low}-{high}"
-                found.setdefault(field, set()).add((number, name.strip()))
+                found.add((number, name.strip()))
     return found
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 @every
-def test_lists_are_those_of_tshark(protocol: Protocol) -> None:
+def test_lists_are_those_of_tshark(protocol: Protocol, tshark_values: TsharkValues) -> None:
     """A list holds all that a table of tshark names, and nothing else."""
     ours: dict[str, set[tuple[str, str]]] = {}
     for one in listed(protocol):
         ours.setdefault(one.table, set()).add((one.code.rpartition(".")[2], one.name))
     for table, kept in ours.items():
-        theirs = tables()[table]
+        theirs = named(tshark_values[table])
         if table.startswith("cip") and table != COMMON:
-            theirs = theirs - tables()[COMMON]
+            theirs = theirs - named(tshark_values[COMMON])
         if table == "opcua.servicenodeid.numeric":
             theirs = {(code, name) for code, name in theirs if name.endswith("Request")}
         assert kept == theirs, table
