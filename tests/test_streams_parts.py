@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from otsec.dissect import dissect
 from otsec.model import ACK, FIN, SYN, PacketBatch, Packets
+from otsec.protocols import PROTOCOLS
 from otsec.protocols.api import Framing
 from otsec.streams import reassembly
 from otsec.streams.clock import Clock, Step
-from otsec.streams.cut import Segments, Status, cut_runs
+from otsec.streams.cut import Beginnings, Segments, Status, could_begin, cut_runs
 from otsec.streams.flows import find_flows
 from otsec.streams.reassembly import HELD_SEGMENTS, HOLE_NS, Assembly, Segment, distance
 
@@ -222,6 +223,20 @@ PIECE = st.lists(
 )
 SEGMENT = st.tuples(PIECE.map(b"".join), st.sampled_from([0, 0, 0, 0, 1, 3]))
 RUNS = st.lists(st.lists(SEGMENT, min_size=1, max_size=8), min_size=1, max_size=4)
+
+
+@given(st.lists(st.binary(max_size=9), max_size=20), st.sampled_from([0, 1, 52]))
+@example([bytes([0, 0, 0, 0, 0, 6, 1, 3]), b"\3\0\0\x16\x11\xe0", b"\x05", b""], 52)
+def test_beginnings_are_those_of_each_framing(spans: list[bytes], many: int) -> None:
+    """What all framings say of the first bytes of spans at once is what each says alone."""
+    framings = [one.base for protocol in PROTOCOLS for one in protocol.framings][:many]
+    word = np.array([int.from_bytes(one[:8], "little") for one in spans], np.uint64)
+    size = np.array([len(one) for one in spans], np.int64)
+    found = Beginnings(framings).of(word, size)
+
+    assert found.shape == (len(spans), len(framings))
+    for number, framing in enumerate(framings):
+        assert found[:, number].tolist() == could_begin(framing, word, size).tolist()
 
 
 @settings(max_examples=300)

@@ -7,7 +7,7 @@ import numpy as np
 from otsec.columns import I64, U64, Bytes, Ints, Mask, gather, span_word
 from otsec.model import TCP, UDP, Kind
 from otsec.protocols.api import Framing, Protocol, Side, Transport, Units
-from otsec.streams.cut import Segments, Status, could_begin, cut
+from otsec.streams.cut import Beginnings, Segments, Status, cut
 
 TRIES = 32  # segments of a connection that are asked; a protocol that is there shows at once
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "udp", "ethernet")
@@ -32,6 +32,12 @@ class Registry:
         # nonzero for each port on which some protocol usually listens
         self.listened: I64 = self.by_port["tcp"] + self.by_port["udp"]
         self.beside = self._beside()
+        self.asked = [  # number and framing, in the order in which they are asked
+            (number, which)
+            for number, protocol in enumerate(protocols, 1)
+            for which in range(len(protocol.framings))
+        ]
+        self.beginnings = Beginnings([one.base for p in protocols for one in p.framings])
         # of each number, which transports carry it, by position in TRANSPORTS; -1: others
         self.carried: Mask = np.array(
             [[False] * (len(TRANSPORTS) + 1)]
@@ -158,22 +164,21 @@ def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Cl
         return Claims(protocol, framing)
     size = np.minimum(segments.end, segments.stop) - segments.start
     word, hints = span_word(segments.buffer, segments.start, size, 0), set(hint.tolist())
+    begins = registry.beginnings.of(word, size)
+    columns = np.flatnonzero(begins.any(axis=0)).tolist()
     for hinted in (True, False):
-        for number, candidate in enumerate(registry.protocols, 1):
+        for column in columns:
+            number, which = registry.asked[column]
             if hinted and number not in hints:
                 continue
-            fits = (protocol == 0) & ((hint == number) == hinted)
+            fits = begins[:, column] & (protocol == 0) & ((hint == number) == hinted)
             fits &= registry.carried[number, transport]
             fits &= registry.beside[number, hint] | (transport != ON_ETHERNET)
-            asked = np.flatnonzero(fits)
-            if not len(asked):
-                continue
-            for which, one in enumerate(candidate.framings):
-                some = asked[could_begin(one.base, word[asked], size[asked])]
-                if len(some):
-                    mine = some[_mine(candidate, which, segments.take(some))]
-                    protocol[mine], framing[mine] = number, which
-                    asked = np.setdiff1d(asked, mine, assume_unique=True) if len(mine) else asked
+            some = np.flatnonzero(fits)
+            if len(some):
+                candidate = registry.protocols[number - 1]
+                mine = some[_mine(candidate, which, segments.take(some))]
+                protocol[mine], framing[mine] = number, which
     return Claims(protocol, framing)
 
 

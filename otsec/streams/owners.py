@@ -19,7 +19,7 @@ from otsec.streams.claim import (
     transports,
 )
 from otsec.streams.connections import REASONS, UNCLAIMED, Connections
-from otsec.streams.cut import Segments, could_begin, heads
+from otsec.streams.cut import Beginnings, Segments, heads
 
 ALL = np.iinfo(np.int64).max
 
@@ -66,7 +66,8 @@ class Owners:
         heads = [protocol.head or ALL for protocol in registry.protocols]
         self.head = np.array([ALL, *heads])  # bytes of a side that each protocol looks at
         self._scrubs = [one.scrub_open for one in registry.protocols if one.scrub_open is not None]
-        self._framings = {framing.name: framing for framing in framings}.values()
+        self._framings = [*{framing.name: framing for framing in framings}.values()]
+        self._beginnings = Beginnings(self._framings)
 
     def scrubbed(self, data: bytes) -> bytes:
         """The front of a frame as it may outlive the program."""
@@ -151,12 +152,12 @@ class Owners:
         whole, longer = np.zeros((2, len(segments)), np.bool_)
         size = np.minimum(segments.end, segments.stop) - segments.start
         word = span_word(segments.buffer, segments.start, size, 0)
-        for framing in self._framings:
-            rows = np.flatnonzero(could_begin(framing, word, size))
-            if len(rows):
-                one, other = heads(segments.take(rows), framing)
-                whole[rows] |= one
-                longer[rows] |= other
+        begins = self._beginnings.of(word, size)
+        for number in np.flatnonzero(begins.any(axis=0)).tolist():
+            rows = np.flatnonzero(begins[:, number])
+            one, other = heads(segments.take(rows), self._framings[number])
+            whole[rows] |= one
+            longer[rows] |= other
         return whole, longer
 
     def sides(self, segments: Segments, protocol: I64, framing: I64) -> I64:
