@@ -9,6 +9,7 @@ the database invents. Nothing is NULL: a reference to nothing is NONE.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 NONE = -1  # a reference to nothing (an event that belongs to no behaviour)
@@ -26,7 +27,7 @@ class Column:
     refers: str = ""  # `table.column` within the same source, where it names a row of another table
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """One table; the order of its columns is the order of the tuples in a checkpoint."""
 
@@ -38,12 +39,12 @@ class Table:
     pushed: bool = True  # written by rows of a checkpoint; others have functions of their own
     summed: tuple[str, ...] = ()  # columns to which a checkpoint adds, instead of replacing them
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The columns' names in order."""
         return tuple(column.name for column in self.columns)
 
-    @property
+    @cached_property
     def upsert(self) -> str:
         """The statement that inserts a row or replaces the one of the same key."""
         values = ", ".join("?" * len(self.columns))
