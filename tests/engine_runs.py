@@ -1,12 +1,16 @@
 """Runs of the whole engine for tests, and TCP traffic to feed it: known streams, cut in any way."""
 
 import json
+import os
+import signal
 import struct
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from itertools import count, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -200,16 +204,24 @@ def counter(lines: Iterable[str], name: str) -> int:
 # ------------------------------------------------------------------------------- killed runs
 
 
-def killed(arguments: dict[str, Any]) -> int:
-    """Run in a process that kills itself (SIGKILL) at a moment, then again, then to the end.
+def killed(runs: Sequence[Mapping[str, Any]]) -> int:
+    """Run in processes that kill themselves (SIGKILL) at a moment, then again, then to the end.
 
-    Gives how many were killed: a moment may lie behind the end of a run.
-
-    ``moments``: each (what, how many of it): batches begun, batches done, checkpoints begun,
-    checkpoints written in part, checkpoints done.
+    Each run: ``paths``, ``db``, ``batch`` and ``moments``, each (what, how many of it): batches
+    begun, batches done, checkpoints begun, checkpoints written in part, checkpoints done.
+    Gives how many were killed: a moment may lie behind the end of a run. All runs are forked from
+    one process of their own, which has imported what they need.
     """
-    import os
+    done = subprocess.run(
+        [sys.executable, __file__, json.dumps(runs)],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    return int(done.stdout)
 
+
+def _killed(arguments: dict[str, Any]) -> int:
     number = 0
     for moment in arguments["moments"]:
         child = os.fork()
@@ -235,11 +247,6 @@ def _again(arguments: dict[str, Any]) -> None:
 
 
 def _die_at(what: str, moment: int) -> None:
-    import os
-    import signal
-
-    from otsec.engine import Engine
-
     left = [moment]
 
     def now() -> None:
@@ -365,4 +372,5 @@ def write(transaction: int, unit: int, address: int, value: int) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(str(killed(json.loads(sys.argv[1]))))
+    import_module("otsec.protocols").PROTOCOLS  # noqa: B018 - or each fork imports them all
+    sys.stdout.write(str(sum(map(_killed, json.loads(sys.argv[1])))))

@@ -7,8 +7,6 @@ Of captures of others tshark says what was carried.
 import hashlib
 import json
 import struct
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from engine_runs import (
     cells,
     counter,
     difference,
+    killed,
 )
 from engine_runs import records as records_of
 from wire_captures import tshark
@@ -188,15 +187,8 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
         ("batch begun", 3),
         ("checkpoint in part", 4),
     ]
-    arguments = {"paths": [str(path)], "db": str(db), "batch": 5, "moments": moments}
-    runs = Path(__file__).with_name("engine_runs.py")
-    done = subprocess.run(
-        [sys.executable, str(runs), json.dumps(arguments)],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert int(done.stdout) == len(moments)
+    run = {"paths": [str(path)], "db": str(db), "batch": 5, "moments": moments}
+    assert killed([run]) == len(moments)
     assert not difference(whole, analyse([path], db).dump)
     assert len(told(whole)) == 4
 

@@ -1,12 +1,9 @@
 """One capture, one dump: however it is batched, split, packed, decoded, killed and resumed."""
 
 import gzip
-import json
 import os
 import random
 import struct
-import subprocess
-import sys
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +11,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from engine_runs import OWN, Bench, analyse, difference, records
+from engine_runs import OWN, Bench, analyse, difference, killed, records
 
 SPREAD = (  # of the real captures, small ones of many kinds
     "modbus/icsnpp-modbus__modbus_example.pcap",
@@ -226,7 +223,7 @@ def test_killed_and_resumed(bench: Bench, path: Path, sizes: tuple[int, int]) ->
     """Killed at any moment, also twice, and run again: the same dump as if nothing had been."""
     found = analyse([path], bench.store()).dump
     chance = random.Random(path.stem)
-    deaths = 0
+    runs = []
     for trial in range(8):
         batch = chance.choice(sizes)
         batches = found_packets(found) // batch
@@ -235,21 +232,13 @@ def test_killed_and_resumed(bench: Bench, path: Path, sizes: tuple[int, int]) ->
             what = MOMENTS[(trial + len(moments)) % len(MOMENTS)]
             times = batches * 8 if what == "checkpoint in part" else batches
             moments.append((what, chance.randrange(max(times // (1 + trial % 2), 1))))
-        db = bench.store()
-        arguments = {"paths": [str(path)], "db": str(db), "batch": batch, "moments": moments}
-        command = [sys.executable, str(Path(__file__).parent / "engine_runs.py")]
-        root = str(Path(__file__).parents[1])
-        done = subprocess.run(
-            [*command, json.dumps(arguments)],
-            check=True,
-            capture_output=True,
-            env={**os.environ, "PYTHONPATH": root},
-        )
-        deaths += int(done.stdout)
-        again = analyse([path], db)
+        db = str(bench.store())
+        runs.append({"paths": [str(path)], "db": db, "batch": batch, "moments": moments})
+    assert killed(runs) >= 7
+    for run in runs:
+        again = analyse([path], Path(run["db"]))
         assert again.outcomes[0].known
-        assert not (text := difference(found, again.dump)), f"{moments}\n{text}"
-    assert deaths >= 7
+        assert not (text := difference(found, again.dump)), f"{run['moments']}\n{text}"
 
 
 def found_packets(lines: list[str]) -> int:
