@@ -24,6 +24,9 @@ CI_PACKAGES = frozenset(
     {"tshark", "tcpdump", "tcpreplay", "tmux", "zstd", "chromium", "nftables", "poppler-utils"}
 )  # as in .ci/setup
 
+# pytest rewrites asserts, ten seconds of CPU in each worker of each run where nothing is kept
+sys.dont_write_bytecode = False
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 PlantStore = Callable[..., Path]
 RealStore = Callable[[Path], Path]
