@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from inventory_stores import SECOND, Tap, seen, tap
-from store_rows import row, write
+from store_rows import new, row, write
 
 from otsec.controls import inputs
 from otsec.controls.metrics.attributes import ATTRIBUTES
 from otsec.controls.site import Site
 from otsec.policy.reading import read
-from otsec.store import Store, findings, open_store
+from otsec.store import Store, findings
 from otsec.store.acts import Act, record
 from otsec.store.findings import Finding, Packet
 from otsec.store.schedules import Run, Schedule, put_runs, put_schedule
@@ -91,7 +91,7 @@ class Month:
     """A store of some days, with a live sensor; rows are given before it is written."""
 
     def __init__(self, folder: Path, name: str, days: int) -> None:
-        self.store: Store = open_store(folder / f"{name}.db")
+        self.store: Store = new(folder / f"{name}.db")
         self.tap: Tap = tap(self.store)
         self.days, self.end = days, days * DAY
         self.wrong: list[tuple[Finding, Sequence[Packet]]] = []
@@ -384,4 +384,4 @@ def gaps(folder: Path) -> Month:
 
 def empty(folder: Path) -> Store:
     """A store into which nothing was read."""
-    return open_store(folder / "empty.db")
+    return new(folder / "empty.db")

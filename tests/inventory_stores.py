@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from store_rows import row, write
+from store_rows import new, row, write
 
 from otsec.inventory.assembly import Inventory, inventory
 from otsec.inventory.model import Asset
 from otsec.inventory.people import Word
-from otsec.store import Store, open_store
+from otsec.store import Store
 from otsec.store.acts import Act, record
 
 SECOND = 10**9
@@ -179,7 +179,7 @@ def tap(store: Store, group: str = "net", point: str = "", site: str = "plant") 
 
 def new_store(folder: Path) -> Store:
     """An empty store."""
-    return open_store(folder / "inventory.db")
+    return new(folder / "inventory.db")
 
 
 def taken(*taps: Tap) -> Inventory:

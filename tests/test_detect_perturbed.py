@@ -9,10 +9,10 @@ from conftest import ROOT
 from detect_rules import of_otsec
 from engine_runs import records
 from spoiled import KEEPS_ALL, LOSES, ONE_SIDED, SPOILED, unit_of
+from store_rows import new
 
 from otsec.baseline.deviations import judge
 from otsec.detect.judging import found_in
-from otsec.store import open_store
 from otsec.trials import read
 
 CAPTURES = (
@@ -55,7 +55,7 @@ ASKED = {"", "ok", "open", "unanswered", "unknown"}  # other outcomes are told b
 def _found(path: Path) -> dict[Name, Numbers]:
     """What rules find in a capture, with the packets of each finding."""
     found: dict[Name, Numbers] = {}
-    with open_store(path.with_suffix(".db")) as store:
+    with new(path.with_suffix(".db")) as store:
         read(store, [path])
         for one, packets in found_in(store, RULES):
             name = (one.name, one.client, one.server, one.service, one.device)
@@ -122,7 +122,7 @@ def test_disorder_of_a_real_mirror(captures: Path, tmp_path: Path) -> None:
         path = tmp_path / str(number) / "tap.pcap"
         path.parent.mkdir()
         path.write_bytes(content[:24] + b"".join(some))
-        with open_store(path.with_suffix(".db")) as store:
+        with new(path.with_suffix(".db")) as store:
             read(store, [path])
             found = judge(store, RULES)
         told.append(sorted((one.rule, one.client, one.server, one.service) for one in found))
