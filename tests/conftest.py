@@ -174,7 +174,7 @@ def otsec_command() -> Iterator[Command]:
         cwd: Path | None = None,
         env: dict[str, str] | None = None,
         timeout: float = 60,
-        cold: bool = not hasattr(os, "fork"),
+        cold: bool = sys.platform != "linux",
         **options: Any,
     ) -> subprocess.CompletedProcess[str]:
         words = [*map(str, arguments)]
