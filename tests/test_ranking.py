@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import Command
 from inventory_stores import SECOND
-from store_rows import row, write
+from store_rows import new, row, write
 
-from otsec.baseline.ranking import LEAST_OWN, ranked
+from otsec.baseline.ranking import LEAST_OWN, Unusual, ranked
 from otsec.errors import UsageError
 from otsec.store import Store, open_store
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not find_spec("sklearn"), reason="scikit-learn i
 def network(path: Path, hours: int = HOURS, *, odd: bool = True, seed: int = 7) -> Store:
     """Devices that report to one server, as steadily as devices do; one looks around for an hour."""
     chance = random.Random(seed)
-    store = open_store(path)
+    store = new(path)
     source = store.source("plant", "tap", "net", "")
     rows = []
     for hour in range(hours):
@@ -37,9 +37,17 @@ def network(path: Path, hours: int = HOURS, *, odd: bool = True, seed: int = 7) 
     return store
 
 
-def test_the_hour_that_is_unlike_the_others_stands_first(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Unusual]]:
+    """The store in which one device looks around for an hour, and its ranks: they take seconds."""
+    path = tmp_path_factory.mktemp("ranking") / "a.db"
+    with network(path) as store:
+        return path, ranked(store)
+
+
+def test_the_hour_that_is_unlike_the_others_stands_first(odd: tuple[Path, list[Unusual]]) -> None:
     """Who sends to sixty addresses in one hour, and to one otherwise, is first, and why is told."""
-    found = ranked(network(tmp_path / "a.db"))
+    _, found = odd
 
     assert len(found) == HOURS * DEVICES
     assert (found[0].hour.address, found[0].hour.hour) == ("10.0.0.15", 41)
@@ -56,10 +64,11 @@ def test_hours_that_are_alike_have_even_ranks(tmp_path: Path) -> None:
         assert 0.8 * level <= within <= level  # hours that are equal are told as the less unusual
 
 
-def test_the_same_store_gives_the_same_list(tmp_path: Path) -> None:
+def test_the_same_store_gives_the_same_list(odd: tuple[Path, list[Unusual]]) -> None:
     """Chance is drawn from a seed, so two runs agree to the last digit."""
-    store = network(tmp_path / "a.db")
-    assert ranked(store) == ranked(store)
+    path, found = odd
+    with open_store(path, readonly=True) as store:
+        assert ranked(store) == found
 
 
 def test_too_little_is_said_so(tmp_path: Path) -> None:
@@ -68,14 +77,16 @@ def test_too_little_is_said_so(tmp_path: Path) -> None:
         ranked(network(tmp_path / "a.db", hours=LEAST_OWN - 1))
 
 
-def test_the_command_lists_the_first(tmp_path: Path, otsec_command: Command) -> None:
+def test_the_command_lists_the_first(
+    odd: tuple[Path, list[Unusual]], otsec_command: Command
+) -> None:
     """The list has the most unusual first, can be filtered, and makes no finding."""
-    network(tmp_path / "a.db").close()
-    shown = otsec_command("unusual", "--db", tmp_path / "a.db").stdout.splitlines()
+    path, _ = odd
+    shown = otsec_command("unusual", "--db", path).stdout.splitlines()
     assert "10.0.0.15" in shown[1]
     assert len(shown) == 21
 
-    other = otsec_command("unusual", "host:10.0.0.16", "--db", tmp_path / "a.db", "--csv").stdout
+    other = otsec_command("unusual", "host:10.0.0.16", "--db", path, "--csv").stdout
     assert len(other.splitlines()) == HOURS + 1
-    told = otsec_command("findings", "--db", tmp_path / "a.db", "--csv").stdout
+    told = otsec_command("findings", "--db", path, "--csv").stdout
     assert len(told.splitlines()) == 1
