@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from warm_commands import WarmCommands
 
 ROOT = Path(__file__).parents[1]
 CI_PACKAGES = frozenset(
@@ -167,6 +166,8 @@ def otsec_command() -> Iterator[Command]:
     ``subprocess.run``; with those, or with ``cold``, Python is started anew. It must be where the
     start is tested, or where two processes must hash the same words unlike each other.
     """
+    from warm_commands import WarmCommands
+
     warm = WarmCommands()
 
     def run(
