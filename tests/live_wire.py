@@ -4,6 +4,7 @@
 reaches the machine's own interfaces.
 """
 
+import atexit
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from warm_commands import WarmCommands
 
 NEAR, FAR = "near0", "far0"
 WAIT_S = 60.0
@@ -157,17 +159,13 @@ class Sensor:
         return self.process.wait(WAIT_S)
 
 
+WARM = WarmCommands()
+atexit.register(WARM.close)
+
+
 def otsec(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run otsec outside, on what the sensor wrote."""
-    return subprocess.run(
-        [sys.executable, "-m", "otsec", *map(str, words)],
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    return WARM.run([*map(str, words)], cwd=folder, env=ENVIRONMENT, timeout=120)
 
 
 def dumped(folder: Path, store: str) -> list[str]:
