@@ -139,7 +139,8 @@ def _messages(found: Occurrences, rows: I64, which: I64, sizes: I64, number: I64
     Each item of a message says again what the whole of it says, as the indications of DNP3.
     ``which``: the lot of each of ``rows``; ``sizes``: how many facts each lot says, ``number``.
     """
-    where = np.stack([found.ordinal[rows], found.position[rows]])
+    asked = found.ordinal[rows] << PART_BITS | found.part[rows]  # the unit that was cut
+    where = np.stack([asked, found.position[rows]])
     if not (where[1, 1:] == where[1, :-1]).any():  # items of a message are complete together
         return None
     said = sizes[which]

@@ -283,7 +283,7 @@ def deadline(text: str, zone: tzinfo, now: int) -> int:
         if length := re.fullmatch(r"([0-9]{1,6})([smhdw])", text):
             at = now + int(length[1]) * UNITS_S[length[2]] * SECOND_NS
         else:
-            at = moment(text, zone, lambda: 0, at_end=True) + 1
+            at = _moment(text, zone, lambda: 0, at_end=True) + 1
     except UsageError:
         at = 0
     if not 0 < at <= LAST:
@@ -299,7 +299,7 @@ def moment(text: str, zone: tzinfo, newest: Callable[[], int], *, at_end: bool =
     """A time in ns: ISO 8601 (in the zone, if it has no offset), or an age such as ``2h``.
 
     An age counts back from the newest packet. A date is its first instant; at_end: its last.
-    Raises UsageError for what is no time, and for what 64 bits of ns cannot hold.
+    Raises UsageError for what is no time, and for what 64 bits of ns cannot hold: no packet has it.
     """
     ns = _moment(text, zone, newest, at_end=at_end)
     if not FIRST_NS <= ns <= LAST_NS:
