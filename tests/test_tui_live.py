@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from big_store import write as write_big
@@ -49,6 +50,31 @@ def test_rows_that_come_are_marked_and_the_selected_stays(tmp_path: Path) -> Non
         assert "4 new" in seat.text
 
     visit(path, do, size=(100, 30))
+
+
+def test_what_is_written_while_it_is_left(tmp_path: Path) -> None:
+    """A store that is written while the screens are taken down does not end them with an error."""
+    with new_store(tmp_path) as store:
+        heard = tap(store)
+        heard.talks("10.0.0.1", "10.0.1.1", "modbus")
+        heard.write()
+    path, left = tmp_path / "inventory.db", []
+
+    async def do(seat: Seat) -> None:
+        await seat.press("5")
+        app, prune = seat.app, seat.app._prune
+
+        async def pruned(*nodes: Any, **options: Any) -> None:
+            await prune(*nodes, **options)
+            if not app.screen.children:
+                app.revision, app.screen.read_at = app.revision + 1, 0.0
+                left.append(app.screen)
+                await app.follow()
+
+        app._prune = pruned
+
+    visit(path, do)
+    assert left
 
 
 def test_paused_it_does_not_follow(tmp_path: Path) -> None:

@@ -51,8 +51,7 @@ class Seat:
         for _ in range(int(PATIENCE_S / 0.02)):
             await self.pilot.pause(0.02)
             asked = any(getattr(one, "busy", None) for one in self.app.screen_stack)
-            composed = bool(self.app.screen.children)  # a screen may be on top before it is made
-            if composed and not asked and not self._typing():
+            if not asked and not self._typing():
                 break
         await self.pilot.pause()
 

@@ -2,14 +2,13 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, tzinfo
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App, ScreenStackError, SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import AwaitMount
@@ -150,7 +149,7 @@ class OtsecApp(App[None]):
         await self._keystrokes.hurry()
         if self.is_web and os.getppid() != self._server:
             self.exit()  # the server is gone, and with it whoever looks
-        with suppress(ScreenStackError):  # it is being left
+        if self.is_running:  # else it is being left, and its screens are taken apart
             self._follow()
 
     def _follow(self) -> None:
