@@ -9,7 +9,7 @@ import numpy as np
 
 from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.span import stretch, unseen
-from otsec.columns import FEW, I64, ranges, with_room
+from otsec.columns import FEW, I64, group, ranges, with_room
 from otsec.exchanges.cache import Content
 from otsec.exchanges.calls import PART_BITS, Occurrences
 
@@ -146,11 +146,8 @@ def _messages(found: Occurrences, rows: I64, which: I64, sizes: I64, number: I64
     said = sizes[which]
     place = ranges((np.cumsum(sizes) - sizes)[which], said)
     fact = np.where(number < 0, -1 - np.arange(len(number)), number)[place]
-    told = np.vstack([fact, np.repeat(where, said, axis=1)])
-    order = np.lexsort(told)
-    heads = np.ones(len(order), np.bool_)
-    heads[1:] = (told[:, order[1:]] != told[:, order[:-1]]).any(axis=0)
-    return np.bincount(place[order[heads]], minlength=len(number))
+    told = [column.view(np.uint64) for column in (fact, *np.repeat(where, said, axis=1))]
+    return np.bincount(place[group(told, 0).first], minlength=len(number))
 
 
 def _spans(found: Occurrences, rows: I64, which: I64, count: I64, *, told: bool) -> tuple[I64, I64]:

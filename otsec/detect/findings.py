@@ -279,18 +279,8 @@ def _told(hits: Sequence[Hit], rows: Sequence[Judged]) -> dict[str, str]:
         "times": _times(sum(hit.count for hit in hits)),
     }
     for name in (
-        *(
-            "address",
-            "attribute",
-            "value",
-            "before",
-            "held_by",
-            "name",
-            "detail",
-            "asked",
-            "port_protocol",
-        ),
-        *("sha256", "size"),
+        *("address", "attribute", "value", "before", "held_by"),
+        *("name", "detail", "asked", "port_protocol", "sha256", "size"),
     ):
         told[name] = str(first.cell(name))[:LONGEST] or ("nothing" if name == "before" else "")
     return told

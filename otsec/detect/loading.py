@@ -35,18 +35,8 @@ BESIDE = frozenset({"condition", "timeframe"})  # keys of a detection that are n
 ALONE: Any = None  # for pySigma: what is parsed stands alone, nothing beside it is looked at
 PLACEHOLDERS = (
     *("client", "server", "device", "service", "protocol", "operations", "objects", "outcomes"),
-    *(
-        "count",
-        "number",
-        "timespan",
-        "values",
-        "verdicts",
-        "address",
-        "attribute",
-        "value",
-        "before",
-        "held_by",
-    ),
+    *("count", "number", "timespan", "values", "verdicts"),
+    *("address", "attribute", "value", "before", "held_by"),
     *("name", "detail", "asked", "port_protocol", "times", "sha256", "size"),
 )
 _HOLE = re.compile(r"\{([^{}]*)\}")

@@ -1,5 +1,6 @@
 """Whose connection is it? Asked of its first segments, by content; ports only say whom to ask first."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,11 +39,19 @@ class Registry:
             for which in range(len(protocol.framings))
         ]
         self.beginnings = Beginnings([one.base for p in protocols for one in p.framings])
+        # the framings of streams, each once, and how they begin
+        self.of_streams = [*{one.base.name: one.base for one in self._over_tcp()}.values()]
+        self.stream_beginnings = Beginnings(self.of_streams)
         # of each number, which transports carry it, by position in TRANSPORTS; -1: others
         self.carried: Mask = np.array(
             [[False] * (len(TRANSPORTS) + 1)]
             + [[*(name in one.transports for name in TRANSPORTS), False] for one in protocols]
         )
+
+    def _over_tcp(self) -> Iterator[Framing]:
+        for protocol in self.protocols:
+            if "tcp" in protocol.transports:
+                yield from protocol.framings
 
     def _by_port(self, transport: Transport) -> I64:
         table = np.zeros(1 << 16, np.int64)

@@ -19,7 +19,7 @@ from otsec.streams.claim import (
     transports,
 )
 from otsec.streams.connections import REASONS, UNCLAIMED, Connections
-from otsec.streams.cut import Beginnings, Segments, heads
+from otsec.streams.cut import Segments, heads
 
 ALL = np.iinfo(np.int64).max
 
@@ -57,17 +57,9 @@ class Owners:
         ``rows``: of the packets that showed it.
         """
         self.registry, self.connections, self._claimed = registry, connections, claimed
-        framings = [
-            framing.base
-            for protocol in registry.protocols
-            if "tcp" in protocol.transports
-            for framing in protocol.framings
-        ]
         heads = [protocol.head or ALL for protocol in registry.protocols]
         self.head = np.array([ALL, *heads])  # bytes of a side that each protocol looks at
         self._scrubs = [one.scrub_open for one in registry.protocols if one.scrub_open is not None]
-        self._framings = [*{framing.name: framing for framing in framings}.values()]
-        self._beginnings = Beginnings(self._framings)
 
     def scrubbed(self, data: bytes) -> bytes:
         """The front of a frame as it may outlive the program."""
@@ -152,10 +144,10 @@ class Owners:
         whole, longer = np.zeros((2, len(segments)), np.bool_)
         size = np.minimum(segments.end, segments.stop) - segments.start
         word = span_word(segments.buffer, segments.start, size, 0)
-        begins = self._beginnings.of(word, size)
+        begins = self.registry.stream_beginnings.of(word, size)
         for number in np.flatnonzero(begins.any(axis=0)).tolist():
             rows = np.flatnonzero(begins[:, number])
-            one, other = heads(segments.take(rows), self._framings[number])
+            one, other = heads(segments.take(rows), self.registry.of_streams[number])
             whole[rows] |= one
             longer[rows] |= other
         return whole, longer

@@ -159,10 +159,10 @@ class Assembly:
         if not stream.held:
             stream.hole_since = segment.steady
         known = stream.held.get(seq)
-        if known is not None:
-            stream.resent += min(segment.size, known[1])
         if known is None:
             insort(stream.order, seq, key=_from(stream.next))
+        else:
+            stream.resent += min(segment.size, known[1])
         if known is None or known[1] < segment.size:
             stream.held[seq] = (segment.data, segment.size)
             stream.held_bytes += segment.size - (known[1] if known else 0)
