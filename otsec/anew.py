@@ -7,7 +7,7 @@ under way (connections, requests that wait, what they agreed on) is let go, and 
 from collections import Counter
 from typing import Any
 
-from otsec.engine import RESTORED, Engine
+from otsec.engine import Engine
 from otsec.store import Store
 
 KIND = "restart"  # of the gap: nothing was lost of the capture, but nothing is judged across it
@@ -19,7 +19,7 @@ FRAGMENTS = "fragments:"  # begins the names of what became of datagrams
 def rebuild(engine: Engine, store: Store, source: int) -> None:
     """Bring a new engine to where the store's rows of a source are."""
     rows: dict[str, list[tuple[Any, ...]]] = {
-        table: store.rows(table, source) for table in (*RESTORED, *REBUILT)
+        table: store.rows(table, source) for table in (*engine.tables, *REBUILT)
     }
     engine.restore(rows)
     for *_, last, epoch, steady in rows["clock"]:
@@ -29,7 +29,7 @@ def rebuild(engine: Engine, store: Store, source: int) -> None:
     engine.announcements.restore(sorted(rows["announcement"], key=lambda row: int(row[4])))
     engine.conversations.restore(rows["conversation"], engine.registry.names, engine.packets)
     engine.conversations.singles.count = store.next_number("connection", source)
-    engine.behaviours.begin_anew()
+    engine.totals.begin_anew()
     engine.fragments.counters = Counter(
         {
             name.removeprefix(FRAGMENTS): int(row[0])

@@ -111,13 +111,13 @@ def _leave_out(part: Part) -> None:
     from otsec.aggregates.contents import Contents  # noqa: PLC0415
     from otsec.aggregates.dialogues import Dialogues  # noqa: PLC0415
     from otsec.aggregates.paths import Paths  # noqa: PLC0415
+    from otsec.aggregates.phrases import Phrases  # noqa: PLC0415
     from otsec.aggregates.rhythms import Rhythms  # noqa: PLC0415
     from otsec.aggregates.sequences import Sequences  # noqa: PLC0415
-    from otsec.aggregates.steps import Steps  # noqa: PLC0415
 
     consumers: tuple[Any, ...] = (Contents, Acknowledgements, Answers, Dialogues, Sequences)
     if part is BASELINES:
-        consumers = (Announcements, Paths, Rhythms, Steps)
+        consumers = (Announcements, Paths, Phrases, Rhythms)
     for one in consumers:
         one.add = lambda *_: None
 

@@ -16,25 +16,23 @@ from otsec.aggregates.acknowledgements import Acknowledgements
 from otsec.aggregates.addresses import is_group
 from otsec.aggregates.announcements import Announcements
 from otsec.aggregates.answers import Answers
-from otsec.aggregates.behaviours import Behaviours
-from otsec.aggregates.bouts import Bouts
+from otsec.aggregates.behaviours import open_rows
 from otsec.aggregates.contents import Contents, Heard
 from otsec.aggregates.conversations import Conversations
 from otsec.aggregates.counters import Row
 from otsec.aggregates.dialogues import Dialogues
-from otsec.aggregates.facts import Facts
 from otsec.aggregates.following import Losses
 from otsec.aggregates.hearing import Hearing
-from otsec.aggregates.held import Held, Watch
+from otsec.aggregates.held import Watch, Watched
 from otsec.aggregates.lookups import Lookups
 from otsec.aggregates.paths import Paths
+from otsec.aggregates.phrases import Phrases
 from otsec.aggregates.sequences import Sequences
 from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights
 from otsec.aggregates.stamps import Stamps
 from otsec.aggregates.stations import Stations
-from otsec.aggregates.steps import Steps
-from otsec.aggregates.values import Cells
+from otsec.aggregates.totals import Share, Sums, Totals
 from otsec.capture import Drops, Tick
 from otsec.columns import I64, Bytes, Mask
 from otsec.config import Caps
@@ -126,7 +124,9 @@ class Engine:
         watch: Watch | None = None,
         *,
         states: bool = False,
+        totals: Sums | None = None,
     ) -> None:
+        """``watch``, ``states``: see `Totals`; ``totals``: where they are, if not here."""
         self.registry, self.caps, self.settings = registry, caps, settings
         self.clock = Clock()
         self.packets = 0
@@ -142,11 +142,7 @@ class Engine:
         self.lookups = Lookups(caps.stations)
         self.announcements = Announcements(caps.stations)
         self.paths = Paths(caps.conversations, caps.stations)
-        self.cells = Cells(caps.value_cells)
-        self.facts = Facts(caps.facts)
         self.sequences, self.stamps = Sequences(), Stamps(caps.facts)
-        self.held = Held(watch, self.conversations.parties)
-        self.bouts = Bouts(follows=states)
         self.losses = Losses()
         self.acknowledgements = Acknowledgements(self.sequences, self.losses)
         self.dialogues = Dialogues(self.sequences, self.losses)
@@ -156,12 +152,14 @@ class Engine:
             for number, protocol in enumerate(registry.protocols, 1)
             if protocol.numbering is not None
         ]
-        self.behaviours = Behaviours(
-            *(caps.behaviours, caps.events_per_hour, self.cells, self.facts),
-            *(registry.routine, registry.telling, self.held, self.bouts),
+        self.phrases = Phrases(caps.behaviours)
+        self.totals: Sums = totals or Totals(
+            *(caps, settings.seed, registry.routine, registry.telling, watch), states=states
         )
-        self.steps = Steps(caps.behaviours, self.behaviours.rhythms)
-        self.hearing = Hearing(caps.gaps, self.steps.note_gap)
+        self.watched = Watched(watch, self.conversations.parties)
+        self.void: list[str] = []  # protocols whose contents were forgotten since the last share
+        self.shared: Counter[str] = Counter()  # contents that shares have told, by protocol
+        self.hearing = Hearing(caps.gaps, self.phrases.note_gap)
         self.contents = {
             protocol.name: Contents(protocol.name, protocol.transfers)
             for protocol in registry.protocols
@@ -192,6 +190,11 @@ class Engine:
         self._ordinal = 0
         self._steady = np.empty(0, np.int64)
 
+    @property
+    def tables(self) -> set[str]:
+        """Of the store, those whose rows `restore` wants."""
+        return {*TABLES, *self.totals.tables}
+
     def dissolve(self) -> None:
         """Take it apart when its source is done: its streams know it, so it would stay a while."""
         del self.streams
@@ -213,7 +216,7 @@ class Engine:
         self._note_stations(batch, packets, flows, ordinal)
         self.paths.add(packets, flows, times, ordinal)
         self._flow(buffer, packets, flows, speculations, times, ordinal)
-        self.steps.leave()
+        self.phrases.leave()
         self.packets += len(batch)
         if len(self.connections) > 2 * self.live + SPARE:
             self._let_go()
@@ -410,15 +413,26 @@ class Engine:
 
         Requests may run out of time without any unit of their protocol.
         """
-        told = []
-        self.steps.expect(sum(len(part) for parts in calls.values() for part in parts))
+        found = []
         for number, exchanges in enumerate(self.exchanges, 1):
             if number in calls or (exchanges.waiting is not None and len(exchanges.waiting)):
                 here = heard if number in calls else None
-                found = self._exchange(number, calls.pop(number, []), window, here)
-                told.append((exchanges.protocol.name, exchanges.cache.contents, found))
-        self.behaviours.add(told)
-        self.steps.follow(self.connections.table, self.settings.seed)
+                some = self._exchange(number, calls.pop(number, []), window, here)
+                found.append((exchanges.protocol.name, some))
+        self._tell(found)
+
+    def _tell(self, found: list[tuple[str, Occurrences]]) -> None:
+        """Add what was exchanged to the totals."""
+        void, self.void = self.void, []
+        contents = {}
+        for exchanges in self.exchanges:
+            name, known = exchanges.protocol.name, exchanges.cache.contents
+            if name in void:
+                self.shared[name] = 0
+            if len(known) > 1 and len(known) > self.shared[name]:
+                contents[name], self.shared[name] = known[self.shared[name] :], len(known)
+        watched = self.watched.among(some.conversation for _, some in found)
+        self.totals.take(Share(void, contents, found, self.phrases.take(), watched))
 
     def _calls(self, part: Found, packets: Packets, times: Times, ordinal: int) -> Calls:
         table = self.connections.table
@@ -454,8 +468,8 @@ class Engine:
         exchanges, name = self.exchanges[number - 1], self.registry.protocols[number - 1].name
         if exchanges.cache.full:
             exchanges.cache.clear()
-            self.behaviours.forget_contents(name)
-            self.steps.forget_keys(name)
+            self.void.append(name)
+            self.phrases.forget_keys(name)
         found, bad, cut, work = exchanges.apply(calls, self.connections.table, window)
         self.units += sum(len(part) for part in calls)
         for slots, _ in bad:
@@ -463,7 +477,7 @@ class Engine:
             self.connections.count(slots, none, "malformed", none + 1)
         self.sequences.add(exchanges.protocol, cut, self.connections.table)
         if work is not None:
-            self.steps.add(exchanges, work, self.settings.seed)
+            self.phrases.add(exchanges, work, self.connections.table, self.settings.seed)
         self.stamps.add(exchanges.protocol, cut)
         self.acknowledgements.add(exchanges.protocol, cut, self.connections.table)
         self.dialogues.add(exchanges.protocol, calls, self.connections.table)
@@ -480,7 +494,7 @@ class Engine:
         table, plain, messages = self.connections.table, self.streams.plain, self.streams.messages
         if plain.breaks:
             slot, side, row = np.array(plain.breaks).T
-            self.steps.note_breaks(table["serial"][slot] << 1 | side, ordinal + packets.row[row])
+            self.phrases.note_breaks(table["serial"][slot] << 1 | side, ordinal + packets.row[row])
         if missing := plain.breaks + messages.broken:
             slot, side, row = np.array(missing).T
             told = np.where(side == table["client"][slot], Side.REQUEST, Side.RESPONSE)
@@ -536,6 +550,7 @@ class Engine:
         """All rows that changed since the last call, by table; drawn before the next batch."""
         self._let_go()
         self._note_caps()
+        self._tell([])  # where something was missing since the last share
         names = self.registry.names
         rows: dict[str, Iterable[Row]] = {
             "clock": [
@@ -547,10 +562,7 @@ class Engine:
             "station": self.stations.take_rows(source),
             "connection": self.conversations.take_singles(source),
             "conversation": self.conversations.take_rows(source, names, self.packets),
-            **self.behaviours.take_rows(source),
-            "fact": self.facts.take_rows(source),
             "sequence": self.sequences.take_rows(source),
-            "step": self.steps.take_rows(source),
             "stamp": self.stamps.take_rows(source),
             "content": [
                 row for contents in self.contents.values() for row in contents.take_rows(source)
@@ -560,16 +572,19 @@ class Engine:
             "announcement": self.announcements.take_rows(source),
             **self.paths.take_rows(source),
         }  # fmt: skip
-        waiting: list[Row] = []
+        waiting = self._waiting_rows(source)
+        told = self.totals.take_rows(source)
+        both = {
+            name: chain(rows[name], told[name]) if name in rows else told[name] for name in told
+        }
+        return {**rows, **both, "behaviour": chain(told.get("behaviour", ()), waiting)}
+
+    def _waiting_rows(self, source: int) -> list[Row]:
+        """Requests that wait for their responses, as behaviours."""
+        rows: list[Row] = []
         for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
-            waiting += self.behaviours.open_rows(
-                source,
-                protocol.name,
-                exchanges.cache.contents,
-                exchanges.open(),
-                len(waiting),
-            )
-        rows["behaviour"] = chain(rows["behaviour"], waiting)
+            contents, waiting = exchanges.cache.contents, exchanges.open()
+            rows += open_rows(source, protocol.name, contents, waiting, len(rows))
         return rows
 
     def _let_go(self) -> None:
@@ -590,21 +605,7 @@ class Engine:
         """
         begin, here = (self.first_time, 0), (self.last_time, max(self.packets - 1, 0))
         self.hearing.summed(begin, here)
-        for name in (
-            *(
-                "conversations",
-                "behaviours",
-                "stations",
-                "lookups",
-                "cells",
-                "facts",
-                "held",
-                "bouts",
-                "stamps",
-                "paths",
-                "steps",
-            ),
-        ):
+        for name in ("conversations", "stations", "lookups", "stamps", "paths"):
             part = getattr(self, name)
             refused = part.refused
             if refused.count:
@@ -642,6 +643,7 @@ class Engine:
         )
         for name in PARTS:
             yield name, getattr(self, name).dump()
+        yield from self.totals.dump().items()
         yield "contents", {name: contents.dump() for name, contents in self.contents.items()}
         for protocol, exchanges in zip(self.registry.protocols, self.exchanges, strict=True):
             yield f"exchanges:{protocol.name}", exchanges.dump()
@@ -666,13 +668,11 @@ class Engine:
             self.packets, self.first_time, self.last_time = int(packets), int(first), int(last)
         self.lookups.restore(rows["lookup"])
         self.hearing.counters.restore(rows["counter"])
-        self.facts.restore(rows["fact"])
         self.sequences.restore(rows["sequence"])
         self.stamps.restore(rows["stamp"])
-        self.steps.restore(rows["step"])
         for contents in self.contents.values():
             contents.restore(rows["content"])
-        self.behaviours.restore(rows["behaviour"], rows["value"])
+        self.totals.restore(rows)
 
     def _load(self, state: dict[str, dict[str, Any]]) -> None:
         """Take up what was under way, behind `restore`."""
@@ -681,6 +681,7 @@ class Engine:
                 contents.load(state["contents"][name])
         for name in PARTS:
             getattr(self, name).load(state[name])
+        self.totals.load(state)
         for table in (self.connections.table, self.conversations.table):
             table["protocol"] = self.registry.renumber(
                 state["engine"]["protocols"], table["protocol"]
@@ -693,13 +694,10 @@ class Engine:
 
 PARTS = (
     *("clock", "tail", "fragments", "connections", "conversations", "stations", "streams"),
-    *("behaviours", "sequences", "losses", "acknowledgements", "dialogues", "answers"),
-    *("paths", "announcements", "steps"),
+    *("sequences", "losses", "acknowledgements", "dialogues", "answers"),
+    *("paths", "announcements"),
 )  # of the engine, whose state is kept; in the order in which they are taken up again
-RESTORED = (
-    *("clock", "lookup", "counter", "fact", "sequence", "stamp", "content", "behaviour", "value"),
-    "step",
-)
+TABLES = ("clock", "lookup", "counter", "sequence", "stamp", "content")  # taken back whole
 
 
 def _key_bytes(flows: Flows) -> list[bytes]:

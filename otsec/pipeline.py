@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from secrets import randbits
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
-from otsec.aggregates.held import watched
+from otsec.aggregates.held import Watch, watched
 from otsec.anew import rebuild
 from otsec.capture import (
     OVERLAP_NS,
@@ -28,7 +28,7 @@ from otsec.capture import (
     times,
 )
 from otsec.config import Config
-from otsec.engine import RESTORED, Columnar, Engine, Settings, columnar
+from otsec.engine import Columnar, Engine, Settings, columnar
 from otsec.errors import InputError, OtsecError, UsageError
 from otsec.memory import keep_memory
 from otsec.model import BATCH_PACKETS, PacketBatch
@@ -37,6 +37,13 @@ from otsec.state import Unlike, pack, unpack
 from otsec.store import Capture, CaptureProgress, Store
 from otsec.streams.claim import Registry
 
+if TYPE_CHECKING:
+    from otsec.writer import Writer
+
+import os
+
+ALONE = int(os.environ.get("ALONE", "2"))
+WRITING = 2  # workers that hold state: this process, and the one that writes
 CHECKPOINT_S = 10.0  # at most so much work is done again after a crash
 
 
@@ -95,7 +102,7 @@ class Place:
 
 
 class Run:
-    """Reads captures into a store."""
+    """Reads captures into a store; as a context manager it ends the processes that help."""
 
     def __init__(
         self,
@@ -117,6 +124,14 @@ class Run:
         self.registry = Registry(PROTOCOLS)
         self.engines: dict[str, tuple[int, Engine]] = {}  # of the point, by interface
         self.done_bytes = self.packets = 0
+        self.writer: Writer | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if self.writer is not None:
+            self.writer.end()
 
     # ------------------------------------------------------------------ sources
 
@@ -145,8 +160,11 @@ class Run:
 
     def _let_go(self) -> None:
         """What comes next, another source or judging, needs the memory."""
+        sources = [source for source, _ in self.engines.values()]
         while self.engines:
             self.engines.popitem()[1][1].dissolve()
+        if self.writer is not None:
+            self.writer.let_go(sources)
 
     def _free_point(self, wanted: str, now: str, path: Path) -> str:
         """The point of a capture by its file's name: its own, a rotation it goes on, or a new one."""
@@ -262,7 +280,9 @@ class Run:
             if stopped:
                 break
             if time.monotonic() >= due:
-                self._checkpoint(mark, number, before + packets, touched, complete=False)
+                self._checkpoint(
+                    mark, number, before + packets, touched, complete=False, settle=False
+                )
                 self.written()
                 due = time.monotonic() + self.options.checkpoint_s
         damage = "" if reader.damage is None else reader.damage.text
@@ -281,14 +301,15 @@ class Run:
     ) -> Iterator[tuple[Place, PacketBatch | None, Columnar | None]]:
         """Each batch prepared, in order; a chunk without packets comes without a batch."""
         settings = self.options.settings
-        if self.options.workers == 1:
+        beside = self.options.workers - WRITING
+        if beside <= 0:
             for place, batch in places(reader):
                 prepared = None if batch is None else columnar(batch, self.registry, settings)
                 yield place, batch, prepared
             return
         from otsec.workers import Workers  # noqa: PLC0415 - costs start-up, and few want it
 
-        with Workers(self.options.workers, settings) as workers:
+        with Workers(beside, settings) as workers:
             yield from workers.map(places(reader))
 
     # ------------------------------------------------------------------ store
@@ -298,31 +319,61 @@ class Run:
         if known is not None:
             return known
         source = self.store.source(self.config.site, point, self._group(point), interface)
-        engine = self._new_engine()
+        engine = self._new_engine(source)
         state = self.store.state(source)
         if state:
             try:
                 engine.load(
                     {name: unpack(data) for name, data in state.items()},
-                    {table: self.store.rows(table, source) for table in RESTORED},
+                    {table: self.store.rows(table, source) for table in engine.tables},
                 )
             except Unlike:
-                engine = self._new_engine()
+                engine = self._new_engine(source)
                 rebuild(engine, self.store, source)
                 self.say(ANEW.format(point=point))
         self.engines[interface] = source, engine
         return source, engine
 
-    def _new_engine(self) -> Engine:
-        config = self.config
-        watch = watched(config.state_from)
-        states = bool(config.states) or watch is not None
-        return Engine(self.registry, config.caps, self.options.settings, watch, states=states)
+    def _new_engine(self, source: int) -> Engine:
+        caps, settings, watch = self.config.caps, self.options.settings, self._watch
+        totals = None
+        if self.options.workers > 1:
+            totals = self._its_writer().totals(source, self.store.turn(source))
+        states = self._states
+        return Engine(self.registry, caps, settings, watch, states=states, totals=totals)
+
+    @property
+    def _watch(self) -> Watch | None:
+        return watched(self.config.state_from)
+
+    @property
+    def _states(self) -> bool:
+        """Whether bouts of control are kept."""
+        return bool(self.config.states) or self._watch is not None
+
+    def _its_writer(self) -> "Writer":
+        from otsec.writer import Make, Writer  # noqa: PLC0415 - costs start-up, and few want it
+
+        if self.writer is None:
+            seed, registry = self.options.settings.seed, self.registry
+            make = Make(
+                *(self.config.caps, seed, registry.routine, registry.telling),
+                *(self._watch, self._states),
+            )
+            self.writer = Writer(self.store.path, make)
+        return self.writer
 
     def write(
-        self, engines: Iterable[tuple[int, Engine]], progress: Sequence[CaptureProgress]
+        self,
+        engines: Iterable[tuple[int, Engine]],
+        progress: Sequence[CaptureProgress],
+        *,
+        settle: bool = True,
     ) -> None:
-        """Write what changed of some sources, and how far captures were read: a checkpoint."""
+        """Write what changed of some sources, and how far captures were read: a checkpoint.
+
+        ``settle``: it is in the store when this comes back, also where another process writes.
+        """
         rows: dict[str, list[Iterable[Any]]] = {}
         state: dict[tuple[int, str], bytes] = {}
         for source, engine in engines:
@@ -331,7 +382,12 @@ class Run:
             for module, data in engine.dump():
                 state[source, module] = pack(data)
         whole = {table: chain.from_iterable(parts) for table, parts in rows.items()}
-        self.store.checkpoint(whole, progress, state)
+        if self.writer is None:
+            self.store.checkpoint(whole, progress, state)
+            return
+        self.writer.checkpoint(whole, progress, state)
+        if settle:
+            self.writer.settle()
 
     def _checkpoint(
         self,
@@ -342,11 +398,12 @@ class Run:
         *,
         complete: bool,
         damage: str = "",
+        settle: bool = True,
     ) -> None:
         progress = CaptureProgress(
             number, mark.tail_hash, int(mark.state["offset"]), packets, complete, damage, mark.state
         )
-        self.write([self.engines[name] for name in sorted(touched)], [progress])
+        self.write([self.engines[name] for name in sorted(touched)], [progress], settle=settle)
 
 
 def take(

@@ -5,7 +5,6 @@ few bytes that describe them go through a pipe.
 """
 
 import multiprocessing
-import pickle
 import signal
 from collections import deque
 from collections.abc import Iterator
@@ -15,44 +14,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
 from typing import Any, Generic, Self, TypeVar
 
+from otsec import slots
 from otsec.engine import Columnar, Settings, columnar
 from otsec.memory import keep_memory
 from otsec.model import PacketBatch
 from otsec.protocols import PROTOCOLS
 from otsec.streams.claim import Registry
 
-SLOT = 40 << 20  # bytes: a full read buffer (16 MiB) and the columns of its packets
-ALIGN = 64
-
 T = TypeVar("T")
-
-
-def _memory(slot: SharedMemory) -> "memoryview[int]":
-    if slot.buf is None:
-        raise ValueError("the slot is closed")
-    return slot.buf
-
-
-def _write(thing: object, slot: SharedMemory) -> bytes | None:
-    """Pickle with all arrays in the slot; None if they do not fit."""
-    buffers: list[pickle.PickleBuffer] = []
-    head = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
-    spans, at = [], 0
-    for buffer in buffers:
-        raw = buffer.raw()
-        if at + raw.nbytes > SLOT:
-            return None
-        _memory(slot)[at : at + raw.nbytes] = raw
-        spans.append((at, raw.nbytes))
-        at += -(-raw.nbytes // ALIGN) * ALIGN
-    return pickle.dumps((head, spans))
-
-
-def _read(message: bytes, slot: SharedMemory) -> Any:
-    """What `_write` was given, its arrays lying in the slot. Own processes only."""
-    head, spans = pickle.loads(message)  # noqa: S301 - written by a process of ours
-    memory = _memory(slot)
-    return pickle.loads(head, buffers=[memory[at : at + size] for at, size in spans])  # noqa: S301
 
 
 def _serve(pipe: Connection, names: list[str], settings: Settings) -> None:
@@ -68,10 +37,9 @@ def _serve(pipe: Connection, names: list[str], settings: Settings) -> None:
         if task is None:
             break
         number, message = task
-        batch = _read(message, inbox[number])
+        batch = slots.read(message, inbox[number])
         result = columnar(batch, registry, settings)
-        answer = _write(result, outbox[number])
-        pipe.send((number, answer if answer is not None else pickle.dumps(result)))
+        pipe.send((number, slots.write(result, outbox[number])))
         del batch, result
 
 
@@ -83,13 +51,13 @@ class Workers:
         self.members: list[tuple[Any, Connection, list[SharedMemory]]] = []
         self._turn = 0
         for _ in range(count):
-            slots = [SharedMemory(create=True, size=SLOT) for _ in range(4)]
+            own = [SharedMemory(create=True, size=slots.SLOT) for _ in range(4)]
             here, there = context.Pipe()
-            names = [slot.name for slot in slots]
+            names = [slot.name for slot in own]
             process = context.Process(target=_serve, args=(there, names, settings), daemon=True)
             process.start()
             there.close()
-            self.members.append((process, here, slots))
+            self.members.append((process, here, own))
 
     def __enter__(self) -> Self:
         return self
@@ -98,12 +66,12 @@ class Workers:
         for _, pipe, _ in self.members:
             with suppress(OSError):
                 pipe.send(None)
-        for process, pipe, slots in self.members:
+        for process, pipe, own in self.members:
             process.join(1)
             process.terminate()
             pipe.close()
-            for slot in slots:
-                _close(slot)
+            for slot in own:
+                slots.close(slot)
 
     def map(
         self, batches: Iterator[tuple[T, PacketBatch | None]]
@@ -132,21 +100,19 @@ class Workers:
 
     def _give(self, batch: PacketBatch, member: int, number: int) -> PacketBatch:
         """Send a batch to a process; gives it back as it lies in shared memory."""
-        _, pipe, slots = self.members[member]
-        message = _write(_cropped(batch), slots[2 * number])
-        if message is None:
-            raise MemoryError("a batch is larger than any buffer of a reader")
+        _, pipe, own = self.members[member]
+        message = slots.write(_cropped(batch), own[2 * number])
         pipe.send((number, message))
-        given: PacketBatch = _read(message, slots[2 * number])
+        given: PacketBatch = slots.read(message, own[2 * number])
         return given
 
     def end(self, task: "Task[T]") -> tuple[T, PacketBatch | None, Columnar | None]:
         """The label, the batch and its columns, valid until as many more as there is room began."""
         if task.batch is None:
             return task.label, None, None
-        _, pipe, slots = self.members[task.member]
+        _, pipe, own = self.members[task.member]
         _, answer = pipe.recv()
-        return task.label, task.batch, _read(answer, slots[2 * task.number + 1])
+        return task.label, task.batch, slots.read(answer, own[2 * task.number + 1])
 
 
 @dataclass(slots=True)
@@ -157,14 +123,6 @@ class Task(Generic[T]):
     member: int
     number: int  # of the pair of slots
     batch: PacketBatch | None
-
-
-def _close(slot: SharedMemory) -> None:
-    slot.unlink()
-    try:
-        slot.close()
-    except BufferError:  # an array still looks at it; the memory goes with the process
-        slot._mmap = None  # type: ignore[attr-defined]  # noqa: SLF001 - or its __del__ complains
 
 
 def _cropped(batch: PacketBatch) -> PacketBatch:

@@ -65,8 +65,8 @@ def analyse(
             settings=Settings(seed=seed, **settings),
         )
         config = Config(caps=caps or Caps(), state_from=state_from, states=dict(states or {}))
-        run = Run(store, config, options, lambda *_: None, lambda: False)
-        outcomes = list(run.read(plan_sources(list(paths), point), named=point is not None))
+        with Run(store, config, options, lambda *_: None, lambda: False) as run:
+            outcomes = list(run.read(plan_sources(list(paths), point), named=point is not None))
         return Result(outcomes, list(dump(store)))
 
 

@@ -11,12 +11,13 @@ import pytest
 from conftest import ROOT
 from engine_runs import analyse, cells, counter, total
 
+from otsec import engine
+from otsec.aggregates import totals
 from otsec.aggregates.addresses import address_text, address_words
 from otsec.anew import KIND, REBUILT
 from otsec.cli import main
 from otsec.config import Config
 from otsec.dissect import stack_text, stack_words
-from otsec.engine import RESTORED
 from otsec.errors import Exit
 from otsec.health import judge
 from otsec.model import place_of, place_text
@@ -165,7 +166,7 @@ def test_every_table_is_thought_of() -> None:
     }  # by packet, or by a number of its own
     added = {"histogram", "rhythm", "volume"}
     pushed = {name for name, table in TABLES.items() if table.pushed}
-    assert pushed == {*RESTORED, *REBUILT, *once, *added}
+    assert pushed == {*engine.TABLES, *totals.TABLES, *REBUILT, *once, *added}
 
 
 def test_killed_right_after(tmp_path: Path, db: Path, read_at_once: list[str]) -> None:

@@ -473,35 +473,6 @@ class Behaviours:
 
     # ------------------------------------------------------------------ store
 
-    def open_rows(
-        self,
-        source: int,
-        protocol: str,
-        contents: Sequence[Content | None],
-        found: Occurrences,
-        used: int,
-    ) -> list[Row]:
-        """Requests that wait, as rows of the table `behaviour` that the next checkpoint replaces.
-
-        They have numbers below zero, the first one behind ``used`` others.
-        """
-        lots: dict[Key, list[int]] = {}
-        for row in np.argsort(found.ordinal, kind="stable").tolist():
-            content = contents[int(found.content[row])]
-            if content is None:
-                continue
-            key = _key(int(found.conversation[row]), protocol, content)
-            lots.setdefault(key, []).append(row)
-        return [
-            (
-                source, -number, *key, len(rows),
-                int(found.time[rows[0]]), int(found.ordinal[rows[0]]),
-                int(found.time[rows[-1]]), int(found.ordinal[rows[-1]]),
-                "[]", *(0,) * 8, int(found.time[rows[-1]]), "",
-            )
-            for number, (key, rows) in enumerate(lots.items(), used + 1)
-        ]  # fmt: skip
-
     def take_rows(self, source: int) -> dict[str, Iterable[Row]]:
         """Rows of the tables behaviour, histogram, value and event that changed.
 
@@ -657,6 +628,35 @@ def _key(conversation: int, protocol: str, content: Content) -> Key:
     return (
         conversation, protocol, said.device, said.operation, said.cls, said.object, said.outcome,
     )  # fmt: skip
+
+
+def open_rows(
+    source: int,
+    protocol: str,
+    contents: Sequence[Content | None],
+    found: Occurrences,
+    used: int,
+) -> list[Row]:
+    """Requests that wait, as rows of the table `behaviour` that the next checkpoint replaces.
+
+    They have numbers below zero, the first one behind ``used`` others.
+    """
+    lots: dict[Key, list[int]] = {}
+    for row in np.argsort(found.ordinal, kind="stable").tolist():
+        content = contents[int(found.content[row])]
+        if content is None:
+            continue
+        key = _key(int(found.conversation[row]), protocol, content)
+        lots.setdefault(key, []).append(row)
+    return [
+        (
+            source, -number, *key, len(rows),
+            int(found.time[rows[0]]), int(found.ordinal[rows[0]]),
+            int(found.time[rows[-1]]), int(found.ordinal[rows[-1]]),
+            "[]", *(0,) * 8, int(found.time[rows[-1]]), "",
+        )
+        for number, (key, rows) in enumerate(lots.items(), used + 1)
+    ]  # fmt: skip
 
 
 def _at(time: I64, ordinal: I64, wanted: I64, lots: Lots) -> I64:

@@ -3,7 +3,7 @@
 An order consumer of one element that the configuration names; of all others the cells suffice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,6 @@ from otsec.nanoseconds import HOUR_NS
 
 APART_NS = HOUR_NS  # sights further apart say nothing of the time between them
 PER_HOUR = 360  # runs of a behaviour in an hour; a value that changes faster tells no state
-
-Parties = Callable[[int], tuple[str, str]]  # client and server of a conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,24 @@ def watched(told: StateFrom | None) -> Watch | None:
         return None
     space, _, element = told.object.rpartition(" ")
     return Watch(told.host, told.device, space, int(element))
+
+
+class Watched:
+    """Ordered: which conversations are those of the host that is watched, each told once."""
+
+    def __init__(self, watch: Watch | None, parties: Callable[[int], tuple[str, str]]) -> None:
+        """``parties``: client and server of a conversation."""
+        self.watch, self.parties = watch, parties
+        self.asked: set[int] = set()
+
+    def among(self, conversations: Iterable[I64]) -> list[int]:
+        """Those of them that were not asked about before."""
+        if self.watch is None:
+            return []
+        told = {number for some in conversations for number in np.unique(some).tolist()}
+        new = told - self.asked
+        self.asked |= new
+        return [number for number in new if self.watch.host in self.parties(number)]
 
 
 @dataclass(slots=True)
@@ -118,8 +134,9 @@ class Runs:
 class Held:
     """Ordered: the runs of the watched element of one source, by behaviour."""
 
-    def __init__(self, watch: Watch | None, parties: Parties) -> None:
-        self.watch, self.parties = watch, parties
+    def __init__(self, watch: Watch | None) -> None:
+        self.watch = watch
+        self.conversations: set[int] = set()  # with the host that is watched
         self.runs = Runs()
         self.kinds: dict[int, int] = {}  # how each behaviour codes its values
 
@@ -133,7 +150,7 @@ class Held:
         watch = self.watch
         if watch is None or space != watch.space or not first <= watch.element < first + size:
             return -1
-        if watch.host not in self.parties(conversation) or watch.device not in {"", device}:
+        if conversation not in self.conversations or watch.device not in {"", device}:
             return -1
         return watch.element - first
 

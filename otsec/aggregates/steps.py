@@ -9,7 +9,7 @@ after a deviation it is in step again with the third message.
 No step is counted across a gap, or where bytes of the connection were lost.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from copy import copy
 from functools import partial
 from itertools import compress, islice
@@ -17,29 +17,37 @@ from typing import Any
 
 import numpy as np
 
-from otsec.aggregates.behaviours import CHANGING
 from otsec.aggregates.counters import Refusals, Row, drawn
 from otsec.aggregates.following import SILENCE_NS
+from otsec.aggregates.phrases import (
+    BEGAN,
+    CHANGES,
+    LINE,
+    PARTY,
+    PHRASE,
+    POSITION,
+    SERIAL,
+    SORTS,
+    STEADY,
+    TELLS,
+    TIME,
+    Said,
+    Stream,
+)
 from otsec.aggregates.rhythms import BUCKET_BITS, HOUR_BITS, Rhythms
-from otsec.columns import FEW, I64, U64, Header, Mask, group, with_room
-from otsec.exchanges.calls import CONTENT_BITS, PART_BITS
-from otsec.exchanges.pairing import Exchanges
+from otsec.columns import FEW, I64, Mask, with_room
+from otsec.exchanges.calls import PART_BITS
 from otsec.exchanges.recent import Recent
-from otsec.exchanges.work import Work
 from otsec.nanoseconds import HOUR_NS, MINUTE_NS
-from otsec.protocols.api import Message, Side
-from otsec.streams.connections import SYN_SEEN
 
 FURTHER = 255  # rank of all steps of a stream that have none of their own; a bucket is a byte
-LONGEST = 160  # letters of a message's name; those that begin alike are the same message
 PLACE_BITS = 35  # of an ordinal beside the rank of a side
 LANES = 65_536  # that are followed at a time; further ones are not
 BREAKS = 4_096  # sides of connections of which it is known where bytes were lost; of others of long ago not
-SYMBOL, SERIAL, SLOT, POSITION, STEADY, TIME = range(6)  # of what was said, columns
+SYMBOL = PHRASE  # the column in which phrases give way to their symbols
 START, UNKNOWN = 0, -1  # symbols: a connection begins; not known, or none
 REFUSED = -3  # of a step or symbol for which there was no room
 
-Stream = tuple[int, str, str, str]  # conversation, protocol, device, sort
 Symbol = tuple[int, str]  # stream by number, name of the message
 Triple = tuple[int, int, int]  # the symbols of a step
 Lane = tuple[int, int]  # line of connections (-1: all of the conversation), stream
@@ -60,8 +68,6 @@ STATS = np.dtype(
 OF_STEP = ("symbols", "rank", "channel", "sort")
 WORD_BITS = 64  # of a symbol in a key
 STEP_PLACE_BITS = 16  # for `Recent`: a plant makes far more steps than it says things
-SORTS = ("asks", "changes", "tells")  # kinds of rhythms are called so behind `order_`
-ASKS, CHANGES, TELLS = range(3)
 
 
 class Steps:
@@ -84,92 +90,34 @@ class Steps:
         # of one side of a connection (serial << 1 | side), where bytes of it were last lost
         self.breaks: dict[int, int] = {}
         self.gap = UNKNOWN  # ordinal of the first packet behind the last gap
-        self.known: dict[str, dict[tuple[int, ...], int]] = {}  # by protocol, symbols of keys
-        self.recent: dict[str, Recent] = {}  # the same, of those seen last
+        self.phrases = 0  # that were told
+        self.of_phrase = np.zeros(FEW, np.int64)  # the symbol of each
         self.recent_steps = Recent(2, place_bits=STEP_PLACE_BITS)
         self.refused = Refusals()
         self.gaps: list[int] = []  # in the batch at hand
         self.lost: list[tuple[int, int]] = []  # in it: sides of connections and ordinals
-        self.has_room = False  # for all streams that it may bring
-        self.said: list[I64] = []  # in it, by protocol
-        self.units: list[_Units] = []  # in it, where there may be no room for all
-
-    def note_breaks(self, end: I64, ordinal: I64) -> None:
-        """Where bytes were lost, in the batch at hand; ``end``: connection << 1 | side."""
-        self.lost += zip(end.tolist(), ordinal.tolist(), strict=True)
-
-    def note_gap(self, packet: int) -> None:
-        """The capture was blind in front of a packet of the batch at hand, or of the next."""
-        self.gaps.append(packet)
-
-    def forget_keys(self, protocol: str) -> None:
-        """Numbers of keys became void."""
-        self.known.pop(protocol, None)
-        self.recent.pop(protocol, None)
 
     # ------------------------------------------------------------------ one batch
 
-    def expect(self, units: int) -> None:
-        """A batch begins that has so many units at most, of all protocols."""
-        self.has_room = len(self.stream_names) + units <= self.cap
-
-    def add(self, exchanges: Exchanges, work: Work, seed: int) -> None:
-        """Take the units of one protocol in one batch, to be counted by `follow`."""
-        protocol = exchanges.protocol
-        if not protocol.industrial or protocol.transports == {"ethernet"}:
+    def follow(self, said: Said, seed: int) -> None:
+        """Count the steps of what was said in one batch, or in a part of one."""
+        if said.left:
+            self._leave()
+        self.gaps += said.gaps
+        self.lost += said.lost
+        columns = said.columns[:, np.argsort(said.columns[POSITION])]
+        columns[SYMBOL] = self._symbols(columns[PHRASE], said)
+        over = columns[SYMBOL] == REFUSED
+        self.refused.note_all(columns[TIME, over], columns[POSITION, over] >> PART_BITS)
+        if over.any():
+            columns = columns[:, ~over]
+        if self._follow(_Talk(columns, self.of_symbol), seed):
             return
-        told = work.side == Side.RESPONSE
-        wanted = (work.slot >= 0) & (~told if work.alone is None else ~told | work.alone)
-        if not protocol.paired:
-            wanted = work.slot >= 0
-        rows = work.order[wanted[work.order]]
-        if not len(rows):
-            return
-        units = _Units(exchanges, work, rows)
-        if self.has_room:  # for all streams; what was decoded need not wait for the others
-            self.said.append(self._said(units, seed))
-        else:
-            self.units.append(units)
-
-    def follow(self, table: Header, seed: int) -> None:
-        """Count the steps of all that was said in one batch; ``table``: of the connections."""
-        self._admit(self.units, seed)
-        self.said += [self._said(one, seed) for one in self.units]
-        if not self.said:
-            return
-        said = np.concatenate(self.said, axis=1)
-        self.units, self.said = [], []
-        said = said[:, np.argsort(said[POSITION])]
-        if self._follow(_Talk(said, self.of_symbol, table), seed):
-            return
-        minute = said[STEADY] // MINUTE_NS  # where places lack, batches must have no say in them
+        minute = columns[STEADY] // MINUTE_NS  # where places lack, batches must have no say in them
         for one in np.unique(minute).tolist():
             self._let_go(one * MINUTE_NS - SILENCE_NS)
-            talk = _Talk(said[:, minute == one], self.of_symbol, table)
+            talk = _Talk(columns[:, minute == one], self.of_symbol)
             self._follow(talk.of_lanes(self._placed(talk)), seed)
-
-    def _admit(self, units: Sequence["_Units"], seed: int) -> None:
-        """Give the last places for streams to those that come first, of whatever protocol."""
-        new: list[tuple[int, int, int]] = []  # position, of which protocol, and which of its units
-        for at, one in enumerate(units):
-            known = self.known.setdefault(one.protocol, {})
-            first = group(one.words(), seed).first
-            position = one.work.position[one.rows[first]].tolist()
-            for moment, unit, key in zip(position, first.tolist(), one.keys(first), strict=True):
-                if key not in known:
-                    new.append((moment, at, unit))
-        for _, at, unit in sorted(new):
-            self._meet(units[at], unit)
-
-    def _said(self, units: "_Units", seed: int) -> I64:
-        """What a protocol's units say, as columns; without those that are no part of a stream."""
-        symbol = self._symbols(units, seed)
-        work = units.work
-        columns = work.serial, work.slot, work.position, work.steady, work.time
-        said = np.stack([symbol, *(column[units.rows] for column in columns)])
-        over = symbol == REFUSED
-        self.refused.note_all(said[TIME, over], said[POSITION, over] >> PART_BITS)
-        return said[:, symbol > 0]
 
     def _follow(self, talk: "_Talk", seed: int) -> bool:
         """Whether there is room for all lanes; nothing is counted if not."""
@@ -247,8 +195,8 @@ class Steps:
             cut |= mine & (upto > before)
         return np.asarray(cut & (since >= 0), np.bool_)
 
-    def leave(self) -> None:
-        """The batch is over: only the last of what was missing counts for what comes."""
+    def _leave(self) -> None:
+        """A batch is over: only the last of what was missing counts for what comes."""
         if self.gaps:
             self.gap, self.gaps = max(self.gaps), []
         for end, at in self.lost:
@@ -346,38 +294,17 @@ class Steps:
 
     # ------------------------------------------------------------------ symbols
 
-    def _symbols(self, units: "_Units", seed: int) -> I64:
-        """The symbol of each unit; below 0 without any."""
-        known = self.known.setdefault(units.protocol, {})
-        if len(known) > 2 * self.cap:
-            known.clear()
-        words = units.words()
-        recent = self.recent.setdefault(units.protocol, Recent(len(words)))
-
-        def enter(some: I64) -> I64:
-            number = [
-                known[key] if key in known else self._meet(units, unit)
-                for unit, key in zip(some.tolist(), units.keys(some), strict=True)
-            ]
-            return np.array(number, np.int64)
-
-        return recent.numbers(words, seed, enter)
-
-    def _meet(self, units: "_Units", unit: int) -> int:
-        """The symbol of a unit, by what it says."""
-        (key,) = units.keys(np.array([unit]))
-        number = self.known[units.protocol][key] = self._named(units, int(units.rows[unit]))
-        return number
-
-    def _named(self, units: "_Units", row: int) -> int:
-        work = units.work
-        message, what = _said(units.exchanges, work, row)
-        if message is None:
-            return UNKNOWN
-        told = Side(int(work.side[row])) == Side.RESPONSE
-        sort = TELLS if told else CHANGES if message.cls in CHANGING else ASKS
-        stream = int(work.conversation[row]), units.protocol, message.device, SORTS[sort]
-        return self._symbol(stream, what[:LONGEST])
+    def _symbols(self, phrase: I64, said: Said) -> I64:
+        """The symbol of each phrase; ``phrase``: by position."""
+        if said.anew:
+            self.phrases = 0
+        begin, self.phrases = self.phrases, self.phrases + len(said.new)
+        self.of_phrase = with_room(self.of_phrase, self.phrases)
+        new = np.flatnonzero(phrase >= begin)
+        numbers, first = np.unique(phrase[new], return_index=True)
+        for number in numbers[np.argsort(first)].tolist():  # who comes first is kept
+            self.of_phrase[number] = self._symbol(*said.new[number - begin])
+        return self.of_phrase[phrase]
 
     def _symbol(self, stream: Stream, name: str) -> int:
         number = self._stream(stream)
@@ -457,7 +384,8 @@ class Steps:
         return self._symbol(self.stream_names[stream], name) if name else START
 
     def dump(self) -> dict[str, Any]:
-        """What the store's table does not hold."""
+        """What the store's table does not hold; no batch is at hand."""
+        self._leave()
         return {
             "streams": [list(name) for name in self.stream_names],
             "lanes": [
@@ -491,30 +419,10 @@ def _key(triple: Triple) -> int:
     return (earlier << WORD_BITS | before) << WORD_BITS | now
 
 
-class _Units:
-    """The units of a protocol in one batch, those that are steps, in order."""
-
-    def __init__(self, exchanges: Exchanges, work: Work, rows: I64) -> None:
-        self.exchanges, self.work, self.rows = exchanges, work, rows
-        self.protocol = exchanges.protocol.name
-        told = work.side[rows] == Side.RESPONSE  # both sides may say the same
-        self.columns = [(work.conversation[rows] << 1 | told) << CONTENT_BITS | work.key[rows]]
-        if work.items:
-            self.columns += _listed(work, rows)
-
-    def words(self) -> list[U64]:
-        """What tells apart what they say."""
-        return [column.view(np.uint64) for column in self.columns]
-
-    def keys(self, some: I64) -> list[tuple[int, ...]]:
-        """The same of some of them, one by one."""
-        return list(zip(*(column[some].tolist() for column in self.columns), strict=True))
-
-
 class _Talk:
     """What was said in a batch, or some of it, lane by lane in order."""
 
-    def __init__(self, said: I64, of_symbol: I64, table: Header) -> None:
+    def __init__(self, said: I64, of_symbol: I64) -> None:
         """``said``: as columns, in order; ``of_symbol``: stream and sort of each symbol."""
         stream, sort = of_symbol[said[SYMBOL]].T
         serial = np.where(sort == CHANGES, UNKNOWN, said[SERIAL])
@@ -528,13 +436,12 @@ class _Talk:
         self.goes_on = np.where(self.serial == UNKNOWN, 0, goes_on)
         self.starts[1:] |= self.said[STEADY, :-1] < self.goes_on[1:]
         self.heads = np.flatnonzero(self.starts)
-        slot = self.said[SLOT, self.heads]
         whole = self.serial[self.heads] == UNKNOWN  # of the conversation
-        line = np.where(whole, UNKNOWN, table["line"][slot])
+        line = np.where(whole, UNKNOWN, self.said[LINE, self.heads])
         self.names = list(zip(line.tolist(), stream[order[self.heads]].tolist(), strict=True))
-        self.began = table["stream"][slot] & (table["reason"][slot] == SYN_SEEN) & ~whole
-        client = table["client"][self.said[SLOT]].astype(np.int64)
-        says = np.where(sort[order] == TELLS, client ^ 1, client) & 1
+        party = self.said[PARTY]
+        self.began = (party[self.heads] >> BEGAN != 0) & ~whole
+        says = party & 1 ^ (sort[order] == TELLS)
         self.speaker = self.said[SERIAL] << 1 | says
 
     def of_lanes(self, mine: Mask) -> "_Talk":
@@ -550,33 +457,3 @@ class _Talk:
         left.began, left.speaker = self.began[mine], self.speaker[rows]
         left.goes_on = self.goes_on[rows]
         return left
-
-
-def _listed(work: Work, rows: I64) -> list[I64]:
-    """Of units that list things: the first and the last of these, and how many there are."""
-    count = work.item_count[rows]
-    first = np.minimum(work.item_first[rows], len(work.key) - 1)
-    last = np.minimum(first + np.maximum(count - 1, 0), len(work.key) - 1)
-    listed = (count > 0) & (work.side[rows] != Side.RESPONSE)
-    return [np.where(listed, column, 0) for column in (work.key[first], work.key[last], count)]
-
-
-def _said(exchanges: Exchanges, work: Work, row: int) -> tuple[Message | None, str]:
-    """What a unit says, and how it is called; of what is reported the operation alone."""
-    if Side(int(work.side[row])) == Side.RESPONSE:
-        message = exchanges.reported(work, row)
-        return message, message.operation if message is not None else ""
-    count = int(work.item_count[row]) if work.items else 0
-    if not count:
-        message = exchanges.asked(work, row)
-        return message, _called(message)
-    at = int(work.item_first[row])
-    message = exchanges.asked(work, at)
-    what = _called(message)
-    if count > 1 and (last := exchanges.asked(work, at + count - 1)) is not None:
-        what = f"{what[: LONGEST // 2]} to {last.object[: LONGEST // 3]} ({count})"
-    return message, what
-
-
-def _called(message: Message | None) -> str:
-    return "" if message is None else f"{message.operation} {message.object}".rstrip()

@@ -6,7 +6,7 @@ import numpy as np
 
 from otsec.aggregates.counters import Refusals
 from otsec.columns import FEW, I64, Ints, Mask, ranges, windows, with_room
-from otsec.exchanges.calls import Values
+from otsec.exchanges.calls import VALUE_BITS, Values
 from otsec.protocols.api import VALUE_TYPES
 from otsec.protocols.values import LEAST, MOST, from_cells, is_float, to_cells
 
@@ -25,7 +25,6 @@ BLOCK = np.dtype(
 UNTRACED = -1
 PIECE = 64  # bytes of a strand
 RUN = 16  # rows of a strand: so many steps for each lot of values, however often a block comes
-_BITS = np.array([1 if dtype is None else 8 * dtype.itemsize for dtype in VALUE_TYPES])
 
 
 class Cells:
@@ -80,7 +79,7 @@ class Cells:
         """
         size = np.minimum(self.blocks["size"][block], values.count[rows])
         kinds = values.type[rows]
-        behind = values.start[rows] + (size * _BITS[kinds] + 7 >> 3)
+        behind = values.start[rows] + (size * VALUE_BITS[kinds] + 7 >> 3)
         values = _padded(values, int(behind.max(initial=0)) + PIECE)
         for kind in np.flatnonzero(np.bincount(kinds)).tolist():
             mine = np.flatnonzero((kinds == kind) & (size > 0))
@@ -102,7 +101,9 @@ class Cells:
         """Set the last values of a block, from number ``begin`` on, to those of one row."""
         size = np.minimum(self.blocks["size"][[block]], values.count[[row]])
         kind = int(values.type[row])
-        values = _padded(values, int(values.start[row] + (size[0] * _BITS[kind] + 7 >> 3)) + PIECE)
+        values = _padded(
+            values, int(values.start[row] + (size[0] * VALUE_BITS[kind] + 7 >> 3)) + PIECE
+        )
         strands = _strands(np.array([block]), size, kind)
         rows = np.full(len(strands.row), row)
         held = strands.held(_read(values, rows, strands.first, strands.size, kind), kind)
@@ -145,7 +146,7 @@ class Cells:
     def element(self, values: Values, rows: I64, number: int, kind: int) -> I64:
         """Value ``number`` of some rows of ``values`` that hold as many, as cells hold it."""
         width = _width(kind)
-        behind = values.start[rows] + (values.count[rows] * _BITS[kind] + 7 >> 3)
+        behind = values.start[rows] + (values.count[rows] * VALUE_BITS[kind] + 7 >> 3)
         values = _padded(values, int(behind.max(initial=0)) + PIECE)
         first = np.full(len(rows), number // width * width)
         read = _read(values, rows, first, values.count[rows] - first, kind)
@@ -226,7 +227,7 @@ def _beyond(held: I64, told: I64, sign: int) -> Mask:
 
 def _width(kind: int) -> int:
     """Values of a strand."""
-    return PIECE * 8 // int(_BITS[kind])
+    return PIECE * 8 // int(VALUE_BITS[kind])
 
 
 def _padded(values: Values, size: int) -> Values:
@@ -245,7 +246,7 @@ def _read(values: Values, rows: I64, first: I64, size: I64, kind: int) -> Ints:
     start, dtype = values.start[rows], VALUE_TYPES[kind]
     if values.step is None or dtype is None:
         dtype = np.dtype(np.uint8) if dtype is None else dtype
-        offset = start + (first * _BITS[kind] >> 3)
+        offset = start + (first * VALUE_BITS[kind] >> 3)
         raw = windows(values.buffer, np.dtype(f"V{PIECE}"))[offset].view(dtype)
         raw = raw.reshape(len(rows), PIECE // dtype.itemsize)
     else:

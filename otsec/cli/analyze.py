@@ -223,10 +223,11 @@ def run(arguments: Namespace) -> int:
                 written=judging.now_and_then,
                 say=progress.tell,
             )
-            for sources, named in planned:
-                for outcome in reading.read(sources, named=named):
-                    outcomes.append(outcome)
-                    tell(outcome, progress)
+            with reading:
+                for sources, named in planned:
+                    for outcome in reading.read(sources, named=named):
+                        outcomes.append(outcome)
+                        tell(outcome, progress)
         if stop.stop_requested():
             judging.judge()
             _tell_stopped(arguments, planned, config)

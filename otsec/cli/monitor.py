@@ -233,7 +233,9 @@ def _listen(
     progress = stack.enter_context(Progress(None, quiet=not shown))
     tell = progress.tell
     settings = Options(workers=arguments.workers, checkpoint_s=arguments.checkpoint or CHECKPOINT_S)
-    sensor = Listening(store, config, settings, stop.stop_requested, open_tap, tell)
+    sensor = stack.enter_context(
+        Listening(store, config, settings, stop.stop_requested, open_tap, tell)
+    )
     judging = stack.enter_context(Aside(arguments, config))
     sensor.written = judging.begin
     for name, point in chosen.items():

@@ -67,7 +67,8 @@ def run(arguments: Namespace) -> int:
                 *(store, config, options_of(arguments), update, stop.stop_requested), progress.tell
             )
             judge = NewFindings(Judging(arguments, store, config))
-            problems = _follow(folder, following, progress, arguments, judge)
+            with following:
+                problems = _follow(folder, following, progress, arguments, judge)
         if not arguments.quiet:
             _tell(folder, config)
         if arguments.once and problems and not stop.stop_requested():

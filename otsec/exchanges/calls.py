@@ -8,13 +8,16 @@ import numpy as np
 
 from otsec.columns import I64, U64, Bytes, Ints, Mask, gather_spans
 from otsec.exchanges.left import Left
-from otsec.protocols.api import Reader, Units
+from otsec.protocols.api import VALUE_TYPES, Reader, Units
 
 NEVER = np.iinfo(np.int64).max
 CONTENT_BITS = 32
 # A position is the ordinal of the packet and the unit's number within it. One packet can complete
 # all that waits behind the holes of both sides, hundreds of thousands of units of two bytes.
 PART_BITS = 20
+VALUE_BITS = np.array(
+    [1 if dtype is None else 8 * dtype.itemsize for dtype in VALUE_TYPES]
+)  # of a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,18 @@ class Values:
     start: I64
     count: I64  # elements that the unit holds
     type: Ints
-    step: I64 | None  # bytes from one to the next; None: side by side
+    step: I64 | None  # bytes from one to the next, of bits none; None: side by side
+
+    def packed(self) -> "Values":
+        """The same over their bytes alone; over the same buffer where spans repeat much of it."""
+        bits = VALUE_BITS[self.type]
+        length = self.count * bits + 7 >> 3
+        if self.step is not None:  # bits are side by side all the same
+            length = np.where(bits == 1, length, (self.count - 1) * self.step + (bits >> 3))
+        if int(length.sum()) >= len(self.buffer):
+            return self
+        start = np.cumsum(length) - length
+        return replace(self, buffer=gather_spans(self.buffer, self.start, length), start=start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +118,10 @@ class Occurrences:
 
     def __len__(self) -> int:
         return len(self.content)
+
+    def packed(self) -> "Occurrences":
+        """What totals want of them, over the bytes of their values alone."""
+        return replace(self, values=tuple(values.packed() for values in self.values), left=())
 
     def pairs(self) -> U64:
         """Conversation and content of each exchange as one number."""

@@ -20,7 +20,7 @@ from otsec.config import Config
 from otsec.engine import Columnar, Engine, columnar
 from otsec.errors import InputError
 from otsec.model import TICK_NS, PacketBatch
-from otsec.pipeline import Options, Say
+from otsec.pipeline import WRITING, Options, Say
 from otsec.sensor.kept import Evidence, kept
 from otsec.sensor.recording import File, Recording
 from otsec.sensor.resuming import read_on
@@ -190,10 +190,8 @@ class Listening(Following):
     def listen(self, until: float | None = None, beat: Callable[[], None] = lambda: None) -> None:
         """Listen until asked to stop, or until a moment of the monotonic clock."""
         with ExitStack() as stack:
-            if self.options.workers > 1:
-                self._workers = stack.enter_context(
-                    Workers(self.options.workers, self.options.settings)
-                )
+            if (beside := self.options.workers - WRITING) > 0:
+                self._workers = stack.enter_context(Workers(beside, self.options.settings))
             while not self.stop() and (until is None or time.monotonic() < until):
                 self.connect()
                 self._wait(until)

@@ -267,6 +267,14 @@ class Store:
         self._turns[source] = self._turn(source)
         return source
 
+    def take_up(self, source: int, turn: int) -> None:
+        """Go on with a source where another process of this run took it up; see `turn`."""
+        self._turns[source] = turn
+
+    def turn(self, source: int) -> int:
+        """How many checkpoints a source had when it was taken up here."""
+        return self._turns[source]
+
     def captures(self, source: int) -> list[Capture]:
         """The captures first read for a source, in the order in which they were added."""
         return self._captures("WHERE source = ?", (source,))

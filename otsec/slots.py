@@ -1,0 +1,56 @@
+"""Things on their way to another process of ours: arrays in shared memory, the rest in few bytes."""
+
+import pickle
+from dataclasses import dataclass
+from multiprocessing.shared_memory import SharedMemory
+from typing import Any
+
+SLOT = 40 << 20  # bytes: a full read buffer (16 MiB) and the columns of its packets
+ALIGN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """Where the parts of something lie in a slot: what was pickled, then the arrays."""
+
+    spans: list[tuple[int, int]]  # offset and bytes
+
+
+def write(thing: object, slot: SharedMemory) -> bytes:
+    """Pickle into the slot, arrays as they are; into the answer where it does not fit."""
+    buffers: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
+    raws = [memoryview(head), *(buffer.raw() for buffer in buffers)]
+    if sum(raw.nbytes + ALIGN for raw in raws) > SLOT:
+        return pickle.dumps(thing, protocol=5)
+    spans, at = [], 0
+    for raw in raws:
+        _memory(slot)[at : at + raw.nbytes] = raw
+        spans.append((at, raw.nbytes))
+        at += -(-raw.nbytes // ALIGN) * ALIGN
+    return pickle.dumps(_Spans(spans))
+
+
+def read(message: bytes, slot: SharedMemory) -> Any:
+    """What `write` was given, its arrays lying in the slot. Own processes only."""
+    told = pickle.loads(message)  # noqa: S301 - written by a process of ours
+    if not isinstance(told, _Spans):
+        return told
+    memory = _memory(slot)
+    head, *arrays = (memory[at : at + size] for at, size in told.spans)
+    return pickle.loads(head, buffers=arrays)  # noqa: S301
+
+
+def close(slot: SharedMemory) -> None:
+    """Give the memory back, in the process that made it."""
+    slot.unlink()
+    try:
+        slot.close()
+    except BufferError:  # an array still looks at it; the memory goes with the process
+        slot._mmap = None  # type: ignore[attr-defined]  # noqa: SLF001 - or its __del__ complains
+
+
+def _memory(slot: SharedMemory) -> "memoryview[int]":
+    if slot.buf is None:
+        raise ValueError("the slot is closed")
+    return slot.buf
