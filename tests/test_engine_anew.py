@@ -68,7 +68,12 @@ def field(state: State) -> None:
     waiting["colour"] = waiting["row"] if "row" in waiting else np.zeros(0)
 
 
-ALTERED = (older, newer, column, module, field)
+def totals_field(state: State) -> None:
+    """A field that this version wants of what adds up, and another did not keep."""
+    del state["steps"]["gap"]
+
+
+ALTERED = (older, newer, column, module, field, totals_field)
 
 
 def alter(db: Path, change: Callable[[State], None]) -> None:

@@ -31,6 +31,7 @@ from otsec.state import unpack
 
 MINUTE = 60 * SECOND
 PORTS = {"modbus": 502, "dnp3": 20_000, "iec104": 2404}
+REAL = steps.LANES
 WAYS: tuple[dict[str, Any], ...] = (
     *({"batch": size} for size in (1, 7)),
     {"batch": 40, "workers": 2},
@@ -130,7 +131,7 @@ def test_order_is_the_same_for_each_way(
 
 
 @pytest.mark.parametrize(
-    ("seed", "room", "lanes"), [(2, 1, 2), (4, 4, 3), (51, 16, 3), (5, 8, steps.LANES)]
+    ("seed", "room", "lanes"), [(2, 1, 2), (4, 4, 3), (4, 4, REAL), (51, 16, 3), (5, 8, REAL)]
 )
 def test_the_last_places_are_the_same_for_each_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, room: int, lanes: int
@@ -144,7 +145,8 @@ def test_the_last_places_are_the_same_for_each_way(
     names = {row["name"] for row in cells(dump, "counter")}
     assert {"cap:behaviours", "cap:steps", "cap:cells"} & names
     for options in WAYS:
-        assert not difference(dump, bench.dump(content, caps=caps, **options)), options
+        if lanes == REAL or "workers" not in options:  # another process follows as many as ever
+            assert not difference(dump, bench.dump(content, caps=caps, **options)), options
     assert not difference(dump, bench.grown(content, 40, caps=caps))
 
 

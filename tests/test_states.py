@@ -247,7 +247,8 @@ def test_runs_of_a_watched_value_are_those_of_the_packets(tmp_path: Path) -> Non
     runs = [(row["value"], row["count"], row["first_packet"]) for row in cells(found, "held")]
 
     assert sorted(runs, key=lambda one: one[2]) == [(1, 2, 3), (2, 3, 7), (1, 1, 13)]
-    for number, options in enumerate(({"batch": 1}, {"batch": 3, "checkpoint_s": 0.0})):
+    ways = {"batch": 1}, {"batch": 3, "checkpoint_s": 0.0}, {"batch": 4, "workers": 2}
+    for number, options in enumerate(ways):
         other = analyse([path], tmp_path / f"{number}.db", state_from=watch, **options).dump
         assert not (text := difference(found, other)), text
     parts, grown = records(wire.bytes()), tmp_path / "grown.pcap"
@@ -334,7 +335,8 @@ def test_bouts_of_writes_are_those_of_the_packets(tmp_path: Path) -> None:
     ]
 
     assert sorted(bouts, key=lambda one: one[1]) == [(3, 3, 7), (1, 9, 9), (1, 11, 11), (2, 13, 15)]
-    for number, options in enumerate(({"batch": 1}, {"batch": 3, "checkpoint_s": 0.0})):
+    ways = {"batch": 1}, {"batch": 3, "checkpoint_s": 0.0}, {"batch": 4, "workers": 2}
+    for number, options in enumerate(ways):
         other = analyse([path], tmp_path / f"{number}.db", states=CALENDAR, **options).dump
         assert not (text := difference(found, other)), text
     parts, grown = records(wire.bytes()), tmp_path / "grown.pcap"

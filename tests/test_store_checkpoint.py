@@ -332,22 +332,6 @@ def test_a_file_that_may_not_grow_keeps_the_last_checkpoint(tmp_path: Path) -> N
     assert left == f"{done} {done * 200} []"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
-    try:
-        mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("only root may mount a small file system")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
 def test_a_full_disk_keeps_the_last_checkpoint(small_disk: Path) -> None:
     """A full disk is one line that says what to do; everything before stays readable."""
     said, left = _fill(small_disk / "a.db", 0)
