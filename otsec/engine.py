@@ -32,7 +32,7 @@ from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights
 from otsec.aggregates.stamps import Stamps
 from otsec.aggregates.stations import Stations
-from otsec.aggregates.totals import Share, Sums, Totals
+from otsec.aggregates.totals import Plan, Share, Sums
 from otsec.capture import Drops, Tick
 from otsec.columns import I64, Bytes, Mask
 from otsec.config import Caps
@@ -121,12 +121,10 @@ class Engine:
         registry: Registry,
         caps: Caps,
         settings: Settings,
-        watch: Watch | None = None,
-        *,
-        states: bool = False,
         totals: Sums | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        """``watch``, ``states``: see `Totals`; ``totals``: where they are, if not here."""
+        """``totals``: where they are, if not here; ``watch``: the element that they follow."""
         self.registry, self.caps, self.settings = registry, caps, settings
         self.clock = Clock()
         self.packets = 0
@@ -153,9 +151,8 @@ class Engine:
             if protocol.numbering is not None
         ]
         self.phrases = Phrases(caps.behaviours)
-        self.totals: Sums = totals or Totals(
-            *(caps, settings.seed, registry.routine, registry.telling, watch), states=states
-        )
+        plan = Plan(caps, settings.seed, registry.routine, registry.telling)
+        self.totals: Sums = totals or plan.totals()
         self.watched = Watched(watch, self.conversations.parties)
         self.void: list[str] = []  # protocols whose contents were forgotten since the last share
         self.shared: Counter[str] = Counter()  # contents that shares have told, by protocol

@@ -8,7 +8,8 @@ from pathlib import Path
 from secrets import randbits
 from typing import TYPE_CHECKING, Any, Self
 
-from otsec.aggregates.held import Watch, watched
+from otsec.aggregates.held import watched
+from otsec.aggregates.totals import Plan, Sums
 from otsec.anew import rebuild
 from otsec.capture import (
     OVERLAP_NS,
@@ -40,9 +41,6 @@ from otsec.streams.claim import Registry
 if TYPE_CHECKING:
     from otsec.writer import Writer
 
-import os
-
-ALONE = int(os.environ.get("ALONE", "2"))
 WRITING = 2  # workers that hold state: this process, and the one that writes
 CHECKPOINT_S = 10.0  # at most so much work is done again after a crash
 
@@ -335,32 +333,25 @@ class Run:
         return source, engine
 
     def _new_engine(self, source: int) -> Engine:
-        caps, settings, watch = self.config.caps, self.options.settings, self._watch
-        totals = None
+        caps, settings, plan = self.config.caps, self.options.settings, self._plan()
         if self.options.workers > 1:
-            totals = self._its_writer().totals(source, self.store.turn(source))
-        states = self._states
-        return Engine(self.registry, caps, settings, watch, states=states, totals=totals)
+            totals: Sums = self._its_writer(plan).totals(source, self.store.turn(source))
+        else:
+            totals = plan.totals()
+        return Engine(self.registry, caps, settings, totals, plan.watch)
 
-    @property
-    def _watch(self) -> Watch | None:
-        return watched(self.config.state_from)
+    def _plan(self) -> Plan:
+        config, registry, watch = self.config, self.registry, watched(self.config.state_from)
+        return Plan(
+            *(config.caps, self.options.settings.seed, registry.routine, registry.telling),
+            *(watch, bool(config.states) or watch is not None),
+        )
 
-    @property
-    def _states(self) -> bool:
-        """Whether bouts of control are kept."""
-        return bool(self.config.states) or self._watch is not None
-
-    def _its_writer(self) -> "Writer":
-        from otsec.writer import Make, Writer  # noqa: PLC0415 - costs start-up, and few want it
+    def _its_writer(self, plan: Plan) -> "Writer":
+        from otsec.writer import Writer  # noqa: PLC0415 - costs start-up, and few want it
 
         if self.writer is None:
-            seed, registry = self.options.settings.seed, self.registry
-            make = Make(
-                *(self.config.caps, seed, registry.routine, registry.telling),
-                *(self._watch, self._states),
-            )
-            self.writer = Writer(self.store.path, make)
+            self.writer = Writer(self.store.path, plan)
         return self.writer
 
     def write(

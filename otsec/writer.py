@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
@@ -19,9 +19,7 @@ from typing import Any
 
 from otsec import slots
 from otsec.aggregates.counters import Row
-from otsec.aggregates.held import Watch
-from otsec.aggregates.totals import TABLES, Share, Totals
-from otsec.config import Caps
+from otsec.aggregates.totals import TABLES, Plan, Share, Totals
 from otsec.errors import StorageError
 from otsec.memory import keep_memory
 from otsec.state import Unlike, pack, unpack
@@ -34,28 +32,10 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 Rows = Mapping[str, Iterable[Row]]
 
 
-@dataclass(frozen=True, slots=True)
-class Make:
-    """How the totals of a source are made."""
-
-    caps: Caps
-    seed: int
-    routine: frozenset[tuple[str, str]]
-    telling: frozenset[tuple[str, str]]
-    watch: Watch | None
-    states: bool
-
-    def totals(self) -> Totals:
-        """New ones."""
-        return Totals(
-            *(self.caps, self.seed, self.routine, self.telling, self.watch), states=self.states
-        )
-
-
 class Writer:
     """The process that writes a store."""
 
-    def __init__(self, store: Path, make: Make) -> None:
+    def __init__(self, store: Path, plan: Plan) -> None:
         # Not forked: SQLite does not allow that a process goes on with what another has opened.
         context = multiprocessing.get_context("spawn")
         self.path = store
@@ -63,7 +43,7 @@ class Writer:
         self.free = [*range(SLOTS)]
         self.pipe, there = context.Pipe()
         names = [slot.name for slot in self.slots]
-        self.process = context.Process(target=_serve, args=(there, names, store, make), daemon=True)
+        self.process = context.Process(target=_serve, args=(there, names, store, plan), daemon=True)
         self.process.start()
         there.close()
 
@@ -184,13 +164,13 @@ class Sent:
 class _Desk:
     """What the process does, one method a message."""
 
-    def __init__(self, store: Store, make: Make) -> None:
-        self.store, self.make = store, make
+    def __init__(self, store: Store, plan: Plan) -> None:
+        self.store, self.plan = store, plan
         self.sources: dict[int, Totals] = {}
 
     def open(self, source: int, turn: int) -> None:
         self.store.take_up(source, turn)
-        self.sources[source] = self.make.totals()
+        self.sources[source] = self.plan.totals()
 
     def begin(self, source: int, anew: bool) -> str:  # noqa: FBT001 - from a message
         """What is wrong with the state, if anything is."""
@@ -230,7 +210,7 @@ class _Desk:
             self.sources.pop(source, None)
 
 
-def _serve(pipe: Connection, names: list[str], store: Path, make: Make) -> None:
+def _serve(pipe: Connection, names: list[str], store: Path, plan: Plan) -> None:
     _only_with_parent()
     keep_memory()
     for one in (signal.SIGINT, signal.SIGTERM):  # for the process that reads
@@ -238,7 +218,7 @@ def _serve(pipe: Connection, names: list[str], store: Path, make: Make) -> None:
     memory = [SharedMemory(name) for name in names]
     try:
         with open_store(store, create=False) as opened:
-            desk = _Desk(opened, make)
+            desk = _Desk(opened, plan)
             while (message := pipe.recv())[0] != "end":
                 _do(desk, pipe, memory, *message)
     except EOFError:  # the process that reads is gone

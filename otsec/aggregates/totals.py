@@ -36,6 +36,22 @@ class Share:
     watched: list[int]  # conversations of the host that the configuration has watched, if new
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the totals of a source are made."""
+
+    caps: Caps
+    seed: int
+    routine: frozenset[tuple[str, str]]  # see `Behaviours`, as of what follows
+    telling: frozenset[tuple[str, str]]
+    watch: Watch | None = None
+    states: bool = False  # bouts of control are kept
+
+    def totals(self) -> "Totals":
+        """New ones."""
+        return Totals(self)
+
+
 class Sums(Protocol):
     """Where the shares of one source are added up."""
 
@@ -65,23 +81,14 @@ class Sums(Protocol):
 class Totals:
     """Ordered: the sums of one source."""
 
-    def __init__(
-        self,
-        caps: Caps,
-        seed: int,
-        routine: frozenset[tuple[str, str]],
-        telling: frozenset[tuple[str, str]],
-        watch: Watch | None = None,
-        *,
-        states: bool = False,
-    ) -> None:
-        """``routine``, ``telling``: see `Behaviours`; ``states``: bouts of control are kept."""
-        self.seed = seed
+    def __init__(self, plan: Plan) -> None:
+        caps = plan.caps
+        self.seed = plan.seed
         self.cells, self.facts = Cells(caps.value_cells), Facts(caps.facts)
-        self.held, self.bouts = Held(watch), Bouts(follows=states)
+        self.held, self.bouts = Held(plan.watch), Bouts(follows=plan.states)
         self.behaviours = Behaviours(
             *(caps.behaviours, caps.events_per_hour, self.cells, self.facts),
-            *(routine, telling, self.held, self.bouts),
+            *(plan.routine, plan.telling, self.held, self.bouts),
         )
         self.steps = Steps(caps.behaviours, self.behaviours.rhythms)
         self.counters = Counters()  # of caps that were hit

@@ -62,7 +62,7 @@ def configure(parser: ArgumentParser) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="processes that dissect (default 1); stages are always timed in one",
+        help="processes of whole runs (default 1); stages are always timed in one",
     )
     parser.add_argument(
         "--batch", type=positive, default=None, metavar="PACKETS", help="packets in a batch"

@@ -82,7 +82,7 @@ def configure(parser: ArgumentParser) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="processes that dissect (default 1); the result is the same",
+        help="processes (default 1): the second writes, further ones dissect; the result is the same",
     )
     parser.add_argument(
         "--checkpoint",
