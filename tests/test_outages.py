@@ -180,6 +180,23 @@ def test_peer_that_stops_asking(bench: Bench) -> None:
     assert [device.address for device in one.devices] == [HISTORIAN, PLCS[1]]
 
 
+def test_peer_that_hardly_ever_sent(bench: Bench) -> None:
+    """Who sent too little to have a rule is still known to be there, and not to have answered."""
+    answers = (START, BEGIN - 25 * MINUTE)
+
+    def seen(at: int, source: str, target: str) -> bool:
+        if source != PLCS[1]:
+            return {source, target} != {HISTORIAN, PLCS[1]} or not BEGIN <= at < END
+        if target == PANEL:
+            return BEGIN <= at < BEGIN + 4 * MINUTE
+        return any(begin <= at < begin + 5 * MINUTE for begin in answers)
+
+    (one,) = found(bench, polls(5, seen))
+
+    assert one.kind == "peer-silent"
+    assert [device.address for device in one.devices] == [HISTORIAN, PLCS[1]]
+
+
 def test_what_goes_on_is_open(bench: Bench) -> None:
     """A device that is not back has no end yet."""
     (one,) = found(bench, polls(4, lambda at, source, _: at < BEGIN or source != PLCS[2]))

@@ -28,7 +28,7 @@ from otsec.aggregates.paths import LEAST_NS, NEWS, OFTEN, YOUNG_NS
 from otsec.config import Keep
 from otsec.store import open_store
 from otsec.store.retention import retire
-from otsec.store.timing import announcements, newest_hour, paths, rhythms, volumes
+from otsec.store.timing import announcements, loud, newest_hour, paths, rhythms, volumes
 
 ONE, TWO, THREE = "10.0.0.1", "10.0.0.2", "10.0.0.3"
 PLANT = Path(__file__).parents[1] / "pcaps" / "plant" / "ten_minutes.pcap"
@@ -111,6 +111,23 @@ def test_volumes_are_all_packets(bench: Bench) -> None:
     )
 
 
+def test_paths_of_who_sent_little_are_not_read(bench: Bench) -> None:
+    """Of forged senders nothing is read, and of who sent enough all that tells whether it is heard."""
+    frames = [frame(START + n * SECOND, ONE, TWO, b"") for n in range(30)]
+    frames += [frame(START + n * SECOND, TWO, ONE, b"") for n in range(3)]
+    frames += [frame(START, f"10.7.7.{n}", TWO, b"") for n in range(100)]
+    path = bench.store()
+    capture = path.with_suffix(".pcap")
+    capture.write_bytes(as_pcap(sorted(frames)))
+    analyse([capture], path)
+
+    with open_store(path, readonly=True) as store:
+        found = [(one.sender, one.receiver, one.packets, one.hours) for one in paths(store, 30)]
+        assert found == [(ONE, "", 30, 1), (ONE, TWO, 30, 1), (TWO, "", 0, 0), (TWO, ONE, 0, 0)]
+        assert {one.sender for one in loud(store, 30)} == {ONE}
+        assert len(paths(store, 1)) == 2 * (2 + 100)
+
+
 def test_rhythms_are_the_histograms_by_the_hour(bench: Bench) -> None:
     """Summed over hours and objects both tables tell the same."""
     found = analyse([PLANT], bench.store(), point="hall").dump
@@ -187,4 +204,4 @@ def test_old_hours_go(bench: Bench) -> None:
         assert [one.hour for one in volumes(store)] == [
             (START // HOUR) + day * 24 for day in (2, 3, 4)
         ]
-        assert len(paths(store)) == 2
+        assert len(paths(store, 1)) == 2

@@ -21,7 +21,7 @@ from otsec.inventory.model import Asset, Node
 from otsec.nanoseconds import DAY_NS, SECOND_NS
 from otsec.store import Store
 from otsec.store.queries import is_device
-from otsec.store.timing import Announcement, Path, Volume, volumes
+from otsec.store.timing import Announcement, Path, Volume, loud
 
 Kind: TypeAlias = Literal[
     "tap-outage",
@@ -90,7 +90,7 @@ class Outage:
 def outages(store: Store, found: Inventory | None = None) -> list[Outage]:
     """All outages, in order of their begin; ``found``: who is there, if that is known already."""
     by_hour: dict[int, list[Volume]] = defaultdict(list)
-    for one in volumes(store):
+    for one in loud(store, STORM_PACKETS):
         if not is_device(one.receiver):
             by_hour[one.source].append(one)
     who = (lambda: found) if found is not None else cache(lambda: inventory(store))

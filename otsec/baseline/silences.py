@@ -47,11 +47,11 @@ class Quiet(NamedTuple):
 
 @dataclass(frozen=True)
 class Followed:
-    """The paths of one source, with their silences."""
+    """The paths of one source that may have a rule, with their silences."""
 
     source: Listened
     gaps: tuple[Gap, ...]
-    paths: Mapping[Where, Path]
+    paths: Mapping[Where, Path]  # also what went the other way, and who was sent to
     silences: Mapping[Where, Sequence[Silence]]
     announced: Mapping[tuple[str, str], Sequence[Announcement]]  # by place and address
 
@@ -122,11 +122,11 @@ def _where(path: Path) -> Where:
 
 
 def followed(store: Store) -> list[Followed]:
-    """What is known of the paths of each source."""
+    """What is known of the paths of each source, but for those that have no rule."""
     paths: dict[int, dict[Where, Path]] = defaultdict(dict)
     silences: dict[int, dict[Where, list[Silence]]] = defaultdict(lambda: defaultdict(list))
     gaps: dict[int, list[Gap]] = defaultdict(list)
-    for one in kept.paths(store):
+    for one in kept.paths(store, PACKETS):
         paths[one.source][_where(one)] = one
     for silence in kept.silences(store):
         where = (silence.place, silence.sender, silence.receiver)

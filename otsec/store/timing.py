@@ -126,22 +126,33 @@ def gaps(store: Store) -> list[Gap]:
     ]
 
 
-def paths(store: Store) -> list[Path]:
-    """All paths, with the packets and hours of each."""
+def paths(store: Store, least: int) -> list[Path]:
+    """The paths of at least so many packets, in order; with the packets and hours of each.
+
+    With them come the path back and the receiver as a whole, whose packets and hours are 0 where
+    they are fewer. So who sent less, as forged senders do, costs next to nothing.
+    """
     return [
         Path(*row)
         for row in store.all(
             "WITH sent AS ("
             "SELECT source, place, sender, receiver, SUM(packets) AS packets, COUNT(*) AS hours "
-            "FROM volume GROUP BY source, place, sender, receiver "
+            "FROM volume GROUP BY source, place, sender, receiver HAVING SUM(packets) >= ?1 "
             "UNION ALL "
             "SELECT source, place, sender, '', SUM(packets), COUNT(DISTINCT hour) "
-            "FROM volume GROUP BY source, place, sender) "
+            "FROM volume GROUP BY source, place, sender HAVING SUM(packets) >= ?1), "
+            "wanted AS ("
+            "SELECT source, place, sender, receiver FROM sent "
+            "UNION SELECT source, place, receiver, sender FROM sent WHERE receiver != '' "
+            "UNION SELECT source, place, receiver, '' FROM sent WHERE receiver != '') "
             "SELECT t.source, t.place, t.sender, t.receiver, t.first_time, t.first_packet, "
             "t.last_time, t.last_packet, t.least_ns, COALESCE(v.packets, 0), COALESCE(v.hours, 0) "
-            "FROM path AS t LEFT JOIN sent AS v ON v.source = t.source AND v.place = t.place "
+            "FROM wanted AS w JOIN path AS t ON t.source = w.source AND t.place = w.place "
+            "AND t.sender = w.sender AND t.receiver = w.receiver "
+            "LEFT JOIN sent AS v ON v.source = t.source AND v.place = t.place "
             "AND v.sender = t.sender AND v.receiver = t.receiver "
-            "ORDER BY t.source, t.place, t.sender, t.receiver"
+            "ORDER BY t.source, t.place, t.sender, t.receiver",
+            (least,),
         )
     ]
 
@@ -181,6 +192,18 @@ def volumes(store: Store, since: int = 0) -> Iterator[Volume]:
         "SELECT source, place, sender, receiver, hour, packets, bytes FROM volume "
         "WHERE hour >= ? ORDER BY source, place, sender, receiver, hour",
         (since,),
+    ):
+        yield Volume._make(row)
+
+
+def loud(store: Store, least: int) -> Iterator[Volume]:
+    """What each path carried, hour by hour, of who sent at least so many packets in all."""
+    for row in store.each(
+        "SELECT source, place, sender, receiver, hour, packets, bytes FROM volume "
+        "WHERE (source, place, sender) IN (SELECT source, place, sender FROM volume "
+        "GROUP BY source, place, sender HAVING SUM(packets) >= ?) "
+        "ORDER BY source, place, sender, receiver, hour",
+        (least,),
     ):
         yield Volume._make(row)
 
