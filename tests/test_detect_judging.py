@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from detect_rules import correlation, finds, loaded, rule, where
+from detect_rules import HEAD, correlation, finds, loaded, rule, where
 from hypothesis import given
 from hypothesis import strategies as st
 from inventory_stores import SECOND, Tap, new_store, seen, tap
@@ -95,6 +95,38 @@ def test_only_assets_that_are_asked_for_are_made(
 
     assert finds(net.store, tmp_path / "rules", text)
     assert len(made) == 2, made
+
+
+@pytest.mark.parametrize("group_by", ["client, server", "client, client_role"])
+def test_the_inventory_is_asked_of_what_can_come_together(
+    net: Tap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_by: str
+) -> None:
+    """Forged senders, each with one part of a rule alone, do not have the inventory looked through."""
+    made: list[str] = []
+    make = assembly._asset
+
+    def noted(draft: assembly.Draft, found: Any) -> Any:
+        made.extend(node.address for node in draft.nodes)
+        return make(draft, found)
+
+    monkeypatch.setattr(assembly, "_asset", noted)
+    for number, cls in enumerate(("read", "write")):
+        net.does(EVIL, PLC, "modbus", cls)
+        net.does(f"10.0.1.{number}", PLC, "modbus", cls)
+    for address in (EVIL, PLC, "10.0.1.0", "10.0.1.1"):
+        net.heard("00:1b:1b:00:00:01", address)
+    net.write()
+    parts = [
+        f"title: Part\nname: {cls}\nlogsource: {{product: otsec, category: operation}}\n"
+        f"detection: {{a: {{class: {cls}, client_role: unknown}}, condition: a}}\n---\n"
+        for cls in ("read", "write")
+    ]
+    how = f"{{type: temporal, rules: [read, write], group-by: [{group_by}], timespan: 5m}}"
+    found = finds(net.store, tmp_path / "rules", f"{''.join(parts)}{HEAD}correlation: {how}\n")
+
+    assert where(found, "client") == [(EVIL,)]
+    if group_by == "client, server":
+        assert set(made) == {EVIL, PLC}
 
 
 def test_reads_are_held_against_changes(net: Tap, tmp_path: Path) -> None:

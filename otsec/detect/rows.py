@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otsec.detect.cards import MAC, held
 from otsec.detect.conditions import UNKNOWN
-from otsec.detect.fields import CATEGORIES, Category
+from otsec.detect.fields import CATEGORIES, ROLE_FIELDS, Category
 from otsec.detect.ordering import unselected
 from otsec.nanoseconds import SECOND_NS
 from otsec.sessions.kinds import CHANGING
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from otsec.inventory.model import Asset
 
 SIDES = ("client", "server")
+ASSET_FIELDS = frozenset(f"{side}_{name}" for side in SIDES for name in ROLE_FIELDS)
 CENTURIES = ("19", "20")  # cheap to ask first: few values are days
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
