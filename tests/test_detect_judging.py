@@ -521,6 +521,34 @@ def test_rows_nobody_wants_are_not_read(net: Tap, tmp_path: Path, monkeypatch: p
     assert len(read) == 1
 
 
+def test_conversations_nobody_wants_are_not_read(
+    net: Tap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a scan, in which hardly more than addresses differ, only what a rule can want is read."""
+    from otsec.detect import rows as reading
+
+    for number in range(50):
+        net.talks(f"10.0.1.{number}", PLC, "modbus", packets_out=number % 2)
+    net.talks(PANEL, PLC, "modbus", "tcp/502", packets_out=99)
+    net.write()
+    read = []
+    original = reading.judged.rows
+
+    def counting(*given: Any, **named: Any) -> Any:
+        for one in original(*given, **named):
+            read.append(one)
+            yield one
+
+    monkeypatch.setattr(reading.judged, "rows", counting)
+    text = rule("conversation", "{a: {transport: tcp, 'packets_out|gte': 90}, condition: a}")
+
+    for combinations, wanted in ((1_000, 1), (1, 51)):
+        monkeypatch.setattr(reading.judged, "COMBINATIONS", combinations)
+        read.clear()
+        assert where(finds(net.store, tmp_path / "rules", text), "client") == [(PANEL,)]
+        assert len(read) == wanted
+
+
 def test_lookups_are_rows(net: Tap, tmp_path: Path) -> None:
     """What ARP looks for in vain is a row of its own."""
     net.rows["lookup"] = [

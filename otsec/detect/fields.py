@@ -32,6 +32,7 @@ class Category:
     about: str
     fields: tuple[Field, ...]
     coarse: tuple[str, ...]  # columns of few distinct values, by which rows are chosen in SQL
+    fine: tuple[str, ...] = ()  # further ones by which they are, where these make few combinations
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,14 +95,7 @@ _OPERATION = (
     ),
     *_SIDES,
 )
-_CONVERSATION = (
-    _text("service", "Transport and port, or the ethertype.", "tcp/502"),
-    _text("protocol", "The protocol that its bytes are; empty: none was recognised.", "modbus"),
-    _flag("claimed", "Its bytes prove the protocol."),
-    *(field for field in _WHERE if field.name != "service"),
-    _text("transport", "`tcp`, `udp`, `icmp`, ... or the ethertype.", "tcp"),
-    _number("port", "Port of the server; -1 without one.", "502"),
-    _text("port_protocol", "The industrial protocol that the port belongs to; empty: none."),
+_COUNTED = (
     _text(
         "client_reason",
         "Why that is the client: `syn`, `protocol`, `port`, `publisher`, `unknown`.",
@@ -120,6 +114,16 @@ _CONVERSATION = (
     _number("undecoded", "Bytes of payload that no protocol accounted for."),
     _number("malformed", "Units that contradict the protocol's standard."),
     _number("packets_per_s", "Packets a second, from the first to the last, of begun seconds."),
+)
+_CONVERSATION = (
+    _text("service", "Transport and port, or the ethertype.", "tcp/502"),
+    _text("protocol", "The protocol that its bytes are; empty: none was recognised.", "modbus"),
+    _flag("claimed", "Its bytes prove the protocol."),
+    *(field for field in _WHERE if field.name != "service"),
+    _text("transport", "`tcp`, `udp`, `icmp`, ... or the ethertype.", "tcp"),
+    _number("port", "Port of the server; -1 without one.", "502"),
+    _text("port_protocol", "The industrial protocol that the port belongs to; empty: none."),
+    *_COUNTED,
     *_SIDES,
 )
 _IDENTITY = (
@@ -216,6 +220,7 @@ _ALL = (
         "Who talks to whom by which service.",
         _CONVERSATION,
         ("service", "protocol", "claimed"),
+        tuple(field.name for field in _COUNTED),
     ),
     Category(
         "identity",

@@ -67,19 +67,19 @@ def _choose(rows: Rows, rules: Sequence[Rule]) -> Chosen:
 
 
 def _choose_of(rows: Rows, category: Category, wanting: Sequence[Wish], chosen: Chosen) -> None:
-    combinations = rows.combinations(category)
+    names, combinations = rows.combinations(category)
     possible: dict[tuple[Any, ...], list[Wish]] = {}
     for combination in combinations:
-        cells = blank(category, combination)
+        cells = blank(category, names, combination)
         asking = [one for one in wanting if one.condition(cells) is not False]
         if asking:
             possible[combination] = asking
     if not possible:
         return
-    size = len(category.coarse)
+    at = [category.names.index(name) for name in names]
     every = len(possible) == len(combinations)
-    for row in rows.read(category, list(possible), all_wanted=every):
-        key = tuple(row.cells[:size]) if size else ()
+    for row in rows.read(category, names, list(possible), all_wanted=every):
+        key = tuple(row.cells[one] for one in at)
         for wish in possible.get(key, ()):
             if wish.chooses(rows, row, wish.condition):
                 chosen[wish.name].append(row)

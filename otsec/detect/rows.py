@@ -62,12 +62,15 @@ def _positions(category: str) -> Mapping[str, int]:
     return {name: at for at, name in enumerate(CATEGORIES[category].names)}
 
 
-def blank(category: Category, chosen: Sequence[Any]) -> list[Any]:
-    """Cells of which only those that choose are known."""
+def blank(category: Category, names: Sequence[str], chosen: Sequence[Any]) -> list[Any]:
+    """Cells of which only those that choose are known, and what these tell of the service."""
     cells: list[Any] = [UNKNOWN] * len(category.fields)
     positions = _positions(category.name)
-    for name, value in zip(category.coarse, chosen, strict=True):
+    for name, value in zip(names, chosen, strict=True):
         cells[positions[name]] = value
+    if "port_protocol" in positions:
+        at = positions["transport"]
+        cells[at : at + 3] = _port(str(cells[positions["service"]]))
     return cells
 
 
@@ -82,15 +85,23 @@ class Rows:
     def __post_init__(self) -> None:
         self.sources = {row[0]: Source(*row) for row in judged.sources(self.store)}
 
-    def combinations(self, category: Category) -> list[tuple[Any, ...]]:
-        """What differs in the columns that choose."""
-        return judged.combinations(self.store, category.name)
+    def combinations(self, category: Category) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """The columns that choose, and what differs in them."""
+        if fine := judged.fine_combinations(self.store, category.name):
+            return category.coarse + category.fine, fine
+        return category.coarse, judged.combinations(self.store, category.name)
 
     def read(
-        self, category: Category, wanted: Sequence[tuple[Any, ...]], *, all_wanted: bool
+        self,
+        category: Category,
+        names: Sequence[str],
+        wanted: Sequence[tuple[Any, ...]],
+        *,
+        all_wanted: bool,
     ) -> Iterator[Judged]:
-        """The rows of some combinations."""
-        found = judged.rows(self.store, category.name, wanted, all_wanted=all_wanted)
+        """The rows of some combinations of columns, of these names."""
+        fine = len(names) > len(category.coarse)
+        found = judged.rows(self.store, category.name, wanted, all_wanted=all_wanted, fine=fine)
         if category.name == "identity":
             return self._identities(category, found)
         if category.name == "content":
@@ -192,7 +203,7 @@ class Rows:
             }
             before, ended = "", -1
             for value, seen in sorted(spans.items(), key=lambda one: (one[1].first_packet, one[0])):
-                cells = blank(category, (attribute, protocol))
+                cells = blank(category, category.coarse, (attribute, protocol))
                 positions = _positions(category.name)
                 for name, cell in (
                     *(("value", value), ("before", before), ("address", address)),
@@ -281,11 +292,16 @@ def _as_it_is(category: Category, cells: Sequence[Any]) -> list[Any]:
 
 def _talk(category: Category, cells: Sequence[Any]) -> list[Any]:
     service, protocol, claimed, client, server, place, *counted = cells
-    transport, _, port = str(service).partition("/")
-    number = int(port) if port.isdecimal() else -1
     told = [service, protocol, bool(claimed), client, server, place]
-    told += [transport, number, _port_protocols().get(str(service), ""), *counted]
-    return _as_it_is(category, told)
+    return _as_it_is(category, [*told, *_port(str(service)), *counted])
+
+
+@lru_cache(4096)  # a plant has few services
+def _port(service: str) -> tuple[str, int, str]:
+    """Transport and port of a service, and the industrial protocol that the port belongs to."""
+    transport, _, port = service.partition("/")
+    number = int(port) if port.isdecimal() else -1
+    return transport, number, _port_protocols().get(service, "")
 
 
 _COMPLETE: Mapping[str, Callable[[Category, Sequence[Any]], list[Any]]] = {"conversation": _talk}

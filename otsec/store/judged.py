@@ -96,6 +96,15 @@ _STEPPED = (  # by how much the clock was set within a conversation, ns
     "AND g.kind IN ('clock_back', 'clock_ahead') AND g.packet > c.first_packet "
     "AND g.packet <= c.last_packet), 0)"
 )
+# The same of columns that tell more rows apart: of a scan from many addresses still few.
+_FINE = {
+    "conversation": (
+        "c.client_reason, c.connections, c.packets_out, c.packets_in, c.payload_out, c.payload_in, "
+        "c.payload_out + c.lost_out, c.payload_in + c.lost_in, c.undecoded_out + c.undecoded_in, "
+        f"c.malformed, (c.packets_out + c.packets_in) / (MAX(c.last_time - c.first_time - "
+        f"{_STEPPED}, 0) / 1000000000 + 1)"
+    ),
+}
 _ROWS = {
     "operation": (
         f"b.source, b.number, b.count, {_SEEN.format('b')}, b.packets, {_CHOICE['operation']}, "
@@ -103,11 +112,7 @@ _ROWS = {
     ),
     "conversation": (
         f"c.source, c.number, c.connections, {_SEEN.format('c')}, '[]', {_CHOICE['conversation']}, "
-        "c.client, c.server, c.place, c.client_reason, c.connections, c.packets_out, c.packets_in, "
-        "c.payload_out, c.payload_in, c.payload_out + c.lost_out, c.payload_in + c.lost_in, "
-        "c.undecoded_out + c.undecoded_in, c.malformed, "
-        f"(c.packets_out + c.packets_in) / (MAX(c.last_time - c.first_time - {_STEPPED}, 0) "
-        "/ 1000000000 + 1)"
+        f"c.client, c.server, c.place, {_FINE['conversation']}"
     ),
     "identity": (
         f"f.source, -1, f.count, {_SEEN.format('f')}, '[]', {_CHOICE['identity']}, "
@@ -165,17 +170,29 @@ def combinations(store: Store, category: str) -> list[Row]:
     return [*found, ("gap",)] if category == "health" else found
 
 
+def fine_combinations(store: Store, category: str) -> list[Row]:
+    """The same with the columns that tell more rows apart; empty where they make too many."""
+    if category not in _FINE:
+        return []
+    found = store.all(
+        f"SELECT DISTINCT {_CHOICE[category]}, {_FINE[category]} {_FROM[category]} LIMIT ?",
+        (COMBINATIONS + 1,),
+    )
+    return found if len(found) <= COMBINATIONS else []
+
+
 def rows(
-    store: Store, category: str, wanted: Sequence[Row], *, all_wanted: bool
+    store: Store, category: str, wanted: Sequence[Row], *, all_wanted: bool, fine: bool = False
 ) -> Iterator[tuple[Seen, Row]]:
     """Rows of a category: where each stands, and its cells; in order of sight within a source.
 
-    ``wanted``: combinations of the columns that choose; ``all_wanted``: they are all that there are.
+    ``wanted``: combinations of the columns that choose; ``all_wanted``: they are all that there are;
+    ``fine``: they are combinations of those that tell more rows apart.
     """
     where = ""
     bound: tuple[str, ...] = ()
     if not all_wanted and len(wanted) <= COMBINATIONS:
-        columns = _CHOICE[category]
+        columns = f"{_CHOICE[category]}, {_FINE[category]}" if fine else _CHOICE[category]
         texts = ", ".join("json_extract(w.value, ?)" for _ in wanted[0])
         where = f"WHERE ({columns}) IN (SELECT {texts} FROM json_each(?) AS w)"  # noqa: S608 - text of this file
         bound = (*(f"$[{at}]" for at in range(len(wanted[0]))), json.dumps(list(wanted)))
