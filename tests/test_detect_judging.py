@@ -20,6 +20,7 @@ from otsec.inventory import assembly
 from otsec.store import TABLES
 from otsec.store.dump import dump
 from otsec.store.findings import packets
+from otsec.store.judged import carried
 
 PLC, PANEL, EVIL = "10.0.0.1", "10.0.0.2", "203.0.113.9"
 
@@ -547,6 +548,19 @@ def test_conversations_nobody_wants_are_not_read(
         read.clear()
         assert where(finds(net.store, tmp_path / "rules", text), "client") == [(PANEL,)]
         assert len(read) == wanted
+
+
+def test_of_stations_only_what_showed_itself_is_read(net: Tap) -> None:
+    """Of who merely sent, forged or not, nothing is read for the addresses that ARP shows."""
+    net.heard("00:1b:1b:00:00:01", PLC, PANEL, *(f"10.7.0.{n}" for n in range(50)), ttl=64)
+    net.heard("00:1b:1b:00:00:02", PLC)
+    net.write()
+
+    found = carried(net.store, {PLC})
+    assert {key[2:] for key in found} == {
+        (PLC, "00:1b:1b:00:00:01"),
+        (PLC, "00:1b:1b:00:00:02"),
+    }
 
 
 def test_lookups_are_rows(net: Tap, tmp_path: Path) -> None:

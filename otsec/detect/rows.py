@@ -193,7 +193,8 @@ class Rows:
         told: dict[tuple[Any, ...], dict[str, list[Seen]]] = defaultdict(lambda: defaultdict(list))
         for seen, (attribute, protocol, value, address, device, place) in found:
             told[seen.source, place, address, device, attribute, protocol][value].append(seen)
-        sent = judged.carried(self.store)
+        shown = {address for _, _, address, _, attribute, _ in told if attribute == MAC}
+        sent = judged.carried(self.store, shown)
         holders = held(told, sent)
         for (source, place, address, device, attribute, protocol), values in told.items():
             spans = {value: _span(rows) for value, rows in values.items()}

@@ -211,9 +211,13 @@ class Carried(NamedTuple):
     ttl: int  # the most hops that packets had left; 0: not known
 
 
-def carried(store: Store) -> dict[tuple[int, str, str, str], Carried]:
-    """What each MAC address sent under an IP address: by source, place, IP and MAC address."""
-    rows = store.all("SELECT source, place, address, mac, last_packet, ttl FROM station")
+def carried(store: Store, addresses: Iterable[str]) -> dict[tuple[int, str, str, str], Carried]:
+    """What MAC addresses sent under some addresses: by source, place, IP and MAC address."""
+    rows = store.all(
+        "SELECT source, place, address, mac, last_packet, ttl FROM station "
+        "WHERE address IN (SELECT value FROM json_each(?))",
+        (json.dumps(sorted(addresses)),),
+    )
     return {row[:4]: Carried(*row[4:]) for row in rows}
 
 
