@@ -130,6 +130,27 @@ def test_the_inventory_is_asked_of_what_can_come_together(
         assert set(made) == {EVIL, PLC}
 
 
+@pytest.mark.parametrize(
+    ("field", "others"),
+    [("server_role", PLC), ("server_scope", EVIL), ("server_name", PLC)],
+)
+def test_groups_by_what_the_condition_does_not_ask(
+    net: Tap, tmp_path: Path, field: str, others: str
+) -> None:
+    """A correlation can group by scope and inventory, though nothing else of the rule needs them."""
+    net.says(PLC, "s7comm", vendor="ACME", order_number="6ES7 315-2EH14-0AB0", name="press")
+    for number, server in enumerate(("10.0.0.7", others)):
+        net.heard(f"00:1b:1b:00:00:0{number}", server)
+        net.does(PANEL, server, "modbus", "write")
+        net.does(PANEL, server, "modbus", "write", object="holding 2")
+    net.write()
+    how = f"type: event_count, rules: [base], timespan: 5m, condition: {{gte: 2}}, group-by: [{field}]"
+    text = correlation("{a: {class: write}, condition: a}", f"{{{how}}}")
+
+    found = finds(net.store, tmp_path / "rules", text)
+    assert sorted(where(found, "server")) == sorted([("10.0.0.7",), (others,)])
+
+
 def test_reads_are_held_against_changes(net: Tap, tmp_path: Path) -> None:
     """Reads of one client from one server count for each of its changes, in the same protocol."""
     net.does(PANEL, PLC, "modbus", "write", object="holding 1", count=2)

@@ -136,6 +136,7 @@ def _correlated(
     groups: dict[tuple[Any, ...], Group] = defaultdict(list)
     for which, some in enumerate(parts):
         for row in some:
+            rows.fill(row, correlation.group_by)
             key = (row.source.number, *(row.cell(name) for name in correlation.group_by))
             groups[key].append((which, row))
     whole = [_settled(rows, rule, one) for one in groups.values() if _whole(correlation, one)]

@@ -156,6 +156,13 @@ class Rows:
             name = "" if number is None else self.inventory.assets[number].name
             _fill(row, side, {"name": name})
 
+    def fill(self, row: Judged, names: Iterable[str]) -> None:
+        """Tell what some cells hold, whatever it costs; only what they need is looked for."""
+        for fill in (self.fill_counts, self.fill_scope, self.fill_assets, self.fill_names):
+            if all(row.cell(name) is not UNKNOWN for name in names):
+                return
+            fill(row)
+
     @cached_property
     def census(self) -> "Census":
         """Who is there."""
