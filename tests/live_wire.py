@@ -66,9 +66,13 @@ class Wire:
 
     def replay(self, capture: Path, rate: int = 20_000) -> None:
         """Send the frames of a capture from the far end."""
-        if shutil.which("tcpreplay") is None:
-            pytest.skip("needs tcpreplay")
-        self.run("tcpreplay", "-q", "-K", f"--pps={rate}", "-i", self.far, capture)
+        self.run(*_replaying(self.far, capture, rate))
+
+    def replaying(
+        self, capture: Path, rate: int, times: int = 1, far: str = FAR
+    ) -> subprocess.Popen[str]:
+        """Begin to send the frames of a capture, so many times."""
+        return self.start(*_replaying(far, capture, rate, times))
 
     def frames(self, what: str, interface: str) -> int:
         """A counter of an interface."""
@@ -79,6 +83,14 @@ class Wire:
         """Let it go, with all that runs in it."""
         self.keeper.kill()
         self.keeper.wait()
+
+
+def _replaying(far: str, capture: Path, rate: int, times: int = 1) -> list[str | Path]:
+    """The command; between two frames it sleeps, where it would else ask the clock all the time."""
+    if shutil.which("tcpreplay") is None:
+        pytest.skip("needs tcpreplay")
+    how = ("-q", "-K", "--timer=nano", f"--pps={rate}", f"--loop={times}", "-i", far)
+    return ["tcpreplay", *how, capture]
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def test_killed_and_started_again(cable: Wire, tmp_path: Path, number: int) -> N
     for run in range(3):
         sensor = Sensor(cable, tmp_path, *words)
         sensor.told("listening as point", run + 1)
-        sender = cable.start("tcpreplay", "-q", "--pps=4000", "-i", cable.far, PLANT)
+        sender = cable.replaying(PLANT, 4_000)
         _until_recorded(tmp_path / "evidence", run + 1)
         time.sleep(0.3 + 0.2 * run)
         assert sensor.stop(number) == (0 if number == signal.SIGINT else -number)
@@ -118,7 +118,7 @@ def test_killed_with_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str
     for run in range(2):
         sensor = Sensor(cable, tmp_path, *words)
         sensor.told("listening as point", run + 1)
-        sender = cable.start("tcpreplay", "-q", "--loop=100", "--pps=2000", "-i", cable.far, PLANT)
+        sender = cable.replaying(PLANT, 2_000, times=100)
         _until_written(tmp_path / "live.db", run)
         _until_recorded(tmp_path / "evidence", more=20_000)
         assert sensor.stop(signal.SIGKILL) == -signal.SIGKILL
@@ -244,7 +244,7 @@ def test_several_interfaces(tmp_path: Path) -> None:
             "--evidence", "full", "--workers", "2",
         )  # fmt: skip
         sensor.told("listening as point near1")
-        sender = cable.start("tcpreplay", "-q", "--pps=4000", "-i", "far1", PLANT)
+        sender = cable.replaying(PLANT, 4_000, far="far1")
         cable.replay(PLANT, 5_000)
         sender.communicate()
         time.sleep(1)
@@ -504,7 +504,7 @@ def test_points_of_the_configuration(cable: Wire, tmp_path: Path) -> None:
 
 def test_doctor_judges_the_mirror(cable: Wire, tmp_path: Path) -> None:
     """`doctor -i` tells of the interface, the rights, the load, and what `health` would say."""
-    sender = cable.start("tcpreplay", "-q", "--loop=50", "--pps=2500", "-i", cable.far, PLANT)
+    sender = cable.replaying(PLANT, 2_500, times=50)
     done = cable.run(
         sys.executable, "-m", "otsec", "doctor", "-i", cable.near, "--for", "3s", "--json",
         "--db", tmp_path / "x.db", check=False,
@@ -535,9 +535,7 @@ def test_doctor_tells_a_bad_mirror(cable: Wire, tmp_path: Path, name: str, sente
     sender = None
     if name:
         capture = ROOT / "pcaps" / "health" / f"{name}.pcap"
-        sender = cable.start(
-            "tcpreplay", "-q", "-K", "--loop=9999", "--pps=500", "-i", cable.far, capture
-        )
+        sender = cable.replaying(capture, 500, times=9_999)
     done = cable.run(
         sys.executable, "-m", "otsec", "doctor", "-i", cable.near, "--for", "2s", "--json",
         "--db", tmp_path / "x.db", check=False,
