@@ -3,6 +3,7 @@
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -205,11 +206,21 @@ def mqtt_paths(captures: Path) -> list[Path]:
     return [*shared, *sorted((OWN / "mqtt").glob("*.pcap"))]
 
 
+@cache
+def told_of_mqtt(path: Path) -> list[tuple[str, ...]]:
+    """Of each packet with MQTT what tshark reads of its messages, by `MQTT_FIELDS`."""
+    wanted = [word for field in MQTT_FIELDS for word in ("-e", f"mqtt.{field}")]
+    return [tuple(row) for row in tshark(path, "-Y", "mqtt", *wanted)]
+
+
+MQTT_FIELDS = ("msgtype", "clientid", "username", "topic", "topic_len")
+
+
 def test_packets_of_mqtt(captures: Path, tmp_path: Path) -> None:
     """As many packets of each type as tshark counts, requests with their answers as one."""
     for path in mqtt_paths(captures):
-        rows = tshark(path, "-Y", "mqtt", "-e", "mqtt.msgtype")
-        theirs = Counter(int(word) for row in rows for word in row[0].split(","))
+        rows = told_of_mqtt(path)
+        theirs = Counter(int(word) for kinds, *_ in rows for word in kinds.split(","))
         mine = operations(path, tmp_path)
         mine["publish"] += mine["deliver"] + mine["sparkplug_ncmd"] + mine["sparkplug_dcmd"]
         for code, (name, _) in mqtt.PACKETS.items():
@@ -223,10 +234,10 @@ def test_identities_of_mqtt(captures: Path, tmp_path: Path) -> None:
     """Every client id and account that tshark reads is a fact, and no password is anywhere."""
     for path in mqtt_paths(captures):
         told = facts(path, tmp_path)
-        for field, attribute in (("clientid", "mqtt_client_id"), ("username", "account")):
-            rows = tshark(path, "-Y", f"mqtt.{field}", "-e", f"mqtt.{field}")
-            assert {(attribute, row[0]) for row in rows if row[0]} <= told, path.name
-        rows = tshark(path, "-Y", "mqtt.passwd", "-e", "mqtt.passwd")
+        for _, client, account, *_ in told_of_mqtt(path):
+            assert not client or ("mqtt_client_id", client) in told, path.name
+            assert not account or ("account", account) in told, path.name
+        rows = tshark(path, "-Y", "mqtt.passwd", "-e", "frame.number")
         assert (("credentials", "clear") in told) == bool(rows)
         assert "not-a-secret" not in "\n".join(Bench(tmp_path).dump(path.read_bytes()))
 
@@ -234,8 +245,11 @@ def test_identities_of_mqtt(captures: Path, tmp_path: Path) -> None:
 def test_topics_of_mqtt(captures: Path, tmp_path: Path) -> None:
     """What is published is named as tshark names it, but for topics that come as an alias."""
     for path in mqtt_paths(captures):
-        rows = tshark(path, "-Y", "mqtt.msgtype == 3", "-e", "mqtt.topic", "-e", "mqtt.topic_len")
-        theirs = Counter(row[0] for row in rows if row[1] != "0")
+        theirs = Counter(
+            topics
+            for kinds, _, _, topics, size in told_of_mqtt(path)
+            if "3" in kinds.split(",") and size != "0"
+        )
         found = said(Bench(tmp_path).dump(path.read_bytes()))
         mine: Counter[str] = Counter()
         for (_, operation, object_, _), count in found.items():

@@ -4,6 +4,7 @@ import atexit
 import json
 import shutil
 import subprocess
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +52,14 @@ class Sharkd:
         self.process: subprocess.Popen[str] | None = None
         self.settings: dict[str, str] = {}  # that differ from those it begins with
         self.loads = 0
+        self.free = threading.Lock()
 
     def frames(self, path: Path, only: str, settings: Mapping[str, str]) -> list[int]:
-        """The numbers of the frames that a filter finds."""
+        """The numbers of the frames that a filter finds; one after the other, whoever asks."""
+        with self.free:
+            return self._frames(path, only, settings)
+
+    def _frames(self, path: Path, only: str, settings: Mapping[str, str]) -> list[int]:
         if self.settings != settings:
             self.close()
         for name, value in settings.items() - self.settings.items():
