@@ -182,9 +182,7 @@ def otsec_command() -> Iterator[Command]:
     ``subprocess.run``; with those, or with ``cold``, Python is started anew. It must be where the
     start is tested, or where two processes must hash the same words unlike each other.
     """
-    from warm_commands import WarmCommands
-
-    warm = WarmCommands()
+    from warm_commands import SHARED
 
     def run(
         *arguments: str | Path,
@@ -197,7 +195,7 @@ def otsec_command() -> Iterator[Command]:
         words = [*map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
         if not (cold or options or "PYTHONIOENCODING" in environment):
-            return warm.run(words, cwd=cwd, env=environment, timeout=timeout)
+            return SHARED.run(words, cwd=cwd, env=environment, timeout=timeout)
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", "otsec", *words],
             cwd=cwd,
@@ -210,7 +208,7 @@ def otsec_command() -> Iterator[Command]:
         )
 
     yield run
-    warm.close()
+    SHARED.close()
 
 
 # ------------------------------------------------------------------------------- workers

@@ -4,7 +4,6 @@
 reaches the machine's own interfaces.
 """
 
-import atexit
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from warm_commands import WarmCommands
+from warm_commands import SHARED
 
 NEAR, FAR = "near0", "far0"
 WAIT_S = 60.0
@@ -171,13 +170,9 @@ class Sensor:
         return self.process.wait(WAIT_S)
 
 
-WARM = WarmCommands()
-atexit.register(WARM.close)
-
-
 def otsec(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
     """Run otsec outside, on what the sensor wrote."""
-    return WARM.run([*map(str, words)], cwd=folder, env=ENVIRONMENT, timeout=120)
+    return SHARED.run([*map(str, words)], cwd=folder, env=ENVIRONMENT, timeout=120)
 
 
 def dumped(folder: Path, store: str) -> list[str]:

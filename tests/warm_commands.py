@@ -7,6 +7,7 @@ folder and exit code, and the interpreter ends as ever. Where the start itself i
 or the environment speaks to Python, a command is started cold.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -80,6 +81,10 @@ class WarmCommands:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.here = self.process = None
+
+
+SHARED = WarmCommands()  # of all tests of a worker: what it imports takes longest
+atexit.register(SHARED.close)
 
 
 def _text(stream: IO[bytes]) -> str:
