@@ -36,7 +36,7 @@ demo: $(VENV)/installed
 	@echo "otsec is in $(BIN); to type it as it stands here: . $(BIN)/activate"
 
 test: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest -n auto --maxschedchunk 1 $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/installed-dev
 	@$(BIN)/ruff format --check .
