@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from capture_bytes import packets_of
+from wire_captures import in_one_file, tshark
 
 from otsec.capture import find_captures, open_capture, plan
 
@@ -54,23 +55,23 @@ def _seconds(time: int) -> str:
 
 
 @needs_tshark
-def test_each_packet(captures: Path) -> None:
+def test_each_packet(captures: Path, tmp_path: Path) -> None:
     """Time and lengths of each packet of some files are those of tshark."""
-    for path in [path for path in find_captures([captures]) if path.stat().st_size < 40_000][::9]:
-        fields = ("frame.time_epoch", "frame.len", "frame.cap_len", "frame.interface_id")
-        report = subprocess.run(
-            ["tshark", "-n", "-r", str(path), "-T", "fields"]
-            + [part for field in fields for part in ("-e", field)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        rows = [line.split("\t") for line in report.stdout.splitlines()]
-        rows.sort(key=lambda row: int(row[3] or 0))
+    paths = [path for path in find_captures([captures]) if path.stat().st_size < 40_000][::9]
+    assert len(paths) > 20
+    # interfaces stay apart, and are numbered on from file to file
+    joined = in_one_file(paths, tmp_path / "all.pcapng", "-I", "none")
+    fields = ("frame.time_epoch", "frame.len", "frame.cap_len", "frame.interface_id")
+    told = tshark(joined, *(part for field in fields for part in ("-e", field)))
+    for path in paths:
+        packets = read(path)
+        rows = sorted(told[: len(packets)], key=lambda row: int(row[3] or 0))
+        del told[: len(packets)]
 
-        assert [
-            [_seconds(time), str(wire), str(len(data))] for _, time, wire, data in read(path)
-        ] == [row[:3] for row in rows], path
+        assert [[_seconds(time), str(wire), str(len(data))] for _, time, wire, data in packets] == [
+            row[:3] for row in rows
+        ], path
+    assert told == []
 
 
 def test_packed_and_in_small_batches(captures: Path, tmp_path: Path) -> None:

@@ -99,9 +99,9 @@ SHARKD = Sharkd()
 atexit.register(SHARKD.close)
 
 
-def in_one_file(paths: list[Path], into: Path) -> Path:
+def in_one_file(paths: list[Path], into: Path, *options: str) -> Path:
     """Captures one behind the other in one file: tshark takes long to start."""
-    command = ["mergecap", "-a", "-w", str(into), *map(str, paths)]
+    command = ["mergecap", "-a", *options, "-w", str(into), *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
     return into
