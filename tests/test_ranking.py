@@ -3,6 +3,7 @@
 import random
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Command
@@ -90,3 +91,20 @@ def test_the_command_lists_the_first(
     assert len(other.splitlines()) == HOURS + 1
     told = otsec_command("findings", "--db", path, "--csv").stdout
     assert len(told.splitlines()) == 1
+
+
+def test_each_forest_is_asked_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for the ranks of its hours and once for the reasons of all: a question takes long."""
+    from sklearn.ensemble import IsolationForest
+
+    asked: list[int] = []
+    score = IsolationForest.score_samples
+
+    def counted(forest: IsolationForest, rows: Any) -> Any:
+        asked.append(len(rows))
+        return score(forest, rows)
+
+    monkeypatch.setattr(IsolationForest, "score_samples", counted)
+    found = ranked(network(tmp_path / "a.db"))
+    assert sum(bool(one.features) for one in found) > 100
+    assert len(asked) == 4

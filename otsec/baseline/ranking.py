@@ -8,7 +8,7 @@ them would have a rank of at most p.
 
 import importlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,14 +70,11 @@ def ranked(store: Store) -> list[Unusual]:
     usual, away = _away(rows, plain)
     share, forests = _shares(rows, away)
     order = sorted(range(len(rows)), key=lambda n: (share[n], -float(np.abs(away[n]).max()), n))
-    return [
-        Unusual(
-            rows[n],
-            float(share[n]),
-            _why(forests[rows[n].hour % 2], away[n], plain[n], usual[n]) if at < EXPLAINED else (),
-        )
-        for at, n in enumerate(order)
-    ]
+    reasons: dict[int, tuple[str, ...]] = {}
+    for part, forest in enumerate(forests):
+        told = [n for n in order[:EXPLAINED] if rows[n].hour % 2 == part]
+        reasons |= zip(told, _why(forest, away[told], plain[told], usual[told]), strict=True)
+    return [Unusual(rows[n], float(share[n]), reasons.get(n, ())) for n in order]
 
 
 def _whole(found: Sequence[Hour], spans: Spans) -> list[Hour]:
@@ -144,17 +141,23 @@ def _forest() -> Any:
         ) from None
 
 
-def _why(forest: Any, away: Numbers, plain: Numbers, usual: Numbers) -> tuple[str, ...]:
-    """The features without which the hour would be more like the others."""
-    tried = np.repeat(away[np.newaxis], len(FEATURES) + 1, axis=0)
+def _why(forest: Any, away: Numbers, plain: Numbers, usual: Numbers) -> Iterator[tuple[str, ...]]:
+    """Of each hour the features without which it would be more like the others.
+
+    The forest is asked once for all of them: each question has its price, however few rows it has.
+    """
+    if not len(away):
+        return
+    tried = np.repeat(away[:, np.newaxis], len(FEATURES) + 1, axis=1)
     for number in range(len(FEATURES)):
-        tried[number + 1, number] = 0
-    scores = -forest.score_samples(tried)
-    gain = np.round(scores[0] - scores[1:], 9)
-    strongest = sorted(range(len(FEATURES)), key=lambda n: (-gain[n], n))[:TOLD]
+        tried[:, number + 1, number] = 0
+    scores = -forest.score_samples(tried.reshape(-1, len(FEATURES))).reshape(tried.shape[:2])
+    gains = np.round(scores[:, :1] - scores[:, 1:], 9)
     names = tuple(FEATURES.values())
-    return tuple(
-        f"{names[n]} {plain[n]:.0f} (mostly {usual[n]:.0f})"
-        for n in strongest
-        if gain[n] > 0 and away[n]
-    )
+    for row, gain in enumerate(gains):
+        strongest = np.argsort(-gain, kind="stable")[:TOLD]
+        yield tuple(
+            f"{names[n]} {plain[row, n]:.0f} (mostly {usual[row, n]:.0f})"
+            for n in strongest
+            if gain[n] > 0 and away[row, n]
+        )
