@@ -32,12 +32,14 @@ def tshark(path: Path, *arguments: str) -> list[list[str]]:
 
 
 def _frames_asked(arguments: Sequence[str]) -> tuple[str, dict[str, str]] | None:
-    """The filter and the settings, if nothing but the numbers of frames is wanted."""
+    """The filter and the switches, if nothing but the numbers of frames is wanted."""
     pairs = list(zip(arguments[::2], arguments[1::2], strict=False))
     filters = [value for word, value in pairs if word == "-Y"]
     settings = dict(value.split(":", 1) for word, value in pairs if word == "-o")
     others = [pair for pair in pairs if pair[0] not in {"-Y", "-o"}]
     if len(filters) != 1 or len(arguments) % 2 or others != [("-e", "frame.number")]:
+        return None
+    if not {"TRUE", "FALSE"}.issuperset(settings.values()):
         return None
     return filters[0], settings
 
@@ -50,7 +52,7 @@ class Sharkd:
 
     def __init__(self) -> None:
         self.process: subprocess.Popen[str] | None = None
-        self.settings: dict[str, str] = {}  # that differ from those it begins with
+        self.before: dict[str, str] = {}  # of each switch that was ever turned, how it stood
         self.loads = 0
         self.free = threading.Lock()
 
@@ -60,11 +62,11 @@ class Sharkd:
             return self._frames(path, only, settings)
 
     def _frames(self, path: Path, only: str, settings: Mapping[str, str]) -> list[int]:
-        if self.settings != settings:
-            self.close()
-        for name, value in settings.items() - self.settings.items():
+        for name in settings.keys() - self.before.keys():
+            told = self._ask("dumpconf", pref=name)["prefs"][name]["b"]
+            self.before[name] = "TRUE" if told else "FALSE"
+        for name, value in {**self.before, **settings}.items():
             self._ask("setconf", name=name, value=value)
-        self.settings = dict(settings)
         self._ask("load", file=str(path))
         self.loads += 1  # it remembers what a filter found, whatever was loaded since
         once = f"({only}) && frame.number < {(1 << 32) - self.loads}"
@@ -92,7 +94,7 @@ class Sharkd:
         """End it."""
         if self.process is not None:
             self.process.communicate()
-        self.process, self.settings = None, {}
+        self.process, self.before = None, {}
 
 
 SHARKD = Sharkd()
