@@ -365,18 +365,22 @@ class Run:
 
         ``settle``: it is in the store when this comes back, also where another process writes.
         """
+        engines = list(engines)
         rows: dict[str, list[Iterable[Any]]] = {}
-        state: dict[tuple[int, str], bytes] = {}
         for source, engine in engines:
             for table, part in engine.take_rows(source).items():
                 rows.setdefault(table, []).append(part)
-            for module, data in engine.dump():
-                state[source, module] = pack(data)
         whole = {table: chain.from_iterable(parts) for table, parts in rows.items()}
+        state = (  # packed as it is written: together it takes as much room as all tables
+            (source, module, pack(data))
+            for source, engine in engines
+            for module, data in engine.dump()
+        )
+        sources = [source for source, _ in engines]
         if self.writer is None:
-            self.store.checkpoint(whole, progress, state)
+            self.store.checkpoint(whole, progress, state, sources)
             return
-        self.writer.checkpoint(whole, progress, state)
+        self.writer.checkpoint(whole, progress, state, sources)
         if settle:
             self.writer.settle()
 

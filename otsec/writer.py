@@ -23,7 +23,7 @@ from otsec.aggregates.totals import TABLES, Plan, Share, Totals
 from otsec.errors import StorageError
 from otsec.memory import keep_memory
 from otsec.state import Unlike, pack, unpack
-from otsec.store import CaptureProgress, Store, open_store
+from otsec.store import CaptureProgress, State, Store, open_store
 
 SLOTS = 8  # shares that are on their way, or being counted
 END_S = 5.0  # so long is waited for the process to end by itself
@@ -83,14 +83,15 @@ class Writer:
         self,
         rows: Rows,
         captures: Sequence[CaptureProgress],
-        state: Mapping[tuple[int, str], bytes],
+        state: Iterable[State],
+        sources: Sequence[int],
     ) -> None:
         """Write a checkpoint, see `Store.checkpoint`, with what the totals add to it.
 
         It is written once `settle` has come back.
         """
         told = {table: list(some) for table, some in rows.items()}
-        self._send("checkpoint", told, list(captures), dict(state))
+        self._send("checkpoint", told, list(captures), list(state), list(sources))
 
     def let_go(self, sources: Iterable[int]) -> None:
         """Forget the totals of sources that are done."""
@@ -193,17 +194,20 @@ class _Desk:
         self,
         told: dict[str, list[Row]],
         captures: list[CaptureProgress],
-        state: dict[tuple[int, str], bytes],
+        state: list[State],
+        sources: list[int],
     ) -> None:
         rows: dict[str, list[Iterable[Row]]] = {table: [some] for table, some in told.items()}
-        for source in sorted({source for source, _ in state} & self.sources.keys()):
-            totals = self.sources[source]
-            for table, some in totals.take_rows(source).items():
+        for source in sources:
+            for table, some in self.sources[source].take_rows(source).items():
                 rows.setdefault(table, []).insert(0, some)
-            for module, data in totals.dump().items():
-                state[source, module] = pack(data)
         whole = {table: chain.from_iterable(parts) for table, parts in rows.items()}
-        self.store.checkpoint(whole, captures, state)
+        own = (
+            (source, module, pack(data))
+            for source in sources
+            for module, data in self.sources[source].dump().items()
+        )
+        self.store.checkpoint(whole, captures, chain(state, own), sources)
 
     def let_go(self, sources: list[int]) -> None:
         for source in sources:

@@ -134,7 +134,7 @@ def write(path: Path, *, assets: int, conversations_: int, findings_: int) -> No
     """Write the store."""
     with open_store(path) as store:
         store.source("site", "tap", "net", "")
-        store.checkpoint({"clock": [row("clock", source=1, packets=10**9, first_time=BEGIN, last_time=BEGIN + 4200 * SECOND)]}, [], {}, {1})  # fmt: skip
+        store.checkpoint({"clock": [row("clock", source=1, packets=10**9, first_time=BEGIN, last_time=BEGIN + 4200 * SECOND)]}, [], [], {1})  # fmt: skip
         connection = store.db.conn
         connection.execute("PRAGMA synchronous = OFF")
         for table, rows in (

@@ -41,7 +41,7 @@ def values(*numbers: int) -> dict[str, bytes]:
 def write(store: Store, **tables: Sequence[tuple[Any, ...]]) -> None:
     """One checkpoint of rows alone."""
     sources = {cells[0] for rows in tables.values() for cells in rows}
-    store.checkpoint(tables, [], {}, sources)
+    store.checkpoint(tables, [], [], sources)
 
 
 @cache

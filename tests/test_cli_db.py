@@ -45,7 +45,7 @@ def test_check(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
     with open_store(store) as opened:
         lost = row("behaviour", source=1, conversation=9)
-        opened.checkpoint({"behaviour": [lost]}, [], {})
+        opened.checkpoint({"behaviour": [lost]}, [], [], [])
     assert main(["db", "check", "--db", str(store)]) == 5
     assert "behaviour: 1 rows name a conversation that is not there" in capsys.readouterr().out
 

@@ -46,7 +46,7 @@ def grave(crowd_db: Path, tmp_path: Path) -> list[str]:
             clock = row(
                 "clock", source=source, packets=9, first_time=BEGIN, last_time=BEGIN + 10**12
             )
-            store.checkpoint({"clock": [clock]}, [], {}, {source})
+            store.checkpoint({"clock": [clock]}, [], [], {source})
         store.db.execute("UPDATE finding SET title = title || ?, next = ?", (long, long))
     zones = "".join(f"  {name}: {{nets: [10.0.{n}.0/24]}}\n" for n, name in enumerate("ab"))
     held = "".join(EXCEPTION.format(n=n, reason=long[:200]) for n in range(40))

@@ -126,8 +126,8 @@ def test_progress_and_state_are_kept_with_the_rows(store: Store) -> None:
     """A checkpoint moves captures on and replaces the states of the engine's parts."""
     number = store.add_capture(1, "/a.pcap", 24, "aa")
     progress = CaptureProgress(number, "bb", 999, 7, True, "cut short at 999", {"offset": 999})  # noqa: FBT003
-    store.checkpoint({}, [progress], {(1, "clock"): b"old", (1, "pairs"): b"\0\xff"})
-    store.checkpoint({}, [], {(1, "clock"): b"new"})
+    store.checkpoint({}, [progress], [(1, "clock", b"old"), (1, "pairs", b"\0\xff")], [1])
+    store.checkpoint({}, [], [(1, "clock", b"new")], [1])
 
     (capture,) = store.captures(1)
     assert (capture.tail_hash, capture.position, capture.packets) == ("bb", 999, 7)
@@ -184,14 +184,15 @@ def test_an_error_in_the_middle_leaves_the_state_before(store: Store) -> None:
         store.checkpoint(
             {"gap": [row("gap", source=1, number=0, detail="after")], "counter": bad},
             [progress],
-            {(1, "clock"): b"after"},
+            [(1, "clock", b"after")],
+            [1],
         )
     assert store.rows("gap", 1) == [row("gap", source=1, number=0, detail="before")]
     assert store.rows("counter", 1) == []
     assert store.state(1) == {}
     assert store.captures(1)[0].position == 0
 
-    store.checkpoint({"counter": bad[:1]}, [progress], {})
+    store.checkpoint({"counter": bad[:1]}, [progress], [], [])
     assert store.rows("counter", 1) == bad[:1]
     assert store.captures(1)[0].position == 5
 
@@ -218,7 +219,8 @@ while True:
             "clock": [row("clock", source=source, packets=at)],
         },
         [CaptureProgress(number, "", at, at, False, "", {})],
-        {(source, "engine"): str(at).encode()},
+        [(source, "engine", str(at).encode())],
+        [source],
     )
     print(at, flush=True)
 """

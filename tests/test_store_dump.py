@@ -55,7 +55,7 @@ def _known(store: Store, order: random.Random, captures: str) -> None:
         for part in order.sample(sorted(rows), len(rows)):
             order.shuffle(rows[part])
             write(store, **{part: rows[part]})
-        store.checkpoint({}, [], {(source, "engine"): order.randbytes(8)})
+        store.checkpoint({}, [], [(source, "engine", order.randbytes(8))], [source])
 
 
 @given(st.integers(0, 1 << 32))
@@ -112,7 +112,7 @@ def test_lines_are_as_documented(tmp_path: Path) -> None:
     with store_with(tmp_path / "a.db", **tables) as store:
         store.source("plant", "nothing", "net", "")
         capture = store.add_capture(1, "/somewhere.pcap", 24, "aa")
-        store.checkpoint({}, [CaptureProgress(capture, "", 5, 5, False, "", {})], {})  # noqa: FBT003
+        store.checkpoint({}, [CaptureProgress(capture, "", 5, 5, False, "", {})], [], [])  # noqa: FBT003
         lines = list(dump(store))
 
     key = '["", 4, "a", "b", ""'

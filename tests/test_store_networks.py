@@ -65,7 +65,7 @@ def test_conversations_of_a_network(tmp_path: Path, value: str, clients: set[str
         told = [
             row("conversation", source=1, number=n, client=one) for n, one in enumerate(ADDRESSES)
         ]
-        store.checkpoint({"conversation": told}, [], {}, {1})
+        store.checkpoint({"conversation": told}, [], [], {1})
         keys = paging.order_of(store, "conversations", [Filter("client", value)])
         found = paging.page(store, "conversations", keys)
 

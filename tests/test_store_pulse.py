@@ -15,7 +15,7 @@ def _store(path: Path) -> Store:
     store = open_store(path)
     store.source("site", "tap", "net", "")
     clock = row("clock", source=1, packets=9, first_time=BEGIN, last_time=BEGIN + 3599 * SECOND)
-    store.checkpoint({"clock": [clock]}, [], {}, {1})
+    store.checkpoint({"clock": [clock]}, [], [], {1})
     return store
 
 
@@ -63,7 +63,7 @@ def test_who_is_in_from_another_machine(tmp_path: Path) -> None:
             )
             for n, (client, protocol, service, payload, ago) in enumerate(talks)
         ]  # fmt: skip
-        store.checkpoint({"conversation": rows}, [], {}, {1})
+        store.checkpoint({"conversation": rows}, [], [], {1})
         ports = {"tcp/22": "ssh", "tcp/3389": "rdp"}
         found = remote(store, "site", ["ssh", "rdp"], ports, 5, 600 * SECOND)
 

@@ -27,6 +27,7 @@ from otsec.store.migrations import NEWEST, migrate, version
 from otsec.store.schema import TABLES
 
 Row: TypeAlias = tuple[Any, ...]  # one row in the order of its table's columns
+State: TypeAlias = tuple[int, str, bytes]  # of which source, of which module, and what
 
 BUSY_S = 10.0  # how long to wait for another program that writes
 MAKING_S, MAKING_LOOKS = 1.0, 50  # how long, and how often, a reader waits for a store to be made
@@ -354,12 +355,12 @@ class Store:
         self,
         rows: Mapping[str, Iterable[Row]],
         captures: Sequence[CaptureProgress],
-        state: Mapping[tuple[int, str], bytes],
-        sources: Iterable[int] = (),
+        state: Iterable[State],
+        sources: Iterable[int],
     ) -> None:
         """Write changed rows, capture positions and state in one transaction: all or nothing.
 
-        ``rows`` are drawn once, and are of sources that ``state`` names, or ``sources``. They
+        ``rows`` and then ``state`` are drawn once, and are of ``sources``. They
         replace those of the same key; histograms and what tables call summed are added to them.
         Raises StorageError if the store cannot be written, or if another program has gone on
         with one of the sources since it was taken up here.
@@ -369,9 +370,8 @@ class Store:
             raise ValueError(f"not tables of a checkpoint: {', '.join(unknown)}")
         clock = list(rows.get("clock", ()))  # of each source that was read
         read = [(source,) for source in sorted({int(row[0]) for row in clock})]
-        mine = {*sources, *(source for source, _ in state)}
         with self._transaction():
-            turns = self._take_turns(mine | self._sources_of(captures))
+            turns = self._take_turns({*sources} | self._sources_of(captures))
             self.db.conn.executemany(
                 "DELETE FROM behaviour WHERE source = ? AND number < 0",  # open at the last one
                 read,
@@ -393,10 +393,8 @@ class Store:
                 "damage = ?, reader_state = ? WHERE id = ?",
                 [_progress(capture) for capture in captures],
             )
-            self._upsert(
-                TABLES["state"].upsert,
-                [(source, module, data) for (source, module), data in state.items()],
-            )
+            for one in state:  # each may be large
+                self._upsert(TABLES["state"].upsert, [one])
         self._turns.update(turns)
 
     def _upsert(self, statement: str, rows: Iterable[Row]) -> None:
