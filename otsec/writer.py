@@ -26,7 +26,7 @@ from otsec.state import Unlike, pack, unpack
 from otsec.store import CaptureProgress, State, Store, open_store
 
 SLOTS = 8  # shares that are on their way, or being counted
-END_S = 5.0  # so long is waited for the process to end by itself
+END_S = 60.0  # so long is waited for the process to end by itself
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Rows = Mapping[str, Iterable[Row]]

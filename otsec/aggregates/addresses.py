@@ -2,6 +2,7 @@
 
 import ipaddress
 from functools import lru_cache
+from socket import AF_INET6, inet_ntop
 
 import numpy as np
 
@@ -40,7 +41,10 @@ def address_text(kind: int, high: int, low: int) -> str:
         return mac_text(low & 0xFFFF_FFFF_FFFF)
     if kind == Kind.IPV4:
         return ".".join(map(str, (low & 0xFFFF_FFFF).to_bytes(4, "big")))
-    return str(ipaddress.IPv6Address(high << 64 | low))
+    number = high << 64 | low
+    if not high:  # of these systems write some as those of IPv4
+        return str(ipaddress.IPv6Address(number))
+    return inet_ntop(AF_INET6, number.to_bytes(16, "big"))  # ten times as fast
 
 
 def address_words(text: str) -> tuple[int, int, int]:
