@@ -450,6 +450,8 @@ ORDERS = {  # kind, rules, times of select, of operate, gap at packet, found
     "in order": ("temporal_ordered", "one, two", [10], [30], None, True),
     "the wrong way": ("temporal_ordered", "one, two", [30], [10], None, False),
     "in order the second time": ("temporal_ordered", "one, two", [5, 40], [1, 50], None, True),
+    "again in the packet of the next": ("temporal_ordered", "one, two", [10, 30], [30], None, True),
+    "in one packet alone": ("temporal_ordered", "one, two", [30], [30], None, False),
     "across lost packets": ("temporal_ordered", "one, two", [10], [30], 20, False),
     "only one of them": ("temporal", "one, two", [10], [], None, False),
 }

@@ -195,14 +195,15 @@ def _leave(inside: Counter[Any], value: Any) -> None:
 def _ordered(correlation: Correlation, points: Sequence[Point], span: int) -> Together | None:
     """The latest chain that each point can end, in the order of the rules."""
     chains: list[tuple[Point, ...]] = [()] * len(correlation.order)
+    earlier, packet = chains, -1  # as they were in front of the packet at hand
     found: dict[tuple[int, int], Point] = {}  # by packet and selection
     number = 0
     for point in points:
-        for step in reversed(range(len(correlation.order))):
-            if correlation.order[step] != point.which:
-                continue
-            before = chains[step - 1] if step else ()
-            if step and not _follows(before, point, span):
+        if point.packet != packet:
+            earlier, packet = list(chains), point.packet
+        for step, wanted in enumerate(correlation.order):
+            before = earlier[step - 1] if step else ()
+            if wanted != point.which or (step and not _follows(before, point, span)):
                 continue
             chains[step] = (*before, point)
             if step == len(correlation.order) - 1:
