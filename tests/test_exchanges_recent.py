@@ -1,5 +1,7 @@
 """Numbers of keys that were seen before."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,24 @@ def test_numbers_are_those_of_a_dictionary(bits: int) -> None:
         told = zip(*(word.tolist() for word in words), strict=True)
         assert found.tolist() == [known[key] for key in told]
     assert (asked < 500) == (bits == 64)  # it remembers, where there is a place for each
+
+
+def test_places_come_with_what_is_seen() -> None:
+    """Few keys take few places; many get them, and what was known before is still found."""
+    recent, few = Recent(1), [np.arange(40, dtype=np.uint64)]
+    many = [np.arange(5_000, dtype=np.uint64)]
+    asked: list[int] = []
+
+    def ask(words: list[U64], rows: I64) -> I64:
+        asked.append(len(rows))
+        return words[0][rows].astype(np.int64) * 3
+
+    for words in (few, few, few, many, many, many, few):
+        assert (recent.numbers(words, 7, partial(ask, words)) == words[0] * 3).all()
+        if len(words[0]) == len(few[0]):
+            small = len(asked) < 4  # some of forty share one of 64 places
+            assert (recent.number.nbytes < 10_000) == small
+    assert asked[-1] < 1_500  # of 5,000 keys so many share one of 16,384 places
 
 
 def test_nothing_is_found_behind_clear() -> None:

@@ -1,6 +1,7 @@
 """The worst case: a scan in which no two units, and hardly two senders, are alike."""
 
 import csv
+import struct
 import subprocess
 import sys
 from io import StringIO
@@ -8,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from capture_bytes import enhanced, interface, section
 from conftest import ROOT, Command
-from engine_runs import MS, Tcp, Wire, analyse, as_pcap, request
+from engine_runs import MS, Tcp, Wire, analyse, as_pcap, records, request
 
 from otsec.bench import peak_memory
 
+PLANT = ROOT / "pcaps" / "plant" / "ten_minutes.pcap"
 PACKETS = 100_000
 FEW = 20_000  # packets of the part with which memory is compared: they fill every table too
 CAPS = {  # so small that the scan fills them in its first second
@@ -140,6 +143,25 @@ def test_units_at_once_are_bounded(tmp_path: Path) -> None:
     assert few is not None
     assert many is not None
     assert many < 3 * few, peaks
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the memory of a process")
+def test_interfaces_cost_what_they_carry(tmp_path: Path) -> None:
+    """The packets of a plant spread over a hundred interfaces take twice the memory of ten, not ten times."""
+    peaks = []
+    for many in (10, 100):
+        blocks = [section(), interface() * many]
+        for at, record in enumerate(records(PLANT.read_bytes())):
+            seconds, micros = struct.unpack_from("<II", record)
+            blocks.append(enhanced(at % many, seconds * 1_000_000 + micros, record[16:]))
+        path = tmp_path / f"{many}.pcapng"
+        path.write_bytes(b"".join(blocks))
+        words = ["analyze", str(path), "--db", str(path.with_suffix(".db")), "--quiet"]
+        peaks.append(peak_memory([sys.executable, "-m", "otsec", *words, "--no-rules"], tmp_path))
+    few, lots = peaks
+    assert few is not None
+    assert lots is not None
+    assert lots < 2 * few, peaks
 
 
 def test_more_units_than_16_bits_in_one_packet(tmp_path: Path) -> None:
