@@ -1,10 +1,16 @@
-"""Running the terminal UI in tests: press keys, wait until nothing is being asked, read the screen."""
+"""Running the terminal UI in tests: press keys, wait until nothing is being asked, read the screen.
+
+Textual's pilot guesses when the application has done its work: it sleeps until the process took
+little CPU time, several times a key. Here the event loop itself is asked whether more is to be done.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 from textual import events
 
@@ -14,6 +20,7 @@ from otsec.tui.app import OtsecApp
 from otsec.tui.views import ViewsScreen
 
 PATIENCE_S = 60.0  # on a machine that has much else to do
+LOOK_S = 0.005  # between looks at what a thread or a timer will change
 KEYS = {
     " ": "space", ":": "colon", "/": "slash", ".": "full_stop", "!": "exclamation_mark",
     ">": "greater_than_sign", "=": "equals_sign", "-": "minus", "*": "asterisk", "_": "underscore",
@@ -46,28 +53,35 @@ class Seat:
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until nothing is being asked."""
-        await self.pilot.pause()
-        for _ in range(int(PATIENCE_S / 0.02)):
-            await self.pilot.pause(0.02)
-            asked = any(getattr(one, "busy", None) for one in self.app.screen_stack)
-            if not asked and not self._typing():
-                break
-        await self.pilot.pause()
+        """Wait until nothing is being asked, and all that is known stands on the screen."""
+        end = monotonic() + PATIENCE_S
+        await self._painted()
+        while waits := self._asking() or self._typing():
+            assert monotonic() < end, waits
+            await asyncio.sleep(LOOK_S)
+            await self._painted()
 
-    def _typing(self) -> bool:
-        return any(
-            getattr(line, "_timer", None) is not None
-            for line in self.app.screen.query("FilterLine")
-        )
+    async def _painted(self) -> None:
+        """Wait until every message is handled, and those that painting them makes."""
+        end = monotonic() + PATIENCE_S
+        await self.pilot.pause()
+        while ready := _ready():
+            assert monotonic() < end, ready
+            await self.pilot.pause()
+
+    def _asking(self) -> list[Any]:
+        return [(one, one.busy) for one in self.app.screen_stack if getattr(one, "busy", None)]
+
+    def _typing(self) -> list[Any]:
+        lines = self.app.screen.query("FilterLine")
+        return [line for line in lines if getattr(line, "_timer", None) is not None]
 
     async def until(self, true: Callable[[], Any]) -> None:
         """Wait until something is true."""
-        for _ in range(int(PATIENCE_S / 0.02)):
-            if true():
-                return
-            await self.pilot.pause(0.02)
-        raise AssertionError("it never came")
+        end = monotonic() + PATIENCE_S
+        while not true():
+            assert monotonic() < end, "it never came"
+            await self.pilot.pause(LOOK_S)
 
     @property
     def text(self) -> str:
@@ -95,6 +109,24 @@ async def opened(seat: Seat, letter: str, kind: type[S]) -> S:
     assert isinstance(screen, kind)
     await seat.until(lambda: len(screen.table.rows))
     return screen
+
+
+async def idle(_min_sleep: float = 0.0, _max_sleep: float = 0.0) -> None:
+    """Wait until the event loop has nothing to do but wait for threads, timers and keys.
+
+    It stands in for Textual's `wait_for_idle`, and so takes what that takes.
+    """
+    end = monotonic() + PATIENCE_S
+    await asyncio.sleep(0)
+    while ready := _ready():
+        assert monotonic() < end, ready
+        await asyncio.sleep(0)
+
+
+def _ready() -> list[Any]:
+    """What the event loop will run next, without waiting for anything."""
+    loop: Any = asyncio.get_running_loop()
+    return [*loop._ready]
 
 
 async def goes_through(
@@ -135,4 +167,5 @@ def visit(
             await seat.settle()
             await do(seat)
 
-    asyncio.run(session())
+    with patch("textual.app.wait_for_idle", idle), patch("textual.pilot.wait_for_idle", idle):
+        asyncio.run(session())
