@@ -151,7 +151,7 @@ def test_interfaces_cost_what_they_carry(tmp_path: Path) -> None:
     peaks = []
     for many in (10, 100):
         blocks = [section(), interface() * many]
-        for at, record in enumerate(records(PLANT.read_bytes())):
+        for at, record in enumerate(records(PLANT.read_bytes())[:2_000]):
             seconds, micros = struct.unpack_from("<II", record)
             blocks.append(enhanced(at % many, seconds * 1_000_000 + micros, record[16:]))
         path = tmp_path / f"{many}.pcapng"
