@@ -1,12 +1,17 @@
 """Things on their way to another process of ours: arrays in shared memory, the rest in few bytes."""
 
 import pickle
+import shutil
 from dataclasses import dataclass
 from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 from typing import Any
+
+from otsec.errors import UsageError
 
 SLOT = 40 << 20  # bytes: a full read buffer (16 MiB) and the columns of its packets
 ALIGN = 64
+FOLDER = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory; containers have little
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,20 @@ class _Spans:
     """Where the parts of something lie in a slot: what was pickled, then the arrays."""
 
     spans: list[tuple[int, int]]  # offset and bytes
+
+
+def made(least: int, most: int) -> list[SharedMemory]:
+    """Slots, as many as there is room for.
+
+    Raises UsageError where there is too little: a process that fills more than there is, is killed.
+    """
+    free = shutil.disk_usage(FOLDER).free if FOLDER.is_dir() else most * SLOT
+    if free < least * SLOT:
+        raise UsageError(
+            f"--workers: {FOLDER} has room for {free >> 20} MiB, and {least * SLOT >> 20} are "
+            "wanted; give it more (of a container: --shm-size 1g), or take one worker"
+        )
+    return [SharedMemory(create=True, size=SLOT) for _ in range(min(free // SLOT, most))]
 
 
 def write(thing: object, slot: SharedMemory) -> bytes:

@@ -51,7 +51,7 @@ class Workers:
         self.members: list[tuple[Any, Connection, list[SharedMemory]]] = []
         self._turn = 0
         for _ in range(count):
-            own = [SharedMemory(create=True, size=slots.SLOT) for _ in range(4)]
+            own = slots.made(4, 4)
             here, there = context.Pipe()
             names = [slot.name for slot in own]
             process = context.Process(target=_serve, args=(there, names, settings), daemon=True)

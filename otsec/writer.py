@@ -39,8 +39,8 @@ class Writer:
         # Not forked: SQLite does not allow that a process goes on with what another has opened.
         context = multiprocessing.get_context("spawn")
         self.path = store
-        self.slots = [SharedMemory(create=True, size=slots.SLOT) for _ in range(SLOTS)]
-        self.free = [*range(SLOTS)]
+        self.slots = slots.made(1, SLOTS)
+        self.free = [*range(len(self.slots))]
         self.pipe, there = context.Pipe()
         names = [slot.name for slot in self.slots]
         self.process = context.Process(target=_serve, args=(there, names, store, plan), daemon=True)

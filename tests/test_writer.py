@@ -17,7 +17,7 @@ from engine_runs import analyse, difference
 from test_engine_anew import HALF, PLANT, State, alter, first_half, newer, totals_field
 
 from otsec import slots
-from otsec.errors import Exit
+from otsec.errors import Exit, UsageError
 from otsec.store import open_store
 from otsec.store.dump import dump
 
@@ -145,3 +145,18 @@ def test_shares_larger_than_their_slots(
     monkeypatch.setattr(slots, "SLOT", 4096)
     other = analyse([PLANT], tmp_path / "x.db", workers=2, batch=4096).dump
     assert not difference(whole, other)
+
+
+@pytest.mark.skipif(not slots.FOLDER.is_dir(), reason="shared memory lies elsewhere")
+def test_little_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: list[str]
+) -> None:
+    """With room for one slot it works all the same; with less, one line says what to do."""
+    usage = shutil.disk_usage(slots.FOLDER)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=slots.SLOT + 1))
+    assert not difference(whole, analyse([PLANT], tmp_path / "x.db", workers=2, batch=999).dump)
+    with pytest.raises(UsageError, match="room for 40 MiB, and 160 are wanted"):
+        analyse([PLANT], tmp_path / "y.db", workers=3)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=slots.SLOT - 1))
+    with pytest.raises(UsageError, match="--shm-size"):
+        analyse([PLANT], tmp_path / "z.db", workers=2)
