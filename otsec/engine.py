@@ -32,7 +32,7 @@ from otsec.aggregates.singles import Singles
 from otsec.aggregates.span import sights
 from otsec.aggregates.stamps import Stamps
 from otsec.aggregates.stations import Stations
-from otsec.aggregates.totals import Plan, Share, Sums
+from otsec.aggregates.totals import Plan, Share, Sums, Totals
 from otsec.capture import Drops, Tick
 from otsec.columns import I64, Bytes, Mask
 from otsec.config import Caps
@@ -152,7 +152,7 @@ class Engine:
         ]
         self.phrases = Phrases(caps.behaviours)
         plan = Plan(caps, settings.seed, registry.routine, registry.telling)
-        self.totals: Sums = totals or plan.totals()
+        self.totals: Sums = totals or Totals(plan)
         self.watched = Watched(watch, self.conversations.parties)
         self.void: list[str] = []  # protocols whose contents were forgotten since the last share
         self.shared: Counter[str] = Counter()  # contents that shares have told, by protocol
@@ -603,18 +603,9 @@ class Engine:
         begin, here = (self.first_time, 0), (self.last_time, max(self.packets - 1, 0))
         self.hearing.summed(begin, here)
         for name in ("conversations", "stations", "lookups", "stamps", "paths"):
-            part = getattr(self, name)
-            refused = part.refused
-            if refused.count:
-                self.hearing.counters.add(f"cap:{name}", refused.count, refused.first, refused.last)
-                refused.clear()
+            self.hearing.counters.capped(name, getattr(self, name).refused)
         for contents in self.contents.values():
-            refused = contents.refused
-            if refused.count:
-                self.hearing.counters.add(
-                    "cap:transfers", refused.count, refused.first, refused.last
-                )
-                refused.clear()
+            self.hearing.counters.capped("transfers", contents.refused)
         for met in self.streams.plain.gave_up:
             self.hearing.counters.add("cap:reassembly", 1, met, met)
         self.streams.plain.gave_up = []

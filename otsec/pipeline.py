@@ -9,7 +9,7 @@ from secrets import randbits
 from typing import TYPE_CHECKING, Any, Self
 
 from otsec.aggregates.held import watched
-from otsec.aggregates.totals import Plan, Sums
+from otsec.aggregates.totals import Plan, Sums, Totals
 from otsec.anew import rebuild
 from otsec.capture import (
     OVERLAP_NS,
@@ -337,7 +337,7 @@ class Run:
         if self.options.workers > 1:
             totals: Sums = self._its_writer(plan).totals(source, self.store.turn(source))
         else:
-            totals = plan.totals()
+            totals = Totals(plan)
         return Engine(self.registry, caps, settings, totals, plan.watch)
 
     def _plan(self) -> Plan:

@@ -32,7 +32,8 @@ def made(least: int, most: int) -> list[SharedMemory]:
             f"--workers: {FOLDER} has room for {free >> 20} MiB, and {least * SLOT >> 20} are "
             "wanted; give it more (of a container: --shm-size 1g), or take one worker"
         )
-    return [SharedMemory(create=True, size=SLOT) for _ in range(min(free // SLOT, most))]
+    spare = free // SLOT // 2  # what others were given, and did not fill yet, seems free
+    return [SharedMemory(create=True, size=SLOT) for _ in range(max(least, min(spare, most)))]
 
 
 def write(thing: object, slot: SharedMemory) -> bytes:

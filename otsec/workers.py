@@ -21,6 +21,8 @@ from otsec.model import PacketBatch
 from otsec.protocols import PROTOCOLS
 from otsec.streams.claim import Registry
 
+OF_EACH = 4  # slots: two for batches, two for what is made of them
+
 T = TypeVar("T")
 
 
@@ -50,8 +52,9 @@ class Workers:
         context = multiprocessing.get_context()
         self.members: list[tuple[Any, Connection, list[SharedMemory]]] = []
         self._turn = 0
-        for _ in range(count):
-            own = slots.made(4, 4)
+        made = slots.made(OF_EACH * count, OF_EACH * count)
+        for at in range(0, len(made), OF_EACH):
+            own = made[at : at + OF_EACH]
             here, there = context.Pipe()
             names = [slot.name for slot in own]
             process = context.Process(target=_serve, args=(there, names, settings), daemon=True)
@@ -102,6 +105,8 @@ class Workers:
         """Send a batch to a process; gives it back as it lies in shared memory."""
         _, pipe, own = self.members[member]
         message = slots.write(_cropped(batch), own[2 * number])
+        if len(message) > slots.SLOT:  # whole in the pipe, where an answer may be on its way
+            raise MemoryError("a batch is larger than any buffer of a reader")
         pipe.send((number, message))
         given: PacketBatch = slots.read(message, own[2 * number])
         return given

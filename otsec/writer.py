@@ -6,7 +6,6 @@ wrong there is raised here, at the next call that has to wait.
 
 import multiprocessing
 import signal
-import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -22,12 +21,12 @@ from otsec.aggregates.counters import Row
 from otsec.aggregates.totals import TABLES, Plan, Share, Totals
 from otsec.errors import StorageError
 from otsec.memory import keep_memory
+from otsec.processes import end_with_parent
 from otsec.state import Unlike, pack, unpack
 from otsec.store import CaptureProgress, State, Store, open_store
 
 SLOTS = 8  # shares that are on their way, or being counted
 END_S = 60.0  # so long is waited for the process to end by itself
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Rows = Mapping[str, Iterable[Row]]
 
@@ -171,7 +170,7 @@ class _Desk:
 
     def open(self, source: int, turn: int) -> None:
         self.store.take_up(source, turn)
-        self.sources[source] = self.plan.totals()
+        self.sources[source] = Totals(self.plan)
 
     def begin(self, source: int, anew: bool) -> str:  # noqa: FBT001 - from a message
         """What is wrong with the state, if anything is."""
@@ -215,7 +214,7 @@ class _Desk:
 
 
 def _serve(pipe: Connection, names: list[str], store: Path, plan: Plan) -> None:
-    _only_with_parent()
+    end_with_parent(signal.SIGKILL)  # nobody writes behind the back of the next run
     keep_memory()
     for one in (signal.SIGINT, signal.SIGTERM):  # for the process that reads
         signal.signal(one, signal.SIG_IGN)
@@ -246,12 +245,3 @@ def _do(desk: _Desk, pipe: Connection, memory: list[SharedMemory], what: str, *t
         pipe.send(("begun", desk.begin(*told)))
     else:
         getattr(desk, what)(*told)
-
-
-def _only_with_parent() -> None:
-    """End when the process that reads is killed: nobody writes behind the back of the next one."""
-    if sys.platform.startswith("linux"):
-        import ctypes  # noqa: PLC0415 - elsewhere there is no such call
-
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

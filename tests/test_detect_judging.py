@@ -522,15 +522,11 @@ def test_bad_quality_is_no_refusal() -> None:
     assert outcome_words("not_topical") == "marked not topical"
 
 
-def test_rows_nobody_wants_are_not_read(net: Tap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    """Rows whose protocol, operation, class and outcome no rule can want stay in the database."""
+def rows_read(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The rows that judging reads of the database from now on."""
     from otsec.detect import rows as reading
 
-    net.does(PANEL, PLC, "modbus", "mode")
-    for number in range(50):
-        net.does(PANEL, PLC, "modbus", "read", object=f"holding {number}")
-    net.write()
-    read = []
+    read: list[Any] = []
     original = reading.judged.rows
 
     def counting(*given: Any, **named: Any) -> Any:
@@ -539,6 +535,16 @@ def test_rows_nobody_wants_are_not_read(net: Tap, tmp_path: Path, monkeypatch: p
             yield one
 
     monkeypatch.setattr(reading.judged, "rows", counting)
+    return read
+
+
+def test_rows_nobody_wants_are_not_read(net: Tap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """Rows whose protocol, operation, class and outcome no rule can want stay in the database."""
+    net.does(PANEL, PLC, "modbus", "mode")
+    for number in range(50):
+        net.does(PANEL, PLC, "modbus", "read", object=f"holding {number}")
+    net.write()
+    read = rows_read(monkeypatch)
     made = loaded(tmp_path / "rules", rule("operation", "{a: {class: mode, 'object|contains': hold}, condition: a}"))  # fmt: skip
 
     assert len(found_in(net.store, made.rules)) == 1
@@ -555,15 +561,7 @@ def test_conversations_nobody_wants_are_not_read(
         net.talks(f"10.0.1.{number}", PLC, "modbus", packets_out=number % 2)
     net.talks(PANEL, PLC, "modbus", "tcp/502", packets_out=99)
     net.write()
-    read = []
-    original = reading.judged.rows
-
-    def counting(*given: Any, **named: Any) -> Any:
-        for one in original(*given, **named):
-            read.append(one)
-            yield one
-
-    monkeypatch.setattr(reading.judged, "rows", counting)
+    read = rows_read(monkeypatch)
     text = rule("conversation", "{a: {transport: tcp, 'packets_out|gte': 90}, condition: a}")
 
     for combinations, wanted in ((1_000, 1), (1, 51)):

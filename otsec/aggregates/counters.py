@@ -98,6 +98,12 @@ class Counters(Tally[tuple[str, str]]):
         """Count something; see `Tally.note`."""
         self.note((name, detail), count, first, last)
 
+    def capped(self, name: str, refused: Refusals) -> None:
+        """Count what a table had no room for, which counts once."""
+        if refused.count:
+            self.add(f"cap:{name}", refused.count, refused.first, refused.last)
+            refused.clear()
+
     def count(self, name: str, detail: str = "") -> int:
         """How often something was counted."""
         return self.rows.get((name, detail), [0])[0]

@@ -20,8 +20,8 @@ from otsec.streams.connections import SYN_SEEN
 LONGEST = 160  # letters of a message's name; those that begin alike are the same message
 SORTS = ("asks", "changes", "tells")
 ASKS, CHANGES, TELLS = range(3)
-PHRASE, SERIAL, LINE, PARTY, POSITION, STEADY, TIME = range(7)  # of what was said, columns
-COLUMNS = 7
+COLUMNS = 7  # of what was said
+PHRASE, SERIAL, LINE, PARTY, POSITION, STEADY, TIME = range(COLUMNS)
 BEGAN = 1  # bit of a party: the connection was heard from its beginning; bit 0: its client's side
 NOTHING = -1  # the number of what says nothing that is known
 

@@ -1,8 +1,7 @@
 """In which order messages come: which one followed which two, stream by stream.
 
-An order consumer: it works in columns over the units of a batch, and looks closer only at what it
-has not met. A stream is what one client asks of one device, what it changes there, or what the
-device reports of itself; in each of these, others would only be noise. Two messages are enough of
+An order consumer: it works in columns over what the units of a batch say (`phrases.py`), and looks
+closer only at what it has not met. Two messages are enough of
 a past to tell the cycle in which a machine goes round, also where one comes in it several times;
 after a deviation it is in step again with the third message.
 

@@ -47,10 +47,6 @@ class Plan:
     watch: Watch | None = None
     states: bool = False  # bouts of control are kept
 
-    def totals(self) -> "Totals":
-        """New ones."""
-        return Totals(self)
-
 
 class Sums(Protocol):
     """Where the shares of one source are added up."""
@@ -115,10 +111,7 @@ class Totals:
     def take_rows(self, source: int) -> dict[str, Iterable[Row]]:
         """All rows that changed since the last call, by table; drawn before the next share."""
         for name in CAPPED:
-            refused = getattr(self, name).refused
-            if refused.count:
-                self.counters.add(f"cap:{name}", refused.count, refused.first, refused.last)
-                refused.clear()
+            self.counters.capped(name, getattr(self, name).refused)
         return {
             **self.behaviours.take_rows(source),
             "fact": self.facts.take_rows(source),

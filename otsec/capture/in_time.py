@@ -15,7 +15,6 @@ from otsec.columns import I64, Mask
 
 SET_BACK_NS = 20_000_000  # a record stamped so much before the one in front: its clock was set
 REACH = 4_096  # records; a longer stretch, as of clocks that do not agree, stays as it is
-NEVER = np.iinfo(np.int64).min
 NO_PACKET = -1  # instead of the number of an interface: a record that stays where it is
 
 
@@ -134,8 +133,8 @@ def latest(time: I64, interface: I64) -> dict[int, int]:
 def goes_back(time: I64, interface: I64, before: dict[int, int]) -> bool:
     """Whether one of the first records belongs in front of records that were read before."""
     time, interface = time[:REACH], interface[:REACH]
-    here = np.unique(interface).tolist()
-    return any((time[interface == number] < before.get(number, NEVER)).any() for number in here)
+    here = before.keys() & np.unique(interface).tolist()
+    return any((time[interface == number] < before[number]).any() for number in here)
 
 
 def _lane(interface: int, record: I64, time: I64, before: Broken | None, begins: I64) -> Lane:

@@ -12,7 +12,7 @@ import numpy as np
 from otsec.columns import I64, U64, hash_words
 
 PLACE_BITS = 14  # what a batch asks for again and again, in 128 KiB a word
-FEW_BITS, MORE_BITS = 6, 4  # places at first, and by how much they grow: many a source says little
+FEW_BITS, MORE_BITS = 2, 4  # places at first, and by how much they grow: many a source says little
 _NOWHERE = -2  # of a place that nobody has; numbers may be -1
 
 
@@ -59,12 +59,12 @@ class Recent:
     def _make_room(self, asked: int, seed: int) -> None:
         """Have more places once as many keys were asked for as there are."""
         self._asked += asked
-        if self._asked < 1 << self.bits or self.bits == self._most:
+        bits = self.bits
+        while bits < self._most and self._asked >= 1 << bits:
+            bits += MORE_BITS
+        if bits == self.bits:
             return
         held = np.flatnonzero(self.number != _NOWHERE)
         words, number = list(self.words[:, held]), self.number[held]
-        bits = self.bits
-        while bits < self._most and asked >= 1 << bits:
-            bits += MORE_BITS
-        self._take(min(max(bits, self.bits + MORE_BITS), self._most))
+        self._take(min(bits, self._most))
         self._enter(words, hash_words(words, seed), number)

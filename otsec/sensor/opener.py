@@ -15,6 +15,7 @@ from typing import NoReturn, Self
 
 from otsec.errors import OtsecError, RightsError, UsageError
 from otsec.packet_socket import listen_on
+from otsec.processes import end_with_parent
 from otsec.sensor import rights
 
 MOST = 256 << 10  # bytes of a request: a filter has at most 32 KiB, told in hexadecimal digits
@@ -70,7 +71,7 @@ def _serve(pipe: socket.socket) -> NoReturn:
     """What the process does until the other one is gone."""
     code = 1
     try:
-        rights.end_with_parent()
+        end_with_parent(signal.SIGTERM)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # it ends with the one that reads
         _close_all_but(pipe.fileno())

@@ -13,11 +13,10 @@ from otsec.errors import RightsError
 
 CAP_NET_RAW = 13
 CAP_VERSION_3 = 0x20080522
-PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 8, 24, 38
+PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 8, 24, 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 CAP_LAST = 63
 NOBODY = 65534
-SIGTERM = 15
 
 NEEDED = (
     "listening needs the right CAP_NET_RAW: run it by the service unit of docs/live.md, or as root "
@@ -88,8 +87,3 @@ def give_up(store: Path) -> None:
     """Give up every right, for good; root becomes the owner of the store."""
     become(*owner_of(store))
     keep_only(0)
-
-
-def end_with_parent() -> None:
-    """Ask the system to end this process when the one that started it is gone."""
-    _libc().prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0)
