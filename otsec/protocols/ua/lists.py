@@ -117,20 +117,44 @@ _CHANGES = np.uint64(1 | DATA_CHANGE << 16 | 1 << 32)  # id of the encoding; a b
 
 
 def walk_items(lists: Lists) -> Points:
-    """Cut the lists into items, one round an item over all lists at once."""
+    """Cut the lists into items, all lists at once."""
     found = [_statuses(lists)]
     for service, cut in _CUTS.items():
-        rows = np.flatnonzero((lists.service == service) & (lists.state == WALKED))
-        rank = 0
-        while len(rows := rows[lists.count[rows] > rank]):
-            points, state = cut(lists, rows)
-            lists.state[rows] = state
-            found.append(points)
-            lists.at[rows] = points.end
-            rows = rows[state == WALKED]
-            rank += 1
+        listed = (lists.service == service) & (lists.state == WALKED) & (lists.count > 0)
+        found += _walk(lists, np.flatnonzero(listed), cut)
     _finish(lists)
     return _join(found, lists.state == WALKED)
+
+
+def _walk(lists: Lists, rows: I64, cut: "Cut") -> list[Points]:
+    """Items of some lists, round by round: the next, and more that are guessed to be as long.
+
+    Of these hold all up to the first that ends elsewhere; as long as all do, twice as many are
+    guessed in the next round.
+    """
+    found = []
+    left = lists.count[rows]
+    size, guessed = np.zeros((2, len(rows)), np.int64)
+    while len(rows):
+        fit = (lists.end[rows] - lists.at[rows]) // np.maximum(size, 1)
+        count = np.maximum(np.minimum(np.minimum(guessed, left), fit), 1)
+        head = np.cumsum(count) - count
+        rank = ranges(np.zeros(len(rows), np.int64), count)
+        start = np.repeat(lists.at[rows], count) + np.repeat(size, count) * rank
+        points, state = cut(lists, np.repeat(rows, count), start)
+        goes_on = (points.end - start == np.repeat(size, count)) & (state == WALKED)
+        held = np.minimum(
+            np.minimum.reduceat(np.where(goes_on, count.max(), rank), head) + 1, count
+        )
+        found.append(points.take(np.flatnonzero(rank < np.repeat(held, count))))
+        last = head + held - 1
+        lists.at[rows], lists.state[rows] = points.end[last], state[last]
+        left = left - held
+        more = np.flatnonzero((state[last] == WALKED) & (left > 0))
+        size = (points.end - start)[last[more]]
+        guessed = np.where(held == count, 2 * count, 1)[more]
+        rows, left = rows[more], left[more]
+    return found
 
 
 def _finish(lists: Lists) -> None:
@@ -201,9 +225,9 @@ def _named_nodes(buffer: Bytes, at: I64, end: I64) -> I64:
     return behind_text(buffer, behind_node(buffer, at, end) + 4, end)
 
 
-def _values_to_read(lists: Lists, rows: I64) -> tuple[Points, Ints]:
+def _values_to_read(lists: Lists, rows: I64, start: I64) -> tuple[Points, Ints]:
     """[4] 7.29 ReadValueId."""
-    start, end = lists.at[rows], lists.end[rows]
+    end = lists.end[rows]
     behind = behind_text(lists.buffer, _named_nodes(lists.buffer, start, end) + 2, end)
     none = np.zeros(len(rows), np.int64)
     words = [none.astype(np.uint64)] * 3
@@ -214,28 +238,27 @@ def _values_to_read(lists: Lists, rows: I64) -> tuple[Points, Ints]:
     return points, np.where(behind > end, WRONG, WALKED)
 
 
-def _values_read(lists: Lists, rows: I64) -> tuple[Points, Ints]:
-    start = lists.at[rows]
+def _values_read(lists: Lists, rows: I64, start: I64) -> tuple[Points, Ints]:
     return data_values(lists.buffer, rows, start, start, start, lists.end[rows])
 
 
-def _values_to_write(lists: Lists, rows: I64) -> tuple[Points, Ints]:
+def _values_to_write(lists: Lists, rows: I64, start: I64) -> tuple[Points, Ints]:
     """[4] 5.11.4 WriteValue: what names it, and the value."""
-    start, end = lists.at[rows], lists.end[rows]
+    end = lists.end[rows]
     value = np.minimum(_named_nodes(lists.buffer, start, end), end)
     return data_values(lists.buffer, rows, start, start, value, end)
 
 
-def _values_changed(lists: Lists, rows: I64) -> tuple[Points, Ints]:
+def _values_changed(lists: Lists, rows: I64, start: I64) -> tuple[Points, Ints]:
     """[4] 7.25.2 MonitoredItemNotification: the client's handle, and the value."""
-    start = lists.at[rows]
     value, end = start + 4, lists.structure_end[rows]
     points, state = data_values(lists.buffer, rows, start, value, value, end)
     points.key_words[1] |= (words_at(lists.buffer, start, end) & INT) << np.uint64(32)
     return points, state
 
 
-_CUTS: dict[int, Callable[[Lists, I64], tuple[Points, Ints]]] = {
+Cut = Callable[[Lists, I64, I64], tuple[Points, Ints]]  # one item of each of some lists, from there
+_CUTS: dict[int, Cut] = {
     READ: _values_to_read,
     READ_DONE: _values_read,
     WRITE: _values_to_write,

@@ -48,6 +48,18 @@ class Points:
     value_count: I64
     value_type: Ints
 
+    def take(self, keep: I64) -> "Points":
+        """Some of the rows."""
+        if len(keep) == len(self.row):
+            return self
+        columns = (
+            self.key_start, self.key_length, self.value_start, self.value_count, self.value_type,
+        )  # fmt: skip
+        return Points(
+            self.row[keep], self.start[keep], self.end[keep],
+            [word[keep] for word in self.key_words], *(column[keep] for column in columns),
+        )  # fmt: skip
+
 
 STRING, BYTE_STRING, XML, NODE_ID, EXPANDED, QUALIFIED, LOCALIZED, STRUCTURE = (
     12, 15, 16, 17, 18, 20, 21, 22,
