@@ -138,19 +138,31 @@ _TAIL = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [(1 << 64) - 1], np.ui
 
 def span_word(buffer: Bytes, start: I64, length: I64, at: int) -> U64:
     """Bytes at..at+8 of each span as one little-endian word, zero beyond the span's end."""
-    left = length - at
+    left, offset, last = length - at, start + at, len(buffer) - 8
+    inside = len(offset) > 0 and last >= offset.max() and offset.min() >= 0
+    if inside and left.min() >= 8:
+        return windows(buffer, _WORD)[offset].view(_WORD)
     np.maximum(left, 0, out=left)  # np.clip takes five times as long for few spans
     np.minimum(left, 8, out=left)
-    offset = np.where(left > 0, start + at, 0)
+    if inside:
+        word = windows(buffer, _WORD)[offset].view(_WORD)
+    else:
+        word = _near_the_end(buffer, np.where(left > 0, offset, 0))
+    return np.asarray(word & _TAIL[left], np.uint64)
+
+
+_WORD = np.dtype("<u8")
+
+
+def _near_the_end(buffer: Bytes, offset: I64) -> U64:
+    """Eight bytes from each offset, zero behind the buffer: read earlier there, and shifted."""
     last = len(buffer) - 8
     if last < 0:
         buffer = np.concatenate([buffer, np.zeros(8, np.uint8)])
         last = len(buffer) - 8
-    back = np.maximum(offset - last, 0)  # near the buffer's end read earlier and shift
-    word = windows(buffer, np.dtype("<u8"))[offset - back].view("<u8")
-    if back.any():
-        word = word >> (back.astype(np.uint64) * np.uint64(8))
-    return np.asarray(word & _TAIL[left], np.uint64)
+    back = np.maximum(offset - last, 0)
+    word: U64 = windows(buffer, _WORD)[offset - back].view(_WORD)
+    return word >> (back.astype(np.uint64) * np.uint64(8))
 
 
 def hash_spans(buffer: Bytes, start: I64, length: I64, seed: int) -> U64:
