@@ -20,11 +20,14 @@ from otsec import slots
 from otsec.aggregates.counters import Row
 from otsec.aggregates.totals import TABLES, Plan, Share, Totals
 from otsec.errors import StorageError
+from otsec.exchanges.cache import Content
 from otsec.memory import keep_memory
 from otsec.processes import end_with_parent
+from otsec.protocols.api import Elements, Fact, Message
 from otsec.state import Unlike, pack, unpack
 from otsec.store import CaptureProgress, State, Store, open_store
 
+slots.sent_whole(Content, Message, Elements, Fact)
 SLOTS = 8  # shares that are on their way, or being counted
 END_S = 60.0  # so long is waited for the process to end by itself
 
