@@ -253,8 +253,13 @@ class Steps:
         def enter(rows: I64) -> I64:
             order = np.argsort(position[rows], kind="stable")  # who comes first is kept
             columns = (column[rows[order]].tolist() for column in (earlier, before, now))
+            triples = list(zip(*columns, strict=True))
+            known = list(map(self.index.get, map(_key, triples)))
             number = np.empty(len(rows), np.int64)
-            number[order] = list(map(self._enter, zip(*columns, strict=True)))
+            number[order] = [
+                self._enter(triple) if one is None else one
+                for triple, one in zip(triples, known, strict=True)
+            ]
             self._fill()
             return number
 

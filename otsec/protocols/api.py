@@ -82,7 +82,11 @@ class Reader:
 
     def u8(self) -> int:
         """An unsigned byte."""
-        return self.take(1)[0]
+        at = self.offset
+        if at >= len(self.data):
+            return self.take(1)[0]  # says what lacks
+        self.offset = at + 1
+        return self.data[at]
 
     def u16(self) -> int:
         """Two bytes, most significant first."""
