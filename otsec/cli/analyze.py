@@ -89,7 +89,7 @@ def engine(parser: ArgumentParser) -> None:
         type=seconds,
         default=None,
         metavar="SECONDS",
-        help="time between checkpoints (default 10): what a crash can cost",
+        help="time between checkpoints (default 10), up to three times as long where they take long",
     )
 
 
