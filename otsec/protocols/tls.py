@@ -8,6 +8,7 @@ no key; what is encrypted is told as opaque. Of each side only the beginning is 
 """
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -159,18 +160,23 @@ def sides(units: Units) -> Ints:
 Span = tuple[int, int, bytes]  # where a message begins and ends in the unit, and its bytes
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)  # each is asked for by claim, split and items
 def _messages(unit: bytes) -> tuple[Span, ...]:
     """The handshake messages in a unit of one or more records; none where it is encrypted."""
     reader = Reader(unit)
-    body, places = bytearray(), []
+    body, begins, places = bytearray(), [], []  # where each record begins there, and in the unit
     while reader.left():
         kind, major, minor, size = reader.u8(), reader.u8(), reader.u8(), reader.u16()
         if kind != HANDSHAKE or major != 3 or minor > 4:
             raise Malformed(f"record {kind}, version {major}.{minor}")
-        places += [range(reader.offset, reader.offset + size)]
+        begins.append(len(body))
+        places.append(reader.offset)
         body += reader.take(size)
-    raw = np.concatenate([np.arange(one.start, one.stop) for one in places] or [np.empty(0, int)])
+
+    def place(at: int) -> int:
+        record = bisect_right(begins, at) - 1
+        return places[record] + at - begins[record]
+
     found: list[Span] = []
     at = 0
     while at < len(body):
@@ -178,7 +184,7 @@ def _messages(unit: bytes) -> tuple[Span, ...]:
         known = body[at] in HANDSHAKES and (size == 4) <= (body[at] in EMPTY)
         if not known or at + size > len(body):
             return ()
-        found.append((int(raw[at]), int(raw[at + size - 1]) + 1, bytes(body[at : at + size])))
+        found.append((place(at), place(at + size - 1) + 1, bytes(body[at : at + size])))
         at += size
     return tuple(found)
 
