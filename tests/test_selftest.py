@@ -17,7 +17,7 @@ from otsec.errors import Exit
 from otsec.evidence.captures import Frame
 from otsec.selftest.readdress import can_be_tagged, frames, tagged, write
 from otsec.store import open_store
-from otsec.store.acts import Act, FindingAct, record, self_tests
+from otsec.store.acts import Act, FindingAct, every_act, record
 from otsec.store.queries import sources
 
 ENGINEER = ROOT / "pcaps" / "s7comm" / "engineer.pcap"
@@ -197,7 +197,7 @@ def test_it_is_recorded_for_good(db: Path, selftest: Test) -> None:
     before = _dump(db)
     selftest(db, "--rule", "s7-plc-stop", "--reason", "yearly")
     with open_store(db) as store:
-        (act,) = self_tests(store)
+        (act,) = every_act(store)
         with pytest.raises(Exception, match="never changed"):
             store.db.conn.execute("UPDATE act SET after = ''")
     assert (act.who, act.attribute, act.reason) == ("ann", "s7-plc-stop", "yearly")
@@ -220,7 +220,7 @@ def test_nothing_is_recorded_on_request(db: Path, selftest: Test) -> None:
     code, _ = selftest(db, *one("s7-plc-stop"))
     assert code == Exit.FINE
     with open_store(db, readonly=True) as store:
-        assert self_tests(store) == []
+        assert every_act(store) == []
 
 
 def test_a_rule_that_is_none_is_named(db: Path, capsys: pytest.CaptureFixture[str]) -> None:

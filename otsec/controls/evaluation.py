@@ -35,7 +35,7 @@ from otsec.controls.model import (
 )
 from otsec.controls.site import Site, whole
 from otsec.controls.words import found, number, says
-from otsec.nanoseconds import DAY_NS, HOUR_NS
+from otsec.nanoseconds import DAY_NS
 from otsec.store import Store
 
 MOST_EVIDENCE = 10  # items of a contradicted row that are named; the population has all
@@ -258,6 +258,4 @@ def _sensors(basis: Basis) -> Iterator[Sensor]:
         ]
         begin, end = max(one.first_time, basis.period.begin), min(one.last_time, basis.period.end)
         heard = end - begin - sum(blind)
-        yield Sensor(
-            name, max(heard, 0) / DAY_NS, one.packets, len(gaps), max(blind, default=0) / HOUR_NS
-        )
+        yield Sensor(name, max(heard, 0) / DAY_NS, one.packets, len(gaps))

@@ -183,7 +183,6 @@ class Sensor:
     days: float
     packets: int  # all that it gave, also outside of the period
     gaps: int
-    longest_gap_h: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,12 +155,6 @@ def word_on(case: Case) -> tuple[str, str]:
     return (act.who, act.reason) if act else ("", "")
 
 
-def went_on(case: Case) -> bool:
-    """Whether it was resolved and has been seen since."""
-    act = deciding(case)
-    return act is not None and act.kind == "resolve" and case.state == AGAIN
-
-
 # ----------------------------------------------------------------------------------- acts
 
 

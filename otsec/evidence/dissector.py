@@ -19,7 +19,7 @@ from typing import Any
 from xml.etree.ElementTree import ParseError, XMLPullParser
 
 CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWIPC = 0x1000_0000, 0x4000_0000, 0x0800_0000  # sched.h
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38  # prctl(2)
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38  # prctl(2)
 SIGKILL = 9
 MOST_FIELDS = 2_000  # of one packet; a packet of 64 KiB can have more than anyone reads
 LONGEST = 300  # letters of one field

@@ -13,7 +13,6 @@ from otsec.policy.model import MacRange, Network, Policy, Selector, Zone
 from otsec.store.queries import is_device
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-LINK_LOCAL = 10  # bits of fe80::/10: of the link, in no zone's networks
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ class Change:
 
     flow: Flow  # as the policy judges it
     before: Verdict  # worst of what the other policy says of it
-    before_rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def _changes(flows: Sequence[Flow], other: Sequence[Flow]) -> Iterable[Change]:
     for key, flow in now.items():
         old = before.get(key)
         if old is not None and old.verdict != flow.verdict:
-            yield Change(flow, old.verdict, old.rule)
+            yield Change(flow, old.verdict)
 
 
 def _worst(flows: Sequence[Flow]) -> dict[tuple[str, ...], Flow]:

@@ -20,13 +20,6 @@ NUMERIC: frozenset[CellKind] = frozenset({"number", "bytes", "duration", "share"
 WITH_TEXT: frozenset[CellKind] = frozenset({"text", "list", "tag"})
 Tlp: TypeAlias = Literal["CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"]
 TLPS: tuple[Tlp, ...] = ("CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED")  # FIRST, TLP 2.0
-TLP_TOLD: dict[Tlp, str] = {
-    "CLEAR": "may be shared with anybody",
-    "GREEN": "may be shared within the community, not publicly",
-    "AMBER": "for the organisation and its clients, as far as they need it",
-    "AMBER+STRICT": "for the organisation alone, as far as its people need it",
-    "RED": "for the people it was given to, nobody else",
-}
 Tone: TypeAlias = Literal[
     "critical", "high", "medium", "low", "informational", "good", "warn", "bad", "unknown", "plain"
 ]

@@ -18,7 +18,6 @@ from otsec.nanoseconds import SECOND_NS
 from otsec.reports.period import start_of
 
 DEFAULT_TIME = "06:00"
-YEARS = 5  # an expression that is due on no day of so many years is a mistake
 DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 FORMS = (
     "`daily 06:00`, `every weekday 06:00`, `every monday 07:00`, `weekly`, `monthly`, "

@@ -79,11 +79,6 @@ def acts_of_changes(store: Store) -> list[Act]:
     return [act for act in every_act(store) if act.kind.startswith("change-")]
 
 
-def self_tests(store: Store) -> list[Act]:
-    """When the rules were tested at this site and what came of it, the oldest first."""
-    return [act for act in every_act(store) if act.kind == "selftest"]
-
-
 def every_act(store: Store) -> list[Act]:
     """All acts, the oldest first."""
     table = TABLES["act"]

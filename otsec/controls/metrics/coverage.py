@@ -14,8 +14,6 @@ from otsec.store.sensor import Heartbeat  # noqa: TC001 - as other rows
 
 BLIND = frozenset({"outage", "clock_ahead"})  # gaps in which nothing was captured
 ENCRYPTED = frozenset({"tls", "ssh", "wireguard", "openvpn", "ike"})
-LISTENING = "listening"
-MINUTE_MS = 60_000
 NO_SENSOR = "the captures are recordings; no sensor of otsec listened"
 
 

@@ -21,7 +21,7 @@ from otsec.reports.formats.archive import settled
 from otsec.reports.formats.words import covered, key_last, key_number, left_out, told
 
 INSTALL = "docx needs python-docx: python -m pip install 'otsec-monitor[office]'"
-STYLE, LIST, ROWS = "Normal", "List Bullet", "Light Grid Accent 1"
+LIST, ROWS = "List Bullet", "Light Grid Accent 1"
 MOST_UPRIGHT = 7  # columns; more make the letters small
 SMALL, SMALLEST = 8.0, 6.5  # points
 
