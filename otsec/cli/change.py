@@ -208,10 +208,6 @@ def _tell_unlinked(arguments: Namespace) -> None:
         say(f"{lone} {are} of a change that nobody announced: otsec findings change:unlinked")
 
 
-def _list(arguments: Namespace) -> int:
-    return listed(arguments)
-
-
 # ------------------------------------------------------------------------------- announcing
 
 
@@ -475,7 +471,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 DOING: dict[str, Callable[[Namespace], int]] = {
     "add": _add,
-    "list": _list,
+    "list": listed,
     "close": close,
     "import": _import,
 }

@@ -9,7 +9,6 @@ from functools import cache
 
 from otsec.policy.model import CLASSES
 from otsec.protocols import PROTOCOLS
-from otsec.protocols.api import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +77,6 @@ REMOTE = frozenset({
 })  # fmt: skip
 
 
-def _ports(protocol: Protocol) -> frozenset[str]:
-    return frozenset(protocol.services)
-
-
 @cache
 def protocols() -> dict[str, Known]:
     """Every protocol that a policy may name."""
@@ -89,7 +84,7 @@ def protocols() -> dict[str, Known]:
     for one in PROTOCOLS:
         found[one.name] = Known(
             one.name,
-            _ports(one),
+            frozenset(one.services),
             decoded=True,
             operations=frozenset(operation.name for operation in one.operations),
             classes=frozenset(operation.cls for operation in one.operations),

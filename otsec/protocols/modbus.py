@@ -934,10 +934,10 @@ def _range(body: Reader, most: int) -> tuple[int, int]:
 _RANGE_WORDS = struct.Struct(">HH")
 
 
-def _counted_bytes(body: Reader, count: int, what: str = "bytes") -> bytes:
+def _counted_bytes(body: Reader, count: int) -> bytes:
     size = body.u8()
     if size != count:
-        raise Malformed(f"byte count {size}, expected {count} {what}")
+        raise Malformed(f"byte count {size}, expected {count} bytes")
     return body.take(size)
 
 

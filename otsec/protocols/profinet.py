@@ -742,9 +742,9 @@ def _number(attribute: str, size: int) -> Callable[[Reader], Told]:
     return read
 
 
-def _two(first: str, second: str, size: int) -> Callable[[Reader], Told]:
+def _two(first: str, second: str) -> Callable[[Reader], Told]:
     def read(content: Reader) -> Told:
-        one, other = (f"0x{content.take(size).hex()}" for _ in range(2))
+        one, other = (f"0x{content.take(2).hex()}" for _ in range(2))
         return f"{one} {other}", ((first, one), (second, other))
 
     return read
@@ -818,12 +818,12 @@ _CONTENTS: dict[str, Callable[[Reader], Told]] = {
     "ip_suite": _suite,
     "station_type": _text("product_name"),
     "name": _text("name"),
-    "device_id": _two("vendor_id", "device_id", 2),
+    "device_id": _two("vendor_id", "device_id"),
     "role": _role,
     "options": _options,
     "alias": _text("alias"),
     "instance": _instance,
-    "oem_device_id": _two("oem_vendor_id", "oem_device_id", 2),
+    "oem_device_id": _two("oem_vendor_id", "oem_device_id"),
     "rsi_properties": _number("rsi_properties", 2),
     "tsn_domain_name": _text("tsn_domain"),
     "initiative": _initiative,

@@ -37,15 +37,11 @@ def keys_of(
     return list(words), malformed
 
 
-def split_by_message(units: Units, tell: Tell, *, alone: bool = False) -> Split:
+def split_by_message(units: Units, tell: Tell) -> Split:
     """Cut units of which each is taken apart."""
     rows = np.arange(len(units))
     words, malformed = keys_of(units, units.start, units.end, units.kind, rows, tell)
-    return plain_split(
-        [units.kind.astype(np.uint64), *words],
-        malformed,
-        alone=np.ones(len(units), np.bool_) if alone else None,
-    )
+    return plain_split([units.kind.astype(np.uint64), *words], malformed)
 
 
 def text_of(raw: bytes, most: int = 128) -> str:

@@ -9,7 +9,7 @@ from otsec.inventory.directory import Directory
 from otsec.inventory.model import Asset
 from otsec.reports.drawing import WEIGHTS, Flow, Node, Weight
 from otsec.sessions.assembly import outside
-from otsec.sessions.kinds import ENGINEERING, ROUTINE
+from otsec.sessions.kinds import ENGINEERING
 from otsec.store.queries import is_device
 from otsec.store.sightings import Deed, Talk, most_seen
 
@@ -115,10 +115,8 @@ def _weights(deeds: Iterable[Deed]) -> dict[tuple[str, ...], Weight]:
     return found
 
 
-def weight_of(cls: str, operation: str = "") -> Weight:
-    """How grave an operation of a class is."""
-    if operation in ROUTINE:
-        return "other"
+def weight_of(cls: str) -> Weight:
+    """How grave operations of a class are."""
     if cls in ENGINEERING - {"config"}:
         return "change"
     if cls in {"write", "control", "config"}:

@@ -216,9 +216,9 @@ _SQL = {
 }
 
 
-def select_sql(query: str, also: str = "") -> str:
+def select_sql(query: str) -> str:
     """One of the SELECTs above with its source's name, to stand in a statement of this package."""
-    return f"SELECT {also}{_SITE}, {_SQL[query]}"
+    return f"SELECT {_SITE}, {_SQL[query]}"
 
 
 _THEN = {"devices": ", frames DESC"}  # what sent something before what was only addressed

@@ -23,12 +23,10 @@ AT_ONCE = 4096  # packets taken before looking elsewhere
 Heard = tuple[int, int, bytes]  # time in ns, length on the wire, bytes
 
 
-def chunk_of(heard: list[Heard], link: int, drops: tuple[Drops, ...]) -> Chunk:
-    """A chunk of packets that came one by one."""
-    if not heard:
-        return Chunk((), 0, drops)
+def batch_of(heard: list[Heard], link: int) -> PacketBatch:
+    """The batch of packets that came one by one; of one at least."""
     captured = np.array([len(data) for _, _, data in heard], np.int64)
-    batch = PacketBatch(
+    return PacketBatch(
         0,
         link,
         np.frombuffer(b"".join(data for _, _, data in heard), np.uint8),
@@ -37,7 +35,6 @@ def chunk_of(heard: list[Heard], link: int, drops: tuple[Drops, ...]) -> Chunk:
         np.maximum(np.array([wire for _, wire, _ in heard], np.int64), captured),
         np.array([time for time, _, _ in heard], np.int64),
     )
-    return Chunk((batch,), 0, drops)
 
 
 class PcapTap:
@@ -94,8 +91,8 @@ class PcapTap:
         self.tally.received += len(self._heard)
         self.tally.bytes += sum(wire for _, wire, _ in self._heard)
         self._last = self._heard[-1][0]
-        chunk = chunk_of(self._heard, self.link, ())
-        return Chunk(chunk.batches, 0, tuple(self.lost(self._last, len(self._heard))))
+        batch = batch_of(self._heard, self.link)
+        return Chunk((batch,), 0, tuple(self.lost(self._last, len(self._heard))))
 
     def _take(self, head: Any, data: bytes) -> None:
         self._heard.append((round(head.ts * 1_000_000) * 1000, head.len, bytes(data)))
@@ -168,7 +165,7 @@ class ScapyTap:
                 heard.append((round(float(stamp) * 1_000_000) * 1000, len(data), bytes(data)))
         self.tally.received += len(heard)
         self.tally.bytes += sum(wire for _, wire, _ in heard)
-        return chunk_of(heard, self.link, ()) if heard else None
+        return Chunk((batch_of(heard, self.link),), 0, ()) if heard else None
 
     def lost(self, time: int) -> list[Drops]:
         """Nobody counts."""

@@ -50,11 +50,10 @@ class Ring:
         *,
         incoming: bool = True,
         ring_bytes: int = RING_BYTES,
-        batch_packets: int = BATCH_PACKETS,
     ) -> None:
         self.name, self.link = name, link
         self.tally = Tally()
-        self._socket, self._incoming, self._most = opened, incoming, batch_packets
+        self._socket, self._incoming = opened, incoming
         self._blocks = max(ring_bytes // BLOCK_BYTES, 2)
         self._map = mmap.mmap(opened.fileno(), self._blocks * BLOCK_BYTES)
         self._bytes: Bytes = np.frombuffer(self._map, np.uint8)
@@ -78,7 +77,7 @@ class Ring:
         starts: list[I64] = []
         drops: list[Drops] = []
         used = count = 0
-        while count < self._most:
+        while count < BATCH_PACKETS:
             at = self._next * BLOCK_BYTES // 4
             with self._lock:  # its barrier keeps the reads below behind this one
                 status = int(self._words[at + 2])

@@ -246,11 +246,6 @@ def _modify_asked(said: Said, word: words.Word) -> Message:
     return said.message(word, elements=elements)
 
 
-def _symbols_asked(said: Said, word: words.Word) -> Message:
-    """[DATA] get instance attribute list: the attributes of all symbols from an instance on."""
-    return _list_asked(said, word)
-
-
 _TRANSPORTS = ("cyclic", "change of state", "application", "reserved")
 _CONNECTION_TYPES = ("null", "multicast", "point to point", "reserved")
 _PRIORITIES = ("low", "high", "scheduled", "urgent")
@@ -364,7 +359,7 @@ _TAG_REQUESTS = _REQUESTS | {
     0x4E: _modify_asked,
     0x52: _read_asked,
     0x53: _write_asked,
-    0x55: _symbols_asked,
+    0x55: _list_asked,  # [DATA] of all symbols from an instance on
 }
 _MANAGER_REQUESTS = {OPEN: _open_asked, LARGE_OPEN: _open_asked, CLOSE: _close_asked}
 

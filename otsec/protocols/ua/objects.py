@@ -33,16 +33,16 @@ def _each(body: Body, name: str, text: Callable[[Any], str]) -> str:
     return _several([text(one) for one in elements[:LISTED]], elements.said)
 
 
-def _nodes_in(name: str, field_: str = "node_id") -> Callable[[Body], str]:
-    return lambda body: _each(body, name, lambda one: str(one[field_]))
+def _nodes_in(name: str) -> Callable[[Body], str]:
+    return lambda body: _each(body, name, lambda one: str(one["node_id"]))
 
 
 def _plain_list(name: str) -> Callable[[Body], str]:
     return lambda body: _each(body, name, str)
 
 
-def _field_of(name: str) -> Callable[[Body], str]:
-    return lambda body: str(body.get(name, ""))
+def _endpoint(body: Body) -> str:
+    return str(body.get("endpoint_url", ""))
 
 
 def _opened(body: Body) -> str:
@@ -192,12 +192,12 @@ def _interval(body: Body) -> str:
 
 
 OBJECTS: dict[int, Callable[[Body], str]] = {
-    422: _field_of("endpoint_url"),
-    428: _field_of("endpoint_url"),
+    422: _endpoint,
+    428: _endpoint,
     437: _registered,
     12211: _registered,
     OPEN_CHANNEL: _opened,
-    CREATE_SESSION: _field_of("endpoint_url"),
+    CREATE_SESSION: _endpoint,
     ACTIVATE_SESSION: user_text,
     488: lambda body: _each(
         body, "nodes_to_add", lambda one: f"{one['parent_node_id']}/{one['browse_name']}"

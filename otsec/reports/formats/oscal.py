@@ -35,8 +35,8 @@ def _results(report: Finished) -> dict[str, Any]:
     document = report.document
     end = time_text(document.end)
     seen = [_observation(report, *one) for one in _rows(document)]
-    against = [_finding(report, *one) for one in _rows(document) if _is_against(*one)]
     controls = [one for one in _rows(document) if one[0].name == "controls"]
+    against = [_finding(report, *one) for one in controls if one[2].get("status") == "contradicted"]
     result: dict[str, Any] = {
         "uuid": _id(report, "result"),
         "title": f"{document.title}: {document.site}",
@@ -75,10 +75,6 @@ def _rows(document: Document) -> Iterator[Row]:
             names = [column.name for column in table.columns]
             for number, row in enumerate(table.rows):
                 yield table, number, dict(zip(names, row, strict=True))
-
-
-def _is_against(table: Table, _number: int, row: dict[str, Cell]) -> bool:
-    return table.name == "controls" and row.get("status") == "contradicted"
 
 
 def _selection(controls: list[Row]) -> dict[str, Any]:
