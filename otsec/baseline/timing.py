@@ -12,9 +12,9 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from math import exp, log
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -186,9 +186,10 @@ def things(
     newest = newest_hour(store)
     stop = newest + 1 if until is None else until // HOUR_NS
     found = measured(store, canonical, stop - LEARNED_DAYS * DAY_HOURS)
-    missing = missed(found)
-
-    def thing(key: Key, one: Hours | Carried, detail: list[object], times: int) -> Thing:
+    loads = carried(store, canonical, stop - weeks.WEEKS * weeks.WEEK_HOURS)
+    for key, one, detail, times in chain(
+        _paces(found, stop), _loads(loads, spans, stop), _habits(found.get("changes", ()), stop)
+    ):
         client, server = (
             (one.client, one.server) if isinstance(one, Hours) else (one.sender, one.receiver)
         )
@@ -197,8 +198,16 @@ def things(
         where = scope(key[1:4], client, server if key.server else client)
         two = key.server and key.kind in {"response", "cycle", "changes"}
         parents = (Key("conversation", *key[1:8]),) if two else ()
-        return Thing(key, where, seen, parents, json.dumps(detail), client, server)
+        yield Thing(key, where, seen, parents, json.dumps(detail), client, server)
 
+
+# Of whom, the hours it is learned from, what is learned, and how many sights that stands on.
+_Learned: TypeAlias = tuple[Key, Hours | Carried, Sequence[object], int]
+
+
+def _paces(found: Mapping[str, Sequence[Hours]], stop: int) -> Iterator[_Learned]:
+    """How fast devices answer, and how often they are asked; from the hours before ``stop``."""
+    missing = missed(found)
     for kind, make in (("response_us", _response), ("interval_us", _cycle)):
         for one in found.get(kind, ()):
             early = one.among(np.flatnonzero(one.hour < stop))
@@ -208,36 +217,44 @@ def things(
             detail = make(early, missing.get(one.key, {}))
             if detail is not None:
                 key = one.key._replace(kind="cycle") if kind == "interval_us" else one.key
-                yield thing(key, early, detail, times)
-    for whole in carried(store, canonical, stop - weeks.WEEKS * weeks.WEEK_HOURS):
+                yield key, early, detail, times
+
+
+def _loads(found: Iterable[Carried], spans: Spans, stop: int) -> Iterator[_Learned]:
+    """How much is carried in an hour, and at which hours of the week."""
+    for whole in found:
         path = whole.between(stop - LEARNED_DAYS * DAY_HOURS, stop)
         rows, sizes = len(path.hour), path.bytes
         if rows >= LEAST_HOURS and sizes.max() >= LEAST_BYTES:
             detail = [int(sizes.max()), int(np.median(sizes)), rows]
-            yield thing(path.key, path, detail, rows)
+            yield path.key, path, detail, rows
         path = whole.between(0, stop)
         if len(path.hour) and path.bytes.max() >= LEAST_WEEKLY:
             heard = spans.of_group(Scope(*path.key[1:3]))
             seen = weeks.listened(heard, int(path.hour[0]), stop)
             detail = [*weeks.learned(path.hour, path.bytes, seen)]
-            yield thing(path.key._replace(kind="week"), path, detail, len(path.hour))
-    for one in found.get("changes", ()):
+            yield path.key._replace(kind="week"), path, detail, len(path.hour)
+
+
+def _habits(found: Sequence[Hours], stop: int) -> Iterator[_Learned]:
+    """How often each client changes each device, and at which hours of the day it changes any."""
+    for one in found:
         early = one.among(np.flatnonzero(one.hour < stop))
         counts, days = early.spreads.total, np.unique(early.hour // DAY_HOURS)
         if len(days) >= CHANGED_DAYS:
             detail = [int(counts.max()), int(np.median(counts)), len(counts)]
-            yield thing(one.key._replace(kind="changes"), early, detail, int(counts.sum()))
-    for key, some in changes(found.get("changes", ())).items():
+            yield one.key._replace(kind="changes"), early, detail, int(counts.sum())
+    for key, some in changes(found).items():
         cells = {int(hour) for one in some for hour in one.hour if hour < stop}
         if len(cells) < CHANGED_HOURS or len({cell // DAY_HOURS for cell in cells}) < CHANGED_DAYS:
             continue
         by_hour = np.bincount([cell % DAY_HOURS for cell in sorted(cells)], minlength=DAY_HOURS)
         first = min(some, key=lambda one: int(one.hour[0]))
         early = first.among(np.flatnonzero(first.hour < stop))
-        yield thing(key, early, by_hour.tolist(), len(cells))
+        yield key, early, by_hour.tolist(), len(cells)
         counts = np.concatenate([one.spreads.total[one.hour < stop] for one in some])
         detail = [int(counts.max()), int(np.median(counts)), len(counts)]
-        yield thing(any_device(key), early, detail, int(counts.sum()))
+        yield any_device(key), early, detail, int(counts.sum())
 
 
 def _response(one: Hours, missing: Mapping[int, tuple[int, int]]) -> list[object] | None:
