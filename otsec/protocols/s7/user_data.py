@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,61 +67,92 @@ class _User:
 
 
 def user_data(body: Reader, size: int, request: Message | None, notes: tuple[str, ...]) -> Message:
-    """User data of any group."""
+    """User data of any group; ``size``: bytes of the parameters, behind which the data stand."""
+    asked = _parameters(body, size)
+    answers = asked.type not in (words.ASKS, words.NC_ASKS)
+    word = _service(asked.type, asked.group, asked.function)
+    if answers and request is not None and request.operation != word[0]:
+        request, outcome = None, MISMATCH
+    else:
+        outcome = failure(asked.error) if answers else ""
+    if not answers and asked.error:
+        notes = (*notes, failure(asked.error))
+    data = body.rest()
+    outcome, told = _data_head(data, outcome)
+    said = Said(word, answers, body, request, body.context, outcome, (*notes, *asked.notes, *told))
+    user = _User(
+        said, asked.type, asked.group, asked.function, asked.sequence, asked.piece,
+        max(len(data) - DATA_HEAD, 0), Reader(data, min(DATA_HEAD, len(data))),
+    )  # fmt: skip
+    message = _service_told(user)
+    if user.data.left():
+        raise Malformed(f"{word[0]}: {user.data.left()} bytes behind its content")
+    return message
+
+
+_METHODS = {8: 0x11, 12: 0x12}  # by bytes of the parameters
+
+
+class _Parameters(NamedTuple):
+    """The parameters of user data."""
+
+    type: int
+    group: int
+    function: int
+    sequence: int
+    piece: bool  # of a list that has several
+    error: int
+    notes: tuple[str, ...]  # what is unusual of them
+
+
+def _parameters(body: Reader, size: int) -> _Parameters:
     if size not in USER_PARAMETERS:
         raise Malformed(f"{size} bytes of parameters")
     head = int.from_bytes(body.take(3), "little")
     length, method, what, function, sequence = (body.u8() for _ in range(5))
     if head not in USER_HEADS or (head == USER_HEADS[0] and length != size - 4):
         raise Malformed(f"parameters {head:#08x} of {length} bytes")
-    type_, group = what >> 4, what & 0xF
     reference, last, error = (body.u8(), body.u8(), body.u16()) if size == 12 else (0, 0, 0)
-    answers = type_ not in (words.ASKS, words.NC_ASKS)
-    word = _service(type_, group, function)
-    if answers and request is not None and request.operation != word[0]:
-        request, outcome = None, MISMATCH
-    else:
-        outcome = failure(error) if answers else ""
-    if not answers and error:
-        notes = (*notes, failure(error))
+    notes = []
     if last:
-        notes = (*notes, "more follows" if last == 1 else f"last {last:#04x}")
-    usual = _METHODS[size] if head == USER_HEADS[0] else 0
-    if method != usual:
-        notes = (*notes, f"method {method:#04x}")
+        notes.append("more follows" if last == 1 else f"last {last:#04x}")
+    if method != (_METHODS[size] if head == USER_HEADS[0] else 0):
+        notes.append(f"method {method:#04x}")
     if head == USER_HEADS[1] and length != 0x10:
-        notes = (*notes, f"length {length}")
-    data = body.rest()
-    code, kind = (data[0], data[1]) if data else (words.SUCCESS, words.OCTETS)
-    null = data[1:2] == bytes([words.NULL_DATA]) and any(data[2:DATA_HEAD])
-    if data and (null or value_head(Reader(data)).size != len(data) - DATA_HEAD):
+        notes.append(f"length {length}")
+    return _Parameters(
+        what >> 4, what & 0xF, function, sequence, reference != 0, error, tuple(notes)
+    )
+
+
+def _data_head(data: bytes, outcome: str) -> tuple[str, tuple[str, ...]]:
+    """(outcome, notes) by the head of the data, given the outcome that the parameters tell."""
+    if not data:
+        return outcome, ()
+    head = value_head(Reader(data))
+    null = head.kind == words.NULL_DATA and any(data[2:DATA_HEAD])
+    if null or head.size != len(data) - DATA_HEAD:
         raise Malformed(f"{len(data)} bytes of data, said otherwise")
-    if (outcome == "ok" and code not in (words.SUCCESS, words.NOT_THERE)) or (
-        outcome == "ok" and code == words.NOT_THERE and len(data) > DATA_HEAD
-    ):
+    code, notes = data[0], []
+    failed = code not in (words.SUCCESS, words.NOT_THERE)
+    if outcome == "ok" and (failed or (code == words.NOT_THERE and len(data) > DATA_HEAD)):
         outcome = returned(code)
-    elif outcome != "ok" and code not in (words.SUCCESS, words.NOT_THERE):
-        notes = (*notes, returned(code))
-    if data and kind != (words.NULL_DATA if len(data) == DATA_HEAD else words.OCTETS):
-        notes = (*notes, f"type {kind:#04x}")
-    said = Said(word, answers, body, request, body.context, outcome, notes)
-    user = _User(
-        said, type_, group, function, sequence, reference != 0,
-        max(len(data) - DATA_HEAD, 0), Reader(data, min(DATA_HEAD, len(data))),
-    )  # fmt: skip
-    form = {words.PUSH: _PUSHES, words.ASKS: ASKED, words.ANSWERS: _TOLD}.get(type_, {})
-    if group == words.MODE:
-        message = _mode(user)
-    elif not user.size and (group, function) not in _WITHOUT_DATA:
-        message = said.tell(None if answers else "")
-    else:
-        message = form.get((group, function), _values_only)(user)
-    if user.data.left():
-        raise Malformed(f"{word[0]}: {user.data.left()} bytes behind its content")
-    return message
+    elif outcome != "ok" and failed:
+        notes.append(returned(code))
+    if head.kind != (words.NULL_DATA if len(data) == DATA_HEAD else words.OCTETS):
+        notes.append(f"type {head.kind:#04x}")
+    return outcome, tuple(notes)
 
 
-_METHODS = {8: 0x11, 12: 0x12}
+def _service_told(user: _User) -> Message:
+    """What the service of user data says."""
+    service = user.group, user.function
+    if user.group == words.MODE:
+        return _mode(user)
+    if not user.size and service not in _WITHOUT_DATA:
+        return user.said.tell(None if user.said.answers else "")
+    forms = {words.PUSH: _PUSHES, words.ASKS: ASKED, words.ANSWERS: _TOLD}.get(user.type, {})
+    return forms.get(service, _values_only)(user)
 
 
 def _service(type_: int, group: int, function: int) -> Word:
