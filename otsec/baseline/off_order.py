@@ -22,8 +22,8 @@ from otsec.baseline.learning import Baseline
 from otsec.baseline.model import DID, Key, Thing
 from otsec.baseline.orders import LEAST_SPREAD, OTHER, Context, Model, Stream, hourly, message
 from otsec.baseline.outages import Outage
-from otsec.baseline.spread import sums
-from otsec.baseline.text import time_text
+from otsec.baseline.spread import drift
+from otsec.baseline.text import hour_text, time_text
 from otsec.baseline.timing import DAY_HOURS
 from otsec.detect import telling
 from otsec.detect.model import Level
@@ -36,7 +36,6 @@ LEAST_NS = 2 * DAY_NS  # over which that was
 ALONE = {"changes"}  # sorts of which one message out of turn is news enough
 NEAR_NS = HOUR_NS  # behind an outage an order may be broken by it
 JUDGED_DAYS = 14
-MOST, LEAST, ALARM = 4.0, 2.0, 12.0  # spreads that an hour counts for, no news, of the sum
 MORE_BITS = 0.5  # so much dearer a message must have become
 NAMED = 3
 
@@ -214,23 +213,22 @@ class _Look:
         _, middle, spread, _ = json.loads(line.detail)
         costs = hourly(one, rows, Model.of(one.steps, contexts))
         off = (costs - middle) / max(spread, LEAST_SPREAD)  # a text may say anything
-        running = sums((np.clip(off, -MOST, MOST) - LEAST).tolist())
-        above = [at for at, total in enumerate(running) if total >= ALARM]
-        if not above:
+        found = drift(off, [True] * len(off))
+        if found is None:
             return None
-        begin = max((at + 1 for at in range(above[0]) if not running[at]), default=0)
-        dear = float(np.median(costs[begin : above[-1] + 1]))
+        begin, last = found
+        dear = float(np.median(costs[begin : last + 1]))
         if dear - middle < MORE_BITS:
             return None
-        span = (int(one.hour[rows[begin]]), int(one.hour[rows[above[-1]]]))
+        span = (int(one.hour[rows[begin]]), int(one.hour[rows[last]]))
         words = {
             "bits": f"{dear:.1f}",
-            "begin": time_text(span[0] * HOUR_NS)[:16].replace("T", " "),
+            "begin": hour_text(span[0]),
             "learned": f"{middle:.1f}",
             "spread": f"{spread:.1f}",
         }
         seen = thing.seen._replace(
-            times=above[-1] - begin + 1,
+            times=last - begin + 1,
             first_time=span[0] * HOUR_NS,
             last_time=(span[1] + 1) * HOUR_NS - 1,
         )

@@ -21,8 +21,8 @@ from otsec.baseline.kinds import Kind
 from otsec.baseline.learning import Baseline
 from otsec.baseline.model import Key, Sight, Thing
 from otsec.baseline.outages import Outage
-from otsec.baseline.spread import Reals, sums
-from otsec.baseline.text import time_text
+from otsec.baseline.spread import Reals, drift, sums
+from otsec.baseline.text import hour_text
 from otsec.baseline.timing import (
     DAY_HOURS,
     LATE,
@@ -44,9 +44,6 @@ from otsec.nanoseconds import HOUR_NS
 from otsec.store.findings import Finding, Packet
 
 JUDGED_DAYS = 14  # back from the newest hour
-MOST = 4.0  # standard deviations that one hour counts for at most
-LEAST = 2.0  # that are no news: days differ from each other
-ALARM = 12.0  # of the running sum
 SLOWER, POLLS = log(1.3), log(1.5)  # so much other it must be
 STEADY = 6  # hours over which that is measured
 FASTER = log(2)  # below the fastest answer that was learned
@@ -185,7 +182,7 @@ class _Look:
             return
         hours, medians = late.hour, late.spreads.medians()
         for begin, end, change in _drifts(medians, log(middle), spread, SLOWER, (1,)):
-            seen = f"{lasting(middle * exp(change))} in the hours from {_hour(hours[begin])} on"
+            seen = f"{lasting(middle * exp(change))} in the hours from {hour_text(hours[begin])} on"
             yield Off(
                 *(kinds.DRIFT, thing, int(hours[begin]), int(hours[end]), end - begin + 1),
                 *(lasting(middle), seen),
@@ -256,7 +253,9 @@ class _Look:
             late.spreads.medians(), log(middle), spread, POLLS, (1, -1)
         ):
             paced.update(range(int(late.hour[begin]), int(late.hour[end]) + 1))
-            seen = f"about every {lasting(middle * exp(change))} since {_hour(late.hour[begin])}"
+            seen = (
+                f"about every {lasting(middle * exp(change))} since {hour_text(late.hour[begin])}"
+            )
             yield Off(
                 *(kinds.POLL, thing, int(late.hour[begin]), int(late.hour[end]), end - begin + 1),
                 *(f"About every {lasting(middle)}", seen),
@@ -284,7 +283,7 @@ class _Look:
             count, of = _summed(mine)
             later = lasting(middle * exp(apart))
             seen = f"{count} of {of} polls came more than {later} after the one before, in "
-            seen += f"{len(mine)} hours from {_hour(mine[0].hour)} on"
+            seen += f"{len(mine)} hours from {hour_text(mine[0].hour)} on"
             usually = words.format(later=later, percent=missing / 1e4)
             yield Off(
                 *(kinds.MISSED, thing, mine[0].hour, mine[-1].hour, count),
@@ -325,7 +324,7 @@ class _Look:
             hour, size, known = max(odd, key=lambda one: one[1])
             learned = f"{_bytes(known.most)} at most {known.when}, in {known.times} "
             learned += "weeks" if known.exact else "days"
-            seen = f"{_bytes(size)} in the hour of {_hour(hour)}"
+            seen = f"{_bytes(size)} in the hour of {hour_text(hour)}"
             level: Level = "medium" if any(one[2].exact for one in odd) else "low"
             span = (odd[0][0], odd[-1][0])
             yield Off(kinds.LOAD_HOUR, thing, *span, len(odd), learned, seen, level=level)
@@ -348,7 +347,7 @@ class _Look:
         )
         if len(rows):
             peak = rows[np.argmax(times[rows])]
-            seen = f"{int(times[peak])} times in the hour of {_hour(one.hour[peak])}"
+            seen = f"{int(times[peak])} times in the hour of {hour_text(one.hour[peak])}"
             learned = f"{int(most)} times an hour at most, {int(usual)} as a rule"
             learned += f", in {int(hours)} hours{' of all devices that it changes' * whole}"
             span = (int(one.hour[rows[0]]), int(one.hour[rows[-1]]))
@@ -370,7 +369,7 @@ class _Look:
         if odd:
             servers = tuple(sorted({server for _, server, _ in odd}))
             names = ", ".join(servers[: telling.KEPT])
-            at = ", ".join(dict.fromkeys(_hour(hour) for hour, _, _ in sorted(odd)[:4]))
+            at = ", ".join(dict.fromkeys(hour_text(hour) for hour, _, _ in sorted(odd)[:4]))
             learned = f"only from {_ranges(usual)} o'clock UTC, in {sum(map(int, by_hour))} hours"
             count = sum(n for _, _, n in odd)
             span = (min(odd)[0], max(odd)[0])
@@ -412,16 +411,11 @@ def _drifts(
     """Where values have gone away for good: first and last position, and by how much at the end."""
     for way in ways:
         off = way * (values - middle)
-        running = sums((np.clip(off / spread, -MOST, MOST) - LEAST).tolist())
         steady = [float(np.median(off[max(at - STEADY + 1, 0) : at + 1])) for at in range(len(off))]
-        above = [
-            at
-            for at, total in enumerate(running)
-            if total >= ALARM and steady[at] >= least and at + 1 >= STEADY
-        ]
-        if above:
-            begin = max((at + 1 for at in range(above[0]) if not running[at]), default=0)
-            yield begin, above[-1], way * steady[above[-1]]
+        sure = [at + 1 >= STEADY and by >= least for at, by in enumerate(steady)]
+        found = drift(off / spread, sure)
+        if found is not None:
+            yield *found, way * steady[found[1]]
 
 
 # ------------------------------------------------------------------------------- the finding
@@ -481,10 +475,6 @@ def _bytes(size: int) -> str:
         if size >= least:
             return f"{size / least:.3g} {unit}"
     return f"{size} bytes"
-
-
-def _hour(hour: int) -> str:
-    return time_text(int(hour) * HOUR_NS)[:16].replace("T", " ")
 
 
 def _ranges(hours: Iterable[int]) -> str:

@@ -18,6 +18,9 @@ TAIL = 0.98  # what is greater is the tail (Siffert and others, KDD 2017)
 LEAST_TAIL = 50  # values in it, without which nothing can be said of its shape
 STEEPEST = 0.5  # shape of a tail; beyond its variance is infinite, and so is the fit
 ONE_IN = 1e-4  # answers that take longer than the limit
+MOST = 4.0  # standard deviations that one value of a drift counts for at most
+NO_NEWS = 2.0  # of them: days differ from each other
+ALARM = 12.0  # of the running sum
 MAD = 1.4826  # standard deviation by median of deviations, of normal values
 
 
@@ -128,6 +131,18 @@ def centre(values: Reals, least: float) -> tuple[float, float]:
     """Median, and standard deviation by the median of deviations, which is no less than given."""
     middle = float(np.median(values))
     return middle, max(MAD * float(np.median(np.abs(values - middle))), least)
+
+
+def drift(off: Reals, sure: Sequence[bool]) -> tuple[int, int] | None:
+    """First and last position of values that went away for good; None: they did not.
+
+    ``off``: by how many standard deviations each is too great; ``sure``: where an alarm holds.
+    """
+    running = sums((np.clip(off, -MOST, MOST) - NO_NEWS).tolist())
+    above = [at for at, total in enumerate(running) if total >= ALARM and sure[at]]
+    if not above:
+        return None
+    return max((at + 1 for at in range(above[0]) if not running[at]), default=0), above[-1]
 
 
 def sums(steps: Sequence[float]) -> list[float]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from otsec.baseline.model import KINDS, Key
 from otsec.errors import UsageError
-from otsec.nanoseconds import SECOND_NS
+from otsec.nanoseconds import HOUR_NS, SECOND_NS
 from otsec.store.baseline import Ended, Line
 
 HEAD = "# otsec baseline 1"
@@ -121,6 +121,11 @@ def time_text(ns: int) -> str:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     fraction = f".{rest:09d}".rstrip("0").rstrip(".")
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def hour_text(hour: int) -> str:
+    """A whole hour since 1970 as findings tell it: UTC, `2026-01-05 08:00`."""
+    return time_text(int(hour) * HOUR_NS)[:16].replace("T", " ")
 
 
 # --------------------------------------------------------------------------------- reading
