@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from otsec.cli import listing, options
 from otsec.cli.baseline_rows import (
@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 
     from otsec.baseline.audit import Risk
     from otsec.baseline.learning import Baseline
-    from otsec.baseline.model import Thing
+    from otsec.baseline.model import Key, Thing
     from otsec.baseline.standing import Standing
     from otsec.detect.cases import Word
     from otsec.store import Store
     from otsec.store.baseline import Ended, Line
     from otsec.store.queries import Filter
+
+    Rows = dict[Key, Row]
 
 ACTIONS = {
     "status": "tell of each device how complete its baseline is, and what keeps it open",
@@ -390,18 +392,33 @@ def _decide(arguments: Namespace, decide: Deciding) -> int:
 
 def _named(store: "Store", base: "Baseline", arguments: Namespace) -> "list[Thing | Line]":
     """The things that ids and filters name; of those in the store the thing, else the line."""
-    from otsec.baseline.explaining import things_of
     from otsec.baseline.learning import as_lines
 
     approving = arguments.action == "approve"
-    things = {thing.key: thing for thing in base.shown.things}
-    rows: dict[Any, Row] = {key: Row(line, "", line.how) for key, line in base.known.items()}
+    rows = {key: Row(line, "", line.how) for key, line in base.known.items()}
     if approving:
         for key, line in as_lines(base).items():
             rows.setdefault(key, Row(line, "new", "new"))
-    found: dict[Any, Row] = {}
-    filters: list[str] = []
-    for word in arguments.things:
+    found, filters = _by_id(store, base, rows, arguments.things)
+    if filters or arguments.all:
+        found |= _by_filter(base, rows, filters, arguments)
+    wanted = {"new", "learned", "imported", "approved"} | ({"forgotten"} if approving else set())
+    found = {key: row for key, row in found.items() if row.how in wanted}
+    if not found:
+        raise UsageError(f"{arguments.action}: nothing matches; see `otsec baseline list`, `audit`")
+    things = {thing.key: thing for thing in base.shown.things}
+    return [things.get(key) or row.line for key, row in found.items()]
+
+
+def _by_id(
+    store: "Store", base: "Baseline", rows: "Rows", words: "Sequence[str]"
+) -> "tuple[Rows, list[str]]":
+    """The rows that words name by the id of a thing or of a finding, and all other words."""
+    from otsec.baseline.explaining import things_of
+
+    found: Rows = {}
+    others: list[str] = []
+    for word in words:
         ids = {key: row for key, row in rows.items() if row.line.id.startswith(word.casefold())}
         if ids and len(word) >= LEAST_ID:
             if len(ids) > 1:
@@ -410,23 +427,24 @@ def _named(store: "Store", base: "Baseline", arguments: Namespace) -> "list[Thin
         elif ":" not in word and (met := things_of(store, base, word)):
             found.update((thing.key, rows[thing.key]) for thing in met)
         else:
-            filters.append(word)
-    if filters or arguments.all:
-        parsed = listing.parse_filters(filters, tuple(FILTERS))
-        keys = {id(row): key for key, row in rows.items()}
-        named = {keys[id(row)]: row for row in chosen(rows.values(), parsed)}
-        if approving and not any(one.field == "class" for one in parsed):
-            named = {key: row for key, row in named.items() if not key.guarded}
-        if approving and arguments.all:
-            named = {key: row for key, row in named.items() if key not in base.barred}
-        found.update(named)
-    wanted = {"approve": {"new", "learned", "forgotten", "imported", "approved"}}.get(
-        arguments.action, {"learned", "approved", "imported", "new"}
-    )
-    found = {key: row for key, row in found.items() if row.how in wanted}
-    if not found:
-        raise UsageError(f"{arguments.action}: nothing matches; see `otsec baseline list`, `audit`")
-    return [things.get(key) or row.line for key, row in found.items()]
+            others.append(word)
+    return found, others
+
+
+def _by_filter(
+    base: "Baseline", rows: "Rows", filters: "Sequence[str]", arguments: Namespace
+) -> "Rows":
+    """The rows that pass filters; what is guarded or barred is approved only by its class or id."""
+    parsed = listing.parse_filters(filters, tuple(FILTERS))
+    passed = {id(row) for row in chosen(rows.values(), parsed)}
+    found = {key: row for key, row in rows.items() if id(row) in passed}
+    if arguments.action != "approve":
+        return found
+    if not any(one.field == "class" for one in parsed):
+        found = {key: row for key, row in found.items() if not key.guarded}
+    if arguments.all:
+        found = {key: row for key, row in found.items() if key not in base.barred}
+    return found
 
 
 LEAST_ID = 4  # letters of an id
