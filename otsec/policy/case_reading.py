@@ -32,25 +32,7 @@ class CaseReader(Taking):
         found = self._block(value, where, keys.TEST)
         client, server = (self._subject(found, key, where) for key in ("from", "to"))
         expect: Any = self._word(found, "expect", where)
-        protocol, service = (
-            self._text(found, "protocol", where),
-            self._text(found, "service", where),
-        )
-        known = words.protocols().get(protocol)
-        if protocol and known is None:
-            found["protocol"].value.wrong(
-                "E301",
-                f'{where}: unknown protocol "{shown(protocol)}"{meant(protocol, words.protocols())}',
-            )
-        if service and words.service(service) is None:
-            found["service"].value.wrong(
-                "E302",
-                f'{where}: unknown service "{shown(service)}"{meant(service, words.service_names())}',
-            )
-        op = self._text(found, "op", where)
-        if op and op not in CLASSES and (known is None or op not in known.operations):
-            of = {*CLASSES, *(known.operations if known else ())}
-            found["op"].value.wrong("E305", f'{where}: no operation "{shown(op)}"{meant(op, of)}')
+        known, service, op = self._asked(found, where)
         rule = self._name(found, "rule", where) or ""
         if rule and rule not in self.ids:
             found["rule"].value.wrong(
@@ -78,6 +60,27 @@ class CaseReader(Taking):
             rule,
             value.place,
         )
+
+    def _asked(self, found: Entries, where: str) -> tuple[words.Known | None, str, str]:
+        """By which protocol or service, and which operation; what nobody knows is told."""
+        protocol = self._text(found, "protocol", where)
+        known = words.protocols().get(protocol)
+        if protocol and known is None:
+            found["protocol"].value.wrong(
+                "E301",
+                f'{where}: unknown protocol "{shown(protocol)}"{meant(protocol, words.protocols())}',
+            )
+        service = self._text(found, "service", where)
+        if service and words.service(service) is None:
+            found["service"].value.wrong(
+                "E302",
+                f'{where}: unknown service "{shown(service)}"{meant(service, words.service_names())}',
+            )
+        op = self._text(found, "op", where)
+        if op and op not in CLASSES and (known is None or op not in known.operations):
+            of = {*CLASSES, *(known.operations if known else ())}
+            found["op"].value.wrong("E305", f'{where}: no operation "{shown(op)}"{meant(op, of)}')
+        return known, service, op
 
     def _subject(self, found: Entries, key: str, where: str) -> Subject | None:
         if key not in found:
