@@ -79,7 +79,7 @@ class ListingScreen(TableScreen):
             return aside.listed(child, ask, shelf)
 
     def key(self, row: Any) -> Key:
-        """By what a row is known."""
+        """By what a row is known, where rows do not bring their keys with them."""
         raise NotImplementedError
 
     def load(self, *, again: bool = False) -> None:

@@ -40,6 +40,19 @@ def _shown(columns: Sequence[Column], names: Sequence[str]) -> tuple[Column, ...
     return tuple(column for column in columns if not column.detail)
 
 
+class _OfTable(Message):
+    """What a table tells, and of which row."""
+
+    def __init__(self, table: "VirtualTable", row: Any = None) -> None:
+        super().__init__()
+        self.table, self.row = table, row
+
+    @property
+    def control(self) -> "VirtualTable":
+        """The table."""
+        return self.table
+
+
 class VirtualTable(ScrollView, can_focus=True):
     """Rows in columns, of which only what is seen is ever drawn."""
 
@@ -89,41 +102,14 @@ class VirtualTable(ScrollView, can_focus=True):
         Binding("S", "turn", "Turn", show=False, id="table.turn", tooltip="Turn the order round"),
     ]
 
-    class Chosen(Message):
+    class Chosen(_OfTable):
         """A row was opened."""
 
-        def __init__(self, table: "VirtualTable", row: Any) -> None:
-            super().__init__()
-            self.table, self.row = table, row
-
-        @property
-        def control(self) -> "VirtualTable":
-            """The table."""
-            return self.table
-
-    class Moved(Message):
+    class Moved(_OfTable):
         """Another row is selected."""
 
-        def __init__(self, table: "VirtualTable", row: Any) -> None:
-            super().__init__()
-            self.table, self.row = table, row
-
-        @property
-        def control(self) -> "VirtualTable":
-            """The table."""
-            return self.table
-
-    class SortAsked(Message):
+    class SortAsked(_OfTable):
         """Rows are wanted in another order."""
-
-        def __init__(self, table: "VirtualTable") -> None:
-            super().__init__()
-            self.table = table
-
-        @property
-        def control(self) -> "VirtualTable":
-            """The table."""
-            return self.table
 
     def __init__(
         self,

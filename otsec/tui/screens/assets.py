@@ -12,7 +12,7 @@ from otsec.store import Store
 from otsec.store.filters import Field
 from otsec.store.paging import Keyed
 from otsec.tui.listing import Ask, ListingScreen
-from otsec.tui.rows import Key, Listed, Paged, Rows, arranged
+from otsec.tui.rows import Listed, Paged, Rows, arranged
 from otsec.tui.screen import Words
 
 if TYPE_CHECKING:
@@ -91,10 +91,6 @@ class AssetsScreen(ListingScreen):
             "counting: who is there is told when every conversation was looked at; Esc ends it"
         )
         return counting if self.otsec.shelving.busy else super().none_text()
-
-    def key(self, row: Any) -> Key:
-        """Rows bring their keys with them."""
-        raise NotImplementedError
 
     def tone(self, row: Any, column: Column) -> str:
         """What is not sure is quiet."""

@@ -1,25 +1,22 @@
 """Conversations: who talks to whom, as a table or drawn by Purdue level."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
 from otsec.cli import conversations, listing
 from otsec.cli.output import Column
-from otsec.store import Store, paging
 from otsec.store.filters import Field
 from otsec.store.selects import FIELDS
-from otsec.tui.listing import Ask, ListingScreen
-from otsec.tui.rows import Key, Paged, Rows
+from otsec.tui.paged import PagedScreen
 from otsec.tui.screen import Words
 from otsec.tui.screens.packets import named, source_of
 
-QUICK = 500  # rows that are shown while the others are put in order
 QUERY = "conversations"
 
 
-class ConversationsScreen(ListingScreen):
+class ConversationsScreen(PagedScreen):
     """Who talks to whom."""
 
     NAME = "Conversations"
@@ -36,37 +33,6 @@ class ConversationsScreen(ListingScreen):
         Binding("p", "packets", "Packets", id="packets", tooltip="Its first and last packet"),
         Binding("a", "asset", "Server", show=False, id="conversations.asset", tooltip="All of the server"),
     ]  # fmt: skip
-
-    def find(self, store: Store, ask: Ask) -> Iterator[Rows]:
-        """First some rows, where no order is asked for, then the keys of all."""
-
-        def keys(limit: int) -> Paged:
-            found = paging.order_of(store, QUERY, ask.filters, ask.sort, descending=ask.descending, limit=limit)  # fmt: skip
-            return Paged(found, self._fetch)
-
-        if not ask.again and not ask.sort:
-            first = keys(QUICK)
-            yield first
-            if len(first) < QUICK:
-                return
-        yield keys(paging.MOST)
-
-    def _fetch(self, keys: Any) -> list[paging.Keyed]:
-        """A page, by the connection of the screen's thread."""
-        return paging.page(self.otsec.store, QUERY, keys)
-
-    def key(self, row: Any) -> Key:
-        """Pages bring their keys with them."""
-        raise NotImplementedError
-
-    def exported(self) -> Any:
-        """All rows, fetched by the connection of the thread that writes them."""
-        rows = self.table.rows
-        return (
-            self.KIND,
-            self.COLUMNS,
-            lambda store: rows.all_rows(lambda keys: paging.page(store, QUERY, keys)),
-        )
 
     def tone(self, row: Any, column: Column) -> str:
         """What was not recognised is quiet, what is doubtful is told."""

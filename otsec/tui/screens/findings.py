@@ -1,6 +1,6 @@
 """Findings: what is wrong, worst first, and what is decided of it, one by one or many at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -11,12 +11,9 @@ from otsec.detect.cases import Case
 from otsec.store import Store, paging
 from otsec.store.filters import Field
 from otsec.tui import triage
-from otsec.tui.listing import Ask, ListingScreen
-from otsec.tui.rows import Key, Paged, Rows
+from otsec.tui.paged import PagedScreen
 from otsec.tui.screen import Words
 
-QUICK = 500  # rows that are shown while the others are put in order
-QUERY = "findings"
 TONES = {"critical": "bad", "high": "bad", "medium": "warn", "informational": "quiet"}
 WORDS = [
     ("level", "how bad: informational, low, medium, high, critical"),
@@ -35,12 +32,7 @@ def case_of(row: paging.Decided) -> Case:
     return Case(row.finding, row.state, row.owner, (), row.change)
 
 
-def fetched(store: Store, keys: Any) -> list[paging.Keyed]:
-    """Some findings by their keys."""
-    return [one._replace(row=case_of(one.row)) for one in paging.page(store, QUERY, keys)]
-
-
-class FindingsScreen(ListingScreen):
+class FindingsScreen(PagedScreen):
     """What is wrong."""
 
     NAME = "Findings"
@@ -51,7 +43,7 @@ class FindingsScreen(ListingScreen):
     )
     FIELDS: ClassVar[dict[str, Field]] = paging.FINDING_FIELDS
     KEYS: ClassVar[dict[str, str]] = findings.FILTERS
-    KIND = QUERY
+    KIND = "findings"
     ONE = ("finding", "findings")
     BINDINGS: ClassVar[list[BindingType]] = [
         *triage.BINDINGS,
@@ -59,34 +51,10 @@ class FindingsScreen(ListingScreen):
         Binding("o", "open_only", "Open", show=False, id="findings.open", tooltip="Only what is still to be decided, or all"),
     ]  # fmt: skip
 
-    def find(self, store: Store, ask: Ask) -> Iterator[Rows]:
-        """First some rows, where no order is asked for, then the keys of all."""
-
-        def keys(limit: int) -> Paged:
-            found = paging.order_of(
-                store, QUERY, ask.filters, ask.sort, descending=ask.descending, limit=limit
-            )
-            return Paged(found, lambda some: fetched(self.otsec.store, some))
-
-        if not ask.again and not ask.sort:
-            first = keys(QUICK)
-            yield first
-            if len(first) < QUICK:
-                return
-        yield keys(paging.MOST)
-
-    def key(self, row: Any) -> Key:
-        """Pages bring their keys with them."""
-        raise NotImplementedError
-
-    def exported(self) -> Any:
-        """All rows, fetched by the connection of the thread that writes them."""
-        rows = self.table.rows
-        return (
-            self.KIND,
-            self.COLUMNS,
-            lambda store: rows.all_rows(lambda keys: fetched(store, keys)),
-        )
+    @classmethod
+    def fetched(cls, store: Store, keys: Any) -> list[paging.Keyed]:
+        """Some findings by their keys."""
+        return [one._replace(row=case_of(one.row)) for one in super().fetched(store, keys)]
 
     def tone(self, row: Any, column: Column) -> str:
         """The level by its colour, too; what is decided is quiet."""
