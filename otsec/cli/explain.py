@@ -7,7 +7,7 @@ from otsec.cli import options
 from otsec.cli.output import Column, style_of, write
 
 EPILOG = """\
-otsec explain 4b8d41b0                          a finding, or a thing of the baseline, by id
+otsec explain 61bdad60                          a finding, or a thing of the baseline, by id
 otsec explain 10.0.0.7 PLC-1                    all that a client does with a server
 otsec explain 10.0.0.7 10.0.0.21 tcp/502        by one service
 
