@@ -219,8 +219,6 @@ def _listen(
     from otsec.schedule.recorded import configuration
     from otsec.sensor.heartbeat import Heart
     from otsec.sensor.listening import Listening
-    from otsec.sensor.pinning import pinned
-    from otsec.sensor.recording import Recording, folder_of
     from otsec.sensor.service import Manager
     from otsec.store import open_store
 
@@ -239,18 +237,7 @@ def _listen(
     judging = stack.enter_context(Aside(arguments, config))
     sensor.written = judging.begin
     for name, point in chosen.items():
-        files = None
-        if arguments.write is not None:
-            files = Recording(
-                folder_of(arguments.write, point),
-                name,
-                _link(name),
-                _bounds(arguments),
-                part="" if arguments.evidence == "full" else arguments.evidence,
-            )
-        ear = sensor.add(name, point, files, arguments.evidence)
-        if files is not None:
-            files.pinned = partial(pinned, store, ear.source, files.bounds)
+        _listen_on(name, point, arguments, sensor)
     manager = Manager()
     heart = Heart(store, sensor.ears, arguments.heartbeat, lambda: judging.version)
     beat = _Beat(arguments, config, sensor, heart, manager, progress, tell, judging)
@@ -278,16 +265,24 @@ def _listen(
     return Exit.FINE
 
 
-def _link(name: str) -> int:
+def _listen_on(name: str, point: str, arguments: Namespace, sensor: "Listening") -> None:
+    """Add an interface to the sensor, with its recording where there is to be one."""
+    from otsec.sensor.pinning import pinned
+    from otsec.sensor.recording import Bounds, Recording, folder_of
     from otsec.sensor.taps import known_interface
 
-    return known_interface(name).link
-
-
-def _bounds(arguments: Namespace) -> Any:
-    from otsec.sensor.recording import Bounds
-
-    return Bounds(arguments.evidence_size, arguments.evidence_age)
+    if arguments.write is None:
+        sensor.add(name, point, None, arguments.evidence)
+        return
+    files = Recording(
+        folder_of(arguments.write, point),
+        name,
+        known_interface(name).link,
+        Bounds(arguments.evidence_size, arguments.evidence_age),
+        part="" if arguments.evidence == "full" else arguments.evidence,
+    )
+    ear = sensor.add(name, point, files, arguments.evidence)
+    files.pinned = partial(pinned, sensor.store, ear.source, files.bounds)
 
 
 class _Beat:
@@ -370,8 +365,7 @@ class _Beat:
         except OtsecError as error:
             self.tell(f"the old configuration stays in effect: {error}")
         else:
-            self.judging.read_again()  # rules and policy too; mistakes are told
-            self.judging.read_again()  # rules too; those with mistakes are told and left out
+            self.judging.read_again()  # rules and policy too; mistakes are told, and left out
             configuration(self.heart.store, self.config, time.time_ns())
             before = {one.name: one.value for one in shown(self.config)}
             changed = [one.name for one in shown(config) if before.get(one.name) != one.value]
