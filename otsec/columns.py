@@ -355,14 +355,19 @@ def walk(start: I64, stop: I64, step: Callable[[I64, I64], I64]) -> Walk:
         found.append((walkers, offset, length))
         position[walkers] = offset + length
         walkers = walkers[position[walkers] < stop[walkers]]
+    return Walk(*rounds(found), position)
+
+
+def rounds(found: list[tuple[I64, I64, I64]]) -> tuple[I64, I64, I64]:
+    """What was found round by round, as columns: in order of the first, then of the rounds."""
     if not found:
         empty = np.empty(0, np.int64)
-        return Walk(empty, empty, empty, position)
-    walker, offset, length = (np.concatenate(column) for column in zip(*found, strict=True))
+        return empty, empty, empty
+    owner, offset, length = (np.concatenate(column) for column in zip(*found, strict=True))
     if len(found) > 1:
-        order = np.argsort(walker, kind="stable")
-        walker, offset, length = walker[order], offset[order], length[order]
-    return Walk(walker, offset, length, position)
+        order = np.argsort(owner, kind="stable")
+        owner, offset, length = owner[order], offset[order], length[order]
+    return owner, offset, length
 
 
 # ----------------------------------------------------------------------------- histogram

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otsec.columns import I64, U64, Bytes, Header, Ints, Mask, gather, span_word
+from otsec.columns import I64, U64, Bytes, Header, Ints, Mask, gather, rounds, span_word
 from otsec.protocols.api import Side, Units
 from otsec.protocols.s7.layout import (
     ADDRESS,
@@ -203,14 +203,7 @@ def _cut(
         at[rows] = place + length + (length & fill & more)
         rows = rows[more]
     fits &= at == stop
-    if not found:
-        empty = np.empty(0, np.int64)
-        return Cut(empty, empty, empty, fits)
-    owner, place, length = (np.concatenate(column) for column in zip(*found, strict=True))
-    if len(found) > 1:
-        order = np.argsort(owner, kind="stable")
-        owner, place, length = owner[order], place[order], length[order]
-    return Cut(owner, place, length, fits)
+    return Cut(*rounds(found), fits)
 
 
 def list_things(pdus: Pdus) -> Mask:
