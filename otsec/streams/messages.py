@@ -217,31 +217,19 @@ class Messages:
 
     def _put(self, one: Coming, framing: Framing, connections: Connections) -> bytes | None:
         """Put a piece to its message; gives the message where that is whole now."""
-        name, lane, piece, number = one.name, one.lane, one.piece, one.piece.number
+        name, lane, piece = one.name, one.lane, one.piece
         lanes = self.open.setdefault(name, {})
         held = lanes.get(lane)
-        if held is not None and not held.lost and one.when - held.when > self.traffic.cap:
-            self._give_up(name, held, one.row, connections)
-            self.traffic.note_late(name[0], one.row)
-        if held is not None and number >= 0 and not held.lost:
-            if number == held.number and held.data.endswith(piece.data):
-                return None  # sent once more
-            if not piece.first and number != (held.number + 1) % framing.numbers:
-                self.odd.append(Odd(name[0], name[1], one.time, one.packet, held.packet))
-                _drop(name, held, connections)
+        if held is not None and not self._is_new(one, held, framing, connections):
+            return None
         if piece.first or (held is None and not framing.tells_first):
-            if held is not None:
-                self._give_up(name, held, one.row, connections)
-                del lanes[lane]
-            elif len(lanes) == LANES:
-                self._make_room(name, lanes, one.row, connections)
-            held = lanes[lane] = Open(one.when, one.packet, number)
+            held = self._begin(one, lanes, connections)
         if held is None:  # its beginning was not seen
             connections.count_one(name[0], name[1], "truncated")
             self.broken.append((name[0], name[1], one.row))
         elif not held.lost:
             held.data += piece.data
-            held.packet, held.number = one.packet, number
+            held.packet, held.number = one.packet, piece.number
             if len(held.data) > framing.longest_message:
                 self._give_up(name, held, one.row, connections)
         whole = None
@@ -251,6 +239,35 @@ class Messages:
         if not lanes:
             del self.open[name]
         return whole
+
+    def _is_new(self, one: Coming, held: Open, framing: Framing, connections: Connections) -> bool:
+        """Whether a piece is not the last one sent once more.
+
+        What is open is given up where it is too old, or where the piece does not follow.
+        """
+        name, piece = one.name, one.piece
+        if held.lost:
+            return True
+        if one.when - held.when > self.traffic.cap:
+            self._give_up(name, held, one.row, connections)
+            self.traffic.note_late(name[0], one.row)
+        elif piece.number >= 0:
+            if piece.number == held.number and held.data.endswith(piece.data):
+                return False
+            if not piece.first and piece.number != (held.number + 1) % framing.numbers:
+                self.odd.append(Odd(name[0], name[1], one.time, one.packet, held.packet))
+                _drop(name, held, connections)
+        return True
+
+    def _begin(self, one: Coming, lanes: dict[int, Open], connections: Connections) -> Open:
+        """Open a message with its first piece; the one that was open on its lane is given up."""
+        before = lanes.pop(one.lane, None)
+        if before is not None:
+            self._give_up(one.name, before, one.row, connections)
+        elif len(lanes) == LANES:
+            self._make_room(one.name, lanes, one.row, connections)
+        lanes[one.lane] = begun = Open(one.when, one.packet, one.piece.number)
+        return begun
 
     def _put_beside(self, one: Coming, framing: Framing, connections: Connections) -> bytes | None:
         """The same of a datagram: it may have changed places with those in front of it.
