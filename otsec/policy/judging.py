@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -363,7 +363,8 @@ NO = Fit(sure=False, maybe=False, details=())
 
 
 def _fit(rule: Rule, what: What) -> Fit:
-    entries = [(_entry(allow, what, never=rule.kind == "never"), allow) for allow in rule.allows]
+    about = _forbids if rule.kind == "never" else _allows
+    entries = [(about(allow, what), allow) for allow in rule.allows]
     found = Fit(
         sure=any(how == "yes" for how, _ in entries),
         maybe=any(how == "maybe" for how, _ in entries),
@@ -372,16 +373,22 @@ def _fit(rule: Rule, what: What) -> Fit:
     return NO if found == NO else found
 
 
-def _entry(allow: Allow, what: What, *, never: bool) -> Literal["yes", "maybe", "details", "no"]:
-    """Whether an entry is about an operation."""
-    if never:
-        if allow.ports and what.service not in allow.ports:
-            return "no"
-        if allow.any_operation:
-            return "yes"
-        if not what.operation:
-            return "maybe"
-        return "yes" if what.cls in allow.classes or what.operation in allow.operations else "no"
+_About: TypeAlias = Literal["yes", "maybe", "details", "no"]
+
+
+def _forbids(allow: Allow, what: What) -> _About:
+    """Whether an entry of a `never` is about an operation."""
+    if allow.ports and what.service not in allow.ports:
+        return "no"
+    if allow.any_operation:
+        return "yes"
+    if not what.operation:
+        return "maybe"
+    return "yes" if what.cls in allow.classes or what.operation in allow.operations else "no"
+
+
+def _allows(allow: Allow, what: What) -> _About:
+    """Whether an entry of any other rule is about an operation."""
     at_port = what.service in allow.ports
     if allow.protocol and what.protocol == allow.protocol:
         proven = True
