@@ -1,7 +1,7 @@
 """A policy as what firewalls know: addresses and ports. What else it says is lost, and remembered."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from otsec.policy.model import Allow, End, MacRange, Network, Policy, Rule
@@ -98,6 +98,25 @@ class Lowering:
             self.lose(rule, "the longest session is not limited")
         if rule.needs_change:
             self.lose(rule, "whether there was a change is not asked")
+
+    def services(
+        self, rule: Rule, allow: Allow, known: Collection[str]
+    ) -> tuple[list[str], dict[str, list[int]]]:
+        """What an entry passes: known protocols without ports, and port numbers by transport.
+
+        Ethertypes are lost.
+        """
+        alone: list[str] = []
+        by_kind: dict[str, list[int]] = {}
+        for port in sorted(allow.ports):
+            kind, slash, number = port.partition("/")
+            if slash:
+                by_kind.setdefault(kind, []).append(int(number))
+            elif kind in known:
+                alone.append(kind)
+            else:
+                self.lose(rule, f"{allow.written}: ethertype {kind} does not pass a firewall")
+        return alone, {kind: sorted(numbers) for kind, numbers in by_kind.items()}
 
     def whole(self, rule: Rule, allow: Allow) -> None:
         """That only some operations are allowed is lost."""

@@ -109,17 +109,10 @@ class _Writer(Lowering):
             yield " ".join(parts) + " "
 
     def _ports(self, rule: Rule, allow: Allow) -> Iterator[str]:
-        by_kind: dict[str, list[int]] = {}
-        for port in sorted(allow.ports):
-            kind, slash, number = port.partition("/")
-            if slash:
-                by_kind.setdefault(kind, []).append(int(number))
-            elif kind in IP_PROTOCOLS:
-                yield IP_PROTOCOLS[kind]
-            else:
-                self.lose(rule, f"{allow.written}: ethertype {kind} does not pass a firewall")
+        alone, by_kind = self.services(rule, allow, IP_PROTOCOLS)
+        yield from (IP_PROTOCOLS[kind] for kind in alone)
         for kind, numbers in by_kind.items():
-            listed = ", ".join(map(str, sorted(numbers)))
+            listed = ", ".join(map(str, numbers))
             yield f"meta l4proto {{ {listed} }}" if kind == "ip" else f"{kind} dport {{ {listed} }}"
 
 

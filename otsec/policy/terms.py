@@ -80,20 +80,13 @@ class _Terms(Lowering):
         """Protocols above IP with their ports."""
         if not allow.ports:
             yield "", ()
-        by_kind: dict[str, list[int]] = {}
-        for port in sorted(allow.ports):
-            kind, slash, number = port.partition("/")
-            if slash:
-                by_kind.setdefault(kind, []).append(int(number))
-            elif kind not in ICMP:
-                self.lose(rule, f"{allow.written}: ethertype {kind} does not pass a firewall")
-            elif ICMP[kind][1] == version:
-                yield ICMP[kind][0], ()
-        for kind, numbers in sorted(by_kind.items()):
+        alone, by_kind = self.services(rule, allow, ICMP)
+        yield from ((ICMP[kind][0], ()) for kind in alone if ICMP[kind][1] == version)
+        for kind, numbers in by_kind.items():
             if kind == "ip":
-                yield from ((str(number), ()) for number in sorted(numbers))
+                yield from ((str(number), ()) for number in numbers)
             else:
-                yield kind, tuple(sorted(numbers))
+                yield kind, tuple(numbers)
 
 
 def _of_version(nets: Sequence[Network] | None, version: int) -> tuple[Network, ...] | None:
