@@ -65,6 +65,28 @@ def test_a_file_without_ending(plant_db: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "reports").iterdir()] == ["inventory.html"]
 
 
+@pytest.mark.parametrize("suffix", ["html", "json", "pdf", "zip", "md", "xlsx", "docx"])
+def test_a_disk_that_is_full(
+    plant_db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    """A report that cannot be written whole leaves the one that was there, and nothing beside it."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / f"report.{suffix}"
+    path.write_text("before")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    with open_store(plant_db, readonly=True):  # its files beside are there, and need no room
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+        try:
+            code = main(["report", "run", "inventory", "--db", str(plant_db), "-o", str(path)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert code == Exit.STORAGE
+    assert capsys.readouterr().err.count("\n") == 1
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [(path.name, "before")]
+
+
 def named(db: Path, rule: str) -> str:
     """The id of the finding of a rule."""
     with open_store(db, readonly=True) as store:

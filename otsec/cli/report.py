@@ -1,7 +1,6 @@
 """``otsec report``: pages and files for people who were not there."""
 
 import json
-import os
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -11,10 +10,11 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from otsec import whole
 from otsec.cli import due, options, verified
 from otsec.cli.harmless import harmless
 from otsec.cli.output import Column, bytes_text, duration_text, say, style_of, time_text, write
-from otsec.errors import InputError, StorageError, UsageError
+from otsec.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from otsec.config import Config
@@ -264,7 +264,7 @@ def scheduled(arguments: Namespace, task: "Task") -> dict[str, Any]:
             for name, content in _files(
                 subject, [kind], formats, manner(zone), hidden, arguments.output, last=last
             ):
-                _write(arguments.output / name, content)
+                whole.write(arguments.output / name, content)
     return {
         "site": order.site,
         "kinds": arguments.kinds,
@@ -437,19 +437,9 @@ def _give(arguments: Namespace, files: Files) -> dict[str, str]:
         if folder is None and told:
             raise UsageError(f"{output}: is one file; name a folder for several reports or formats")
         path = folder / name if folder is not None else arguments.output
-        _write(path, content)
+        whole.write(path, content)
         hashes[name] = hashlib.sha256(content).hexdigest()
         told.append(f"otsec: wrote {path}, {bytes_text(len(content))}")
     if not arguments.quiet:
         say("\n".join(told))
     return hashes
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read: it names the weak places of a plant."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(handle, "wb") as file:  # noqa: PTH123 - of a handle
-            file.write(content)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror}") from error

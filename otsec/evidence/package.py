@@ -1,17 +1,13 @@
 """The evidence as files: a pcapng, and a manifest of hashes beside it."""
 
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, Protocol
 
-from otsec import __version__
-from otsec.errors import StorageError
+from otsec import __version__, whole
 from otsec.evidence import pcapng
 from otsec.evidence.captures import Frame, Library, file_hash
 from otsec.evidence.gather import Gathered
@@ -92,8 +88,8 @@ def write(
         "notes": list(notes),
     }
     beside = manifest_path(path)
-    _put(path, data)
-    _put(beside, (json.dumps(manifest, indent=1) + "\n").encode())
+    whole.write(path, data)
+    whole.write(beside, (json.dumps(manifest, indent=1) + "\n").encode())
     named = sum(len(one.named) for one in gathered)
     return Written(path, beside, len(packets), named, len(data), digest, notes)
 
@@ -183,20 +179,3 @@ def _interface(known: list[pcapng.Interface], link: int, tap: tuple[str, str]) -
 def _clean(text: str) -> str:
     """Text that may be of the network, what does not print shown as its escape."""
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
-
-
-def _put(path: Path, data: bytes) -> None:
-    """Write a file readable by its owner only, whole or not at all."""
-    try:
-        with NamedTemporaryFile(dir=path.absolute().parent, prefix=".otsec-", delete=False) as file:
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    Path(file.name).unlink()
-                raise
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror}") from error

@@ -14,24 +14,32 @@ EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - cells know no zone; the head says
 MOST_ROWS = 1_048_575  # of a sheet, below its head
 MOST_LETTERS = 32_000  # of a cell
 WIDTHS = {"time": 21, "number": 11, "level": 8, "tag": 13, "share": 9, "bytes": 13, "duration": 14}
+SETTINGS = {
+    "constant_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
 FORMS = {"time": "yyyy-mm-dd hh:mm:ss", "share": "0.0 %", "number": "#,##0.##", "bytes": "#,##0"}
 
 
 def write(report: Finished, manner: Manner) -> Files:
-    """The workbook. Raises UsageError where XlsxWriter is missing."""
+    """The workbook. Raises UsageError where XlsxWriter is missing, OSError for want of room."""
     try:
         import xlsxwriter  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise UsageError(INSTALL) from error
     out = io.BytesIO()
+    try:
+        _book(report, manner, xlsxwriter.Workbook(out, SETTINGS))
+    except xlsxwriter.exceptions.FileCreateError as error:  # its parts lie in the temporary folder
+        raise error.args[0] from None  # the OSError, which says what is the matter
+    yield f"{report.document.name}.xlsx", out.getvalue()
+
+
+def _book(report: Finished, manner: Manner, book: Any) -> None:
     document = report.document
-    settings = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    with xlsxwriter.Workbook(out, settings) as book:
+    with book:
         book.set_properties({
             "title": f"{document.title}: {document.site}",
             "comments": f"TLP:{document.tlp}, report {report.id}",
@@ -44,7 +52,6 @@ def write(report: Finished, manner: Manner) -> Files:
         for table in document.tables():
             if table.rows:
                 _table(book, table, f"TLP:{document.tlp}", taken, head, forms)
-    yield f"{document.name}.xlsx", out.getvalue()
 
 
 def _moment(ns: int) -> datetime:
