@@ -250,15 +250,17 @@ def test_a_reader_that_goes_away(tmp_path: Path, words: str, unbuffered: str) ->
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
-def test_a_full_disk_behind_standard_output(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", ["config show", "--help", "--version", "report run --help"])
+def test_a_full_disk_behind_standard_output(tmp_path: Path, words: str, unbuffered: str) -> None:
     """Output that cannot be written is told in one line, exit code 5."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "otsec", "config", "show"],
+            [sys.executable, "-m", "otsec", *words.split()],
             stdout=full,
             stderr=subprocess.PIPE,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": unbuffered},
             check=False,
             text=True,
         )

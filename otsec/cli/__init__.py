@@ -17,7 +17,7 @@ from argparse import (
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from otsec import __version__
 from otsec.cli.options import common, common_again, unknown_choice, unknown_option
@@ -29,6 +29,9 @@ from otsec.errors import (
     StorageError,
     UsageError,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 COMMANDS = {  # in the order of the help
     "tui": "look around in the terminal; what `otsec` alone does",
@@ -128,6 +131,10 @@ class Parser(ArgumentParser):
         command = self.prog.partition(" ")[2]
         hint = f"see `{self.prog} --help`"
         raise UsageError(f"{command + ': ' if command else ''}{unknown_choice(message)}; {hint}")
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        """Print help or version; argparse says nothing where they cannot be written."""
+        (file or sys.stderr).write(message)
 
 
 def _path(word: str) -> Path:
