@@ -7,7 +7,7 @@ together with its kind: IPv6 as it is, IPv4 as ``::ffff:a.b.c.d``, a MAC in the 
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -28,6 +28,7 @@ OperationClass: TypeAlias = Literal[
     "report",
     "session",
 ]
+CLASSES: tuple[OperationClass, ...] = get_args(OperationClass)
 
 TICK_NS = 10_000_000_000  # what is judged over time is judged at ticks of capture time
 MINUTE_TICKS = 6

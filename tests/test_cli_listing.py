@@ -162,6 +162,47 @@ def test_mistakes(
     assert message in err
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("behaviours class:wrte", "class:wrte matches nothing; did you mean write?"),
+        ("behaviours !class=wrte", "class:wrte matches nothing; did you mean write?"),
+        ("behaviours class:zz*", "class:zz* matches nothing; there are: read, write, control"),
+        ("contents direction:to_sever", "did you mean to_server?"),
+        ("contents kind:blok", "did you mean block?"),
+        ("sessions kind:enginering", "did you mean engineering?"),
+        ("sessions auth:clera", "did you mean clear?"),
+        ("assets role:plx", "did you mean plc?"),
+        ("assets reach:onlink", "did you mean on link?"),
+        ("wanted role:hm", "did you mean hmi?"),
+        ("findings state:opne", "did you mean open?"),
+        ("findings level:hihg", "did you mean high?"),
+        ("outages kind:tap-outag", "did you mean tap-outage?"),
+        ("baseline list kind:stp", "did you mean step?"),
+        ("baseline list how:learnt", "did you mean learned?"),
+        ("clocks standing:agree", "did you mean agrees?"),
+        ("controls evaluate status:partail", "did you mean partial?"),
+        ("attest list expired:maybe", "there are: yes, no"),
+        ("change list is:opened", "did you mean open?"),
+    ],
+)
+def test_a_value_that_no_row_can_have(
+    site: Path, capsys: pytest.CaptureFixture[str], words: str, message: str
+) -> None:
+    """Where a filter takes one of few words, another one is refused with the nearest of them."""
+    code = main([*words.split(), "--db", str(site)])
+    out, err = capsys.readouterr()
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+@pytest.mark.parametrize("word", ["class:WRITE", "class:w*", "class:", "!class:read", "class=*i*"])
+def test_a_value_that_rows_can_have(site: Path, word: str) -> None:
+    """Case, patterns, negation and the empty value are taken, whether there is such a row or not."""
+    assert main(["behaviours", word, "-q", "--db", str(site)]) == 0
+
+
 def test_columns(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--columns chooses what is shown and in which order; `all` shows everything."""
     assert main(["conversations", "--db", str(site), "--columns", "bytes_out,client"]) == 0

@@ -52,6 +52,13 @@ def test_orders_are_for_levels() -> None:
     assert "has no order" in parse("proto>=modbus", TALKS).mistake
 
 
+def test_a_value_that_no_row_can_have() -> None:
+    """A word begun is taken while one of the few that rows have begins so; else the nearest is told."""
+    told = [parse(line, FIELDS["behaviours"]).mistake for line in ("class:wr", "class:wrte")]
+
+    assert told == ["", "class:wrte* matches nothing; did you mean write?"]
+
+
 @pytest.mark.parametrize(
     ("line", "mistake"),
     [

@@ -135,7 +135,14 @@ def described(columns: Sequence[Column]) -> str:
 
 def run(arguments: Namespace) -> int:
     """Print the assets, by address."""
-    return listing.run(arguments, "assets", COLUMNS, tuple(FILTERS), query)
+    return listing.run(arguments, "assets", COLUMNS, tuple(FILTERS), query, closed=closed())
+
+
+def closed() -> listing.Closed:
+    """What assets can be asked for, where that is a closed list."""
+    from otsec.inventory.roles import ROLES
+
+    return {"role": tuple(ROLES), "reach": ("on link", "routed", "told")}
 
 
 def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Asset]":

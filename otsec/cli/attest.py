@@ -123,7 +123,8 @@ def _list(arguments: Namespace) -> int:
             if all(passes(one, each, keys, _texts, (one.said, one.said)) for each in filters)
         ]
 
-    return listing.run(arguments, "attestations", COLUMNS, tuple(FILTERS), query)
+    closed = {"kind": KINDS, "expired": ("yes", "no")}
+    return listing.run(arguments, "attestations", COLUMNS, tuple(FILTERS), query, closed=closed)
 
 
 def _texts(one: "Attestation") -> Sequence[str]:

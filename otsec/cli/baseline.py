@@ -20,6 +20,7 @@ from otsec.cli.baseline_rows import (
     STATUS_KEYS,
     Row,
     chosen,
+    closed,
     passing,
 )
 from otsec.cli.output import Column, duration_text, say, time_text
@@ -215,7 +216,7 @@ def _list(arguments: Namespace) -> int:
         rows = [Row(one, "", one.how) for one in lines(store) if asked or one.how != "forgotten"]
         return chosen(_ordered(rows), filters)
 
-    return listing.run(arguments, "baseline", LIST, tuple(FILTERS), query, SPARE)
+    return listing.run(arguments, "baseline", LIST, tuple(FILTERS), query, SPARE, closed=closed())
 
 
 def _diff(arguments: Namespace) -> int:
@@ -228,7 +229,9 @@ def _diff(arguments: Namespace) -> int:
         met.extend(chosen(_ordered(found), filters))
         return met
 
-    code = listing.run(arguments, "baseline diff", DIFF, tuple(FILTERS), query, SPARE)
+    code = listing.run(
+        arguments, "baseline diff", DIFF, tuple(FILTERS), query, SPARE, closed=closed()
+    )
     return Exit.FINDINGS if met else code
 
 
@@ -435,7 +438,7 @@ def _by_filter(
     base: "Baseline", rows: "Rows", filters: "Sequence[str]", arguments: Namespace
 ) -> "Rows":
     """The rows that pass filters; what is guarded or barred is approved only by its class or id."""
-    parsed = listing.parse_filters(filters, tuple(FILTERS))
+    parsed = listing.parse_filters(filters, tuple(FILTERS), closed())
     passed = {id(row) for row in chosen(rows.values(), parsed)}
     found = {key: row for key, row in rows.items() if id(row) in passed}
     if arguments.action != "approve":

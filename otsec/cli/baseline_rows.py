@@ -9,6 +9,7 @@ from otsec.cli.output import Column
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from otsec.cli.listing import Closed
     from otsec.store.baseline import Line
     from otsec.store.queries import Filter
 
@@ -247,6 +248,14 @@ LINE_KEYS: Keys = {
 }
 LINE_KEYS["host"] = lambda row: (row.line.client, row.line.server)
 LINE_KEYS["how"] = lambda row: (row.how, row.change)
+HOWS = ("learned", "approved", "imported", "forgotten", "new", "gone", "other")
+
+
+def closed() -> "Closed":
+    """What lines can be asked for, where that is a closed list."""
+    from otsec.baseline.model import KINDS
+
+    return {"kind": KINDS, "how": HOWS}
 
 
 def passing(

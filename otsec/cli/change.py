@@ -4,7 +4,7 @@ import csv
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 from otsec.cli import listing, options
 from otsec.cli.baseline_rows import Keys, passing
@@ -179,6 +179,8 @@ def run(arguments: Namespace) -> int:
 
 def listed(arguments: Namespace, sort: "Sort | None" = None) -> int:
     """List the records, all or those of one sort."""
+    from otsec.changes.linking import Seen, Stage
+    from otsec.changes.records import Sort
 
     def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Standing]":
         from otsec.changes.linking import standings
@@ -189,7 +191,8 @@ def listed(arguments: Namespace, sort: "Sort | None" = None) -> int:
             standings(store, wanted), filters, KEYS, lambda one: (one.record.begin, one.record.end)
         )
 
-    code = listing.run(arguments, "changes", COLUMNS, tuple(FILTERS), query, SPARE, NARROW)
+    closed = {"what": get_args(Sort), "is": get_args(Stage), "seen": get_args(Seen)}
+    code = listing.run(arguments, "changes", COLUMNS, tuple(FILTERS), query, SPARE, NARROW, closed)
     if not arguments.format and not arguments.quiet:
         _tell_unlinked(arguments)
     return code

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from otsec.cli import listing, options
 from otsec.cli.output import Column, duration_text, say
@@ -127,13 +127,17 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the clocks, by address."""
+    from otsec.clocks import Standing, Way
+    from otsec.inventory.roles import ROLES
+
     zone = options.configured(arguments, "db").zone()
     told: list[str] = []
 
     def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Clock]":
         return _query(store, filters, zone, told)
 
-    code = listing.run(arguments, "clocks", COLUMNS, tuple(FILTERS), query, SPARE)
+    closed = {"role": tuple(ROLES), "way": get_args(Way), "standing": get_args(Standing)}
+    code = listing.run(arguments, "clocks", COLUMNS, tuple(FILTERS), query, SPARE, closed=closed)
     if told and not arguments.quiet:
         say("\n".join(told))
     return code

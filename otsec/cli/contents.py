@@ -1,7 +1,7 @@
 """``otsec contents``: programs, blocks and files that were transferred."""
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import Any, get_args
 
 from otsec.cli import listing
 from otsec.cli.output import Column
@@ -58,7 +58,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print what was transferred, by server and name."""
+    from otsec.protocols.api import Direction
     from otsec.store.contents import changes, contents
 
     query = changes if arguments.changed else contents
-    return listing.run(arguments, "contents", COLUMNS, listing.FOR_CONTENTS, query)
+    closed = {"kind": ("block", "program", "file"), "direction": get_args(Direction)}
+    return listing.run(arguments, "contents", COLUMNS, listing.FOR_CONTENTS, query, closed=closed)

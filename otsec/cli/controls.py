@@ -340,6 +340,7 @@ def _measured(arguments: Namespace, store: "Store", told: dict[str, str]) -> "Me
 
 def _evaluate(arguments: Namespace) -> int:
     from otsec.controls.evaluation import evaluate
+    from otsec.controls.model import STATUSES
 
     found: list[Evaluation] = []
 
@@ -353,7 +354,9 @@ def _evaluate(arguments: Namespace) -> int:
         rows = [Row(one.framework.slug, row.control, row) for one in found for row in one.rows]
         return _passing(rows, rest)
 
-    code = listing.run(arguments, "controls", EVALUATE, tuple(FILTERS), query)
+    code = listing.run(
+        arguments, "controls", EVALUATE, tuple(FILTERS), query, closed={"status": STATUSES}
+    )
     if not arguments.format and not arguments.quiet and found:
         _tell(found, style_of(arguments, options.configured(arguments).zone()))
     return code

@@ -115,11 +115,12 @@ def fail_on(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the findings."""
-    from otsec.detect.cases import cases, chosen
+    from otsec.detect.cases import NEW, STATES, cases, chosen
     from otsec.errors import Exit
 
     met: list[Case] = []
     hidden = 0
+    states = (NEW, *STATES.values(), "open", "closed")
 
     def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Case]":
         nonlocal hidden
@@ -130,7 +131,8 @@ def run(arguments: Namespace) -> int:
         met.extend(shown)
         return shown
 
-    code = listing.run(arguments, "findings", COLUMNS, tuple(FILTERS), query, SPARE, NARROW)
+    closed = {"level": LEVELS, "state": states}
+    code = listing.run(arguments, "findings", COLUMNS, tuple(FILTERS), query, SPARE, NARROW, closed)
     if hidden and not arguments.format and not arguments.quiet:
         say(f"{hidden} more are decided: otsec findings --all")
     return Exit.FINDINGS if failing(met, arguments.fail_on) else code

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from otsec.cli import listing, options
-from otsec.cli.assets import FILTERS
+from otsec.cli.assets import FILTERS, closed
 from otsec.cli.output import say
 from otsec.errors import UsageError
 
@@ -71,7 +71,7 @@ def run(arguments: Namespace) -> int:
 def _heard(arguments: Namespace, found: "Inventory") -> "list[Asset]":
     from otsec.inventory.selection import chosen
 
-    filters = listing.parse_filters(arguments.filter, tuple(FILTERS))
+    filters = listing.parse_filters(arguments.filter, tuple(FILTERS), closed())
     assets = [
         one
         for one in chosen(found.assets, filters)

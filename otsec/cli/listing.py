@@ -10,7 +10,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from otsec.cli import options
 from otsec.cli.output import Column, say, style_of, write
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from otsec.store.queries import Filter
 
     Query = Callable[[Store, Sequence[Filter]], Sequence[object]]
+
+Closed: TypeAlias = Mapping[str, Sequence[str]]  # by key of a filter: all words that rows can have
 
 WHERE_SEEN = (  # the last columns of every listing
     Column("site", "site", about="site of the tap", detail=True),
@@ -125,11 +128,13 @@ def run(
     query: "Query",
     spare: Sequence[str] = (),
     narrow: Sequence[str] = (),
+    closed: Closed = MappingProxyType({}),
 ) -> int:
     """Print what a query gives; `kind` names the rows in JSON.
 
     ``spare``: columns that a table leaves out where no row has anything in them; ``narrow``: those
-    that it leaves out, in this order, where the terminal is too narrow.
+    that it leaves out, in this order, where the terminal is too narrow; ``closed``: what filters
+    can be asked for, where that is a closed list.
     """
     from otsec.store import open_store
 
@@ -138,7 +143,7 @@ def run(
     style = style_of(arguments, config.zone())
     with open_store(config.store, readonly=True) as store:
         filters = [
-            *parse_filters(arguments.filter, keys),
+            *parse_filters(arguments.filter, keys, closed),
             *span(arguments, store, style.zone),
             *_at(arguments.site),
         ]
@@ -228,13 +233,17 @@ def natural(value: Any) -> Any:
 _FILTER = re.compile(r"(!?)([A-Za-z_]+)(!?)[:=](.*)", re.DOTALL)
 
 
-def parse_filters(words: Sequence[str], keys: Sequence[str]) -> "list[Filter]":
-    """The filters that the words mean; raises UsageError naming a key that is none."""
-    return [_filter(word, keys) for word in words]
+def parse_filters(
+    words: Sequence[str], keys: Sequence[str], closed: Closed = MappingProxyType({})
+) -> "list[Filter]":
+    """The filters that the words mean; raises UsageError naming a key, or a word, that is none."""
+    from otsec.model import CLASSES
+
+    return [_filter(word, keys, {"class": CLASSES, **closed}) for word in words]
 
 
-def _filter(word: str, keys: Sequence[str]) -> "Filter":
-    from otsec.store.queries import Filter
+def _filter(word: str, keys: Sequence[str], closed: Closed) -> "Filter":
+    from otsec.store.filters import Filter, one_of
 
     found = _FILTER.fullmatch(word)
     if found is None:
@@ -245,6 +254,7 @@ def _filter(word: str, keys: Sequence[str]) -> "Filter":
     if key not in keys and key != "text":
         hint = options.nearest(key, [*keys]) or f"; there are: {', '.join(keys)}"
         raise UsageError(f"no filter {key!a}{hint} (write text:{word} to look for it anywhere)")
+    one_of(key, value, closed.get(key, ()))
     return Filter(key, value, bool(before) is not bool(behind))
 
 

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from otsec.cli import listing
 from otsec.cli.output import Column
@@ -107,7 +107,10 @@ def run(arguments: Namespace) -> int:
             if all(passes(one, each, KEYS, _texts, (one.begin, one.end)) for each in filters)
         ]
 
-    return listing.run(arguments, "outages", COLUMNS, tuple(FILTERS), query, SPARE)
+    from otsec.baseline.outages import Kind
+
+    closed = {"kind": get_args(Kind), "state": ("open", "ended")}
+    return listing.run(arguments, "outages", COLUMNS, tuple(FILTERS), query, SPARE, closed=closed)
 
 
 def _texts(one: "Outage") -> Iterable[str]:

@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from otsec.cli import listing, options
 from otsec.cli.output import Column, say, style_of, write
@@ -359,6 +359,8 @@ def _moment(text: str) -> int:
 
 
 def _judge(arguments: Namespace) -> int:
+    from otsec.policy.judging import Cause
+    from otsec.policy.model import VERDICTS
     from otsec.policy.selection import KEYS, chosen
 
     policy = loaded(arguments.file)
@@ -366,7 +368,8 @@ def _judge(arguments: Namespace) -> int:
     def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Flow]":
         return chosen(verdicts(store, policy), filters)
 
-    return listing.run(arguments, "verdicts", COLUMNS, tuple(KEYS), query)
+    closed = {"verdict": VERDICTS, "cause": get_args(Cause)}
+    return listing.run(arguments, "verdicts", COLUMNS, tuple(KEYS), query, closed=closed)
 
 
 def _suggest(arguments: Namespace) -> int:

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from otsec.cli import listing
 from otsec.cli.output import Column
@@ -184,6 +184,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the sessions, the oldest first."""
+    from otsec.sessions.kinds import SessionKind
+    from otsec.sessions.model import Authentication
+
     named: Naming = {}
     columns = _columns(named, table=arguments.format is None)
 
@@ -192,7 +195,10 @@ def run(arguments: Namespace) -> int:
         named.update(_named(store, shown, short=arguments.format is None))
         return shown
 
-    return listing.run(arguments, "sessions", columns, tuple(FILTERS), wanted, SPARE, NARROW)
+    closed = {"kind": get_args(SessionKind), "auth": get_args(Authentication)}
+    return listing.run(
+        arguments, "sessions", columns, tuple(FILTERS), wanted, SPARE, NARROW, closed
+    )
 
 
 def _named(store: "Store", shown: "Sequence[Session]", *, short: bool) -> Naming:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import TYPE_CHECKING
 
 from otsec.cli import listing
-from otsec.cli.assets import FILTERS, described
+from otsec.cli.assets import FILTERS, closed, described
 from otsec.cli.output import Column
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print what to do, the most revealing first."""
-    return listing.run(arguments, "wanted", COLUMNS, tuple(FILTERS), query)
+    return listing.run(arguments, "wanted", COLUMNS, tuple(FILTERS), query, closed=closed())
 
 
 def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Want]":

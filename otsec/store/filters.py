@@ -1,6 +1,7 @@
 """Filters of the queries: what a field may be asked for, and how that becomes SQL."""
 
 import difflib
+import fnmatch
 import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,7 @@ class Field:
 
     columns: tuple[str, ...]
     match: Match = "word"
+    words: tuple[str, ...] = ()  # all that rows can have there, where that is a closed list
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,15 @@ class Span:
     def overlaps(self, other: "Span") -> bool:
         """Whether both name one same element."""
         return self.space == other.space and self.first <= other.last and other.first <= self.last
+
+
+def one_of(key: str, value: str, words: Sequence[str]) -> None:
+    """Raise UsageError naming the nearest word where a value matches none that rows can have."""
+    pattern = value.casefold().replace("[", "[[]").replace("?", "[?]")  # only * is special
+    if value and words and not any(fnmatch.fnmatchcase(word.casefold(), pattern) for word in words):
+        near = difflib.get_close_matches(pattern.strip("*"), words, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(words)}"
+        raise UsageError(f"{key}:{value} matches nothing; {hint}")
 
 
 _SPAN = re.compile(r"(.*\S) (\d{1,18})(?:-(\d{1,18}))?", re.ASCII)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar
 
+from otsec.model import CLASSES
 from otsec.store.database import Store
 from otsec.store.filters import Cells, Field, Filter, condition
 from otsec.store.schema import TABLES
@@ -42,7 +43,7 @@ _OF_BEHAVIOUR = {
     **_OF_CONVERSATION,
     "device": Field(("device",)),
     "op": Field(("operation",)),
-    "class": Field(("cls",)),
+    "class": Field(("cls",), words=CLASSES),
     "object": Field(("object",), "object"),
     "outcome": Field(("outcome",)),
 }

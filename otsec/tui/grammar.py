@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Literal, NamedTuple, TypeAlias
 
 from otsec.errors import UsageError
-from otsec.store.filters import SIGNS, Field, Filter
+from otsec.store.filters import SIGNS, Field, Filter, one_of
 
 Fields: TypeAlias = Mapping[str, Field]
 Moment: TypeAlias = Callable[[str, bool], int]  # a time's text, whether its end is meant; ns
@@ -122,6 +122,7 @@ def _filter(found: re.Match[str], fields: Fields, moment: Moment | None) -> Filt
         return Filter(key, _needed(key, sign, value), negated is not (sign == "!="))
     begun = sign == ":" and field.match == "word" and key not in WHOLE and value
     wanted = f"{value}*" if begun and not value.endswith("*") else _network(field, sign, value)
+    one_of(key, wanted, field.words)
     return Filter(key, wanted, negated is not (sign == "!="))
 
 
