@@ -3,7 +3,8 @@
 import copyreg
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from multiprocessing.shared_memory import SharedMemory
@@ -56,6 +57,18 @@ def made(least: int, most: int) -> list[SharedMemory]:
     return [SharedMemory(create=True, size=SLOT) for _ in range(max(least, min(spare, most)))]
 
 
+def attached(names: Sequence[str]) -> list[SharedMemory]:
+    """The slots of these names, once, in the process that they were made for.
+
+    From there on they have none: the memory goes with the two processes, however these end, and
+    where both are killed Python has nothing left to clean up, and to tell of.
+    """
+    slots = [SharedMemory(name) for name in names]
+    for slot in slots:
+        slot.unlink()
+    return slots
+
+
 def write(thing: object, slot: SharedMemory) -> bytes:
     """Pickle into the slot, arrays as they are; into the answer where it does not fit."""
     buffers: list[pickle.PickleBuffer] = []
@@ -83,7 +96,8 @@ def read(message: bytes, slot: SharedMemory) -> Any:
 
 def close(slot: SharedMemory) -> None:
     """Give the memory back, in the process that made it."""
-    slot.unlink()
+    with suppress(FileNotFoundError):  # the other process has taken its name
+        slot.unlink()
     try:
         slot.close()
     except BufferError:  # an array still looks at it; the memory goes with the process

@@ -11,15 +11,18 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.shared_memory import SharedMemory
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from otsec import slots
 from otsec.engine import Columnar, Settings, columnar
 from otsec.memory import keep_memory
 from otsec.model import PacketBatch
+from otsec.processes import end_with_parent
 from otsec.protocols import PROTOCOLS
 from otsec.streams.claim import Registry
+
+if TYPE_CHECKING:
+    from multiprocessing.shared_memory import SharedMemory
 
 OF_EACH = 4  # slots: two for batches, two for what is made of them
 
@@ -27,10 +30,12 @@ T = TypeVar("T")
 
 
 def _serve(pipe: Connection, names: list[str], settings: Settings) -> None:
+    end_with_parent(signal.SIGKILL)  # forked, it holds the other end of its pipe: that never closes
     keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that holds the state
     registry = Registry(PROTOCOLS)
-    inbox, outbox = ([SharedMemory(name) for name in names[k::2]] for k in (0, 1))
+    memory = slots.attached(names)
+    inbox, outbox = memory[::2], memory[1::2]
     while True:
         try:
             task = pipe.recv()

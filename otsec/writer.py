@@ -221,7 +221,7 @@ def _serve(pipe: Connection, names: list[str], store: Path, plan: Plan) -> None:
     keep_memory()
     for one in (signal.SIGINT, signal.SIGTERM):  # for the process that reads
         signal.signal(one, signal.SIG_IGN)
-    memory = [SharedMemory(name) for name in names]
+    memory = slots.attached(names)
     try:
         with open_store(store, create=False) as opened:
             desk = _Desk(opened, plan)

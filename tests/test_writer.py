@@ -30,10 +30,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return analyse([PLANT], tmp_path_factory.mktemp("whole") / "x.db").dump
 
 
-def begin(db: Path) -> "subprocess.Popen[str]":
+def begin(db: Path, workers: str = "2") -> "subprocess.Popen[str]":
     """A run over the plant with two workers and many checkpoints."""
     words = ["analyze", PLANT, "--point", "tap", "--db", db, "--no-rules", "--quiet"]
-    words += ["--workers", "2", "--batch", "300", "--checkpoint", "0.001"]
+    words += ["--workers", workers, "--batch", "300", "--checkpoint", "0.001"]
     return subprocess.Popen(
         [sys.executable, "-m", "otsec", *words],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -82,6 +82,19 @@ def test_killed_and_resumed(tmp_path: Path, whole: list[str], checkpoints: int) 
     assert analyse([PLANT], db).outcomes[0].complete
     assert not difference(whole, told(db))
     assert not any(_writes(one, db) for one in helpers)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends it with us")
+@pytest.mark.parametrize("workers", ["2", "3"])
+def test_killed_without_a_word(tmp_path: Path, workers: str) -> None:
+    """Of a run that is killed no process and no shared memory is left, and nothing is said of it."""
+    db = tmp_path / "x.db"
+    run = begin(db, workers)
+    wait_for(db, 2)
+    run.kill()
+    _, said = run.communicate(timeout=WAIT_S)  # the tracker of Python's ends last
+
+    assert said == ""
 
 
 def _writes(process: int, db: Path) -> bool:
