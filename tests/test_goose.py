@@ -442,3 +442,19 @@ def test_batches_and_slow_paths_agree(tmp_path: Path) -> None:
         {"all_plain": True},
     ):
         assert difference(whole, bench.dump(content, **way)) == "", way
+
+
+def test_each_message_is_taken_apart_once_for_all_its_items(tmp_path: Path) -> None:
+    """Where every message is new, its items are decoded together: thrice apart, not once an item."""
+    head = bytes.fromhex("010ccd01000100102000000188b8")
+    data = payloads(OWN / "bay_trip.pcap")[0]
+    items = len(goose._layout(data).runs)
+    frames = [(k * 1_000_000, head + k.to_bytes(2, "big") + data[2:]) for k in range(1, 301)]
+    path = tmp_path / "new.pcap"
+    path.write_bytes(as_pcap(frames))
+    before = goose._layout.cache_info().misses
+
+    behaviours(path)
+
+    assert items > 2
+    assert goose._layout.cache_info().misses - before <= 3 * len(frames)

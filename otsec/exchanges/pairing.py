@@ -312,9 +312,9 @@ class Exchanges:
         first = groups.first
         pairs = list(zip(*(word[first].tolist() for word in words), strict=True))
         numbers = list(map(self.cache.pairs.get, pairs))
-        for at, pair in enumerate(pairs):
+        for at in np.argsort(first).tolist():  # as they came: items of one unit come together
             if numbers[at] is None:
-                row = first[at]
+                row, pair = first[at], pairs[at]
                 content = self._decode(work, pair, int(request[row]), int(response[row]))
                 numbers[at] = self.cache.pairs[pair] = content
         return np.array(numbers, np.int64)[groups.group_of_rows()]
