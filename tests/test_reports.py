@@ -1,6 +1,7 @@
 """`otsec report run`: kinds and formats, what they promise to readers, auditors and machines."""
 
 import csv
+import gc
 import io
 import json
 import re
@@ -65,12 +66,18 @@ def test_a_file_without_ending(plant_db: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "reports").iterdir()] == ["inventory.html"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # XlsxWriter's files
 @pytest.mark.parametrize("suffix", ["html", "json", "pdf", "zip", "md", "xlsx", "docx"])
 def test_a_disk_that_is_full(
-    plant_db: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+    plant_db: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
 ) -> None:
     """A report that cannot be written whole leaves the one that was there, and nothing beside it."""
     resource = pytest.importorskip("resource")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     path = tmp_path / f"report.{suffix}"
     path.write_text("before")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -81,6 +88,7 @@ def test_a_disk_that_is_full(
             code = main(["report", "run", "inventory", "--db", str(plant_db), "-o", str(path)])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    gc.collect()  # what is left open is told of here, and not in the next test
 
     assert code == Exit.STORAGE
     assert capsys.readouterr().err.count("\n") == 1

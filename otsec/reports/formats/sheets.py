@@ -2,6 +2,7 @@
 
 import io
 from datetime import datetime, timedelta
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from otsec.errors import UsageError
@@ -30,10 +31,11 @@ def write(report: Finished, manner: Manner) -> Files:
     except ImportError as error:
         raise UsageError(INSTALL) from error
     out = io.BytesIO()
-    try:
-        _book(report, manner, xlsxwriter.Workbook(out, SETTINGS))
-    except xlsxwriter.exceptions.FileCreateError as error:  # its parts lie in the temporary folder
-        raise error.args[0] from None  # the OSError, which says what is the matter
+    with TemporaryDirectory(prefix="otsec-") as parts:  # which it leaves lying where it fails
+        try:
+            _book(report, manner, xlsxwriter.Workbook(out, {**SETTINGS, "tmpdir": parts}))
+        except xlsxwriter.exceptions.FileCreateError as error:
+            raise error.args[0] from None  # the OSError, which says what is the matter
     yield f"{report.document.name}.xlsx", out.getvalue()
 
 
