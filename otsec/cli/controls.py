@@ -378,9 +378,10 @@ def _tell(found: "Sequence[Evaluation]", style: Style) -> None:
 
 def _covered(one: "Coverage", style: Style) -> Iterable[str]:
     from otsec.controls.model import Number
+    from otsec.health.verdict import counted
 
     begin, end = (time_text(at, style.zone) for at in one.period)
-    yield f"period {begin} to {end}; {len(one.sensors)} capture points"
+    yield f"period {begin} to {end}; {counted(len(one.sensors), 'capture point')}"
     told = [
         f"{name.removeprefix('cov.')} {figure.value:.3g}" if isinstance(figure, Number)
         else f"{name.removeprefix('cov.')} unknown"
