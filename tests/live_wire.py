@@ -22,6 +22,7 @@ from warm_commands import SHARED
 
 NEAR, FAR = "near0", "far0"
 WAIT_S = 60.0
+ARRIVED_S = 0.1  # by then what was sent is at the other end; a sensor that ends takes what came
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
 
 

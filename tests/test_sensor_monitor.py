@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from live_wire import ENVIRONMENT, WAIT_S, Sensor, Wire, dumped, otsec, wire
+from live_wire import ARRIVED_S, ENVIRONMENT, WAIT_S, Sensor, Wire, dumped, otsec, wire
 
 from otsec.capture import open_capture
 from otsec.capture.pcapng import told_ordinals
@@ -71,7 +71,7 @@ def test_same_store_as_from_the_recording(cable: Wire, tmp_path: Path, workers: 
         "--checkpoint", "1", "--evidence-size", "2M", "--workers", workers,
     )  # fmt: skip
     cable.replay(PLANT, 5_000)
-    time.sleep(1)
+    time.sleep(ARRIVED_S)
 
     assert sensor.stop() == 0
     assert _heard(tmp_path) == (PLANT_PACKETS, 0)
@@ -99,7 +99,7 @@ def test_killed_and_started_again(cable: Wire, tmp_path: Path, number: int) -> N
     sensor = Sensor(cable, tmp_path, *words)
     sensor.told("listening as point", 4)
     cable.run(sys.executable, "-c", SEND_ONE, cable.far)
-    time.sleep(1)
+    time.sleep(ARRIVED_S)
     assert sensor.stop() == 0
 
     _same_as_recording(tmp_path)
@@ -114,7 +114,7 @@ def test_killed_and_started_again(cable: Wire, tmp_path: Path, number: int) -> N
 @pytest.mark.parametrize("evidence", ["mixed", "headers", "ot-only"])
 def test_killed_with_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str) -> None:
     """The next run goes on at the last packet recorded, if every packet is; none stands twice."""
-    words = ("--db", "live.db", "-w", "evidence", "--evidence", evidence, "--checkpoint", "5")
+    words = ("--db", "live.db", "-w", "evidence", "--evidence", evidence, "--checkpoint", "3")
     for run in range(2):
         sensor = Sensor(cable, tmp_path, *words)
         sensor.told("listening as point", run + 1)
@@ -127,7 +127,7 @@ def test_killed_with_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str
     sensor = Sensor(cable, tmp_path, *words)
     sensor.told("listening as point", 3)
     cable.run(sys.executable, "-c", SEND_ONE, cable.far)
-    time.sleep(1)
+    time.sleep(ARRIVED_S)
     assert sensor.stop() == 0
 
     lacked = re.findall(r"read ([\d,]+) packets that the store lacked", sensor.log.read_text())
@@ -189,7 +189,7 @@ def test_an_interface_that_vanishes(cable: Wire, tmp_path: Path) -> None:
     cable.run("ip", "link", "set", cable.near, "up")
     sensor.told("listening as point", 2)
     cable.run(sys.executable, "-c", SEND_ONE, cable.far)
-    time.sleep(1)
+    time.sleep(ARRIVED_S)
 
     assert sensor.stop() == 0
     assert _heard(tmp_path) == (2, 0)
@@ -206,7 +206,7 @@ def test_silence_is_ticked_by_the_clock(cable: Wire, tmp_path: Path) -> None:
     cable.run(sys.executable, "-c", SEND_ONE, cable.far)
     time.sleep(13)
     cable.run(sys.executable, "-c", SEND_ONE, cable.far)
-    time.sleep(1)
+    time.sleep(ARRIVED_S)
 
     assert sensor.stop() == 0
     (file,) = (tmp_path / "evidence").rglob("*.pcapng")
@@ -247,7 +247,7 @@ def test_several_interfaces(tmp_path: Path) -> None:
         sender = cable.replaying(PLANT, 4_000, far="far1")
         cable.replay(PLANT, 5_000)
         sender.communicate()
-        time.sleep(1)
+        time.sleep(ARRIVED_S)
         assert sensor.stop() == 0
 
     log = sensor.log.read_text()
@@ -262,7 +262,7 @@ def test_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str) -> None:
     words = ("--db", "live.db", "-w", "evidence", "--evidence")
     sensor = Sensor(cable, tmp_path, *words, evidence)
     cable.replay(PLANT)
-    time.sleep(1)
+    time.sleep(ARRIVED_S)
     assert sensor.stop(signal.SIGTERM) == 0
     sensor = Sensor(cable, tmp_path, *words, "full", "--for", "0.5s")
     assert sensor.process.wait(WAIT_S) == 0
@@ -437,7 +437,7 @@ def test_reloading(cable: Wire, tmp_path: Path) -> None:
     sensor.told("in effect now: alert_budget")
     sensor.told("in effect after a restart: caps.facts")
     cable.replay(PLANT)
-    time.sleep(1)
+    time.sleep(ARRIVED_S)
 
     assert sensor.stop() == 0
     assert "so the old one stays in effect" in sensor.log.read_text()
