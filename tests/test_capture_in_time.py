@@ -27,7 +27,7 @@ from capture_bytes import (
 )
 from engine_runs import CLIENT, SERVER, Tcp, Wire, analyse, as_pcap, request, response
 from evidence_runs import evidence
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from otsec.capture import contract, in_time, open_capture
@@ -165,6 +165,9 @@ def test_files_that_grow(
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(1, 6), st.booleans())
+@example(
+    seed=4760, batch=1, again=False
+)  # no place between stretches for longer than the look ahead
 def test_interfaces(
     tmp_path_factory: pytest.TempPathFactory,
     seed: int,

@@ -230,6 +230,7 @@ class Reader(ABC):
         Of a pipe nobody knows; what came of it is given at once.
         """
         lacking = self._batch_packets + self._ahead - len(self._starts)
+        lacking = lacking if lacking > 0 else self._ahead  # what a stretch lacks that goes on
         lacking *= self._record_bytes or USUAL_RECORD
         wanted = min(max(lacking + lacking // 64, LEAST_PIECE), PIECE)
         came = self._intake.fill(wanted)
@@ -260,6 +261,8 @@ class Reader(ABC):
             if wanted <= first:
                 continue
             last = wanted if arranged is None else arranged.end(first, wanted)
+            if hold and last > wanted and len(start) - last < REACH and intake.room():
+                break  # stretches of several interfaces overlap; what could lengthen them is to come
             begin, end = int(bounds[first]), int(bounds[last])
             chunk = self._chunk(start[first:last], stop[first:last], begin, end)
             ended = last == len(start)
