@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +114,35 @@ def named(code: int) -> str:
     return f"{kind} {service}" if kind not in {SEGMENT, REJECT, ABORT} else f"{kind}"
 
 
+FIELDS = (
+    "bvlc.function", "bacnet.mesgtyp", "bacapp.type", "bacapp.confirmed_service",
+    "bacapp.unconfirmed_service", "bacapp.objectType", "bacapp.instance_number",
+    "bacapp.property_identifier", "bacapp.vendor_identifier", "bacapp.present_value.real",
+)  # fmt: skip
+
+
+@cache
+def told_by_tshark(path: Path) -> list[dict[str, str]]:
+    """What tshark takes for BACnet, packet by packet: one run tells all that is asked of it here."""
+    wanted = [word for field in FIELDS for word in ("-e", field)]
+    rows = tshark(path, "-Y", "bvlc or bacnet", *wanted)
+    return [dict(zip(FIELDS, row, strict=True)) for row in rows]
+
+
+def told(path: Path, where: dict[str, int], *fields: str) -> list[tuple[str, ...]]:
+    """Fields of the packets in which others have these values."""
+    return [
+        tuple(row[f"bacapp.{field}"] for field in fields)
+        for row in told_by_tshark(path)
+        if all(row[f"bacapp.{name}"] == str(value) for name, value in where.items())
+    ]
+
+
 def tshark_codes(path: Path) -> Counter[str]:
     """What tshark takes for BACnet, by type and service."""
-    fields = ("bvlc.function", "bacnet.mesgtyp", "bacapp.type", "bacapp.confirmed_service",
-              "bacapp.unconfirmed_service")  # fmt: skip
-    rows = tshark(path, "-Y", "bvlc or bacnet", *(word for one in fields for word in ("-e", one)))
     found: Counter[str] = Counter()
-    for function, message, kind, confirmed, unconfirmed in rows:
+    for row in told_by_tshark(path):
+        function, message, kind, confirmed, unconfirmed = (row[field] for field in FIELDS[:5])
         if kind:
             service = unconfirmed if int(kind) == TELL else confirmed
             found[named(int(kind) << 8 | int(service or "0"))] += 1
@@ -190,9 +213,8 @@ def texts(path: Path, code: int) -> Counter[str]:
 def test_objects_are_those_of_tshark(captures: Path, name: str) -> None:
     """Which properties of which objects are read is what tshark says."""
     path = captures / "bacnet" / name
-    wanted = f"bacapp.type=={ASK} and bacapp.confirmed_service=={READ}"
-    fields = ("bacapp.objectType", "bacapp.instance_number", "bacapp.property_identifier")
-    rows = tshark(path, "-Y", wanted, *(word for one in fields for word in ("-e", one)))
+    asked = {"type": ASK, "confirmed_service": READ}
+    rows = told(path, asked, "objectType", "instance_number", "property_identifier")
     theirs = Counter(
         f"{words.object_type(int(kind))} {number} {words.property_name(int(what))}"
         for kind, number, what in rows
@@ -209,10 +231,7 @@ def test_objects_are_those_of_tshark(captures: Path, name: str) -> None:
 def test_announcements_are_those_of_tshark(captures: Path, name: str) -> None:
     """Instance and vendor of each I-Am are those of tshark, routed or not."""
     path = captures / "bacnet" / name
-    rows = tshark(
-        path, "-Y", "bacapp.unconfirmed_service==0",
-        "-e", "bacapp.instance_number", "-e", "bacapp.vendor_identifier",
-    )  # fmt: skip
+    rows = told(path, {"unconfirmed_service": 0}, "instance_number", "vendor_identifier")
     found: Counter[tuple[str, str]] = Counter()
     for _, units, codes in well_formed(path):
         for message in decoded(units, np.flatnonzero(codes == code_of(TELL, 0))):
@@ -227,8 +246,7 @@ def test_announcements_are_those_of_tshark(captures: Path, name: str) -> None:
 def test_values_are_those_of_tshark(captures: Path, name: str) -> None:
     """The real numbers that answers hold are those that tshark shows."""
     path = captures / "bacnet" / name
-    wanted = f"bacapp.type=={COMPLEX} and bacapp.confirmed_service=={READ}"
-    rows = tshark(path, "-Y", wanted, "-e", "bacapp.present_value.real")
+    rows = told(path, {"type": COMPLEX, "confirmed_service": READ}, "present_value.real")
     theirs = sorted(np.float32(one) for (one,) in rows if one)
     mine: list[np.float32] = []
     for _, units, codes in well_formed(path):
