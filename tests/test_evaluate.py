@@ -183,6 +183,21 @@ def test_the_demo_plant(labels: str, capsys: pytest.CaptureFixture[str]) -> None
     assert all(one["delay_us"] < 60_000_000 for one in told["episodes"])
 
 
+@pytest.mark.parametrize(
+    ("method", "found"), [("lists", {"lists"}), ("rules", {"rules"}), ("values", set())]
+)
+def test_a_method_alone(
+    method: str, found: set[str], labels: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With one method switched on only its findings count: of lists and rules, that find alike."""
+    words = ["--json", "--learn-until", "2026-01-05T08:05:00Z", "--step", "10m", str(PLANT)]
+    code = main(["evaluate", "--labels", labels, "--methods", method, *words])
+    told = json.loads(capsys.readouterr().out)
+
+    assert code == Exit.FINE
+    assert {one["name"] for one in told["methods"]} == found
+
+
 def test_a_page_for_people(labels: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Episodes, false alerts, methods and the sum stand one behind the other."""
     words = ["--learn-until", "2026-01-05T08:05:00Z", "--step", "1m", str(PLANT)]

@@ -11,8 +11,6 @@ import pytest
 from conftest import ROOT, once
 
 from otsec.capture import times
-from otsec.cli import main
-from otsec.errors import Exit
 
 MAKE = ROOT / "pcaps" / "story" / "make.py"
 DAY_NS = 86_400 * 10**9
@@ -121,13 +119,3 @@ def test_only_the_update_that_nobody_announced_alerts(told: dict[str, Any]) -> N
     assert {one["change"] for one in announced["others"]} == {"change-0021"}
     assert announced["alerts"] == []
     assert "unlinked" in {one["change"] for one in lone["alerts"]}
-
-
-def test_a_method_alone(story: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With one method switched on only its findings count."""
-    words = ["evaluate", "--labels", str(story / "labels.tsv"), "--json", "--step", "2d"]
-    code = main([*words, "--methods", "values", str(story / "story.pcap")])
-    told = json.loads(capsys.readouterr().out)
-
-    assert code == Exit.FINE
-    assert {one["name"] for one in told["methods"]} == {"values"}
