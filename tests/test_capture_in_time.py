@@ -37,7 +37,7 @@ from otsec.store.references import taps
 
 US, MS = 1_000, 1_000_000
 SMALL = 8  # instead of REACH, so that stretches are soon too long
-SET_BACK_NS = 5 * MS  # no record comes behind as many as REACH that were stamped after it
+SET_BACK_NS = 5 * MS
 
 
 @contextmanager
@@ -98,15 +98,24 @@ def read_in_pieces(path: Path, batch: int, *, again: bool) -> list[Packet]:
 
 
 def disorder(seed: int) -> list[int]:
-    """Time stamps of sixty records: more or less of them late, clocks set, or not in agreement."""
+    """Time stamps of sixty records: more or less of them late, clocks set, or not in agreement.
+
+    None comes behind as many as REACH that were stamped after it.
+    """
     dice = random.Random(seed)
     share, most, set_back = dice.random(), dice.randrange(1, 5), dice.choice([0, 0.05, 0.2])
-    times, now = [], START * 10**9
+    times: list[int] = []
+    now, since_set = START * 10**9, 0
     for _ in range(60):
         now += dice.choice([0, MS, MS, MS + 1])
         if dice.random() < set_back:
             now += dice.choice([-30 * MS, 30 * MS, -SET_BACK_NS])
-        times.append(now - dice.randrange(most + 1) * MS * (dice.random() < share))
+        time = now - dice.randrange(most + 1) * MS * (dice.random() < share)
+        if times and times[-1] - time > SET_BACK_NS:
+            since_set = len(times)
+        if sum(before > time for before in times[since_set:]) >= SMALL:
+            time = now = max(times[since_set:])
+        times.append(time)
     return times
 
 
