@@ -17,7 +17,7 @@ FACT = np.dtype([("count", "<i8"), ("first", "<i8", (2,)), ("last", "<i8", (2,))
 Key = tuple[int, str, str, str, str, str]
 # conversation, device, attribute, value, protocol, about
 Told = tuple[str, Sequence[Content | None], Occurrences]  # protocol, its contents, its exchanges
-Said = tuple[list[int], list[int]]  # numbers of the facts that a request says, and its response
+Said = tuple[tuple[int, ...], tuple[int, ...]]  # facts that a request says, and its response
 
 
 class Facts:
@@ -45,7 +45,7 @@ class Facts:
         for at in sorted(new, key=first.tolist().__getitem__):  # who comes first is kept
             said[at] = self.meet(told, int(rows[first[at]]), int(names[at]))
         for answers in (False, True):
-            numbers = [one[answers] if one else [] for one in said]
+            numbers = [one[answers] if one else () for one in said]
             sizes = np.fromiter(map(len, numbers), np.int64, len(numbers))
             number = np.fromiter(chain.from_iterable(numbers), np.int64, int(sizes.sum()))
             if len(number):
@@ -81,9 +81,9 @@ class Facts:
 
     def _enter(self, protocol: str, conversation: int, content: Content | None) -> Said:
         """The numbers of what a content says, -1 where there is no room."""
-        said: Said = [], []
+        said: tuple[list[int], list[int]] = [], []
         if content is None:
-            return said
+            return (), ()
         for place, fact in enumerate(content.message.facts):
             device = content.message.device if fact.about == "server" else ""
             key = conversation, device, fact.attribute, fact.value, protocol, fact.about
@@ -91,7 +91,7 @@ class Facts:
             if number < 0 and len(self.keys) < self.cap:
                 number = self._add(key)
             said[place >= content.asked].append(number)
-        return said
+        return tuple(said[0]), tuple(said[1])  # as lists they take twice the room
 
     def _add(self, key: Key) -> int:
         number = self.index[key] = len(self.keys)
