@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 WRITING = 2  # workers that hold state: this process, and the one that writes
 CHECKPOINT_S = 10.0  # so much work is done again after a crash; more where a checkpoint takes long
 WORTH, RARER = 20, 3  # it takes a twentieth of the time, or comes three times less often
+SOON = 2  # none is written within half that time of the end of a capture, at the pace so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,9 +261,10 @@ class Run:
             )
 
     def _read(self, point: str, path: Path, reader: Reader, number: int, before: int) -> Outcome:
-        packets, due, stopped = 0, time.monotonic() + self.options.checkpoint_s, False
+        begun = time.monotonic()
+        packets, due, stopped = 0, begun + self.options.checkpoint_s, False
         touched: set[str] = set()
-        mark = Mark.of(reader)
+        mark = first = Mark.of(reader)
         for place, batch, prepared in self._batches(reader):
             mark = place.mark
             if batch is not None or place.drops or place.tick:
@@ -278,12 +280,13 @@ class Run:
             stopped = self.stop()
             if stopped:
                 break
-            if (began := time.monotonic()) >= due:
+            now = time.monotonic()
+            if now >= due and not self._ends_soon(reader.size, first, mark, now - begun):
                 self._checkpoint(
                     mark, number, before + packets, touched, complete=False, settle=False
                 )
                 self.written()
-                due = self._next_due(began)
+                due = self._next_due(now)
         damage = "" if reader.damage is None else reader.damage.text
         complete = reader.complete and not stopped
         if stopped:
@@ -294,6 +297,12 @@ class Run:
         problem = f"{path}: {damage}" if damage else ""
         nothing_new = complete and before > 0 and packets == 0
         return Outcome(path, point, packets, nothing_new, complete, problem)
+
+    def _ends_soon(self, size: int | None, first: Mark, mark: Mark, took: float) -> bool:
+        """Whether the last checkpoint of a capture comes soon; ``took``: s from mark to mark."""
+        begin, here = (int(one.state["offset"]) for one in (first, mark))
+        soon = self.options.checkpoint_s / SOON
+        return size is not None and (size - here) * took < (here - begin) * soon
 
     def _next_due(self, began: float) -> float:
         """When the next checkpoint is due, behind one that is written; ``began``: with it."""
