@@ -279,18 +279,28 @@ class Engine:
             fresh = self._admit(keys, flows, slots)
             self._work(buffer, packets, flows, speculations, times, ordinal, slots, fresh)
         else:
-            self._flow_by_minutes(buffer, packets, times, ordinal)
+            self._flow_by_minutes(buffer, packets, flows, speculations, times, ordinal)
 
-    def _flow_by_minutes(self, buffer: Bytes, packets: Packets, times: Times, ordinal: int) -> None:
+    def _flow_by_minutes(
+        self,
+        buffer: Bytes,
+        packets: Packets,
+        flows: Flows,
+        speculations: list[Speculation],
+        times: Times,
+        ordinal: int,
+    ) -> None:
         """There is no room for all connections: make room, once a minute of capture time."""
         minutes = times.tick[packets.row] // MINUTE_TICKS
         bounds = [0, *(np.flatnonzero(np.diff(minutes)) + 1).tolist(), len(packets)]
         for begin, end in pairwise(bounds):
             if begin == end:
                 continue
-            part = packets.take(np.arange(begin, end))
+            part = packets
+            if end - begin < len(packets):
+                part = packets.take(np.arange(begin, end))
+                flows, speculations = _streams(buffer, part, self.registry, self.settings)
             self._now = part
-            flows, speculations = _streams(buffer, part, self.registry, self.settings)
             keys = _key_bytes(flows)
             slots = self.connections.find(keys)
             slots = self._make_room(keys, flows, slots, int(minutes[begin]))
