@@ -30,7 +30,7 @@ class Numbers(dict[bytes, int]):
         if not room and len(keys) >= MANY:
             return self._known(keys)
         names = key_bytes(keys)
-        numbers = np.fromiter(map(self.get, names, repeat(-1)), np.int64, len(names))
+        numbers = self._looked_up(names)
         for row in np.flatnonzero(numbers < 0).tolist() if room else ():
             number = self.get(names[row], -1)  # it may have come twice
             if number < 0:
@@ -49,9 +49,11 @@ class Numbers(dict[bytes, int]):
             self._marks[_mark(known)] = True
             self._marked = len(self)
         rows = np.flatnonzero(self._marks[_mark(keys)])
-        names = key_bytes(keys[rows])
-        numbers[rows] = np.fromiter(map(self.get, names, repeat(-1)), np.int64, len(names))
+        numbers[rows] = self._looked_up(key_bytes(keys[rows]))
         return numbers
+
+    def _looked_up(self, names: list[bytes]) -> I64:
+        return np.fromiter(map(self.get, names, repeat(-1)), np.int64, len(names))
 
     def clear(self) -> None:
         """Forget all keys."""

@@ -52,9 +52,8 @@ class Cells:
         """
         if self.used + size > self.cap or len(self.spaces) >= self.cap:
             return -1
-        if self.used + size > len(self.minimum):
-            for name in ("minimum", "maximum", "first", "last"):
-                setattr(self, name, with_room(getattr(self, name), self.used + size))
+        for name in ("minimum", "maximum", "first", "last"):
+            setattr(self, name, with_room(getattr(self, name), self.used + size))
         number = len(self.spaces)
         self.blocks = with_room(self.blocks, number + 1)
         self.spaces.append(space)

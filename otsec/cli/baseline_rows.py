@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from otsec.cli.output import Column
 
@@ -248,14 +248,15 @@ LINE_KEYS: Keys = {
 }
 LINE_KEYS["host"] = lambda row: (row.line.client, row.line.server)
 LINE_KEYS["how"] = lambda row: (row.how, row.change)
-HOWS = ("learned", "approved", "imported", "forgotten", "new", "gone", "other")
+OF_ROWS = ("new", "gone", "other")  # how rows are that stand in no baseline as they are
 
 
 def closed() -> "Closed":
     """What lines can be asked for, where that is a closed list."""
     from otsec.baseline.model import KINDS
+    from otsec.store.baseline import How
 
-    return {"kind": KINDS, "how": HOWS}
+    return {"kind": KINDS, "how": (*get_args(How), *OF_ROWS)}
 
 
 def passing(

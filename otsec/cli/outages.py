@@ -96,6 +96,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Print the outages, in order of time."""
+    from otsec.baseline.outages import Kind
 
     def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Outage]":
         from otsec.baseline.outages import outages
@@ -106,8 +107,6 @@ def run(arguments: Namespace) -> int:
             for one in outages(store)
             if all(passes(one, each, KEYS, _texts, (one.begin, one.end)) for each in filters)
         ]
-
-    from otsec.baseline.outages import Kind
 
     closed = {"kind": get_args(Kind), "state": ("open", "ended")}
     return listing.run(arguments, "outages", COLUMNS, tuple(FILTERS), query, SPARE, closed=closed)

@@ -7,13 +7,13 @@ made later is told. Files that retention took away are named by a signed ``retir
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from otsec import whole
 from otsec.errors import InputError
 from otsec.schedule import sshsig
 
@@ -84,11 +84,7 @@ def _sign(folder: Path, name: str, content: Mapping[str, Any], key: sshsig.Key) 
     text = json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
     raw = text.encode("utf-8")
     for file, what in ((name, raw), (f"{name}.sig", key.sign(raw).encode("ascii"))):
-        handle = os.open(folder / file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(handle, "wb") as out:  # noqa: PTH123 - of a handle
-            out.write(what)
-            out.flush()
-            os.fsync(out.fileno())
+        whole.write(folder / file, what)
     return hashlib.sha256(raw).hexdigest()
 
 

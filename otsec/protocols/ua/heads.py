@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otsec.columns import I64, U64, Bytes, Ints, Mask, span_word, windows
+from otsec.columns import I64, U64, Bytes, Ints, Mask, span_word
 from otsec.protocols.api import Side, Units
 from otsec.protocols.framing.opcua import (
     ABORT,
@@ -108,13 +108,7 @@ def lengths_at(buffer: Bytes, at: I64) -> U64:
 
     For lengths alone: one that is read beyond its unit's end makes the unit end beyond it too.
     """
-    last = len(buffer) - 8
-    if len(at) and last >= 0 and at.max() <= last:
-        return windows(buffer, _WORD)[at].view(_WORD)
-    return words_at(buffer, at, np.full(len(at), len(buffer)))
-
-
-_WORD = np.dtype("<u8")
+    return span_word(buffer, at, len(buffer) - at, 0)
 
 
 def behind_text(buffer: Bytes, at: I64, end: I64) -> I64:

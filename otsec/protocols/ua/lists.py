@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -146,7 +145,8 @@ def _walk(lists: Lists, rows: I64, cut: "Cut") -> list[Points]:
         held = np.minimum(
             np.minimum.reduceat(np.where(goes_on, count.max(), rank), head) + 1, count
         )
-        found.append(points.take(np.flatnonzero(rank < np.repeat(held, count))))
+        kept = rank < np.repeat(held, count)
+        found.append(points if kept.all() else points.take(np.flatnonzero(kept)))
         last = head + held - 1
         lists.at[rows], lists.state[rows] = points.end[last], state[last]
         left = left - held
@@ -186,22 +186,19 @@ def _pass_diagnostics(lists: Lists, rows: I64) -> None:
 
 def _join(parts: list[Points], walked: Mask) -> Points:
     """Those of lists that are walked to their end, in order of lists, then as they stand there."""
-    row = np.concatenate([part.row for part in parts])
+
+    def column(name: str) -> I64:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    row = column("row")
     order = np.argsort(row, kind="stable")
-    order = order[walked[row[order]]]
-
-    def column(columns: list[Any]) -> Any:
-        return np.concatenate(columns)[order]
-
-    words = [column(list(word)) for word in zip(*(part.key_words for part in parts), strict=True)]
-    names = ("key_start", "key_length", "value_start", "value_count", "value_type")
-    return Points(
-        row[order],
-        column([part.start for part in parts]),
-        column([part.end for part in parts]),
-        words,
-        *(column([getattr(part, name) for part in parts]) for name in names),
-    )
+    every = Points(
+        row, column("start"), column("end"),
+        [np.concatenate(word) for word in zip(*(part.key_words for part in parts), strict=True)],
+        column("key_start"), column("key_length"),
+        column("value_start"), column("value_count"), column("value_type"),
+    )  # fmt: skip
+    return every.take(order[walked[row[order]]])
 
 
 def _statuses(lists: Lists) -> Points:
