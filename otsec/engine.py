@@ -204,7 +204,7 @@ class Engine:
         ordinal = self.packets
         self._note_batch(batch, times, drops)
         packets, flows, speculations = prepared.packets, prepared.flows, prepared.speculations
-        amended = self._amend(batch, packets, prepared.repeats)
+        amended = self._amend(batch, packets, prepared.repeats, prepared.seen)
         buffer = batch.buffer
         if amended is not None:
             buffer, packets = amended
@@ -235,9 +235,12 @@ class Engine:
         self.announcements.add(said, packets, ordinal)
 
     def _amend(
-        self, batch: PacketBatch, packets: Packets, repeats: Repeats
+        self, batch: PacketBatch, packets: Packets, repeats: Repeats, seen: Counter[str]
     ) -> tuple[Bytes, Packets] | None:
-        """Drop what repeats frames of the batch before, add datagrams joined from fragments."""
+        """Drop what repeats frames of the batch before, add datagrams joined from fragments.
+
+        ``seen``, where what they came in is counted too.
+        """
         repeated, copies = self.tail.check(batch)
         copy = repeats.among(len(batch), repeated, copies)
         self.tail.remember(batch, copy)
@@ -258,8 +261,9 @@ class Engine:
         end = len(batch.buffer) + np.cumsum(size)
         blob = np.frombuffer(b"".join(data for _, data in joined), np.uint8)
         buffer = np.concatenate([batch.buffer, blob])
-        whole = dissect_datagrams(buffer, end - size, end, packets.take(rows))
-        packets = packets.join(whole)
+        whole = dissect_datagrams(buffer, end - size, end, packets.take(rows), seen)
+        # one packet, one row: the datagram stands for the fragment that completed it
+        packets = packets.take(np.flatnonzero(~np.isin(packets.row, rows))).join(whole)
         return buffer, packets.take(np.argsort(packets.row, kind="stable"))
 
     def _flow(

@@ -3,10 +3,12 @@
 import json
 import random
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from dissect_frames import batch_of, buffer_of
+from engine_runs import Bench, Wire, cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -258,3 +260,27 @@ def test_hostile_pieces(pieces: list[tuple[int, int, bool, int]]) -> None:
             edges = [edge for span in pending.spans for edge in span]
             assert edges == sorted(set(edges))
             assert len(pending.data) == edges[-1]
+
+
+def test_what_joined_datagrams_came_in_is_counted(tmp_path: Path) -> None:
+    """Tunnels that came in fragments count as others do, and each fragment is one frame."""
+    bench, wire = Bench(tmp_path), Wire()
+    inner = bytes.fromhex("4500 0024 0001 0000 40 11 0000 0a000003 0a000004 03e8 07d0 0010 0000")
+    body = bytes.fromhex("0000 0800") + inner + bytes(8)
+    for number, cut in enumerate((16, len(body))):  # cut in two, and whole
+        for start, data in ((0, body[:cut]), (cut, body[cut:])):
+            if data:
+                more = start + len(data) < len(body)
+                word = (start >> 3 | more << 13).to_bytes(2, "big")
+                head = b"\x45\0" + (20 + len(data)).to_bytes(2, "big") + bytes([0, number]) + word
+                ends = bytes.fromhex("40 2f 0000 0a000001 0a000002")
+                macs = bytes.fromhex("01005e000001 020000000001 8100 0005 0800")
+                wire.frames.append((wire.time, macs + head + ends + data))
+                wire.time += wire.step
+    for batch in (1, 2, 7):
+        lines = bench.dump(wire.bytes(), batch=batch)
+        found = {row["name"]: row["count"] for row in cells(lines, "counter")}
+        assert (found["fragments"], found["fragments:joined"], found["seen:gre"]) == (2, 1, 2)
+        assert (found["group_frames"], found["tagged"]) == (3, 3)
+        frames = {row["address"]: row["frames"] for row in cells(lines, "station")}
+        assert frames == {"10.0.0.1": 1, "10.0.0.3": 2}

@@ -44,14 +44,16 @@ def dissect(batch: PacketBatch, counts: Counter[str] | None = None) -> Packets:
     return _run(table, reader(table, Next(Layer.ETHERNET, rows, NO_NUMBER)), counts)
 
 
-def dissect_datagrams(buffer: Bytes, start: I64, end: I64, like: Packets) -> Packets:
+def dissect_datagrams(
+    buffer: Bytes, start: I64, end: I64, like: Packets, counts: Counter[str] | None = None
+) -> Packets:
     """What the headers of whole IP datagrams say, which lie in ``buffer`` from start to end.
 
     Row number, time, size on the wire, MAC addresses and place are those of ``like``, row by row;
-    offsets are positions in ``buffer``.
+    offsets are positions in ``buffer``; ``counts`` as in `dissect`.
     """
     table = start_datagrams(buffer, start, end, like)
-    return _run(table, [Next(Layer.IP, np.arange(len(start)), NO_NUMBER)], None)
+    return _run(table, [Next(Layer.IP, np.arange(len(start)), NO_NUMBER)], counts)
 
 
 def _run(table: Table, steps: list[Next], counts: Counter[str] | None) -> Packets:
