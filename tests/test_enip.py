@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from engine_runs import Bench, analyse, cells
+from engine_runs import CLIENT, SERVER, Bench, Tcp, Wire, analyse, cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_protocols_golden import YAML
@@ -412,6 +412,25 @@ NEARLY = {  # bytes that look like it, and why they are not enough
 def test_what_is_nearly_it_is_not_claimed(name: str) -> None:
     """What other protocols could send too is left to them."""
     assert not enip.claims(of_bytes(NEARLY[name])).any()
+
+
+@pytest.mark.parametrize(("port", "outcomes"), [(44_818, {"ok"}), (4_000, {"unasked"})])
+def test_lists_are_asked_for_at_the_port(bench: Bench, port: int, outcomes: set[str]) -> None:
+    """At its own port a question for a list begins a conversation, so that its answer is asked for."""
+    services = bytes.fromhex("0100 0001 1400 0100 2001") + b"Communications\0\0"
+    wire = Wire()
+    line = Tcp(wire, (("10.0.0.1", 40_000), ("10.0.0.2", port)))
+    line.open()
+    for command, answer in ((b"\x04", services), (b"\x64", b"\0\0")):
+        line.packet(CLIENT, command + bytes(23), "PA")
+        line.sent[CLIENT] += FRONT
+        data = command + b"\0" + len(answer).to_bytes(2, "little") + bytes(20) + answer
+        line.packet(SERVER, data, "PA")
+        line.sent[SERVER] += len(data)
+    rows = cells(bench.dump(wire.bytes()), "behaviour")
+    lists = [row for row in rows if row["operation"] == "list_services"]
+    assert {row["outcome"] for row in lists} == outcomes
+    assert [row["outcome"] for row in rows if row["operation"] == "list_interfaces"] == ["ok"]
 
 
 # -------------------------------------------------------------------- columns and decoder

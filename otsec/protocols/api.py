@@ -502,6 +502,9 @@ class Protocol:
     split: Callable[[Units], Split]
     decode: Callable[[Reader, Side, Message | None], Message]
     operations: tuple[Operation, ...]
+    # Which further units are, where a port of the connection is one of its own: those in which too
+    # little stands to tell them from what others could send.
+    claims_at_home: Callable[[Units], Mask] | None = None
     paired: bool = True  # whether requests have responses
     one_answer: bool = False  # whether each request has one at most, and servers say nothing else
     outstanding: int = 16  # requests that may wait for their response on one connection

@@ -320,6 +320,13 @@ def claims(units: Units) -> Mask:
     return np.asarray(mine & around.fits & known)
 
 
+def claims_at_home(units: Units) -> Mask:
+    """Whether each unit asks for a list: zeros but for the command, so the port must speak for it."""
+    around = _envelopes(units)
+    asks = np.isin(around.command, LISTS) & (units.end - units.start == FRONT)
+    return np.asarray(asks & around.fits & (around.session == 0) & (around.status == 0))
+
+
 _SEGMENTS = np.isin(np.arange(256), (0x20, 0x21, 0x91, *range(1, 16)))
 
 
@@ -620,6 +627,7 @@ PROTOCOL = Protocol(
     ports=frozenset({44818, 2222}),
     framings=(ENCAPSULATION,),
     claims=claims,
+    claims_at_home=claims_at_home,
     sides=sides,
     split=split,
     decode=decode,

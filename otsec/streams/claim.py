@@ -186,18 +186,23 @@ def ask(registry: Registry, segments: Segments, hint: I64, transport: I64) -> Cl
             some = np.flatnonzero(fits)
             if len(some):
                 candidate = registry.protocols[number - 1]
-                mine = some[_mine(candidate, which, segments.take(some))]
+                mine = some[_mine(candidate, which, segments.take(some), at_home=hinted)]
                 protocol[mine], framing[mine] = number, which
     return Claims(protocol, framing)
 
 
-def _mine(protocol: Protocol, which: int, segments: Segments) -> Mask:
-    """Whether each segment begins with a unit that the protocol claims, and holds no nonsense."""
+def _mine(protocol: Protocol, which: int, segments: Segments, *, at_home: bool) -> Mask:
+    """Whether each segment begins with a unit that the protocol claims, and holds no nonsense.
+
+    ``at_home``: the ports are the protocol's own.
+    """
     framing: Framing = protocol.framings[which]
     mine = np.zeros(len(segments), np.bool_)
     owner, units = first_units(segments, framing, which)
     if len(owner):
         mine[owner[protocol.claims(units)]] = True
+        if at_home and protocol.claims_at_home is not None:
+            mine[owner[protocol.claims_at_home(units)]] = True
         some = segments.take(np.flatnonzero(mine))
         frames = cut(some.alone(), framing.base)
         mine[np.flatnonzero(mine)[frames.segment[frames.status == Status.MALFORMED]]] = False
