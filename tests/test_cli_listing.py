@@ -174,6 +174,8 @@ def test_mistakes(
         ("sessions auth:clera", "did you mean clear?"),
         ("assets role:plx", "did you mean plc?"),
         ("assets reach:onlink", "did you mean on link?"),
+        ("assets criticality:hihg", "did you mean high?"),
+        ("protocols --known proto:modbsu", "did you mean modbus?"),
         ("wanted role:hm", "did you mean hmi?"),
         ("findings state:opne", "did you mean open?"),
         ("findings level:hihg", "did you mean high?"),
@@ -195,6 +197,30 @@ def test_a_value_that_no_row_can_have(
 
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("behaviours proto:Modbsu", "; did you mean proto:modbus?"),
+        ("conversations proto=dnp", "; did you mean proto:dnp3?"),  # known, though not seen
+        ("assets proto:modbsu", "; did you mean proto:modbus?"),
+        ("behaviours outcome:okk", "; did you mean outcome:ok?"),
+        (
+            "behaviours proto:modbus op:write_multpile*",
+            "; did you mean op:write_multiple_registers?",
+        ),
+        ("conversations proto:dnp3", ""),
+        ("conversations !proto:modbsu host:10.9.9.9", ""),
+        ("findings category:operatoin", ""),  # of a store in which there is nothing like it
+    ],
+)
+def test_a_value_that_no_row_has(
+    site: Path, capsys: pytest.CaptureFixture[str], words: str, hint: str
+) -> None:
+    """Where nothing is found by a word that no row has, the nearest one that they have is told."""
+    assert main([*words.split(), "--db", str(site)]) == 0
+    assert capsys.readouterr().err == f"nothing in {site} matches{hint}\n"
 
 
 @pytest.mark.parametrize("word", ["class:WRITE", "class:w*", "class:", "!class:read", "class=*i*"])

@@ -140,9 +140,11 @@ def run(arguments: Namespace) -> int:
 
 def closed() -> listing.Closed:
     """What assets can be asked for, where that is a closed list."""
+    from otsec.inventory.people import CRITICALITIES
     from otsec.inventory.roles import ROLES
 
-    return {"role": tuple(ROLES), "reach": ("on link", "routed", "told")}
+    reach = ("on link", "routed", "told")
+    return {"role": tuple(ROLES), "reach": reach, "criticality": CRITICALITIES}
 
 
 def query(store: "Store", filters: "Sequence[Filter]") -> "Sequence[Asset]":

@@ -148,14 +148,33 @@ def run(
             *_at(arguments.site),
         ]
         rows = arranged(query(store, filters), arguments, columns)
+        tell = not rows and style.format == "table" and not arguments.quiet
+        hint = _meant(store, filters) if tell else ""
     shown = rows[: arguments.limit]
     columns = filled(arguments, told, shown, spare)
     if not arguments.format and not arguments.columns:
         columns = fitting(columns, shown, style, narrow)
     write(kind, columns, shown, style, sys.stdout)
-    if not rows and style.format == "table" and not arguments.quiet:
-        say(f"nothing in {config.store} matches" if filters else f"{config.store} holds none")
+    if tell:
+        say(f"nothing in {config.store} matches{hint}" if filters else f"{config.store} holds none")
     return 0
+
+
+def _meant(store: "Store", filters: "Sequence[Filter]") -> str:
+    """What may have been meant by a value that the store does not hold."""
+    from otsec import protocols
+    from otsec.store.filters import is_one_of, nearest
+    from otsec.store.selects import values_of
+
+    for one in filters:
+        if one.negated or not one.value:
+            continue
+        known = values_of(store, one.field)
+        if one.field == "proto":
+            known = [*known, *(protocol.name for protocol in protocols.PROTOCOLS)]
+        if not is_one_of(one.value, known) and (near := nearest(one.value, known)):
+            return f"; did you mean {one.field}:{near}?"
+    return ""
 
 
 def show(arguments: Namespace, kind: str, columns: Sequence[Column], rows: Sequence[object]) -> int:

@@ -167,7 +167,7 @@ def _known(arguments: Namespace) -> int:
     for name in ("since", "until", "site"):
         if getattr(arguments, name) is not None:
             raise UsageError(f"--{name} asks for what was seen; --known tells what can be read")
-    filters = listing.parse_filters(arguments.filter, ("proto",))
+    filters = listing.parse_filters(arguments.filter, ("proto",), {"proto": tuple(_decoders())})
     rows = [one for one in _decoders().values() if all(_keeps(word, one) for word in filters)]
     return listing.show(arguments, "known protocols", OF_CODE, rows)
 

@@ -4,7 +4,7 @@ import difflib
 import fnmatch
 import ipaddress
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_pton
@@ -74,11 +74,23 @@ class Span:
 
 def one_of(key: str, value: str, words: Sequence[str]) -> None:
     """Raise UsageError naming the nearest word where a value matches none that rows can have."""
-    pattern = value.casefold().replace("[", "[[]").replace("?", "[?]")  # only * is special
-    if value and words and not any(fnmatch.fnmatchcase(word.casefold(), pattern) for word in words):
-        near = difflib.get_close_matches(pattern.strip("*"), words, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(words)}"
+    if value and words and not is_one_of(value, words):
+        near = nearest(value, words)
+        hint = f"did you mean {near}?" if near else f"there are: {', '.join(words)}"
         raise UsageError(f"{key}:{value} matches nothing; {hint}")
+
+
+def is_one_of(value: str, words: Iterable[str]) -> bool:
+    """Whether a value of a filter matches one of the words."""
+    pattern = value.casefold().replace("[", "[[]").replace("?", "[?]")  # only * is special
+    return any(fnmatch.fnmatchcase(word.casefold(), pattern) for word in words)
+
+
+def nearest(value: str, words: Sequence[str]) -> str:
+    """The word that a value of a filter is most like, or nothing."""
+    folded = {word.casefold(): word for word in words}
+    near = difflib.get_close_matches(value.casefold().strip("*"), folded, 1)
+    return folded[near[0]] if near else ""
 
 
 _SPAN = re.compile(r"(.*\S) (\d{1,18})(?:-(\d{1,18}))?", re.ASCII)

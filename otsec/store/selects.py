@@ -241,6 +241,25 @@ def selected(
     return filter(wanted.keeps, rows) if wanted.tests else rows
 
 
+# where the values of filters stand that are no closed list: table and column
+_OPEN = {
+    "proto": ("conversation", "protocol"),
+    "service": ("conversation", "service"),
+    "op": ("behaviour", "operation"),
+    "outcome": ("behaviour", "outcome"),
+    "category": ("finding", "category"),
+}
+
+
+def values_of(store: Store, field: str) -> list[str]:
+    """What rows of the store have in a filter's field; of fields that are not in _OPEN nothing."""
+    if field not in _OPEN:
+        return []
+    table, column = _OPEN[field]
+    told = store.all(f"SELECT DISTINCT {column} FROM {table} WHERE {column} <> '' ORDER BY 1")  # noqa: S608 - text of this file
+    return [word for (word,) in told]
+
+
 def marks(values: Sequence[object]) -> str:
     """The place-holders of as many values."""
     return ", ".join("?" * len(values))
