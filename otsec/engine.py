@@ -549,8 +549,9 @@ class Engine:
         for at, column in enumerate((ones, packets.wire[rows], packets.payload_wire[rows])):
             counts[np.arange(len(rows)), side, at] = column
         seen = np.stack([packets.time[rows], ordinal + packets.row[rows]], axis=1)
+        aloud = packets.mac_target[rows] == BROADCAST
         self.conversations.untracked(
-            flows.key[flows.lane_flow[lane]], side, packets.flags[rows], counts, seen, seen
+            flows.key[flows.lane_flow[lane]], side, packets.flags[rows], aloud, counts, seen, seen
         )
         first, last = (tuple(seen[at].tolist()) for at in (0, -1))
         self.hearing.counters.add("cap:connections", len(rows), first, last)

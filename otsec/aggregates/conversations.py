@@ -16,6 +16,7 @@ from otsec.columns import FEW, I64, U64, Ints, Mask, group, with_room
 from otsec.model import ACK, ECHO, ECHOED, ICMP, ICMPV6, SYN, TCP, UDP, Kind, Packets, place_text
 from otsec.state import records
 from otsec.streams.connections import COUNTS, REASONS, WITHDRAWN, Connections
+from otsec.streams.flows import BROADCAST
 
 MANY = "many"  # stands for addresses that there was no room to tell apart
 RESERVE = 4096  # conversations beyond the cap that stand for many
@@ -49,11 +50,13 @@ class Wanted:
     many: bool = False  # the client stands for many
 
 
-def orient(keys: U64, speaker: I64, flags: Ints, ports: I64) -> tuple[I64, I64]:
+def orient(keys: U64, speaker: I64, flags: Ints, aloud: Mask, ports: I64) -> tuple[I64, I64]:
     """Which side of each flow is the client, and why, by its first packet.
 
-    ``keys``: flow keys; ``speaker``: side that sent it; ``flags``: its TCP flags; ``ports``:
-    nonzero for each port that a protocol listens on. Gives side or -1, and position in REASONS.
+    ``keys``: flow keys; ``speaker``: side that sent it; ``flags``: its TCP flags; ``aloud``: whether
+    its frame went to everybody, as it does to the broadcast address of a network, which only who
+    knows the network's size can tell from others; ``ports``: nonzero for each port that a protocol
+    listens on. Gives side or -1, and position in REASONS.
     """
     what, low_lo, high_lo, _, low_hi, high_hi = keys.T
     kind, protocol = what >> np.uint64(48), what >> np.uint64(32) & np.uint64(0xFFFF)
@@ -62,6 +65,7 @@ def orient(keys: U64, speaker: I64, flags: Ints, ports: I64) -> tuple[I64, I64]:
     from_low = speaker == 0
     group = is_group(kind, np.where(from_low, high_hi, low_hi), np.where(from_low, high_lo, low_lo))
     hinted, transient, low = ports[port] > 0, port >= EPHEMERAL, port < 1024
+    group |= aloud & (protocol != TCP)
     ported = (protocol == TCP) | (protocol == UDP)
     echo = (kind != Kind.MAC) & np.isin(protocol, (ICMP, ICMPV6)) & (flags & (ECHO | ECHOED) != 0)
     told = [  # the strongest last
@@ -117,7 +121,11 @@ class Conversations:
         """Settle the client of connections by their first packets, and want a conversation."""
         table, keys = self.connections.table, self.connections.table["key"][slots]
         client, reason = orient(
-            keys, _speakers(keys, packets, rows), packets.flags[rows], self.ports
+            keys,
+            _speakers(keys, packets, rows),
+            packets.flags[rows],
+            packets.mac_target[rows] == BROADCAST,
+            self.ports,
         )
         table["client"][slots] = client
         table["reason"][slots] = reason
@@ -135,14 +143,21 @@ class Conversations:
         self.wanted.append(Wanted(seen[:, 1], table["key"][slots], client, given))
 
     def untracked(
-        self, keys: U64, speaker: I64, flags: Ints, counts: I64, first: I64, last: I64
+        self,
+        keys: U64,
+        speaker: I64,
+        flags: Ints,
+        aloud: Mask,
+        counts: I64,
+        first: I64,
+        last: I64,
     ) -> None:
         """Packets whose flows found no room among the connections: counted as one of many.
 
         ``counts``: shape (packets, 2, COUNTS); ``first``, ``last``: (time, ordinal) of each, in
         order.
         """
-        client, _ = orient(keys, speaker, flags, self.ports)
+        client, _ = orient(keys, speaker, flags, aloud, self.ports)
         keys = keys.copy()
         for side, columns in enumerate(((1, 4), (2, 5))):  # the client stands for many
             keys[np.ix_(client == side, columns)] = 0

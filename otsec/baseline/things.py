@@ -144,7 +144,12 @@ def pair(key: Key) -> Pair:
 
 
 def _either_way(one: Conversation) -> bool:
-    """Whether only the packet that came first, or the only side that was heard, tells the client."""
+    """Whether only the packet that came first, or the only side that was heard, tells the client.
+
+    Who sends to everybody on IP is the client, whatever was heard of others.
+    """
+    if one.client_reason == "publisher" and not one.service.startswith("0x"):
+        return False
     alone = one.service.startswith("udp/") and not (one.packets_out and one.packets_in)
     return (alone or one.client_reason in {"unknown", "publisher"}) and is_device(one.server)
 

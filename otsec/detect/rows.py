@@ -20,6 +20,7 @@ from otsec.detect.ordering import unselected
 from otsec.nanoseconds import SECOND_NS
 from otsec.sessions.kinds import CHANGING
 from otsec.store import Store, judged
+from otsec.store.broadcasts import At, broadcasts
 from otsec.store.contents import compared
 from otsec.store.judged import Carried, Seen
 
@@ -142,7 +143,17 @@ class Rows:
         for side in SIDES:
             at = positions.get(f"{side}_scope")
             if at is not None:
-                row.cells[at] = scope(_address(row, side))
+                row.cells[at] = self._scope(row, _address(row, side))
+
+    def _scope(self, row: Judged, address: str) -> str:
+        source = row.source
+        aloud = (source.site, source.group, str(row.cell("place")), address) in self.aloud
+        return "group" if aloud else scope(address)
+
+    @cached_property
+    def aloud(self) -> frozenset[At]:
+        """Broadcast addresses."""
+        return broadcasts(self.store)
 
     def fill_assets(self, row: Judged) -> None:
         """Tell what the inventory knows of both sides; but for their names, see `fill_names`."""

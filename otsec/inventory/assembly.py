@@ -17,6 +17,7 @@ from otsec.inventory.roles import Traits
 from otsec.memory import no_cycles
 from otsec.store import Store, sightings
 from otsec.store.acts import Act, acts
+from otsec.store.broadcasts import At, broadcasts
 from otsec.store.filters import Filter
 from otsec.store.queries import address_key, is_device
 from otsec.store.sightings import Deed, Said, Talk
@@ -93,7 +94,7 @@ def census(store: Store, talks: Sequence[Talk] | None = None) -> Census:
     drafts = _drafts(found, partition)
     number = {node: at for at, draft in enumerate(drafts) for node in draft.nodes}
     _sort_facts(drafts, number, found, said)
-    _sort_talks(drafts, number, found, talks)
+    _sort_talks(drafts, number, found, talks, broadcasts(store))
     _sort_deeds(drafts, number, found, sightings.deeds(store))
     _sort_acts(drafts, number, people)
     _sort_joins(drafts, number, partition)
@@ -162,13 +163,18 @@ def _sort_facts(
 
 
 def _sort_talks(
-    drafts: Sequence[Draft], number: Mapping[Node, int], found: Network, talks: Iterable[Talk]
+    drafts: Sequence[Draft],
+    number: Mapping[Node, int],
+    found: Network,
+    talks: Iterable[Talk],
+    aloud: frozenset[At],
 ) -> None:
     for talk in sightings.most_seen(talks):
         where = (talk.site, talk.group, talk.place)
         client, server = found.home(*where, talk.client), found.home(*where, talk.server)
         if client is not None:
-            _ask(drafts[number[client]], talk)
+            to_all = not is_device(talk.server) or (*where, talk.server) in aloud
+            _ask(drafts[number[client]], talk, to_all=to_all)
         if server is not None:
             _answer(drafts[number[server]], talk, same=client == server)
 
@@ -177,13 +183,13 @@ def _word(talk: Talk) -> str:
     return talk.protocol or talk.service
 
 
-def _ask(draft: Draft, talk: Talk) -> None:
+def _ask(draft: Draft, talk: Talk, *, to_all: bool) -> None:
     draft.talks.append(talk)
     if not talk.packets_out:
         return
     if talk.service in LOGGING:
         draft.traits.logs[talk.service].add(talk.server)
-    if not is_device(talk.server):
+    if to_all:
         draft.traits.publishes.update({talk.protocol} - {""})
     elif talk.protocol or talk.payload_in:
         draft.traits.asks[_word(talk)].add(talk.server)

@@ -61,10 +61,12 @@ class Places:
         self._by_vlan = {vlan: zone for zone in policy.zones for vlan in zone.vlans}
         self._by_asset = {name: zone for zone in policy.zones for name in zone.assets}
 
-    def endpoint(self, address: str, place: str, person: Person) -> Endpoint:
-        """Where an address belongs."""
+    def endpoint(
+        self, address: str, place: str, person: Person, *, aloud: bool = False
+    ) -> Endpoint:
+        """Where an address belongs; ``aloud``: it is the broadcast address of some network."""
         ip = _ip(address)
-        group = not is_device(address) or ip in self._ends
+        group = aloud or not is_device(address) or ip in self._ends
         zone = None if group else self._zone(ip, place, person)
         internet = ip is not None and ip.is_global and not group and zone is None
         bare = Endpoint(address, place, person, zone, group, internet, 0)

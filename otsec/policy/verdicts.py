@@ -27,6 +27,7 @@ from otsec.policy.judging import (
 from otsec.policy.model import Policy, Rule, Verdict
 from otsec.policy.placing import Endpoint, People, Places
 from otsec.store import Store, doings
+from otsec.store.broadcasts import At, broadcasts
 from otsec.store.doings import Conversed, Done
 
 UNREAD = ("", "", "")  # protocol is that of the conversation, then operation and class
@@ -115,6 +116,7 @@ class Acts:
     last: I64
     answered: Mask
     things: Sequence[tuple[str, str]]  # device and object; empty: nobody asks for them
+    aloud: frozenset[At]  # broadcast addresses
 
     def __len__(self) -> int:
         return len(self.talk)
@@ -145,7 +147,8 @@ def acts_of(store: Store, *, details: bool) -> Acts:
         np.concatenate(column) for column in zip(*parts, strict=True)
     )
     names = [Act._make(key) for key in numbers]
-    return Acts(talks, names, talk, act, number, count, first, last, answered > 0, things)
+    columns = talk, act, number, count, first, last, answered > 0
+    return Acts(talks, names, *columns, things, broadcasts(store))
 
 
 def _columns(
@@ -237,7 +240,7 @@ def judge_acts(
     judge: Judge, acts: Acts, people: People, appids: AppIds, store: Store | None = None
 ) -> Judged:
     """Judge rows; from the store come only further moments of what depends on time."""
-    ends = _ends(judge.places, acts.talks, people)
+    ends = _ends(judge.places, acts, people)
     where, groups = _grouped(acts, ends)
     board = _Board(judge, acts)
     rulings = [judge.plain(*group) for group in groups]
@@ -314,9 +317,7 @@ def _thing(acts: Acts, row: int, appids: AppIds) -> Thing:
     return Thing(device, named, frozenset().union(*told))
 
 
-def _ends(
-    places: Places, talks: Sequence[Conversed], people: People
-) -> list[tuple[Endpoint, Endpoint]]:
+def _ends(places: Places, acts: Acts, people: People) -> list[tuple[Endpoint, Endpoint]]:
     """Client and server of each conversation, each end made once."""
     single: dict[tuple[str, str, str, str], Endpoint] = {}
     heard: dict[tuple[int, str], Endpoint] = {}
@@ -324,7 +325,8 @@ def _ends(
     def end(talk: Conversed, address: str) -> Endpoint:
         key = (talk.site, talk.group, talk.place, address)
         if key not in single:
-            single[key] = places.endpoint(address, talk.place, people.at(*key))
+            aloud = key in acts.aloud
+            single[key] = places.endpoint(address, talk.place, people.at(*key), aloud=aloud)
         return single[key]
 
     def near(one: Endpoint, other: Endpoint) -> Endpoint:
@@ -336,7 +338,7 @@ def _ends(
         return heard[key]
 
     found = []
-    for talk in talks:
+    for talk in acts.talks:
         client, server = end(talk, talk.client), end(talk, talk.server)
         found.append((near(client, server), near(server, client)))
     return found

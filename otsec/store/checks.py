@@ -7,6 +7,7 @@ and an example is fetched only where there is something to complain of.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from otsec.store.broadcasts import BROADCASTS
 from otsec.store.database import Store
 from otsec.store.selects import device_sql, marks
 
@@ -277,14 +278,18 @@ def senders(store: Store, source: int, place: str, address: str, most: int) -> l
 
 # ------------------------------------------------------------------------------ look-ups
 
-_ASKED = f"source = ? AND asked > 0 AND {device_sql('address')}"
+_ASKED = (
+    f"source = ? AND asked > 0 AND {device_sql('address')} AND CASE WHEN (place, address) IN ("  # noqa: S608 - text of this file
+    f"SELECT b.place, b.address FROM ({BROADCASTS}) AS b JOIN site_source AS s "
+    "ON s.site = b.site AND s.point_group = b.point_group WHERE s.id = ?) THEN 0 ELSE 1 END"
+)
 
 
 def lookups(store: Store, source: int) -> Lookups:
     """How many addresses of devices were asked for, and how many of them never answered."""
     (row,) = store.all(
         f"SELECT COUNT(*), COUNT(*) FILTER (WHERE answered = 0) FROM lookup WHERE {_ASKED}",  # noqa: S608 - text of this file
-        (source,),
+        (source, source),
     )
     return Lookups(*row)
 
@@ -301,7 +306,7 @@ def silent(store: Store, source: int, most: int) -> Silence:
         "(SELECT place, address FROM station WHERE source = ?) THEN 1 ELSE 0 END "
         f"AS heard FROM lookup WHERE {_ASKED} AND answered = 0) "
         "ORDER BY heard, asked DESC, address LIMIT ?",
-        (source, source, most),
+        (source, source, source, most),
     )
     return Silence(rows[0][0] if rows else 0, tuple(Silent(*row[1:]) for row in rows))
 

@@ -11,6 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from otsec.store.broadcasts import BROADCASTS
 from otsec.store.database import Store
 from otsec.store.filters import Cells, Filter, Span, span
 from otsec.store.overlaps import Company
@@ -384,13 +385,15 @@ def hosts(here: Here, services: Sequence[str], most: int) -> Hosts:
         f"WITH carrying AS (SELECT s.point_group, t.place, t.mac FROM station AS t "  # noqa: S608 - text of this package
         f"JOIN site_source AS s ON s.id = t.source WHERE {device_sql('t.address')}), "
         f"host AS (SELECT * FROM ({host}) WHERE {device_sql('address')} "
+        "AND CASE WHEN (point_group, place, address) IN (SELECT point_group, place, address "
+        f"FROM ({BROADCASTS}) WHERE site = ?) THEN 0 ELSE 1 END "
         f"AND CASE WHEN mac AND ({', '.join(_HOST)}) IN carrying THEN 0 ELSE 1 END) "
         f"SELECT {', '.join(_HOST)}, mac, frames, heard, by_mac, addressed FROM host, ("
         "SELECT COUNT(*) FILTER (WHERE frames > 0 AND NOT mac) AS heard, "
         "COUNT(*) FILTER (WHERE frames > 0 AND mac) AS by_mac, "
         "COUNT(*) FILTER (WHERE frames = 0) AS addressed FROM host) "
         "ORDER BY frames = 0, rank, answers, frames DESC, address, place LIMIT ?",
-        (*services, *services, *services, here.site, most),
+        (*services, *services, *services, here.site, here.site, most),
     )
     if not rows:
         return Hosts(0, 0, 0, [])

@@ -19,6 +19,7 @@ from otsec.columns import I64, ranges, starts_of
 from otsec.protocols.values import is_float
 from otsec.store import histograms
 from otsec.store.arrays import VALUE_BYTES, told
+from otsec.store.broadcasts import broadcasts
 from otsec.store.database import Store
 from otsec.store.filters import Cells, Field, Filter, Span, condition, span
 from otsec.store.overlaps import Company, Write, company
@@ -415,12 +416,12 @@ class _Doings:
 
 
 def devices(store: Store, filters: Filters = ()) -> list[Device]:
-    """Every address of a device, by number; group addresses are nobody's."""
-    doing = _doings(store)
+    """Every address of a device, by number; those of groups and broadcasts are nobody's."""
+    doing, nobody = _doings(store), broadcasts(store)
     rows = [
         _device(cells, witnesses, doing)
         for cells, witnesses in strongest(_stations(store, filters), ("place", "address"))
-        if is_device(cells["address"])
+        if is_device(cells["address"]) and tuple(cells[name] for name in _ADDRESS) not in nobody
     ]
     return sorted(rows, key=lambda row: (row.site, row.group, address_key(row.address), row.place))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from otsec.columns import I64, U64, Mask, span_word
-from otsec.model import TCP
+from otsec.model import TCP, Kind
 from otsec.protocols.api import Protocol, Side
 from otsec.streams.claim import (
     ON_ETHERNET,
@@ -176,9 +176,16 @@ class Owners:
         unclear = side == Side.UNKNOWN
         told = np.where(unclear & (table["client"][slots] < 0), speaker, told)
         turn = ~known & (~unclear | (table["client"][slots] < 0))
+        turn &= ~((told == table["client"][slots]) & self._published(slots))
         table["client"][slots[turn]] = told[turn]
         table["reason"][slots[turn]] = REASONS.index("protocol")
         self._claimed(slots, claims.from_row[new])
+
+    def _published(self, slots: I64) -> Mask:
+        """Which connections on IP are sent to many: nothing tells their sender better."""
+        table = self.connections.table
+        on_ip = table["key"][slots, 0] >> np.uint64(48) != Kind.MAC
+        return np.asarray(on_ip & (table["reason"][slots] == REASONS.index("publisher")))
 
     def protocol(self, number: int) -> Protocol:
         """A protocol by its number."""
