@@ -263,7 +263,7 @@ class Engine:
         buffer = np.concatenate([batch.buffer, blob])
         whole = dissect_datagrams(buffer, end - size, end, packets.take(rows), seen)
         # one packet, one row: the datagram stands for the fragment that completed it
-        packets = packets.take(np.flatnonzero(~np.isin(packets.row, rows))).join(whole)
+        packets = packets.take(np.delete(np.arange(len(packets)), rows)).join(whole)
         return buffer, packets.take(np.argsort(packets.row, kind="stable"))
 
     def _flow(

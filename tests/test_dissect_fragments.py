@@ -265,6 +265,8 @@ def test_hostile_pieces(pieces: list[tuple[int, int, bool, int]]) -> None:
 def test_what_joined_datagrams_came_in_is_counted(tmp_path: Path) -> None:
     """Tunnels that came in fragments count as others do, and each fragment is one frame."""
     bench, wire = Bench(tmp_path), Wire()
+    wire.ip("10.0.0.8", "10.0.0.9", 99, b"seen")
+    wire.frames += 2 * wire.frames  # a mirror's copies, so that rows are no positions
     inner = bytes.fromhex("4500 0024 0001 0000 40 11 0000 0a000003 0a000004 03e8 07d0 0010 0000")
     body = bytes.fromhex("0000 0800") + inner + bytes(8)
     for number, cut in enumerate((16, len(body))):  # cut in two, and whole
@@ -280,7 +282,8 @@ def test_what_joined_datagrams_came_in_is_counted(tmp_path: Path) -> None:
     for batch in (1, 2, 7):
         lines = bench.dump(wire.bytes(), batch=batch)
         found = {row["name"]: row["count"] for row in cells(lines, "counter")}
+        assert found["duplicate_frames"] == 2
         assert (found["fragments"], found["fragments:joined"], found["seen:gre"]) == (2, 1, 2)
         assert (found["group_frames"], found["tagged"]) == (3, 3)
         frames = {row["address"]: row["frames"] for row in cells(lines, "station")}
-        assert frames == {"10.0.0.1": 1, "10.0.0.3": 2}
+        assert frames == {"10.0.0.1": 1, "10.0.0.3": 2, "10.0.0.8": 1}
