@@ -229,3 +229,17 @@ def test_real_traffic_goes_on(captures: Path, tmp_path: Path) -> None:
     for path in sorted((captures / "dnp3").glob("*.pcap")):
         told.update({verdict for _, verdict in verdicts(bench.dump(path.read_bytes()))})
     assert set(told) == {"repeats"}
+
+
+def test_a_control_is_not_done_by_what_a_read_brings(tmp_path: Path) -> None:
+    """Where a control goes by the number of a read under way, the values of the read are no echo."""
+    echo = Said(STATION, 0xC0 | 12, bytes.fromhex("81 0000") + OTHER[1:])
+    for told, outcome in ((answer(12, 1), "mismatch"), (echo, "ok")):
+        said = [*BEFORE, ask(12), ask(12, OTHER), told]
+        dump = Bench(tmp_path).dump(captured(tmp_path, said, udp=False))
+        found = {
+            row["object"]: row["outcome"]
+            for row in cells(dump, "behaviour")
+            if row["class"] == "control"
+        }
+        assert found["control_relay_output_block 3 trip pulse_on"] == outcome

@@ -942,7 +942,7 @@ def _objects_message(fragment: _Fragment, reader: Reader, at: int) -> Message:
         headers = list(_object_headers(data, at, READ))
         return fragment.says(_asked_text(data, headers, READ), group=headers[0].group)
     if item[1] == at and fragment.answers:
-        return fragment.says()
+        return fragment.says(outcome=_no_echo(fragment) or "ok")
     header = _object_header(data, item[0])
     if item[1] == header.body:
         return _range_message(fragment, data, header)
@@ -1169,6 +1169,17 @@ def _run_message(fragment: _Fragment, data: bytes, header: _Header, end: int) ->
         group=header.group,
         elements=_elements(header, first, count),
     )
+
+
+def _no_echo(fragment: _Fragment) -> str:
+    """How it is to tell points where a control is to be echoed: the answer is another request's.
+
+    Two requests of one number may be under way where a master gives one up, and asks on.
+    """
+    asked = fragment.request
+    if asked is None or asked.cls != "control" or not asked.object:
+        return ""
+    return fragment.failures or MISMATCH
 
 
 def _point_message(fragment: _Fragment, data: bytes, header: _Header, end: int) -> Message:
