@@ -287,3 +287,12 @@ def test_what_joined_datagrams_came_in_is_counted(tmp_path: Path) -> None:
         assert (found["group_frames"], found["tagged"]) == (3, 3)
         frames = {row["address"]: row["frames"] for row in cells(lines, "station")}
         assert frames == {"10.0.0.1": 1, "10.0.0.3": 2, "10.0.0.8": 1}
+
+
+def test_how_many_wait_is_told_wherever_batches_end(tmp_path: Path) -> None:
+    """That fragments waited in between leaves no trace when none waits any more."""
+    bench, wire = Bench(tmp_path), Wire()
+    for datagram in THREE_4:
+        wire.frames.append((wire.time, bytes.fromhex("020000000002 020000000001 0800") + datagram))
+        wire.time += wire.step
+    assert bench.dump(wire.bytes(), batch=1) == bench.dump(wire.bytes())

@@ -116,7 +116,8 @@ class Hearing:
         time, packet = self.counters.rows["fragments", ""][1:3]
         for name, count in known.items():
             grown = count - self.counters.count(f"fragments:{name}")
-            if grown:
+            # how many wait may fall back to none: it is told then too, wherever batches end
+            if grown or name == "waiting":
                 self.counters.add(f"fragments:{name}", grown, (time, packet), (time, packet))
 
     def tell(
