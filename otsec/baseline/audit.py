@@ -243,10 +243,9 @@ class _Look:
 
 
 def _unanswered(one: Conversation) -> bool:
+    if one.client_reason == "publisher":  # what is told to everybody wants no answer
+        return False
     silent = not one.payload_in and not one.protocol and "/" in one.service
-    silent = (
-        silent and one.client_reason != "publisher"
-    )  # what is told to everybody wants no answer
     return silent and is_device(one.server) and is_device(one.client)
 
 
