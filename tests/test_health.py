@@ -142,6 +142,28 @@ def test_generator_writes_these_captures(tmp_path: Path) -> None:
     assert made == {path.name: path.read_bytes() for path in OWN.glob("*.pcap")}
 
 
+def test_why_nothing_was_recognised(tmp_path: Path) -> None:
+    """A number of a protocol that otsec reads is never explained by otsec not reading it."""
+    frame = bytes.fromhex("020000000002 020000000001 890f 0102")  # CC-Link IE
+    other = tmp_path / "other"
+    other.mkdir()
+    path = tmp_path / "unread.pcapng"
+    path.write_bytes(section() + interface() + enhanced(0, 0, frame))
+
+    unread, modbus = (
+        next(one for one in judged(capture, folder).verdicts if one.check == "industrial")
+        for capture, folder in ((path, tmp_path), (OWN / "snap_length.pcap", other))
+    )
+    assert unread.cause == (
+        "otsec does not read every protocol that usually has these numbers, or something else uses "
+        "these numbers"
+    )
+    assert modbus.cause == (
+        "no whole message of a protocol that otsec reads is in the capture, or it is encrypted, or "
+        "something else uses these numbers"
+    )
+
+
 def test_drops_of_the_recorder(tmp_path: Path) -> None:
     """What pcapng's statistics say was lost is told with its share; without them it is unknown."""
     frame = bytes.fromhex("020000000002 020000000001 88b5 0102")

@@ -34,8 +34,7 @@ def industrial(seen: Seen) -> Iterable[Verdict]:
             "Nothing was recognised as an industrial protocol; by their numbers these may be some: "
             f"{busiest(others, 6)}.",
             packets_of(seen.examples("numbered", 2, most.service)),
-            "these protocols are not read by this version of otsec, or something else uses their "
-            "numbers",
+            _why_unrecognised({one.service for one in found}),
             "nothing about the mirror; who talks to whom is told all the same (otsec conversations)",
             1.0,
         )
@@ -50,6 +49,20 @@ def industrial(seen: Seen) -> Iterable[Verdict]:
         "mirror the ports of the controllers, or the link between them and the control room",
         1.0,
     )
+
+
+def _why_unrecognised(services: set[str]) -> str:
+    """Why nothing was recognised where numbers promise it: otsec may read what they stand for."""
+    read = services & {
+        service for one in protocols.PROTOCOLS if one.industrial for service in one.services
+    }
+    causes = []
+    if services - read:
+        causes.append("otsec does not read every protocol that usually has these numbers")
+    if read:
+        causes.append("no whole message of a protocol that otsec reads is in the capture")
+        causes.append("it is encrypted")
+    return ", or ".join([*causes, "something else uses these numbers"])
 
 
 def decoding(seen: Seen) -> Iterable[Verdict]:
