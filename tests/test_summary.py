@@ -301,3 +301,14 @@ def test_findings_are_told_apart_on_any_terminal(
     assert levels == ["high", *["medium"] * 5, *["low"] * 2]
     assert lines[begin + 10].startswith("... and 8 more: otsec findings")
     assert lines[begin + 11].startswith("4 of them are one incident: otsec finding i")
+
+
+def test_commands_that_a_page_names_can_be_copied() -> None:
+    """What to type stands in one line as it must be typed, commas and all, however long it is."""
+    stream = StringIO()
+    page = Page(Style(columns=40), stream, f" --db '{'a,b ' * 20}.db'")
+    page.more(2, 12345, "otsec findings --columns incident,short,title")
+
+    assert stream.getvalue() == (
+        f"... and 12 343 more: otsec findings --columns incident,short,title --db '{'a,b ' * 20}.db'\n"
+    )

@@ -75,12 +75,17 @@ class Page:
         """How much is not shown, and what shows it."""
         if count > shown:
             where = f": {command}{self.ending}" if command else ""
-            self.text(f"... and {count - shown:,} more{where}".replace(",", " "))
+            left = f"{count - shown:,}".replace(",", " ")
+            self.unbroken(f"... and {left} more{where}")
 
     def command(self, command: str, about: str) -> None:
-        """Something to type, which must not be broken, and what it tells."""
-        self.stream.write(f"  {harmless(command + self.ending)}\n")
+        """Something to type, and what it tells."""
+        self.unbroken(f"  {command}{self.ending}")
         self.text(about, "      ")
+
+    def unbroken(self, line: str) -> None:
+        """A line with something to type, which copied from two lines would be another command."""
+        self.stream.write(f"{harmless(line)}\n")
 
 
 def fitting(

@@ -218,7 +218,9 @@ def _findings(wrong: "Sequence[Case]", page: Page) -> None:
     )
     stories = Counter(one.finding.incident for one in wrong if one.finding.incident)
     for name in [*stories][:INCIDENTS_SHOWN]:
-        page.text(f"{stories[name]} of them are one incident: otsec finding {name}{page.ending}")
+        page.unbroken(
+            f"{stories[name]} of them are one incident: otsec finding {name}{page.ending}"
+        )
     page.more(INCIDENTS_SHOWN, len(stories), "otsec findings --columns incident,short,title")
 
 
