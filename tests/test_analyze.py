@@ -189,3 +189,21 @@ def test_all_shared_captures(otsec_command: Command, tmp_path: Path, captures: P
     assert "iti__melsoft_129_clean.pcap: ends inside a record" in done.stderr
     assert "284 captures of " in done.stdout
     assert len(done.stdout.splitlines()) <= 145
+
+
+def test_select_and_operate_are_told_apart(otsec_command: Command, tmp_path: Path) -> None:
+    """Rows of the summary differ in what they show, and its heading counts rows."""
+    store = tmp_path / "x.db"
+    told = otsec_command("analyze", ROOT / "pcaps" / "plant", "--db", store).stdout
+    part = told[told.index("Who wrote what") : told.index("What could not be decoded")]
+    heading, second, _, *rows, more, _ = part.splitlines()  # the third names the columns
+
+    assert heading == "Who wrote what: 12 rows by object, writer, operation and outcome"
+    assert (
+        second == "1 of them by a second writer, who wrote what another client had written before."
+    )
+    assert [row.split()[7] for row in rows if "ioa 6100" in row] == [
+        "c_dc_na_1_select",
+        "c_dc_na_1",
+    ]
+    assert more.startswith(f"... and {12 - len(rows)} more: otsec writers")

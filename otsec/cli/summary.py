@@ -134,6 +134,7 @@ WRITERS = (
     Column("object", "object"),
     Column("client", "writer"),
     Column("second_writer", "second writer", "flag"),
+    Column("operation", "operation"),
     Column("count", "times", "number"),
     Column("outcome", "outcome", value=lambda row: _worded(row.outcome)),
     Column("minimum", "min", "number"),
@@ -266,19 +267,20 @@ def _traffic(found: Summary, page: Page) -> None:
         page.text("Nothing that otsec can read asks for or sets anything.")
     if found.writers:
         page.head(
-            f"Who wrote what: {counted(found.writer_count, 'object and writer', 'objects and writers')}"
+            f"Who wrote what: {counted(found.writer_count, 'row')} by object, writer, operation and "
+            "outcome"
         )
         if found.second_writers:
             page.text(
-                f"{counted(found.second_writers, 'second writer')}: who wrote what another client "
-                "had written before."
+                f"{number(found.second_writers)} of them by a second writer, who wrote what another "
+                "client had written before."
             )
         page.table(
             WRITERS,
             found.writers,
             found.writer_count,
             "otsec writers",
-            ("last_time", "minimum", "maximum", "outcome"),
+            ("last_time", "minimum", "maximum", "outcome", "operation"),
         )
     page.head("What could not be decoded or seen")
     page.text(
