@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -207,3 +208,16 @@ def test_select_and_operate_are_told_apart(otsec_command: Command, tmp_path: Pat
         "c_dc_na_1",
     ]
     assert more.startswith(f"... and {12 - len(rows)} more: otsec writers")
+
+
+def test_pages_name_commands_that_find_the_same_store(
+    otsec_command: Command, tmp_path: Path
+) -> None:
+    """What the page of a device or a control says to type finds the store that was asked."""
+    store = tmp_path / "x.db"
+    otsec_command("analyze", "-q", ROOT / "pcaps" / "plant", "--db", store)
+
+    device = otsec_command("asset", "10.20.1.1", "--db", store).stdout
+    control = otsec_command("controls", "show", "SR", "1.1", "--db", store).stdout
+    assert re.search(rf"more: otsec asset \w+ --json --db {re.escape(str(store))}\n", device)
+    assert f"--what ... --by ... --db {store}\n" in control

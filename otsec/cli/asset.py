@@ -253,7 +253,7 @@ def show(arguments: Namespace, name: str) -> int:
     if style.format == "json":
         _json(asset, parts, style)
     elif style.format == "table":
-        _page(asset, parts, style)
+        _page(asset, parts, style, options.same_store(config))
     else:
         write("facts", FACTS, asset.known, style, sys.stdout)
     return 0
@@ -275,8 +275,8 @@ def _json(asset: "Asset", parts: Parts, style: Style) -> None:
     sys.stdout.write(json.dumps(whole, indent=1).replace("\x7f", "\\u007f") + "\n")
 
 
-def _page(asset: "Asset", parts: Parts, style: Style) -> None:
-    page = Page(style, sys.stdout)
+def _page(asset: "Asset", parts: Parts, style: Style, ending: str) -> None:
+    page = Page(style, sys.stdout, ending)
     page.head(asset.name)
     role = asset.role
     level = "" if asset.level is None else f", level {asset.level:g}"

@@ -441,13 +441,13 @@ def _show(arguments: Namespace) -> int:
         if style.format != "table":
             write("controls", EVALUATE, [Row(slug, control, judged)], style, sys.stdout)
         else:
-            _page(slug, judged, found, style)
+            _page(slug, judged, found, style, options.same_store(config))
     return 0
 
 
-def _page(slug: str, one: "Judged", found: "Evaluation", style: Style) -> None:
+def _page(slug: str, one: "Judged", found: "Evaluation", style: Style, ending: str) -> None:
     control = one.control
-    page = Page(style, sys.stdout)
+    page = Page(style, sys.stdout, ending)
     page.head(f"{control.framework} {control.id}: {control.title}")
     page.text(f"{one.status}: {one.says}")
     for note in one.notes:
@@ -480,7 +480,9 @@ def _page(slug: str, one: "Judged", found: "Evaluation", style: Style) -> None:
             until = " (expired)" if said.expired else ""
             file = f", {said.file} sha256 {said.sha256}" if said.sha256 else ""
             page.item(f"{said.kind} by {said.who}{until}: {said.what}{file}")
-    page.text(f"to vouch for it: otsec attest add {slug} {control.id} --what ... --by ...")
+    page.unbroken(
+        f"to vouch for it: otsec attest add {slug} {control.id} --what ... --by ...{ending}"
+    )
 
 
 # ------------------------------------------------------------------------------- population

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shlex
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -140,7 +139,7 @@ def _page(
     from otsec.store.findings import packets
 
     one = case.finding
-    page = Page(style, sys.stdout, _db(config))
+    page = Page(style, sys.stdout, options.same_store(config))
     page.head(f"{one.level.upper()}: {one.title}")
     owner = f", assigned to {case.owner}" if case.owner else ""
     again = f" ({why})" if (why := why_again(case)) else ""
@@ -238,7 +237,7 @@ def _techniques(case: "Case") -> list[str]:
 
 
 def _incident(story: "Sequence[Case]", config: "Config", style: Style) -> None:
-    page = Page(style, sys.stdout, _db(config))
+    page = Page(style, sys.stdout, options.same_store(config))
     first = min(case.finding.first_time for case in story)
     last = max(case.finding.last_time for case in story)
     page.head(f"Incident {story[0].finding.incident}: {len(story)} findings")
@@ -285,9 +284,3 @@ def _next(case: "Case") -> list[tuple[str, str]]:
         return told
     evidence = f"otsec evidence {one.short} -w {one.short}.pcapng"
     return [*told, (evidence, "its packets, with those that belong to them, as a capture")]
-
-
-def _db(config: "Config") -> str:
-    """What a command needs to find the same store."""
-    given = config.origins.get("store", "").startswith("command line")
-    return f" --db {shlex.quote(str(config.store))}" if given else ""

@@ -93,6 +93,14 @@ def configured(arguments: Namespace, *settings: str) -> "Config":
     return load(arguments.config, overrides=overrides)
 
 
+def same_store(config: "Config") -> str:
+    """What a command that is named must end with to find the same store; "" if it does anyway."""
+    import shlex
+
+    given = config.origins.get("store", "").startswith("command line")
+    return f" --db {shlex.quote(str(config.store))}" if given else ""
+
+
 def nearest(word: str, known: list[str]) -> str:
     """``; did you mean X?`` or nothing."""
     from difflib import get_close_matches

@@ -1,14 +1,13 @@
 """Prints the summary that `otsec analyze` ends with: tables for people, or one JSON object."""
 
 import json
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any, TextIO
 
-from otsec.cli import conversations, findings, writers
+from otsec.cli import conversations, findings, options, writers
 from otsec.cli.output import (
     SCHEMA_VERSION,
     Column,
@@ -176,7 +175,7 @@ def _as_text(
     style: Style,
     stream: TextIO,
 ) -> None:
-    page = Page(style, stream, _db(config))
+    page = Page(style, stream, options.same_store(config))
     total = found.total
     page.head(f"What was read into {config.store}, site {config.site}")
     page.text(_read(found, style))
@@ -328,12 +327,6 @@ def _trouble(trouble: Trouble, sources: int) -> str:
     if more:
         said += f" And {number(len(more))} more of {trouble.check}: otsec health."
     return f"{said} To change: {worst.advice}." if worst.advice else said
-
-
-def _db(config: "Config") -> str:
-    """What a command needs to find the same store."""
-    given = config.origins.get("store", "").startswith("command line")
-    return f" --db {shlex.quote(str(config.store))}" if given else ""
 
 
 def _next(found: Summary) -> Iterable[tuple[str, str]]:
