@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from conftest import ROOT
@@ -88,7 +89,7 @@ def _listened(
         time.sleep(1)
     cpu, beside = _cpu(sensor.pid), sum(map(_cpu, _children(sensor.pid)))
     assert sensor.stop() == 0, sensor.log.read_text()
-    with sqlite3.connect(folder / "live.db") as store:
+    with closing(sqlite3.connect(folder / "live.db")) as store:
         heard, dropped, most, lag = store.execute(
             "SELECT SUM(packets), SUM(dropped), MAX(ring_percent), MAX(lag_ms) FROM heartbeat"
         ).fetchone()
@@ -111,7 +112,7 @@ def _children(process: int) -> list[int]:
 
 
 def _fullest(folder: Path) -> int:
-    with sqlite3.connect(folder / "live.db") as store:
+    with closing(sqlite3.connect(folder / "live.db")) as store:
         found = store.execute("SELECT packets FROM heartbeat ORDER BY time DESC LIMIT 1").fetchone()
     return int(found[0]) if found else 1
 

@@ -78,7 +78,7 @@ ALTERED = (older, newer, column, module, field, totals_field)
 
 def alter(db: Path, change: Callable[[State], None]) -> None:
     """Write the state of a store as another version might have done."""
-    with sqlite3.connect(db) as store:
+    with closing(sqlite3.connect(db)) as store, store:
         found = store.execute("SELECT module, data FROM state").fetchall()
         state = {name: unpack(data) for name, data in found}
         change(state)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def db(tmp_path: Path) -> Path:
 
 def older(db: Path) -> list[str]:
     """Make the store as it is behind its migration: ids of eight letters; gives these."""
-    with sqlite3.connect(db) as connection:
+    with closing(sqlite3.connect(db)) as connection, connection:
         connection.execute("ALTER TABLE finding DROP COLUMN short")
         connection.execute("UPDATE finding SET id = substr(id, 1, 8)")
         connection.execute("UPDATE finding_packet SET finding = substr(finding, 1, 8)")
@@ -47,7 +48,7 @@ def older(db: Path) -> list[str]:
 def twin(db: Path, beginning: str, later_ns: int) -> str:
     """A finding that was seen later, whose id begins as another one's; gives its id."""
     name = beginning + "0" * (15 - len(beginning))
-    with sqlite3.connect(db) as connection:
+    with closing(sqlite3.connect(db)) as connection, connection:
         connection.execute(
             "CREATE TEMP TABLE one AS SELECT * FROM finding WHERE id LIKE ?", (f"{beginning}%",)
         )

@@ -1,6 +1,7 @@
 """What is judged by order is the same wherever batches end, whatever the capture lacks."""
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -164,7 +165,7 @@ def followed(tmp_path: Path, times: int) -> dict[str, int]:
     capture, db = tmp_path / f"{times}.pcap", tmp_path / f"{times}.db"
     capture.write_bytes(wire.bytes())
     analyse([capture], db)
-    with sqlite3.connect(db) as store:
+    with closing(sqlite3.connect(db)) as store:
         parts = {
             name: unpack(data) for name, data in store.execute("SELECT module, data FROM state")
         }

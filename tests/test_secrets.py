@@ -3,6 +3,7 @@
 import base64
 import sqlite3
 import struct
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def test_secrets_do_not_outlive_the_run(capture: str, secret: bytes, tmp_path: P
         path, db = tmp_path / "cut.pcap", folder / "store.db"
         path.write_bytes(content[:24] + b"".join(parts[:at]))
         analyse([path], db)
-        with sqlite3.connect(db) as reader:  # so that -wal stays
+        with closing(sqlite3.connect(db)) as reader:  # so that -wal stays
             reader.execute("SELECT COUNT(*) FROM state").fetchone()
             for _ in range(2):
                 held = b"".join(one.read_bytes() for one in folder.iterdir())

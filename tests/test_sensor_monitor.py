@@ -105,7 +105,7 @@ def test_killed_and_started_again(cable: Wire, tmp_path: Path, number: int) -> N
     _same_as_recording(tmp_path)
     lacked = sensor.log.read_text().count("that the store lacked")
     assert lacked == (3 if number == signal.SIGKILL else 0)
-    with sqlite3.connect(tmp_path / "live.db") as store:
+    with closing(sqlite3.connect(tmp_path / "live.db")) as store:
         gaps = store.execute("SELECT kind, detail FROM gap ORDER BY number").fetchall()
     assert gaps.count(("outage", "otsec was not listening")) == 3
     assert "outages" in otsec(tmp_path, "health", "--db", "live.db").stdout
@@ -132,7 +132,7 @@ def test_killed_with_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str
 
     lacked = re.findall(r"read ([\d,]+) packets that the store lacked", sensor.log.read_text())
     assert len(lacked) == (0 if evidence == "ot-only" else 2)
-    with sqlite3.connect(tmp_path / "live.db") as store:
+    with closing(sqlite3.connect(tmp_path / "live.db")) as store:
         ((packets,),) = store.execute("SELECT packets FROM clock").fetchall()
         counted = store.execute("SELECT packets FROM capture WHERE packets > 0 ORDER BY id")
         assert sum(count for (count,) in counted) == packets
@@ -194,7 +194,7 @@ def test_an_interface_that_vanishes(cable: Wire, tmp_path: Path) -> None:
     assert sensor.stop() == 0
     assert _heard(tmp_path) == (2, 0)
     _same_as_recording(tmp_path)
-    with sqlite3.connect(tmp_path / "live.db") as store:
+    with closing(sqlite3.connect(tmp_path / "live.db")) as store:
         gaps = store.execute("SELECT kind, detail FROM gap").fetchall()
     assert gaps == [("outage", "the interface was down or gone")]
 
@@ -227,7 +227,7 @@ def test_overload_is_counted(cable: Wire, tmp_path: Path) -> None:
     heard, dropped = _heard(tmp_path)
     assert heard + dropped == 4 * PLANT_PACKETS
     assert dropped > 0
-    with sqlite3.connect(tmp_path / "live.db") as store:
+    with closing(sqlite3.connect(tmp_path / "live.db")) as store:
         (lost,) = store.execute(
             "SELECT count FROM counter WHERE name = 'dropped_packets'"
         ).fetchone()
@@ -271,7 +271,7 @@ def test_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str) -> None:
     assert file.name.startswith(f"near0-{evidence}_00001_")
     assert 0 < file.stat().st_size < PLANT.stat().st_size + 40 * PLANT_PACKETS
     assert "that the store lacked" not in sensor.log.read_text()
-    with sqlite3.connect(tmp_path / "live.db") as store:
+    with closing(sqlite3.connect(tmp_path / "live.db")) as store:
         rows = store.execute("SELECT path, packets, reader_state FROM capture").fetchall()
         assert store.execute("SELECT packets FROM clock").fetchall() == [(PLANT_PACKETS,)]
     assert [(path, packets) for path, packets, _ in rows if packets] == [(str(file), PLANT_PACKETS)]
@@ -281,7 +281,7 @@ def test_evidence_in_part(cable: Wire, tmp_path: Path, evidence: str) -> None:
 
 def _leads_back(folder: Path, file: Path, evidence: str) -> None:
     """A finding of the sensor leads to its packets in a recording that is not whole."""
-    with sqlite3.connect(folder / "live.db") as store:
+    with closing(sqlite3.connect(folder / "live.db")) as store:
         (finding,) = store.execute(
             "SELECT id FROM finding WHERE title = 'S7 controller stopped'"
         ).fetchone()
@@ -496,7 +496,7 @@ def test_points_of_the_configuration(cable: Wire, tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    with sqlite3.connect(tmp_path / "otsec.db") as store:
+    with closing(sqlite3.connect(tmp_path / "otsec.db")) as store:
         assert store.execute("SELECT point, interface FROM site_source").fetchall() == [
             ("cell 3", "")
         ]
@@ -569,7 +569,7 @@ def test_screens_beside(cable: Wire, tmp_path: Path) -> None:
         sensor.wait()
         os.close(ours)
     assert b"Traceback" not in shown
-    with sqlite3.connect(tmp_path / "otsec.db") as store:
+    with closing(sqlite3.connect(tmp_path / "otsec.db")) as store:
         assert store.execute("SELECT packets FROM clock").fetchall() == [(PLANT_PACKETS,)]
 
 

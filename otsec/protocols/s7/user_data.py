@@ -403,7 +403,8 @@ def _block_told(user: _User) -> Message:
 def _since_1984(raw: bytes) -> str:
     """A time of the block's header: milliseconds of the day, and days since 1984-01-01."""
     days, moment = int.from_bytes(raw[4:], "big"), int.from_bytes(raw[:4], "big")
-    return str(np.datetime64("1984-01-01T00:00:00.000") + days * np.timedelta64(1, "D") + moment)
+    since = np.timedelta64(days, "D") + np.timedelta64(moment, "ms")
+    return str(np.datetime64("1984-01-01T00:00:00.000") + since)
 
 
 # -- cyclic services
