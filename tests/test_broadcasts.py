@@ -91,8 +91,8 @@ def test_all_parts_agree(db: Path) -> None:
             for one in flows(judged(store, policy, People(found)))
             if one.server.group
         }
-        assert groups >= nobody
-        assert not groups & {DEVICE, SILENT}
+        # that of so small a network could be a device's, and a policy that names it would be refused
+        assert groups & {*nobody, DEVICE, SILENT} == {EVERYBODY}
         rows = Rows(store)
         category = CATEGORIES["conversation"]
         for row in rows.read(category, (), rows.combinations(category)[1], all_wanted=True):

@@ -272,6 +272,26 @@ def test_who_reads_controllers_and_keeps_a_database(
     assert any("reads controllers, answers" in one for one in role.evidence)
 
 
+@pytest.mark.parametrize(("protocol", "role"), [("dhcp", "router"), ("profinet", "time_server")])
+def test_whom_dhcp_tells_to_go_through(store: Store, protocol: str, role: str) -> None:
+    """The gateway that DHCP tells of is a router, also where it answers NTP.
+
+    Not surely, for anybody can tell so; what a device is set to by itself is often a controller.
+    """
+    net = tap(store)
+    net.heard(M[1], "10.0.0.1")
+    net.says("10.0.0.1", "ntp", role_hint="time_server")
+    for number in (2, 3):
+        net.heard(M[number], f"10.0.0.{number}")
+        net.says(M[number], protocol, gateway="10.0.0.1")
+
+    found = of(taken(net), "10.0.0.1").role
+
+    assert (found.role, found.confidence < 0.8) == (role, True)
+    if protocol == "dhcp":
+        assert found.evidence == ("is the gateway of 2 devices by dhcp",)
+
+
 def test_a_controller_that_asks_others_stays_one(store: Store) -> None:
     """Who answers and asks is a controller, not a panel."""
     net = tap(store)

@@ -29,6 +29,10 @@ MISTAKES: list[tuple[str, list[str]]] = [
         [],
     ),
     (
+        changed(("from: hmi, to: field", 'from: hmi, to: {multicast: "10.20.10.63"}')),
+        [],
+    ),
+    (
         changed(("from: hmi, to: field", 'from: hmi, to: {multicast: "10.20.10.7"}')),
         [
             (

@@ -32,7 +32,7 @@ def plant(analysed: Path, tmp_path: Path) -> Path:
 SCREENS = {  # key, and what must stand on the screen at any size
     "1": ("1 Overview", "what needs a person", "S7 controller stopped", "Capture health"),
     "2": ("2 Findings", "high", "S7 controller st", "10.20.1.199", "findings"),
-    "3": ("3 Assets", "HMI-WATER", "time_server", "10.20.1.1", "20 assets"),
+    "3": ("3 Assets", "HMI-WATER", "router", "10.20.1.1", "20 assets"),
     "4": ("4 Sensors", "ten_minutes", "warn", "lookups"),
     "5": ("5 Conversations", "10.20.1.1", "tcp/502", "modbus", "conversations"),
     "6": ("6 Protocols", "modbus", "s7comm", "protocols"),

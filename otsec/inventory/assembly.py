@@ -157,9 +157,14 @@ def _sort_facts(
     drafts: Sequence[Draft], number: Mapping[Node, int], found: Network, said: Iterable[Said]
 ) -> None:
     for one in said:
-        node = found.home(one.site, one.group, one.place, one.address)
+        where = one.site, one.group, one.place
+        node = found.home(*where, one.address)
         if node is not None:
             drafts[number[node]].facts.append(one)
+        if (one.attribute, one.protocol) == ("gateway", "dhcp"):
+            way_out = found.home(*where, one.value)
+            if way_out is not None:
+                drafts[number[way_out]].traits.leads_out.add(one.address)
 
 
 def _sort_talks(

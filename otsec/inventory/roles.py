@@ -86,6 +86,7 @@ class Traits:
     does: dict[str, dict[str, set[str]]] = field(default_factory=lambda: defaultdict(dict))
     behind: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     forwards: list[tuple[str, bool]] = field(default_factory=list)  # why, whether as a proxy
+    leads_out: set[str] = field(default_factory=set)  # whom DHCP told that it is their gateway
 
 
 class Sign(NamedTuple):
@@ -181,6 +182,9 @@ def _answers(traits: Traits) -> Iterator[Sign]:
             yield Sign("behind", "gateway", sure, evidence)
     for reason, proxy in traits.forwards:
         yield Sign("forwards", "router", 0.6 if proxy else 0.8, reason)
+    if traits.leads_out:  # told, not seen; what a device is set to by itself is often a controller
+        evidence = f"is the gateway of {_count(traits.leads_out, 'device')} by dhcp"
+        yield Sign("leads out", "router", 0.75, evidence)
 
 
 def _does(traits: Traits) -> Iterator[Sign]:

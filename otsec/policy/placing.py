@@ -10,6 +10,7 @@ from otsec.inventory.assembly import Inventory
 from otsec.inventory.model import SURE, Asset, Node, is_mac
 from otsec.inventory.selection import tags
 from otsec.policy.model import MacRange, Network, Policy, Selector, Zone
+from otsec.policy.values import ends_network
 from otsec.store.queries import is_device
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -66,7 +67,8 @@ class Places:
     ) -> Endpoint:
         """Where an address belongs; ``aloud``: it is the broadcast address of some network."""
         ip = _ip(address)
-        group = aloud or not is_device(address) or ip in self._ends
+        ends = ip in self._ends or (aloud and ip is not None and ends_network(ip))
+        group = ends or not is_device(address)
         zone = None if group else self._zone(ip, place, person)
         internet = ip is not None and ip.is_global and not group and zone is None
         bare = Endpoint(address, place, person, zone, group, internet, 0)

@@ -235,7 +235,10 @@ class _Reader(Taking):
         )
 
     def _multicast(self, found: Entries, where: str) -> Iterable[Network | MacRange]:
-        """Groups; an IPv4 address may also be the broadcast address of a zone's network."""
+        """Groups; an IPv4 address may also be the broadcast address of a network.
+
+        Of a zone's, or of one in it, which only traffic tells of: that has 16 addresses at least.
+        """
         everybody = {"255.255.255.255"} | {
             str(net.broadcast_address) for zone in self.zones.values() for net in zone.nets
         }
@@ -246,6 +249,7 @@ class _Reader(Taking):
                 isinstance(group, MacRange)
                 or group.is_multicast
                 or str(group.network_address) in everybody
+                or values.ends_network(group.network_address)
             ):
                 yield group
             else:

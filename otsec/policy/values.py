@@ -16,6 +16,7 @@ _NUMBERS = re.compile(
 )
 _VLAN = re.compile(r"(\d{1,4})(\.\d{1,4})?|vni \d{1,8}( \d{1,4}(\.\d{1,4})?)?", re.ASCII)
 MINUTES = 1_440  # of a day
+SMALLEST = 0xF  # what changes in a network of 16 addresses; in smaller ones many a host ends so
 UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 # Each gives the value, or raises ValueError with what is to be said behind `found "x"`.
@@ -89,6 +90,11 @@ def multicast(text: str) -> Network | MacRange:
     if not group.is_multicast and group.prefixlen < 32:
         raise ValueError("; it is no multicast address")
     return group
+
+
+def ends_network(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether it can be the broadcast address of a network: of 16 addresses at least."""
+    return ip.version == 4 and int(ip) & SMALLEST == SMALLEST
 
 
 def vlan(text: str) -> str:
