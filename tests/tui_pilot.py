@@ -56,8 +56,8 @@ class Seat:
         """Wait until nothing is being asked, and all that is known stands on the screen."""
         end = monotonic() + PATIENCE_S
         await self._painted()
-        while waits := self._asking() or self._typing():
-            assert monotonic() < end, waits
+        while waits := self._asking() or self._typing() or self.app._batch_count:
+            assert monotonic() < end, waits  # a new screen is not painted before it was filled
             await asyncio.sleep(LOOK_S)
             await self._painted()
 

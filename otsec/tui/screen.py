@@ -9,11 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from otsec.errors import OtsecError, UsageError
 from otsec.memory import give_back
 from otsec.store import Store, open_store, paging
+from otsec.tui.keyline import KeyLine
 from otsec.tui.topline import TopLine
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class BaseScreen(Screen[Any]):
 
     def __init__(self) -> None:
         super().__init__()
+        # it is styled as it is mounted; else Textual takes it for stale, and parses all styles twice
+        self._css_update_count = getattr(self.app, "_css_update_count", -1)
         self._turns: dict[str, int] = {}
         self._asked: dict[str, Store] = {}
         self._stops: dict[str, Callable[[], None]] = {}  # of what children do for a question
@@ -88,7 +90,7 @@ class BaseScreen(Screen[Any]):
         """The top, the screen's own, the keys."""
         yield TopLine()
         yield from self.body()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyLine()
 
     def body(self) -> ComposeResult:
         """What the screen is there for."""
