@@ -28,6 +28,8 @@ from otsec.state import Unlike, pack, unpack
 from otsec.store import CaptureProgress, State, Store, open_store
 
 slots.sent_whole(Content, Message, Elements, Fact)
+# Not forked: SQLite does not allow that a process goes on with what another has opened.
+CONTEXT = multiprocessing.get_context("spawn")
 SLOTS = 8  # shares that are on their way, or being counted
 END_S = 60.0  # so long is waited for the process to end by itself
 
@@ -38,14 +40,12 @@ class Writer:
     """The process that writes a store."""
 
     def __init__(self, store: Path, plan: Plan) -> None:
-        # Not forked: SQLite does not allow that a process goes on with what another has opened.
-        context = multiprocessing.get_context("spawn")
         self.path = store
         self.slots = slots.made(1, SLOTS)
         self.free = [*range(len(self.slots))]
-        self.pipe, there = context.Pipe()
+        self.pipe, there = CONTEXT.Pipe()
         names = [slot.name for slot in self.slots]
-        self.process = context.Process(target=_serve, args=(there, names, store, plan), daemon=True)
+        self.process = CONTEXT.Process(target=_serve, args=(there, names, store, plan), daemon=True)
         self.process.start()
         there.close()
 

@@ -1,6 +1,7 @@
 """Runs of the whole engine for tests, and TCP traffic to feed it: known streams, cut in any way."""
 
 import json
+import multiprocessing
 import os
 import signal
 import struct
@@ -16,6 +17,7 @@ from typing import Any
 
 from store_rows import new
 
+from otsec import writer
 from otsec.config import Caps, Config, StateFrom
 from otsec.engine import Engine, Settings
 from otsec.model import ACK, BATCH_PACKETS, FIN, PSH, RST, SYN
@@ -28,6 +30,11 @@ SEED = 0x5EED
 MS, SECOND, HOUR = 10**6, 10**9, 3600 * 10**9
 START = 1_767_600_000 * SECOND  # 2026-01-05 08:00 UTC, on a whole hour
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65_535, 1)
+if "forkserver" in multiprocessing.get_all_start_methods():
+    # a process that has imported what writing takes, and opened no store, forks each writer:
+    # started anew, as for commands, they took most of the time of small runs with workers
+    multiprocessing.set_forkserver_preload(["otsec.writer"])
+    writer.CONTEXT = multiprocessing.get_context("forkserver")
 FLAGS = {"F": FIN, "S": SYN, "R": RST, "P": PSH, "A": ACK}
 
 
