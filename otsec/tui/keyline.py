@@ -30,6 +30,6 @@ class KeyLine(Footer):
 
     def _active(self) -> list[ActiveBinding]:
         """The keys to show; none before the screen has told that it stands."""
-        if not self._bindings_ready:
+        if not getattr(self, "_bindings_ready", True):  # Textual's own word, which may change
             return []
         return [one for one in self.screen.active_bindings.values() if one.binding.show]
