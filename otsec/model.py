@@ -7,11 +7,14 @@ together with its kind: IPv6 as it is, IPv4 as ``::ffff:a.b.c.d``, a MAC in the 
 
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from otsec.columns import I64, U64, Bytes, Ints
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
 
 OperationClass: TypeAlias = Literal[
     "read",
@@ -142,6 +145,18 @@ IPV4_MAPPED = 0xFFFF_0000_0000  # low word of ::ffff:0.0.0.0, RFC 4291 2.5.5.2
 
 NO_VLAN = 0
 VLAN_BITS, VNI_SHIFT = 13, 26  # a VLAN is its id plus one; outer above inner, above both the VNI
+
+
+def ip_text(ip: "IPv4Address | IPv6Address") -> str:
+    """An address as the store has it, whatever Python writes it.
+
+    One of IPv4 within IPv6 stands in hexadecimal; of RFC 5952 both ways are right, and Python took
+    the other one with 3.13.
+    """
+    if ip.version == 6 and ip.ipv4_mapped is not None:
+        number = int(ip)
+        return f"::ffff:{number >> 16 & 0xFFFF:x}:{number & 0xFFFF:x}"
+    return str(ip)
 
 
 def place_text(place: int) -> str:

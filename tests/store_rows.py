@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 
@@ -53,10 +54,15 @@ def _new_store() -> bytes:
 
 
 def new(path: Path) -> Store:
-    """A new store; its tables are made once for all: making them takes a fifth of a small run."""
+    """A new store; its tables are made once for all: making them takes a fifth of a small run.
+
+    It is closed when nobody has it any more, which Python does with a warning since 3.13.
+    """
     path.write_bytes(_new_store())
     path.chmod(0o600)
-    return open_store(path)
+    store = open_store(path)
+    finalize(store, store.db.conn.close)
+    return store
 
 
 def store_with(path: Path, **tables: Sequence[tuple[Any, ...]]) -> Store:

@@ -213,8 +213,7 @@ def test_every_metric_of_a_real_store_switched_off(stores: Mapping[str, Measured
 # ----------------------------------------------------------------------------- special rules
 
 
-def _with(folder: Path, *acts: Act) -> Basis:
-    store = open_store(folder / "special.db")
+def _with(store: Store, *acts: Act) -> Basis:
     record(store, acts)
     return Basis(store, Site("site"), Period(0, 100 * DAY * SECOND))
 
@@ -241,7 +240,8 @@ def test_special_rules(tmp_path: Path, row: str, acts: list[Act], comes_to: str)
     """CIP-010-4 R2.1 wants a review of at most 35 days, CIP-015-1 R1.2 a self-test without failure."""
     control = catalogue().control(row)
 
-    assert status(_with(tmp_path, *acts), control, {}) == comes_to
+    with open_store(tmp_path / "special.db") as store:
+        assert status(_with(store, *acts), control, {}) == comes_to
 
 
 def test_stricter_site(stores: Mapping[str, Measured], tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def test_a_locked_store_is_told(path: Path) -> None:
 
 AS_NOBODY = """
 import os, sys
+import urllib.parse  # of Path.as_uri; nobody may not be let to where Python lies
 from pathlib import Path
 from otsec.errors import StorageError
 from otsec.store import database, open_store

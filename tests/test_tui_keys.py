@@ -58,6 +58,19 @@ def test_text_behind_a_key_comes_into_the_line(
     visit(plant, do)
 
 
+@pytest.mark.parametrize("leaves", ["enter", "tab", "escape"])
+def test_a_key_behind_the_line_is_for_the_rows(plant: Path, leaves: str) -> None:
+    """What is typed at once behind the key that leaves a line does not come into it."""
+
+    async def do(seat: Seat) -> None:
+        await seat.press_at_once("2", "slash", *"stopped", leaves, "u")
+        await seat.until(lambda: seat.app.utc)
+        assert seat.app.listing().query_one(Input).value == "stopped"
+        assert seat.app.focused is seat.table
+
+    visit(plant, do)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 def test_what_is_typed_is_seen(plant: Path, size: tuple[int, int]) -> None:
     """A command, a reason, the name of a file stand on the screen while they are typed."""

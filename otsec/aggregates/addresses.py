@@ -7,7 +7,7 @@ from socket import AF_INET6, inet_ntop
 import numpy as np
 
 from otsec.columns import U64, Mask
-from otsec.model import IPV4_MAPPED, TCP, UDP, Kind
+from otsec.model import IPV4_MAPPED, TCP, UDP, Kind, ip_text
 
 SERVICES = {
     1: "icmp",
@@ -43,7 +43,7 @@ def address_text(kind: int, high: int, low: int) -> str:
         return ".".join(map(str, (low & 0xFFFF_FFFF).to_bytes(4, "big")))
     number = high << 64 | low
     if not high:  # of these systems write some as those of IPv4
-        return str(ipaddress.IPv6Address(number))
+        return ip_text(ipaddress.IPv6Address(number))
     return inet_ntop(AF_INET6, number.to_bytes(16, "big"))  # ten times as fast
 
 

@@ -15,6 +15,7 @@ from otsec.config import Config, text_of
 from otsec.detect.model import LEVELS
 from otsec.errors import ConfigError
 from otsec.inventory.roles import ROLES
+from otsec.model import ip_text
 from otsec.policy import values
 from otsec.policy.document import Document, TooManyError, Value
 from otsec.policy.keys import Key
@@ -331,6 +332,6 @@ def _positive(text: str) -> float:
 
 def _address(text: str) -> str:
     try:
-        return str(ip_address(text))
+        return ip_text(ip_address(text))
     except ValueError:  # its words would stand behind ours, which say the same
         raise ValueError from None

@@ -22,6 +22,7 @@ from secrets import token_bytes
 from typing import TYPE_CHECKING
 
 from otsec.errors import StorageError, UsageError
+from otsec.model import ip_text
 from otsec.store import Store, references
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ class Pseudonyms:
             return text  # much that has two colons parses as IPv6
         if len(raw) == 6:
             return self.mac(raw).hex(":")
-        return str(ip_address(self.ipv4(raw) if len(raw) == 4 else self.ipv6(raw)))
+        return ip_text(ip_address(self.ipv4(raw) if len(raw) == 4 else self.ipv6(raw)))
 
     def text(self, text: str) -> str:
         """Words about packets: addresses, names, and the names of sites and points."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from otsec.inventory.model import Node, Sight, is_mac
+from otsec.model import ip_text
 from otsec.store.queries import is_device
 from otsec.store.sightings import Lookup, Said, Station, Talk
 
@@ -179,7 +180,7 @@ def canonical(address: str) -> str:
     if is_mac(text.replace("-", ":")):
         return text.replace("-", ":")
     try:
-        return str(ipaddress.ip_address(text))
+        return ip_text(ipaddress.ip_address(text))
     except ValueError:
         return address
 

@@ -1,5 +1,7 @@
 """Bytes of messages as the text that they are meant to be."""
 
+from otsec.model import ip_text
+
 
 def sent(raw: bytes) -> str:
     """Text as sent: UTF-8 if it is, else each byte the character of its number."""
@@ -21,5 +23,5 @@ def address(raw: bytes) -> str:
     if len(raw) == 16:
         from ipaddress import IPv6Address  # noqa: PLC0415 - rare
 
-        return str(IPv6Address(raw))
+        return ip_text(IPv6Address(raw))
     return raw.hex(":")

@@ -245,6 +245,9 @@ class OtsecApp(App[None]):
         self.shelving.stop(for_good=True)
         if self._outbox is not None:
             self._outbox.cleanup()
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
 
     # ---------------------------------------------------------------------------- lookup
 

@@ -165,15 +165,18 @@ class FilterLine(Horizontal):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Use it now."""
         event.stop()
-        self.line.remember(self.text)
-        self._changed()
-        self.post_message(self.Left())
+        self._used()
 
     def on_key(self, event: events.Key) -> None:
         """A tab leads to the rows as well."""
         if event.key == "tab" and self.line.has_focus:
             event.stop()
-            self.line.action_leave()
+            self._used()
+
+    def _used(self) -> None:
+        self.line.remember(self.text)
+        self._changed()
+        self.post_message(self.Left())
 
     def _changed(self) -> None:
         if self._timer:

@@ -49,17 +49,25 @@ class Keystrokes:
         self._since = monotonic()
         self._turn += 1
         turn, target = self._turn, self._app.focused or self._app.screen
+        way = self._way(target)
         await self._take(self._waiting.popleft())
-        self._climb(target, turn)
+        self._climb(way, turn)
 
-    def _climb(self, node: "MessagePump | None", turn: int) -> None:
-        """Follow a key up from its widget: whoever wants it has had it when the top is reached."""
-        if node is None or node is self._app:
-            self._settle(turn, None)
-            return
-        above = node._parent  # noqa: SLF001 - `parent` of the topmost raises
-        if not node.call_later(self._climb, above, turn):  # it goes, and hears nothing any more
-            self._settle(turn, None)
+    def _way(self, node: "MessagePump | None") -> "list[MessagePump]":
+        """Whom a key comes by from its widget up, and then what was set off by it.
+
+        The latter twice each, for a widget that hears of it may say so, and that goes up as well.
+        """
+        up = []
+        while node is not None and node is not self._app:
+            up.append(node)
+            node = node._parent  # noqa: SLF001 - `parent` of the topmost raises
+        return [*up, *(one for one in up for _ in range(2))]
+
+    def _climb(self, way: "list[MessagePump]", turn: int) -> None:
+        """Follow a key: whoever wants it has had it when the end is reached."""
+        if not way or not way[0].call_later(self._climb, way[1:], turn):
+            self._settle(turn, None)  # or who goes hears nothing any more
 
     def _settle(self, turn: int, seen: "MessagePump | None") -> None:
         """Wait until the screen that the key opened, or came back to, has its focus."""

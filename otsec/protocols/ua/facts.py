@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Callable
 
+from otsec.model import ip_text
 from otsec.protocols.api import Fact
 from otsec.protocols.der import certificate_facts, subject_of
 from otsec.protocols.ua.codes import (
@@ -64,7 +65,7 @@ def _host(url: str) -> str:
 def _address(url: str) -> str:
     """The address in a url, "" where it has a name."""
     try:
-        return str(ipaddress.ip_address(_host(url)))
+        return ip_text(ipaddress.ip_address(_host(url)))
     except ValueError:
         return ""
 
