@@ -17,7 +17,7 @@ from argparse import (
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 from otsec import __version__
 from otsec.cli.options import common, common_again, unknown_choice, unknown_option
@@ -153,7 +153,17 @@ def build_parser(words: Sequence[str]) -> Parser:
     )
     top.add_argument("--version", action="version", version=f"otsec {__version__}")
     common(top)
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+
+    def wanted(**options: Any) -> Parser | None:
+        """Those alone: for each, argparse looks three times for a translation of its words."""
+        return Parser(**options) if options["prog"].rpartition(" ")[2] in words else None
+
+    commands = top.add_subparsers(
+        dest="command",
+        metavar="COMMAND",
+        title="commands",
+        parser_class=cast("type[Parser]", wanted),
+    )
     for name, summary in COMMANDS.items():
         parser = commands.add_parser(name, help=summary, description=f"{summary.capitalize()}.")
         if name in words:
