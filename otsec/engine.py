@@ -212,7 +212,7 @@ class Engine:
         self.hearing.dissected(batch, packets, ordinal, prepared.seen)
         self._note_stations(batch, packets, flows, ordinal)
         self.paths.add(packets, flows, times, ordinal)
-        self._flow(buffer, packets, flows, speculations, times, ordinal)
+        self._flow(_Stretch(buffer, packets, flows, speculations, times, ordinal))
         self.phrases.leave()
         self.packets += len(batch)
         if len(self.connections) > 2 * self.live + SPARE:
@@ -266,54 +266,39 @@ class Engine:
         packets = packets.take(np.delete(np.arange(len(packets)), rows)).join(whole)
         return buffer, packets.take(np.argsort(packets.row, kind="stable"))
 
-    def _flow(
-        self,
-        buffer: Bytes,
-        packets: Packets,
-        flows: Flows,
-        speculations: list[Speculation],
-        times: Times,
-        ordinal: int,
-    ) -> None:
-        self._now, self._ordinal, self._steady = packets, ordinal, times.steady
-        keys = _key_bytes(flows)
+    def _flow(self, here: "_Stretch") -> None:
+        self._now, self._ordinal, self._steady = here.packets, here.ordinal, here.times.steady
+        keys = _key_bytes(here.flows)
         slots = self.connections.find(keys)
         room = self.connections.cap - len(self.connections)
         if int((slots < 0).sum()) <= room:
-            fresh = self._admit(keys, flows, slots)
-            self._work(buffer, packets, flows, speculations, times, ordinal, slots, fresh)
+            self._work(here, slots, self._admit(keys, here.flows, slots))
         else:
-            self._flow_by_minutes(buffer, packets, flows, speculations, times, ordinal)
+            self._flow_by_minutes(here)
 
-    def _flow_by_minutes(
-        self,
-        buffer: Bytes,
-        packets: Packets,
-        flows: Flows,
-        speculations: list[Speculation],
-        times: Times,
-        ordinal: int,
-    ) -> None:
+    def _flow_by_minutes(self, whole: "_Stretch") -> None:
         """There is no room for all connections: make room, once a minute of capture time."""
+        packets, times = whole.packets, whole.times
         minutes = times.tick[packets.row] // MINUTE_TICKS
         bounds = [0, *(np.flatnonzero(np.diff(minutes)) + 1).tolist(), len(packets)]
         for begin, end in pairwise(bounds):
             if begin == end:
                 continue
-            part = packets
+            part, flows, speculations = packets, whole.flows, whole.speculations
             if end - begin < len(packets):
                 part = packets.take(np.arange(begin, end))
-                flows, speculations = _streams(buffer, part, self.registry, self.settings)
+                flows, speculations = _streams(whole.buffer, part, self.registry, self.settings)
             self._now = part
             keys = _key_bytes(flows)
             slots = self.connections.find(keys)
             slots = self._make_room(keys, flows, slots, int(minutes[begin]))
             fresh = self._admit(keys, flows, slots)
-            self._count_untracked(part, flows, slots, ordinal)
+            self._count_untracked(part, flows, slots, whole.ordinal)
             # What comes in later minutes has not come yet: requests go on waiting for it.
             stop = int(packets.row[end]) if end < len(packets) else len(times.steady)
             known = replace(times, epoch=times.epoch[:stop], steady=times.steady[:stop])
-            self._work(buffer, part, flows, speculations, known, ordinal, slots, fresh)
+            here = _Stretch(whole.buffer, part, flows, speculations, known, whole.ordinal)
+            self._work(here, slots, fresh)
 
     def _make_room(self, keys: list[bytes], flows: Flows, slots: I64, minute: int) -> I64:
         """Let go of ended connections when the first new one finds the table full."""
@@ -359,20 +344,12 @@ class Engine:
         self.conversations.fold(slots)
         self.losses.forget(self.connections.table["serial"][slots])
 
-    def _work(
-        self,
-        buffer: Bytes,
-        packets: Packets,
-        flows: Flows,
-        speculations: list[Speculation],
-        times: Times,
-        ordinal: int,
-        slots: I64,
-        fresh: Mask,
-    ) -> None:
+    def _work(self, work: "_Stretch", slots: I64, fresh: Mask) -> None:
+        """``slots``: of the connection of each flow; ``fresh``: those that begin here."""
+        buffer, packets, times, ordinal = work.buffer, work.packets, work.times, work.ordinal
         mine = replace(times, epoch=times.epoch[packets.row], steady=times.steady[packets.row])
         found = self.streams.apply(
-            buffer, packets, flows, mine, slots, fresh, ordinal, speculations
+            buffer, packets, work.flows, mine, slots, fresh, ordinal, work.speculations
         )
         self._note_losses(packets, ordinal)
         stops = self._shares(found, packets, len(times.steady))
@@ -701,6 +678,18 @@ PARTS = (
     *("paths", "announcements"),
 )  # of the engine, whose state is kept; in the order in which they are taken up again
 TABLES = ("clock", "lookup", "counter", "sequence", "stamp", "content")  # taken back whole
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """What is worked on at once: a batch, or a minute of one."""
+
+    buffer: Bytes
+    packets: Packets
+    flows: Flows
+    speculations: list[Speculation]
+    times: Times  # of all rows up to its end
+    ordinal: int  # of row 0
 
 
 def _key_bytes(flows: Flows) -> list[bytes]:

@@ -7,12 +7,13 @@ found wrong with it can name the line.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+IpAddress: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 Verdict: TypeAlias = Literal["allow", "deny", "unknown_endpoint", "undecoded"]
 VERDICTS: tuple[Verdict, ...] = ("allow", "undecoded", "unknown_endpoint", "deny")  # worse last

@@ -9,11 +9,9 @@ from functools import lru_cache
 from otsec.inventory.assembly import Inventory
 from otsec.inventory.model import SURE, Asset, Node, is_mac
 from otsec.inventory.selection import tags
-from otsec.policy.model import MacRange, Network, Policy, Selector, Zone
+from otsec.policy.model import IpAddress, MacRange, Network, Policy, Selector, Zone
 from otsec.policy.values import ends_network
 from otsec.store.queries import is_device
-
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 @dataclass(frozen=True, slots=True)

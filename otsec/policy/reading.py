@@ -239,16 +239,14 @@ class _Reader(Taking):
 
         Of a zone's, or of one in it, which only traffic tells of: that has 16 addresses at least.
         """
-        everybody = {"255.255.255.255"} | {
-            str(net.broadcast_address) for zone in self.zones.values() for net in zone.nets
-        }
+        ends = {net.broadcast_address for zone in self.zones.values() for net in zone.nets}
         for value, group in self._several(
             found, "multicast", where, values.multicast, "a multicast address", code="E114"
         ):
             if (
                 isinstance(group, MacRange)
                 or group.is_multicast
-                or str(group.network_address) in everybody
+                or group.network_address in ends
                 or values.ends_network(group.network_address)
             ):
                 yield group

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from datetime import date, datetime
 
-from otsec.policy.model import LEVELS, MacRange, Network
+from otsec.policy.model import LEVELS, IpAddress, MacRange, Network
 
 _CLOCK = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -92,7 +92,7 @@ def multicast(text: str) -> Network | MacRange:
     return group
 
 
-def ends_network(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+def ends_network(ip: IpAddress) -> bool:
     """Whether it can be the broadcast address of a network: of 16 addresses at least."""
     return ip.version == 4 and int(ip) & SMALLEST == SMALLEST
 
