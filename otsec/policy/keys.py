@@ -92,8 +92,8 @@ SELECTOR = {
     "vlans": Key("vlans", "Is seen in one of these VLANs."),
     "multicast": Key(
         "multicast",
-        "As `to`: frames sent to one of these groups, `01:0c:cd:01:00:00/32`, `239.0.0.0/8`, or a "
-        "broadcast address.",
+        "As `to`: frames sent to one of these groups, `01:0c:cd:01:00:00/32`, `239.0.0.0/8`, or the "
+        "broadcast address of a zone's network, or of any with 16 addresses or more.",
     ),
     "internet": Key("flag", "true: addresses of the internet that are in no zone."),
 }
